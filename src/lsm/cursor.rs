@@ -1,0 +1,79 @@
+//! The laws that every cursor obeys, and [`Reader`], the face through which the layers above read.
+//!
+//! [`RawCursor`] moves over entries as they were written, tombstones included; blocks, segments, fresh
+//! runs and their combinations implement it. What users hold is [`Cursor`](super::Cursor), which shows
+//! only what is alive.
+
+use bytes::Bytes;
+
+use super::error::Result;
+use super::ids::KeyspaceId;
+use super::scan::Cursor;
+
+/// What an entry says about its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntryKind {
+    /// The key has this value, whatever older runs say.
+    Put,
+    /// The key has no value, whatever older runs say; the entry's own value is empty.
+    Delete,
+    /// The value is an operand, to be combined with what older runs say.
+    Merge,
+}
+
+/// Where [`Cursor::seek`] lands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seek {
+    /// On the key itself, or nowhere.
+    Eq,
+    /// On the key itself or the nearest one before it.
+    Le,
+    /// On the key itself or the nearest one after it.
+    Ge,
+}
+
+/// Moves over entries in key order, both ways.
+///
+/// The law: a fresh cursor stands nowhere (`!valid()`). `first`, `last` and `seek_*` work from any state.
+/// `next` past the last entry and `prev` before the first leave it nowhere; on a cursor that stands
+/// nowhere both do nothing. Keys strictly ascend. After an error the cursor stands nowhere.
+/// `key`, `kind` and `value` are asked only while `valid()`.
+pub(crate) trait RawCursor {
+    fn first(&mut self) -> Result<()>;
+    fn last(&mut self) -> Result<()>;
+    /// To the first entry whose key is `key` or greater.
+    fn seek_ge(&mut self, key: &[u8]) -> Result<()>;
+    fn next(&mut self) -> Result<()>;
+    fn prev(&mut self) -> Result<()>;
+    fn valid(&self) -> bool;
+    /// The entry's key; empty when the cursor stands nowhere.
+    fn key(&self) -> &[u8];
+    fn kind(&self) -> EntryKind;
+    /// The entry's value or operand; reads the value area when it stands there.
+    fn value(&self) -> Result<Bytes>;
+
+    /// To the last entry whose key is `key` or smaller.
+    fn seek_le(&mut self, key: &[u8]) -> Result<()> {
+        self.seek_ge(key)?;
+        if !self.valid() {
+            return self.last();
+        }
+        if self.key() != key { self.prev() } else { Ok(()) }
+    }
+}
+
+/// A consistent view of all keyspaces: a [`Snapshot`](super::Snapshot), or a
+/// [`Transaction`](super::Transaction) with its own writes in front.
+pub trait Reader {
+    /// The keyspace of this name, if it exists.
+    fn keyspace(&self, name: &str) -> Option<KeyspaceId>;
+
+    /// Names of all keyspaces, in ascending order.
+    fn keyspace_names(&self) -> Vec<String>;
+
+    /// The value of `key`, with operands applied; `None` when the key does not exist.
+    fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>>;
+
+    /// A cursor over all living entries of a keyspace, standing nowhere.
+    fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>>;
+}

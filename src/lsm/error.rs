@@ -1,0 +1,215 @@
+//! What can go wrong in the storage core, and what a person can do about it.
+//!
+//! Every layer above wraps [`Error`]; nothing below it exists. Damage found in the file is data
+//! ([`Corruption`]): which structure, where, what was expected and what stood there.
+
+use std::fmt;
+use std::io;
+
+/// The result of every fallible operation of the storage core.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the storage core.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused a read, a write or a sync.
+    Io {
+        /// What was being done, for example `writing 4096 bytes at offset 8192`.
+        what: String,
+        /// The system's own error.
+        source: io::Error,
+    },
+    /// Bytes of the file are not what was written there.
+    Corruption(Corruption),
+    /// The file is not an Alluvium file.
+    NotADatabase {
+        /// What stands where the file's descriptor should.
+        found: String,
+    },
+    /// The file was written by a newer version of Alluvium.
+    NewerFormat {
+        /// The format version that the file names.
+        found: u32,
+        /// The newest format version that this build reads.
+        supported: u32,
+    },
+    /// The file is shorter than its root says.
+    Truncated {
+        /// Bytes that the root promises.
+        expected_bytes: u64,
+        /// Bytes that are there.
+        found_bytes: u64,
+    },
+    /// Another process, or another handle in this one, has the file open.
+    Locked,
+    /// An earlier write or sync failed, so nothing more is accepted until the file is opened anew.
+    Poisoned {
+        /// The failure that poisoned the store.
+        cause: String,
+    },
+    /// The store was closed.
+    Closed,
+    /// A key is longer than [`KEY_BYTES_MAX`](super::KEY_BYTES_MAX).
+    KeyTooLong {
+        /// Bytes of the refused key.
+        bytes: usize,
+    },
+    /// A value is longer than [`VALUE_BYTES_MAX`](super::VALUE_BYTES_MAX).
+    ValueTooLong {
+        /// Bytes of the refused value.
+        bytes: usize,
+    },
+    /// One transaction holds more than the memory budget allows.
+    TransactionTooLarge {
+        /// Bytes that the transaction would hold.
+        bytes: usize,
+        /// Bytes that one transaction may hold.
+        bytes_max: usize,
+    },
+    /// No keyspace has this name or number.
+    UnknownKeyspace(String),
+    /// A keyspace of this name exists already with other options.
+    KeyspaceExists(String),
+    /// A keyspace names a merge operator or group rewriter that the store was opened without.
+    UnknownOperator {
+        /// The name that the file carries.
+        name: String,
+    },
+    /// `merge` was called on a keyspace without a merge operator.
+    NoMergeOperator {
+        /// The keyspace's name.
+        keyspace: String,
+    },
+    /// A compaction's accounts do not balance; its output was discarded and the inputs stay.
+    Unbalanced {
+        /// The accounts, spelled out.
+        report: String,
+    },
+}
+
+/// Damage in the file: which structure, where, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corruption {
+    /// The structure and its defect, for example `leaf block: checksum mismatch`.
+    pub what: String,
+    /// Byte offset of the defect, from the start of the named structure.
+    pub offset: u64,
+    /// Where the structure stands in the file, when the reader knows it.
+    pub place: Option<String>,
+}
+
+impl Error {
+    /// An error that reports damage in the structure that `what` names, `offset` bytes into it.
+    pub fn corruption(what: impl Into<String>, offset: u64) -> Self {
+        Error::Corruption(Corruption { what: what.into(), offset, place: None })
+    }
+
+    /// An operating system's error with what was being done.
+    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Error::Io { what: what.into(), source }
+    }
+
+    /// Adds to a corruption where in the file the damaged structure stands; other errors pass.
+    #[must_use]
+    pub fn at(self, place: impl FnOnce() -> String) -> Self {
+        match self {
+            Error::Corruption(mut corruption) => {
+                corruption.place.get_or_insert_with(place);
+                Error::Corruption(corruption)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the error reports damage in the file (and not, say, a full disk).
+    pub fn is_corruption(&self) -> bool {
+        matches!(self, Error::Corruption(_) | Error::Truncated { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Io { what, source } => write!(f, "{what}: {source}"),
+            Error::Corruption(corruption) => corruption.fmt(f),
+            Error::NotADatabase { found } => write!(
+                f,
+                "not an Alluvium file: {found}; nothing was changed, check the path"
+            ),
+            Error::NewerFormat { found, supported } => write!(
+                f,
+                "the file has format version {found}, this build reads up to {supported}; \
+                 open it with a newer Alluvium"
+            ),
+            Error::Truncated { expected_bytes, found_bytes } => write!(
+                f,
+                "the file is truncated: its root promises {expected_bytes} bytes, {found_bytes} \
+                 are there; restore it from a copy"
+            ),
+            Error::Locked => write!(
+                f,
+                "the file is open in another process or through another handle; close that one \
+                 first"
+            ),
+            Error::Poisoned { cause } => write!(
+                f,
+                "no more writes are accepted because an earlier one failed ({cause}); open the \
+                 file anew, acknowledged commits are safe"
+            ),
+            Error::Closed => write!(f, "the store is closed"),
+            Error::KeyTooLong { bytes } => write!(
+                f,
+                "a key of {bytes} bytes is too long, at most {} are allowed",
+                super::KEY_BYTES_MAX
+            ),
+            Error::ValueTooLong { bytes } => write!(
+                f,
+                "a value of {bytes} bytes is too long, at most {} are allowed",
+                super::VALUE_BYTES_MAX
+            ),
+            Error::TransactionTooLarge { bytes, bytes_max } => write!(
+                f,
+                "the transaction holds {bytes} bytes and may hold {bytes_max}; commit in smaller \
+                 batches or open with a larger memory budget"
+            ),
+            Error::UnknownKeyspace(name) => write!(f, "there is no keyspace {name}"),
+            Error::KeyspaceExists(name) => {
+                write!(f, "a keyspace named {name} exists already with other options")
+            }
+            Error::UnknownOperator { name } => write!(
+                f,
+                "the file uses the operator `{name}`, which this program did not register; open \
+                 it with the program that wrote it"
+            ),
+            Error::NoMergeOperator { keyspace } => write!(
+                f,
+                "the keyspace {keyspace} has no merge operator; create it with one, or use `put`"
+            ),
+            Error::Unbalanced { report } => write!(
+                f,
+                "a compaction did not account for every entry and was discarded, the data is \
+                 unchanged: {report}; please report this"
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "damaged file: {} (byte {}", self.what, self.offset)?;
+        if let Some(place) = &self.place {
+            write!(f, ", {place}")?;
+        }
+        write!(f, "); run `check`, and restore from a copy")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

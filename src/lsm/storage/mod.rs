@@ -1,0 +1,43 @@
+//! The device under the store: bytes at offsets, and one call that makes them durable.
+//!
+//! The store reaches its file only through [`Storage`]. [`FileStorage`] is the real one, [`MemoryStorage`]
+//! keeps everything in memory, [`SimulatedStorage`] loses power and reports errors where a test says so.
+//!
+//! What a storage promises, and the store relies on nothing more:
+//! * a read sees every write that returned before it began;
+//! * after `sync` returned, every write and every change of length that returned before `sync` began
+//!   survives a loss of power;
+//! * without it, each 512-byte sector of a write survives or not, alone and in any order;
+//! * after an error of `write_at` or `sync` nothing is known of the bytes concerned.
+
+mod file;
+mod memory;
+mod simulated;
+
+use std::fmt;
+use std::io;
+
+pub use file::FileStorage;
+pub use memory::MemoryStorage;
+pub use simulated::SimulatedStorage;
+
+/// A device that holds one store.
+pub trait Storage: Send + Sync + fmt::Debug {
+    /// Fills `buffer` with the bytes at `offset`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] when the range does not lie within [`len_bytes`](Self::len_bytes).
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+
+    /// Writes `bytes` at `offset`; the storage grows when the range ends behind its end.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything written so far durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Length in bytes.
+    fn len_bytes(&self) -> io::Result<u64>;
+
+    /// Cuts or extends (with zeros) to `bytes`.
+    fn set_len(&self, bytes: u64) -> io::Result<()>;
+}
