@@ -1,0 +1,23 @@
+//! Compaction: rewriting runs into fewer runs, in bounded steps.
+//!
+//! ```text
+//! 1 pick      which segments, to which level             picker
+//! 2 merge     walk the inputs newest first per key       rewrite
+//! 3 write     new segments into new extents              output
+//! 4 balance   every entry read is accounted for          report
+//! 5 sync      the device, then one edit in the log       store
+//! 6 publish   a version without the inputs               store
+//! ```
+//! Steps 2 and 3 stop after about 2 MiB and go on when they are called again. A crash before 5 leaves nothing:
+//! the output's pages belong to nobody. A tombstone is dropped exactly when no older run can hold its key.
+//! A flush is the same work with fresh runs as inputs.
+
+mod job;
+mod output;
+mod picker;
+mod report;
+mod rewrite;
+
+pub(crate) use job::{CompactionJob, Finished, FlushJob};
+pub(crate) use picker::{Picker, Work, everything};
+pub use report::CompactionReport;

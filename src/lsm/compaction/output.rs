@@ -1,0 +1,142 @@
+//! Writes sorted entries into segments, each in one extent, a bounded piece at a time.
+//!
+//! The size of a segment is not known when its first byte is written: an extent for the usual size is taken,
+//! the rest given back at the end, and when a large group does not fit, what is written is copied verbatim
+//! into a larger one (segments do not depend on their place).
+
+use std::sync::Arc;
+
+use crate::lsm::cursor::EntryKind;
+use crate::lsm::disk::Disk;
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{CommitNo, PAGE_BYTES, pages_for};
+use crate::lsm::manifest::Keyspace;
+use crate::lsm::segment::{SegmentSummary, SegmentWriter};
+use crate::lsm::space::ExtentLease;
+
+/// Bytes that are collected before they are written.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The segments that one job writes for one keyspace.
+#[derive(Debug)]
+pub(crate) struct SegmentOutput {
+    disk: Arc<Disk>,
+    keyspace: Arc<Keyspace>,
+    commits: (CommitNo, CommitNo),
+    open: Option<OpenSegment>,
+    finished: Vec<(SegmentSummary, ExtentLease)>,
+    /// The group of the last entry, when groups must stay together.
+    group: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct OpenSegment {
+    writer: SegmentWriter,
+    lease: ExtentLease,
+    written: u64,
+}
+
+impl SegmentOutput {
+    /// `commits` is the interval of commits of which the inputs hold entries.
+    pub(crate) fn new(
+        disk: Arc<Disk>,
+        keyspace: Arc<Keyspace>,
+        commits: (CommitNo, CommitNo),
+    ) -> Self {
+        SegmentOutput { disk, keyspace, commits, open: None, finished: Vec::new(), group: Vec::new() }
+    }
+
+    /// Appends an entry; keys ascend.
+    pub(crate) fn add(&mut self, key: &[u8], kind: EntryKind, value: &[u8]) -> Result<()> {
+        let group = match &self.keyspace.rewriter {
+            Some(rewriter) => key.get(..rewriter.group_len(key)).unwrap_or(key),
+            None => key,
+        };
+        let full = self.open.as_ref().is_some_and(|open| {
+            open.writer.bytes() >= self.disk.options.segment_bytes_target
+        });
+        if full && group != self.group {
+            self.finish_segment()?;
+        }
+        self.group.clear();
+        self.group.extend_from_slice(group);
+        if self.open.is_none() {
+            let layout = self.disk.layout(&self.keyspace.options);
+            let id = self.disk.new_segment_id();
+            let writer = SegmentWriter::new(id, self.keyspace.id, &layout);
+            let target = self.disk.options.segment_bytes_target;
+            let lease = self.disk.space.allocate(pages_for(target + target / 4).max(1));
+            self.open = Some(OpenSegment { writer, lease, written: 0 });
+        }
+        let open = self.open.as_mut().expect("invariant: a segment was opened above");
+        open.writer.add(key, kind, value)?;
+        if open.writer.pending_output() >= PIECE_BYTES {
+            let piece = open.writer.take_output();
+            open.write(&self.disk, &piece)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the last segment and hands all of them over.
+    pub(crate) fn finish(mut self) -> Result<Vec<(SegmentSummary, ExtentLease)>> {
+        self.finish_segment()?;
+        Ok(std::mem::take(&mut self.finished))
+    }
+
+    fn finish_segment(&mut self) -> Result<()> {
+        if let Some(mut open) = self.open.take() {
+            let piece = open.writer.take_output();
+            open.write(&self.disk, &piece)?;
+            let OpenSegment { writer, mut lease, mut written } = open;
+            let (mut rest, summary) = writer.finish(self.commits);
+            let end = written + rest.len() as u64;
+            // Whole pages, so that the file never ends inside one.
+            rest.resize(rest.len() + padding(end), 0);
+            OpenSegment::append(&self.disk, &mut lease, &mut written, &rest)?;
+            lease.shrink_to(pages_for(written));
+            self.finished.push((summary, lease));
+        }
+        Ok(())
+    }
+}
+
+fn padding(bytes: u64) -> usize {
+    let padding = bytes.next_multiple_of(PAGE_BYTES) - bytes;
+    usize::try_from(padding).expect("invariant: less than a page")
+}
+
+impl OpenSegment {
+    fn write(&mut self, disk: &Disk, piece: &[u8]) -> Result<()> {
+        Self::append(disk, &mut self.lease, &mut self.written, piece)
+    }
+
+    fn append(disk: &Disk, lease: &mut ExtentLease, written: &mut u64, piece: &[u8]) -> Result<()> {
+        let needed = *written + piece.len() as u64;
+        if needed > lease.extent().bytes() {
+            let larger = disk.space.allocate(pages_for(needed * 2));
+            copy(disk, lease, &larger, *written)?;
+            *lease = larger;
+        }
+        let offset = lease.extent().offset() + *written;
+        disk.storage.write_at(offset, piece).map_err(|source| {
+            Error::io(format!("writing {} bytes of a segment at {offset}", piece.len()), source)
+        })?;
+        *written = needed;
+        Ok(())
+    }
+}
+
+fn copy(disk: &Disk, from: &ExtentLease, to: &ExtentLease, bytes: u64) -> Result<()> {
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut done = 0;
+    while done < bytes {
+        let len = usize::try_from(bytes - done).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
+        let (source, target) = (from.extent().offset() + done, to.extent().offset() + done);
+        disk.storage
+            .read_at(source, &mut buffer[..len])
+            .and_then(|()| disk.storage.write_at(target, &buffer[..len]))
+            .map_err(|error| Error::io(format!("moving a segment to {target}"), error))?;
+        done += len as u64;
+    }
+    Ok(())
+}

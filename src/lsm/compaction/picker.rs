@@ -1,0 +1,136 @@
+//! Which segments to compact next.
+//!
+//! Level 0 first: its runs overlap, so every one of them costs each read. Then the level that is furthest above
+//! its size; from it the segment with the most tombstones, else the next one in key order, so that every
+//! key range has its turn. A segment that overlaps nothing is moved, not rewritten, unless it is small.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::lsm::ids::KeyspaceId;
+use crate::lsm::manifest::{Keyspace, Run, Version};
+use crate::lsm::options::Options;
+use crate::lsm::segment::Segment;
+
+/// What a compaction shall do.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) keyspace: KeyspaceId,
+    /// The level of the output.
+    pub(crate) level: u8,
+    /// Segments to rewrite, run by run, newest run first.
+    pub(crate) inputs: Vec<Vec<Arc<Segment>>>,
+    /// Segments that only change level.
+    pub(crate) moved: Vec<Arc<Segment>>,
+    /// Runs older than every input.
+    pub(crate) older: Vec<Run>,
+}
+
+/// Picks work; remembers where each level's turn stands.
+#[derive(Debug, Default)]
+pub(crate) struct Picker {
+    turns: HashMap<(KeyspaceId, usize), Vec<u8>>,
+}
+
+impl Picker {
+    /// The most urgent compaction, if one is due.
+    pub(crate) fn pick(&mut self, version: &Version, options: &Options) -> Option<Work> {
+        let keyspaces = || version.keyspaces.values();
+        let crowded = keyspaces()
+            .filter_map(|keyspace| Some((keyspace.levels.first()?.runs.len(), keyspace)))
+            .filter(|(runs, _)| *runs > options.level0_runs_max)
+            .max_by_key(|(runs, _)| *runs);
+        if let Some((_, keyspace)) = crowded {
+            return Some(level0(keyspace, options));
+        }
+        for keyspace in keyspaces() {
+            let mut bytes_max = options.level1_bytes_max;
+            for (level, content) in keyspace.levels.iter().enumerate().skip(1) {
+                if content.bytes() > bytes_max {
+                    return self.push_down(keyspace, level, options);
+                }
+                bytes_max = bytes_max.saturating_mul(options.level_ratio.max(2));
+            }
+        }
+        None
+    }
+
+    /// Moves one segment of `level` into the level below.
+    fn push_down(&mut self, keyspace: &Keyspace, level: usize, options: &Options) -> Option<Work> {
+        let run = keyspace.levels.get(level)?.runs.first()?;
+        let turn = self.turns.entry((keyspace.id, level)).or_default();
+        let next = run.segments.partition_point(|segment| segment.summary().smallest <= *turn);
+        let in_turn = run.segments.get(next).or(run.segments.first())?;
+        let deadest = run.segments.iter().max_by_key(|segment| dead_share(segment))?;
+        let chosen = if dead_share(deadest) >= 25 { deadest } else { in_turn };
+        turn.clone_from(&chosen.summary().smallest);
+        Some(work(keyspace, level + 1, vec![vec![Arc::clone(chosen)]], options))
+    }
+}
+
+/// Hundredths of a segment's entries that are tombstones.
+fn dead_share(segment: &Segment) -> u64 {
+    let summary = segment.summary();
+    summary.tombstones * 100 / summary.entries.max(1)
+}
+
+/// All runs of level 0 into level 1.
+fn level0(keyspace: &Keyspace, options: &Options) -> Work {
+    let runs = keyspace.levels.first().map(|level| &level.runs[..]).unwrap_or_default();
+    let inputs = runs.iter().map(|run| run.segments.clone()).collect();
+    work(keyspace, 1, inputs, options)
+}
+
+/// Everything into one run.
+pub(crate) fn everything(keyspace: &Keyspace) -> Option<Work> {
+    let inputs: Vec<Vec<Arc<Segment>>> = keyspace.runs().map(|run| run.segments.clone()).collect();
+    let last = keyspace.levels.iter().rposition(|level| !level.runs.is_empty())?;
+    let level = u8::try_from(last.max(1)).ok()?;
+    Some(Work { keyspace: keyspace.id, level, inputs, moved: Vec::new(), older: Vec::new() })
+}
+
+/// Compacts `inputs` (runs newest first, all above `level`) into `level`, with what they overlap there.
+fn work(
+    keyspace: &Keyspace,
+    level: usize,
+    mut inputs: Vec<Vec<Arc<Segment>>>,
+    options: &Options,
+) -> Work {
+    let small = options.segment_bytes_target / 4;
+    let target = keyspace.levels.get(level).and_then(|level| level.runs.first());
+    let below: &[Arc<Segment>] = target.map(|run| &run.segments[..]).unwrap_or_default();
+    let sources: Vec<Arc<Segment>> = inputs.iter().flatten().cloned().collect();
+    let mut moved = Vec::new();
+    for source in &sources {
+        let beside = sources
+            .iter()
+            .any(|other| !Arc::ptr_eq(source, other) && overlap(source, other));
+        if !beside && source.summary().bytes >= small && !below.iter().any(|b| overlap(source, b)) {
+            moved.push(Arc::clone(source));
+        }
+    }
+    for run in &mut inputs {
+        run.retain(|segment| !moved.iter().any(|moved| Arc::ptr_eq(moved, segment)));
+    }
+    let is_touched = |segment: &Arc<Segment>| inputs.iter().flatten().any(|i| overlap(i, segment));
+    let mut touched: Vec<Arc<Segment>> =
+        below.iter().filter(|segment| is_touched(segment)).cloned().collect();
+    // A small segment just before the inputs joins them: otherwise ascending keys leave a trail of crumbs.
+    let first = inputs.iter().flatten().map(|segment| &segment.summary().smallest).min();
+    if let Some(first) = first {
+        let before = below.partition_point(|segment| &segment.summary().greatest < first);
+        let crumb = before.checked_sub(1).and_then(|index| below.get(index));
+        touched.splice(0..0, crumb.filter(|crumb| crumb.summary().bytes < small).cloned());
+    }
+    inputs.push(touched);
+    inputs.retain(|run| !run.is_empty());
+    let older = keyspace.levels.iter().skip(level + 1).flat_map(|level| level.runs.clone());
+    let older = older.collect();
+    let level = u8::try_from(level).expect("invariant: levels are few");
+    Work { keyspace: keyspace.id, level, inputs, moved, older }
+}
+
+fn overlap(left: &Segment, right: &Segment) -> bool {
+    let (left, right) = (left.summary(), right.summary());
+    left.smallest <= right.greatest && right.smallest <= left.greatest
+}

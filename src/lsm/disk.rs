@@ -1,0 +1,80 @@
+//! What background work needs to make segments: the device, its pages, the cache and the next numbers.
+//!
+//! One [`Disk`] belongs to a store; jobs and recovery share it. It holds no version and takes no lock but those
+//! of its parts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::cache::BlockCache;
+use super::error::Result;
+use super::ids::SegmentId;
+use super::manifest::Placed;
+use super::options::{KeyspaceOptions, Options};
+use super::segment::{Segment, SegmentLayout, SegmentSummary};
+use super::space::{ExtentLease, Space};
+use super::storage::Storage;
+
+/// The parts of a store that segments live on.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) space: Arc<Space>,
+    pub(crate) cache: Arc<BlockCache>,
+    pub(crate) options: Options,
+    next_segment: AtomicU64,
+    next_run: AtomicU64,
+}
+
+impl Disk {
+    pub(crate) fn new(storage: Arc<dyn Storage>, space: Arc<Space>, options: Options) -> Self {
+        let cache = Arc::new(BlockCache::new(options.cache_bytes_max()));
+        let (next_segment, next_run) = (AtomicU64::new(1), AtomicU64::new(1));
+        Disk { storage, space, cache, options, next_segment, next_run }
+    }
+
+    pub(crate) fn new_segment_id(&self) -> SegmentId {
+        SegmentId(self.next_segment.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn new_run_id(&self) -> u64 {
+        self.next_run.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The next numbers for segments and runs.
+    pub(crate) fn next_ids(&self) -> (u64, u64) {
+        (self.next_segment.load(Ordering::Relaxed), self.next_run.load(Ordering::Relaxed))
+    }
+
+    /// Never gives numbers below these.
+    pub(crate) fn reserve_ids(&self, next_segment: u64, next_run: u64) {
+        self.next_segment.fetch_max(next_segment, Ordering::Relaxed);
+        self.next_run.fetch_max(next_run, Ordering::Relaxed);
+    }
+
+    pub(crate) fn layout(&self, options: &KeyspaceOptions) -> SegmentLayout {
+        SegmentLayout {
+            block_bytes: self.options.block_bytes,
+            restart_interval: self.options.restart_interval,
+            compression: options.compression,
+            value_bytes_inline_max: options.value_bytes_inline_max,
+        }
+    }
+
+    /// A reader of a segment whose pages `lease` holds.
+    pub(crate) fn segment(&self, summary: SegmentSummary, lease: ExtentLease) -> Arc<Segment> {
+        Arc::new(Segment::new(
+            Arc::clone(&self.storage),
+            Arc::clone(&self.cache),
+            summary,
+            lease,
+        ))
+    }
+
+    /// A reader of a segment that the manifest or the log names.
+    pub(crate) fn adopt(&self, placed: &Placed) -> Result<Arc<Segment>> {
+        self.reserve_ids(placed.summary.id.0.saturating_add(1), placed.run.saturating_add(1));
+        let lease = self.space.adopt(placed.extent)?;
+        Ok(self.segment(placed.summary.clone(), lease))
+    }
+}

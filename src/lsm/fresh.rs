@@ -1,0 +1,397 @@
+//! Fresh runs: the newest commits, sorted, in memory.
+//!
+//! A commit becomes one [`FreshRun`]. Its bytes are also what the log holds of it, so replay rebuilds the run
+//! without doing the writer's work again. Runs fold: two neighbours in age become one, as they do on disk.
+//! A run spans all keyspaces; within each, keys strictly ascend. Reading an entry is two slice operations.
+//!
+//! The layout of a run in the log stands in `docs/format/wal.md`.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::codec::{ByteReader, put_varint};
+use super::cursor::{EntryKind, RawCursor};
+use super::error::{Error, Result};
+use super::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId};
+use super::merge_operator::MergeOperator;
+use super::options::{KeyspaceOptions, decode_name};
+
+/// A keyspace as a commit creates it and the manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeyspaceDescriptor {
+    pub(crate) id: KeyspaceId,
+    pub(crate) name: String,
+    pub(crate) options: KeyspaceOptions,
+}
+
+impl KeyspaceDescriptor {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, u64::from(self.id.0));
+        put_varint(out, self.name.len() as u64);
+        out.extend_from_slice(self.name.as_bytes());
+        self.options.encode(out);
+    }
+
+    pub(crate) fn decode(reader: &mut ByteReader<'_>) -> Result<Self> {
+        let id = KeyspaceId(reader.varint_u32()?);
+        let name = decode_name(reader)?;
+        Ok(KeyspaceDescriptor { id, name, options: KeyspaceOptions::decode(reader)? })
+    }
+}
+
+/// The writes of one commit, or of several neighbouring ones.
+#[derive(Debug)]
+pub(crate) struct FreshRun {
+    /// First and last commit that the run holds.
+    pub(crate) commits: (CommitNo, CommitNo),
+    /// Keyspaces that these commits created.
+    pub(crate) created: Vec<KeyspaceDescriptor>,
+    tables: BTreeMap<KeyspaceId, FreshTable>,
+}
+
+/// The entries of one keyspace in a fresh run: their encoding, and where each stands in it.
+#[derive(Debug, Default)]
+struct FreshTable {
+    bytes: Bytes,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    key_start: u32,
+    key_end: u32,
+    value_end: u32,
+    /// The value begins behind its length; keys and values are at most 32 bits apart.
+    value_start: u32,
+    kind: EntryKind,
+}
+
+impl FreshTable {
+    fn key(&self, index: usize) -> &[u8] {
+        let slot = self.slots[index];
+        &self.bytes[slot.key_start as usize..slot.key_end as usize]
+    }
+
+    fn value(&self, index: usize) -> Bytes {
+        let slot = self.slots[index];
+        self.bytes.slice(slot.value_start as usize..slot.value_end as usize)
+    }
+
+    /// Index of the first entry whose key is `key` or greater.
+    fn lower_bound(&self, key: &[u8]) -> usize {
+        let (mut low, mut high) = (0, self.slots.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.key(middle) < key { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.bytes.len() + self.slots.len() * size_of::<Slot>()
+    }
+}
+
+/// Builds the table of one keyspace from ascending entries.
+#[derive(Debug, Default)]
+pub(crate) struct FreshTableBuilder {
+    bytes: Vec<u8>,
+    slots: Vec<Slot>,
+}
+
+impl FreshTableBuilder {
+    pub(crate) fn add(&mut self, key: &[u8], kind: EntryKind, value: &[u8]) {
+        put_varint(&mut self.bytes, key.len() as u64);
+        let key_start = self.position();
+        self.bytes.extend_from_slice(key);
+        let key_end = self.position();
+        self.bytes.push(encode_kind(kind));
+        put_varint(&mut self.bytes, value.len() as u64);
+        let value_start = self.position();
+        self.bytes.extend_from_slice(value);
+        let value_end = self.position();
+        self.slots.push(Slot { key_start, key_end, value_start, value_end, kind });
+    }
+
+    fn position(&self) -> u32 {
+        u32::try_from(self.bytes.len()).expect("invariant: a transaction is smaller than 4 GiB")
+    }
+
+    fn finish(self) -> FreshTable {
+        FreshTable { bytes: Bytes::from(self.bytes), slots: self.slots }
+    }
+}
+
+fn encode_kind(kind: EntryKind) -> u8 {
+    match kind {
+        EntryKind::Put => 0,
+        EntryKind::Delete => 1,
+        EntryKind::Merge => 2,
+    }
+}
+
+impl FreshRun {
+    pub(crate) fn new(
+        commit: CommitNo,
+        created: Vec<KeyspaceDescriptor>,
+        tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
+    ) -> Self {
+        let tables = tables.into_iter().map(|(id, builder)| (id, builder.finish())).collect();
+        FreshRun { commits: (commit, commit), created, tables }
+    }
+
+    /// The log's form of a run that holds one commit, in pieces to be written one after the other.
+    pub(crate) fn encode(&self) -> Vec<Bytes> {
+        let mut head = Vec::new();
+        put_varint(&mut head, self.commits.0.0);
+        put_varint(&mut head, self.created.len() as u64);
+        for descriptor in &self.created {
+            descriptor.encode(&mut head);
+        }
+        put_varint(&mut head, self.tables.len() as u64);
+        for (id, table) in &self.tables {
+            put_varint(&mut head, u64::from(id.0));
+            put_varint(&mut head, table.slots.len() as u64);
+            put_varint(&mut head, table.bytes.len() as u64);
+        }
+        let mut pieces = vec![Bytes::from(head)];
+        pieces.extend(self.tables.values().map(|table| table.bytes.clone()));
+        pieces
+    }
+
+    /// Rebuilds a run from its form in the log.
+    pub(crate) fn decode(payload: &Bytes) -> Result<Self> {
+        let mut reader = ByteReader::new("log group", payload);
+        let commit = CommitNo(reader.varint()?);
+        let mut created = Vec::new();
+        for _ in 0..reader.varint()? {
+            created.push(KeyspaceDescriptor::decode(&mut reader)?);
+        }
+        let mut sizes = Vec::new();
+        for _ in 0..reader.varint()? {
+            let id = KeyspaceId(reader.varint_u32()?);
+            sizes.push((id, reader.varint_usize()?, reader.varint_usize()?));
+        }
+        let mut tables = BTreeMap::new();
+        for (id, entries, len) in sizes {
+            let start = reader.offset();
+            reader.take(len)?;
+            let table = decode_table(&payload.slice(start..start + len), entries)?;
+            if tables.insert(id, table).is_some() {
+                return Err(reader.error(format_args!("keyspace {id} stands twice")));
+            }
+        }
+        reader.expect_end()?;
+        Ok(FreshRun { commits: (commit, commit), created, tables })
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.tables.values().map(FreshTable::memory_bytes).sum()
+    }
+
+    pub(crate) fn keyspaces(&self) -> impl Iterator<Item = KeyspaceId> + '_ {
+        self.tables.keys().copied()
+    }
+
+    pub(crate) fn entries(&self, keyspace: KeyspaceId) -> u64 {
+        self.tables.get(&keyspace).map_or(0, |table| table.slots.len() as u64)
+    }
+
+    pub(crate) fn find(&self, keyspace: KeyspaceId, key: &[u8]) -> Option<(EntryKind, Bytes)> {
+        let table = self.tables.get(&keyspace)?;
+        let index = table.lower_bound(key);
+        let found = index < table.slots.len() && table.key(index) == key;
+        found.then(|| (table.slots[index].kind, table.value(index)))
+    }
+
+    /// A cursor over the run's entries of one keyspace; `None` when it has none.
+    pub(crate) fn cursor(self: &Arc<Self>, keyspace: KeyspaceId) -> Option<FreshCursor> {
+        let nowhere = self.tables.get(&keyspace)?.slots.len();
+        Some(FreshCursor { run: Arc::clone(self), keyspace, index: nowhere })
+    }
+
+    /// The two runs as one; `older` holds the commits just before those of `newer`.
+    ///
+    /// `operators` gives the merge operator of a keyspace, if it has one.
+    pub(crate) fn fold(
+        older: &FreshRun,
+        newer: &FreshRun,
+        operators: &dyn Fn(KeyspaceId) -> Option<Arc<dyn MergeOperator>>,
+    ) -> Result<FreshRun> {
+        assert_eq!(older.commits.1.0 + 1, newer.commits.0.0, "invariant: only neighbours fold");
+        let mut tables = BTreeMap::new();
+        let empty = FreshTable::default();
+        for id in older.keyspaces().chain(newer.keyspaces()) {
+            if !tables.contains_key(&id) {
+                let (left, right) = (older.tables.get(&id), newer.tables.get(&id));
+                let table =
+                    fold_tables(left.unwrap_or(&empty), right.unwrap_or(&empty), operators(id))?;
+                tables.insert(id, table);
+            }
+        }
+        let created = older.created.iter().chain(&newer.created).cloned().collect();
+        Ok(FreshRun { commits: (older.commits.0, newer.commits.1), created, tables })
+    }
+}
+
+fn fold_tables(
+    older: &FreshTable,
+    newer: &FreshTable,
+    operator: Option<Arc<dyn MergeOperator>>,
+) -> Result<FreshTable> {
+    let mut out = FreshTableBuilder::default();
+    out.bytes.reserve(older.bytes.len() + newer.bytes.len());
+    let copy = |out: &mut FreshTableBuilder, table: &FreshTable, index: usize| {
+        out.add(table.key(index), table.slots[index].kind, &table.value(index));
+    };
+    let (mut left, mut right) = (0, 0);
+    while left < older.slots.len() && right < newer.slots.len() {
+        match older.key(left).cmp(newer.key(right)) {
+            Ordering::Less => {
+                copy(&mut out, older, left);
+                left += 1;
+            }
+            Ordering::Greater => {
+                copy(&mut out, newer, right);
+                right += 1;
+            }
+            Ordering::Equal => {
+                let entry = (newer.slots[right].kind, newer.value(right));
+                let below = (older.slots[left].kind, older.value(left));
+                let key = newer.key(right);
+                let (kind, value) = combine(key, below, entry, operator.as_deref())?;
+                out.add(key, kind, &value);
+                left += 1;
+                right += 1;
+            }
+        }
+    }
+    for index in left..older.slots.len() {
+        copy(&mut out, older, index);
+    }
+    for index in right..newer.slots.len() {
+        copy(&mut out, newer, index);
+    }
+    Ok(out.finish())
+}
+
+/// What two entries of one key say together.
+pub(crate) fn combine(
+    key: &[u8],
+    older: (EntryKind, Bytes),
+    newer: (EntryKind, Bytes),
+    operator: Option<&dyn MergeOperator>,
+) -> Result<(EntryKind, Bytes)> {
+    if newer.0 != EntryKind::Merge {
+        return Ok(newer);
+    }
+    if older.0 == EntryKind::Delete {
+        return Ok((EntryKind::Put, newer.1));
+    }
+    let operator = operator.ok_or_else(|| {
+        Error::corruption("an operand stands in a keyspace without a merge operator", 0)
+    })?;
+    let mut out = Vec::new();
+    operator.merge(key, &[&older.1, &newer.1], &mut out)?;
+    Ok((older.0, Bytes::from(out)))
+}
+
+fn decode_table(bytes: &Bytes, entries: usize) -> Result<FreshTable> {
+    let mut reader = ByteReader::new("log group", bytes);
+    if u32::try_from(bytes.len()).is_err() {
+        return Err(reader.error("a table of 4 GiB or more"));
+    }
+    let here = |reader: &ByteReader<'_>| u32::try_from(reader.offset()).unwrap_or(u32::MAX);
+    let mut slots: Vec<Slot> = Vec::new();
+    let mut last: Option<&[u8]> = None;
+    while !reader.is_empty() {
+        let key_len = reader.varint_usize()?;
+        let key_start = here(&reader);
+        let key = reader.take(key_len)?;
+        let key_end = here(&reader);
+        if key_len > KEY_BYTES_MAX || last.is_some_and(|last| last >= key) {
+            return Err(reader.error("a key is too long or does not ascend"));
+        }
+        last = Some(key);
+        let kind = match reader.u8()? {
+            0 => EntryKind::Put,
+            1 => EntryKind::Delete,
+            2 => EntryKind::Merge,
+            other => return Err(reader.error(format_args!("{other} is no kind of entry"))),
+        };
+        let value_len = reader.varint_usize()?;
+        let value_start = here(&reader);
+        reader.take(value_len)?;
+        let value_end = here(&reader);
+        slots.push(Slot { key_start, key_end, value_start, value_end, kind });
+    }
+    if slots.len() != entries {
+        let found = slots.len();
+        return Err(reader.error(format_args!("{found} entries, {entries} were announced")));
+    }
+    Ok(FreshTable { bytes: bytes.clone(), slots })
+}
+
+/// Moves over the entries of one keyspace of a fresh run.
+#[derive(Debug)]
+pub(crate) struct FreshCursor {
+    run: Arc<FreshRun>,
+    keyspace: KeyspaceId,
+    /// The number of entries when the cursor stands nowhere.
+    index: usize,
+}
+
+impl FreshCursor {
+    fn table(&self) -> &FreshTable {
+        &self.run.tables[&self.keyspace]
+    }
+}
+
+impl RawCursor for FreshCursor {
+    fn first(&mut self) -> Result<()> {
+        self.index = 0;
+        Ok(())
+    }
+
+    fn last(&mut self) -> Result<()> {
+        self.index = self.table().slots.len().saturating_sub(1);
+        Ok(())
+    }
+
+    fn seek_ge(&mut self, key: &[u8]) -> Result<()> {
+        self.index = self.table().lower_bound(key);
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<()> {
+        self.index = self.table().slots.len().min(self.index + 1);
+        Ok(())
+    }
+
+    fn prev(&mut self) -> Result<()> {
+        if self.valid() {
+            let nowhere = self.table().slots.len();
+            self.index = self.index.checked_sub(1).unwrap_or(nowhere);
+        }
+        Ok(())
+    }
+
+    fn valid(&self) -> bool {
+        self.index < self.table().slots.len()
+    }
+
+    fn key(&self) -> &[u8] {
+        if self.valid() { self.table().key(self.index) } else { &[] }
+    }
+
+    fn kind(&self) -> EntryKind {
+        self.table().slots[self.index].kind
+    }
+
+    fn value(&self) -> Result<Bytes> {
+        Ok(self.table().value(self.index))
+    }
+}

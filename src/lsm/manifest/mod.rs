@@ -1,0 +1,126 @@
+#![doc = include_str!("../../../docs/format/manifest.md")]
+
+mod edit;
+mod version;
+
+pub(crate) use edit::{Edit, Placed};
+pub(crate) use version::{Keyspace, Level, Operands, Registry, Run, Version, merge_operands};
+
+use std::sync::Arc;
+
+use super::codec::{ByteReader, put_varint};
+use super::error::{Error, Result};
+use super::fresh::KeyspaceDescriptor;
+use super::ids::CommitNo;
+
+/// Everything that a checkpoint writes besides the root.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Manifest {
+    /// Commits up to this one are in segments.
+    pub(crate) flushed: CommitNo,
+    pub(crate) next_segment: u64,
+    pub(crate) next_run: u64,
+    pub(crate) keyspaces: Vec<KeyspaceDescriptor>,
+    /// Every segment; runs of a level in order, newest first.
+    pub(crate) segments: Vec<Placed>,
+}
+
+const MANIFEST_VERSION: u8 = 1;
+
+impl Manifest {
+    /// Describes `version`.
+    pub(crate) fn capture(version: &Version, next_segment: u64, next_run: u64) -> Self {
+        let mut segments = Vec::new();
+        for keyspace in version.keyspaces.values() {
+            for (level, content) in keyspace.levels.iter().enumerate() {
+                for run in &content.runs {
+                    segments.extend(run.segments.iter().map(|segment| Placed {
+                        level: u8::try_from(level).expect("invariant: levels are few"),
+                        run: run.id,
+                        extent: segment.extent(),
+                        summary: segment.summary().clone(),
+                    }));
+                }
+            }
+        }
+        Manifest {
+            flushed: version.flushed,
+            next_segment,
+            next_run,
+            keyspaces: version.keyspaces.values().map(|keyspace| keyspace.descriptor()).collect(),
+            segments,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![MANIFEST_VERSION];
+        for number in [self.flushed.0, self.next_segment, self.next_run] {
+            put_varint(&mut out, number);
+        }
+        put_varint(&mut out, self.keyspaces.len() as u64);
+        for descriptor in &self.keyspaces {
+            descriptor.encode(&mut out);
+        }
+        put_varint(&mut out, self.segments.len() as u64);
+        for placed in &self.segments {
+            placed.encode(&mut out);
+        }
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut reader = ByteReader::new("manifest", bytes);
+        let version = reader.u8()?;
+        if version != MANIFEST_VERSION {
+            return Err(reader.error(format_args!("version {version}, expected {MANIFEST_VERSION}")));
+        }
+        let flushed = CommitNo(reader.varint()?);
+        let (next_segment, next_run) = (reader.varint()?, reader.varint()?);
+        let mut keyspaces = Vec::new();
+        for _ in 0..reader.varint()? {
+            keyspaces.push(KeyspaceDescriptor::decode(&mut reader)?);
+        }
+        let mut segments = Vec::new();
+        for _ in 0..reader.varint()? {
+            segments.push(Placed::decode(&mut reader)?);
+        }
+        reader.expect_end()?;
+        Ok(Manifest { flushed, next_segment, next_run, keyspaces, segments })
+    }
+
+    /// The version that the manifest describes. `open` makes a segment of its description.
+    pub(crate) fn restore(
+        &self,
+        registry: &Registry,
+        commit: CommitNo,
+        open: &mut dyn FnMut(&Placed) -> Result<Arc<super::segment::Segment>>,
+    ) -> Result<Version> {
+        let mut version = Version { commit, flushed: self.flushed, ..Version::default() };
+        for descriptor in &self.keyspaces {
+            version.create_keyspace(descriptor, registry)?;
+        }
+        // Oldest first, because a run that is new to its level becomes the newest one there.
+        let mut runs: Vec<Vec<&Placed>> = Vec::new();
+        for placed in &self.segments {
+            let same = runs.last().and_then(|run| run.first()).is_some_and(|first| {
+                (first.summary.keyspace, first.level, first.run)
+                    == (placed.summary.keyspace, placed.level, placed.run)
+            });
+            if same {
+                runs.last_mut().expect("invariant: there is a run").push(placed);
+            } else {
+                runs.push(vec![placed]);
+            }
+        }
+        for run in runs.iter().rev() {
+            for placed in run {
+                version.add_segment(placed.level, placed.run, open(placed)?)?;
+            }
+        }
+        version.check_order().map_err(|error| match error {
+            Error::Corruption(_) => error.at(|| "manifest".to_owned()),
+            other => other,
+        })?;
+        Ok(version)
+    }
+}

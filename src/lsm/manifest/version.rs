@@ -1,0 +1,389 @@
+//! A version: the immutable list of the runs of every keyspace. A snapshot is an `Arc` of one.
+//!
+//! Every commit, flush and compaction makes a new version that shares all but what changed. The order of
+//! runs alone says which entry of a key is newest: fresh runs first, then the runs of level 0 newest
+//! first, then the levels below, each of one run.
+//!
+//! Invariants, asserted by `check_order`: the segments of a run are sorted by key and disjoint; levels
+//! below 0 hold at most one run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::edit::Edit;
+use crate::lsm::cursor::{EntryKind, RawCursor};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
+use crate::lsm::group_rewriter::GroupRewriter;
+use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
+use crate::lsm::merge_operator::MergeOperator;
+use crate::lsm::options::KeyspaceOptions;
+use crate::lsm::segment::Segment;
+
+/// Levels that a keyspace may have: with a ratio of 8 and 64 MiB in level 1, enough for 16 PiB.
+const LEVELS_MAX: usize = 12;
+
+/// The operators and rewriters that keyspaces may name.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Registry {
+    pub(crate) operators: Vec<Arc<dyn MergeOperator>>,
+    pub(crate) rewriters: Vec<Arc<dyn GroupRewriter>>,
+}
+
+/// A consistent state of the whole store.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Version {
+    /// The newest commit that the version shows.
+    pub(crate) commit: CommitNo,
+    /// Commits up to this one are in segments.
+    pub(crate) flushed: CommitNo,
+    /// Newest first.
+    pub(crate) fresh: Vec<Arc<FreshRun>>,
+    pub(crate) keyspaces: BTreeMap<KeyspaceId, Arc<Keyspace>>,
+}
+
+/// One keyspace of a version.
+#[derive(Clone)]
+pub(crate) struct Keyspace {
+    pub(crate) id: KeyspaceId,
+    pub(crate) name: String,
+    pub(crate) options: KeyspaceOptions,
+    pub(crate) operator: Option<Arc<dyn MergeOperator>>,
+    pub(crate) rewriter: Option<Arc<dyn GroupRewriter>>,
+    /// Level 0 first.
+    pub(crate) levels: Vec<Level>,
+}
+
+/// Runs on disk of similar age and size, newest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Level {
+    pub(crate) runs: Vec<Run>,
+}
+
+/// Segments with disjoint key ranges, sorted.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) id: u64,
+    pub(crate) segments: Vec<Arc<Segment>>,
+}
+
+impl fmt::Debug for Keyspace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyspace").field("name", &self.name).field("levels", &self.levels).finish()
+    }
+}
+
+impl Run {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.summary().bytes).sum()
+    }
+
+    /// First and last commit of which the run holds entries.
+    pub(crate) fn commits(&self) -> (CommitNo, CommitNo) {
+        let commits = self.segments.iter().map(|segment| segment.summary().commits);
+        commits
+            .reduce(|hull, next| (hull.0.min(next.0), hull.1.max(next.1)))
+            .unwrap_or_default()
+    }
+
+    /// The segment that can hold `key`.
+    pub(crate) fn segment_for(&self, key: &[u8]) -> Option<&Arc<Segment>> {
+        let index = self.segments.partition_point(|segment| &segment.summary().greatest[..] < key);
+        self.segments.get(index).filter(|segment| &segment.summary().smallest[..] <= key)
+    }
+
+    fn check_order(&self) -> Result<()> {
+        for pair in self.segments.windows(2) {
+            let (left, right) = (pair[0].summary(), pair[1].summary());
+            if left.greatest >= right.smallest {
+                let what = format!("segments {} and {} of run {} overlap", left.id, right.id, self.id);
+                return Err(Error::corruption(what, 0));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Level {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.runs.iter().map(Run::bytes).sum()
+    }
+}
+
+impl Keyspace {
+    pub(crate) fn descriptor(&self) -> KeyspaceDescriptor {
+        KeyspaceDescriptor { id: self.id, name: self.name.clone(), options: self.options.clone() }
+    }
+
+    /// Runs on disk, newest first.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &Run> + '_ {
+        self.levels.iter().flat_map(|level| &level.runs)
+    }
+
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> + '_ {
+        self.runs().flat_map(|run| &run.segments)
+    }
+
+    /// Takes a segment out, and its run when that becomes empty.
+    fn take(&mut self, id: SegmentId) -> Option<Arc<Segment>> {
+        for level in &mut self.levels {
+            for index in 0..level.runs.len() {
+                let segments = &mut level.runs[index].segments;
+                if let Some(at) = segments.iter().position(|segment| segment.summary().id == id) {
+                    let taken = segments.remove(at);
+                    if segments.is_empty() {
+                        level.runs.remove(index);
+                    }
+                    return Some(taken);
+                }
+            }
+        }
+        None
+    }
+
+    fn add(&mut self, level: u8, run: u64, segment: Arc<Segment>) -> Result<()> {
+        let level = usize::from(level);
+        if level >= LEVELS_MAX {
+            return Err(Error::corruption(format!("a segment on level {level}"), 0));
+        }
+        if self.levels.len() <= level {
+            self.levels.resize_with(level + 1, Level::default);
+        }
+        let runs = &mut self.levels[level].runs;
+        let index = runs.iter().position(|have| have.id == run).unwrap_or_else(|| {
+            runs.insert(0, Run { id: run, segments: Vec::new() });
+            0
+        });
+        let segments = &mut runs[index].segments;
+        let smallest = &segment.summary().smallest;
+        let at = segments.partition_point(|have| &have.summary().smallest < smallest);
+        segments.insert(at, segment);
+        Ok(())
+    }
+}
+
+impl Version {
+    pub(crate) fn keyspace(&self, id: KeyspaceId) -> Result<&Arc<Keyspace>> {
+        self.keyspaces.get(&id).ok_or_else(|| Error::UnknownKeyspace(id.to_string()))
+    }
+
+    pub(crate) fn keyspace_named(&self, name: &str) -> Option<KeyspaceId> {
+        let found = self.keyspaces.values().find(|keyspace| keyspace.name == name);
+        found.map(|keyspace| keyspace.id)
+    }
+
+    pub(crate) fn fresh_bytes(&self) -> usize {
+        self.fresh.iter().map(|run| run.memory_bytes()).sum()
+    }
+
+    /// Adds a keyspace, unless replay meets one again that the manifest has already.
+    pub(crate) fn create_keyspace(
+        &mut self,
+        descriptor: &KeyspaceDescriptor,
+        registry: &Registry,
+    ) -> Result<()> {
+        let KeyspaceDescriptor { id, name, options } = descriptor.clone();
+        if let Some(have) = self.keyspaces.get(&id) {
+            if have.descriptor() == *descriptor {
+                return Ok(());
+            }
+            return Err(Error::corruption(format!("keyspace {id} is created twice"), 0));
+        }
+        let unknown = |name: &String| Error::UnknownOperator { name: name.clone() };
+        let find_operator = |name: &String| {
+            let found = registry.operators.iter().find(|operator| operator.name() == name);
+            found.cloned().ok_or_else(|| unknown(name))
+        };
+        let find_rewriter = |name: &String| {
+            let found = registry.rewriters.iter().find(|rewriter| rewriter.name() == name);
+            found.cloned().ok_or_else(|| unknown(name))
+        };
+        let operator = options.merge_operator.as_ref().map(find_operator).transpose()?;
+        let rewriter = options.group_rewriter.as_ref().map(find_rewriter).transpose()?;
+        let keyspace = Keyspace { id, name, options, operator, rewriter, levels: Vec::new() };
+        self.keyspaces.insert(id, Arc::new(keyspace));
+        Ok(())
+    }
+
+    /// Shows one more commit.
+    pub(crate) fn push_fresh(&mut self, run: Arc<FreshRun>, registry: &Registry) -> Result<()> {
+        for descriptor in &run.created {
+            self.create_keyspace(descriptor, registry)?;
+        }
+        if let Some(unknown) = run.keyspaces().find(|id| !self.keyspaces.contains_key(id)) {
+            return Err(Error::corruption(format!("a commit writes to keyspace {unknown}"), 0));
+        }
+        self.commit = run.commits.1;
+        self.fresh.insert(0, run);
+        Ok(())
+    }
+
+    /// Adds a segment; a run that the level does not have yet becomes its newest.
+    pub(crate) fn add_segment(&mut self, level: u8, run: u64, segment: Arc<Segment>) -> Result<()> {
+        self.keyspace_mut(segment.summary().keyspace)?.add(level, run, segment)
+    }
+
+    /// Applies `edit`. `open` makes a segment of each added one.
+    pub(crate) fn apply(
+        &mut self,
+        edit: &Edit,
+        open: &mut dyn FnMut(&super::Placed) -> Result<Arc<Segment>>,
+    ) -> Result<()> {
+        for &id in &edit.removed {
+            self.take(id)?;
+        }
+        for &(id, level, run) in &edit.moved {
+            let segment = self.take(id)?;
+            self.add_segment(level, run, segment)?;
+        }
+        for placed in &edit.added {
+            self.add_segment(placed.level, placed.run, open(placed)?)?;
+        }
+        if let Some(flushed) = edit.flushed {
+            self.fresh.retain(|run| run.commits.0 > flushed);
+            self.flushed = flushed;
+            self.commit = self.commit.max(flushed);
+        }
+        self.check_order()
+    }
+
+    fn take(&mut self, id: SegmentId) -> Result<Arc<Segment>> {
+        let holder = self.keyspaces.values().find_map(|keyspace| {
+            let holds = keyspace.segments().any(|segment| segment.summary().id == id);
+            holds.then_some(keyspace.id)
+        });
+        let missing = || Error::corruption(format!("segment {id} is removed but not there"), 0);
+        let keyspace = self.keyspace_mut(holder.ok_or_else(missing)?)?;
+        keyspace.take(id).ok_or_else(missing)
+    }
+
+    fn keyspace_mut(&mut self, id: KeyspaceId) -> Result<&mut Keyspace> {
+        let found = self.keyspaces.get_mut(&id);
+        let missing = || Error::corruption(format!("a segment of unknown keyspace {id}"), 0);
+        Ok(Arc::make_mut(found.ok_or_else(missing)?))
+    }
+
+    /// Proves the invariants that only need the manifest.
+    pub(crate) fn check_order(&self) -> Result<()> {
+        for keyspace in self.keyspaces.values() {
+            for (level, content) in keyspace.levels.iter().enumerate() {
+                if level > 0 && content.runs.len() > 1 {
+                    let runs = content.runs.len();
+                    let what = format!("level {level} of {} has {runs} runs", keyspace.name);
+                    return Err(Error::corruption(what, 0));
+                }
+                content.runs.iter().try_for_each(Run::check_order)?;
+            }
+        }
+        let newest_first =
+            self.fresh.windows(2).all(|pair| pair[0].commits.0.0 == pair[1].commits.1.0 + 1);
+        if !newest_first {
+            return Err(Error::corruption("fresh runs do not follow each other", 0));
+        }
+        Ok(())
+    }
+
+    /// The newest word on `key`, operands applied; `None` when it has no value.
+    pub(crate) fn find(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
+        let mut operands = Operands::default();
+        for run in &self.fresh {
+            if let Some((kind, value)) = run.find(keyspace.id, key) {
+                if operands.push(kind, value) {
+                    return operands.resolve(keyspace, key);
+                }
+            }
+        }
+        self.find_on_disk(keyspace, key, operands)
+    }
+
+    /// Like [`find`](Self::find) below `operands`, which newer runs gave.
+    fn find_on_disk(
+        &self,
+        keyspace: &Keyspace,
+        key: &[u8],
+        mut operands: Operands,
+    ) -> Result<Option<Bytes>> {
+        for run in keyspace.runs() {
+            let Some(segment) = run.segment_for(key) else { continue };
+            if let Some((kind, value)) = segment.get(key)? {
+                if operands.push(kind, value) {
+                    break;
+                }
+            }
+        }
+        operands.resolve(keyspace, key)
+    }
+
+    /// Like [`find`](Self::find) below one newer entry.
+    pub(crate) fn find_below(
+        &self,
+        keyspace: &Keyspace,
+        key: &[u8],
+        newest: (EntryKind, Bytes),
+    ) -> Result<Option<Bytes>> {
+        let mut operands = Operands::default();
+        if operands.push(newest.0, newest.1) {
+            return operands.resolve(keyspace, key);
+        }
+        if let Some(base) = self.find(keyspace, key)? {
+            operands.push(EntryKind::Put, base);
+        }
+        operands.resolve(keyspace, key)
+    }
+
+    /// Cursors over the entries of a keyspace, one a run, newest first.
+    pub(crate) fn cursors(&self, keyspace: &Keyspace) -> Vec<Box<dyn RawCursor>> {
+        let fresh = self.fresh.iter().filter_map(|run| run.cursor(keyspace.id));
+        let mut cursors: Vec<Box<dyn RawCursor>> =
+            fresh.map(|cursor| Box::new(cursor) as Box<dyn RawCursor>).collect();
+        for run in keyspace.runs() {
+            cursors.push(Box::new(crate::lsm::scan::RunCursor::new(run.segments.clone())));
+        }
+        cursors
+    }
+}
+
+/// What the runs say about one key, collected newest first.
+#[derive(Debug, Default)]
+pub(crate) struct Operands {
+    /// Newest first; the last one may be a base.
+    values: Vec<Bytes>,
+    deleted: bool,
+}
+
+impl Operands {
+    /// Takes the next older entry; true when nothing older matters.
+    pub(crate) fn push(&mut self, kind: EntryKind, value: Bytes) -> bool {
+        match kind {
+            EntryKind::Put => self.values.push(value),
+            EntryKind::Delete => self.deleted = true,
+            EntryKind::Merge => {
+                self.values.push(value);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The key's value.
+    pub(crate) fn resolve(mut self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
+        if self.values.len() <= 1 {
+            return Ok(self.values.pop());
+        }
+        merge_operands(keyspace, key, &self.values).map(Some)
+    }
+}
+
+/// Combines at least two operands, given newest first.
+pub(crate) fn merge_operands(keyspace: &Keyspace, key: &[u8], newest_first: &[Bytes]) -> Result<Bytes> {
+    let operator = keyspace.operator.as_ref().ok_or_else(|| {
+        Error::corruption(format!("an operand in {}, which has no operator", keyspace.name), 0)
+    })?;
+    let oldest_first: Vec<&[u8]> = newest_first.iter().rev().map(|value| &value[..]).collect();
+    let mut out = Vec::new();
+    operator.merge(key, &oldest_first, &mut out)?;
+    Ok(Bytes::from(out))
+}

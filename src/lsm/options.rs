@@ -1,0 +1,180 @@
+//! How a store and its keyspaces are set up.
+//!
+//! [`Options`] belong to one opening of the store and are not recorded; [`KeyspaceOptions`] are chosen when a
+//! keyspace is created and recorded in the file. Each knob says what it means, its default, and what it trades.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::clock::{Clock, SystemClock};
+use super::codec::{ByteReader, put_varint};
+use super::error::Result;
+use super::group_rewriter::GroupRewriter;
+use super::merge_operator::MergeOperator;
+
+/// When a commit counts as done.
+///
+/// A commit of any strength is atomic across keyspaces, and what a crash leaves is always a prefix of the
+/// commits: a stronger commit makes all earlier ones durable too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// After one sync of the device: nothing acknowledged is lost in a power cut.
+    #[default]
+    Sync,
+    /// At once; a background step syncs at the latest this long after the oldest commit that waits.
+    Interval(Duration),
+    /// When the operating system has it: survives the death of the process, not of the machine.
+    Buffered,
+}
+
+/// How blocks and large values of a keyspace are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As they are: readable in place.
+    None,
+    /// LZ4, where it saves at least an eighth.
+    #[default]
+    Lz4,
+}
+
+/// What is fixed about a keyspace when it is created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyspaceOptions {
+    /// How blocks and large values are stored. Default: LZ4.
+    pub compression: Compression,
+    /// Values longer than this stand in the segment's value area, outside the leaf blocks. Default: 4 KiB.
+    pub value_bytes_inline_max: u32,
+    /// Name of the operator behind `merge`, if the keyspace has one.
+    pub merge_operator: Option<String>,
+    /// Name of the rewriter that sees its groups in compactions, if it has one.
+    pub group_rewriter: Option<String>,
+}
+
+impl Default for KeyspaceOptions {
+    fn default() -> Self {
+        KeyspaceOptions {
+            compression: Compression::default(),
+            value_bytes_inline_max: 4096,
+            merge_operator: None,
+            group_rewriter: None,
+        }
+    }
+}
+
+impl KeyspaceOptions {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        out.push(match self.compression {
+            Compression::None => 0,
+            Compression::Lz4 => 1,
+        });
+        put_varint(out, u64::from(self.value_bytes_inline_max));
+        for name in [&self.merge_operator, &self.group_rewriter] {
+            let name = name.as_deref().unwrap_or_default();
+            put_varint(out, name.len() as u64);
+            out.extend_from_slice(name.as_bytes());
+        }
+    }
+
+    pub(crate) fn decode(reader: &mut ByteReader<'_>) -> Result<Self> {
+        let compression = match reader.u8()? {
+            0 => Compression::None,
+            1 => Compression::Lz4,
+            other => return Err(reader.error(format_args!("{other} is no known compression"))),
+        };
+        let value_bytes_inline_max = reader.varint_u32()?;
+        let mut name = || -> Result<Option<String>> {
+            let name = decode_name(reader)?;
+            Ok(Some(name).filter(|name| !name.is_empty()))
+        };
+        let merge_operator = name()?;
+        let group_rewriter = name()?;
+        Ok(KeyspaceOptions { compression, value_bytes_inline_max, merge_operator, group_rewriter })
+    }
+}
+
+/// Reads a length-prefixed UTF-8 name.
+pub(crate) fn decode_name(reader: &mut ByteReader<'_>) -> Result<String> {
+    let len = reader.varint_usize()?;
+    let bytes = reader.take(len)?;
+    let name = std::str::from_utf8(bytes).map_err(|_| reader.error("a name is not UTF-8"))?;
+    Ok(name.to_owned())
+}
+
+/// How to open a store.
+///
+/// The fields are public so that a program can print and compare them; start from `Options::default()`.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Bytes that the store may hold in memory: a quarter for the block cache, a quarter for fresh runs, a
+    /// quarter for one pending transaction, the rest for background work. Default: 256 MiB.
+    pub memory_bytes: usize,
+    /// Bytes of a block before compression. Larger blocks compress better and cost more per point read.
+    /// Default: 16 KiB.
+    pub block_bytes: u32,
+    /// Entries between two full keys of a block. Default: 16.
+    pub restart_interval: u32,
+    /// Bytes at which a segment is closed and the next one begun. Default: 8 MiB.
+    pub segment_bytes_target: u64,
+    /// Runs of level 0 that trigger a compaction: fewer make reads cheaper and writes dearer. Default: 4.
+    pub level0_runs_max: usize,
+    /// How much larger each level is than the one above it. Default: 8.
+    pub level_ratio: u64,
+    /// Bytes of level 1 before it is compacted into level 2. Default: 64 MiB.
+    pub level1_bytes_max: u64,
+    /// Bytes of log after which a checkpoint is due: bounds the time to open after a crash. Default: 64 MiB.
+    pub log_bytes_max: u64,
+    /// Whether commits are written to the log. Without it, what was not flushed is lost when the store is
+    /// not closed. Default: true.
+    pub log: bool,
+    /// Whether a thread of the store's own runs the background steps; otherwise
+    /// [`Store::step`](super::Store::step) does, when it is called. Default: true.
+    pub background: bool,
+    /// The clock behind `Durability::Interval`. Default: the machine's.
+    pub clock: Arc<dyn Clock>,
+    /// Merge operators that keyspaces may name.
+    pub merge_operators: Vec<Arc<dyn MergeOperator>>,
+    /// Group rewriters that keyspaces may name.
+    pub group_rewriters: Vec<Arc<dyn GroupRewriter>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            memory_bytes: 256 << 20,
+            block_bytes: 16 << 10,
+            restart_interval: 16,
+            segment_bytes_target: 8 << 20,
+            level0_runs_max: 4,
+            level_ratio: 8,
+            level1_bytes_max: 64 << 20,
+            log_bytes_max: 64 << 20,
+            log: true,
+            background: true,
+            clock: Arc::new(SystemClock::default()),
+            merge_operators: Vec::new(),
+            group_rewriters: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Bytes of the block cache.
+    pub(crate) fn cache_bytes_max(&self) -> usize {
+        self.memory_bytes / 4
+    }
+
+    /// Bytes of fresh runs at which a flush begins.
+    pub(crate) fn fresh_bytes_flush(&self) -> usize {
+        self.memory_bytes / 8
+    }
+
+    /// Bytes of fresh runs above which a commit first helps to flush.
+    pub(crate) fn fresh_bytes_max(&self) -> usize {
+        self.memory_bytes / 4
+    }
+
+    /// Bytes that one transaction may hold; offsets inside a fresh run are 32 bits wide.
+    pub(crate) fn transaction_bytes_max(&self) -> usize {
+        (self.memory_bytes / 4).min(1 << 30)
+    }
+}

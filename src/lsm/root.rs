@@ -1,0 +1,258 @@
+#![doc = include_str!("../../docs/format/root.md")]
+
+use super::codec::ByteReader;
+use super::codec::checksum::checksum;
+use super::error::{Error, Result};
+use super::ids::{CommitNo, Extent, PAGE_BYTES};
+use super::storage::Storage;
+use super::wal::LogPosition;
+
+/// Version of the whole file's format.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"ALLUVIUM";
+const ROOT_MAGIC: &[u8; 8] = b"ALVROOT\0";
+const DESCRIPTOR_BYTES: usize = 32;
+const ROOT_BYTES: usize = 168;
+/// Pages of the two slots: 28 KiB apart, so that no one misplaced write hits both.
+const SLOT_PAGES: [u64; 2] = [1, 8];
+/// Pages that the descriptor and the slots occupy for ever.
+pub(crate) const RESERVED: [Extent; 3] = [
+    Extent { start: 0, pages: 1 },
+    Extent { start: SLOT_PAGES[0], pages: 1 },
+    Extent { start: SLOT_PAGES[1], pages: 1 },
+];
+/// Owners of the checksums of the first pages; segments and log extents use small numbers.
+const DESCRIPTOR_OWNER: u64 = u64::MAX;
+const ROOT_OWNER: u64 = u64::MAX - 1;
+
+/// One checkpoint: where the manifest stands and where replay of the log begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Root {
+    /// Ascends by one with each checkpoint; its parity names the slot.
+    pub(crate) generation: u64,
+    /// Everything that the manifest describes was closed cleanly, and both slots describe the same state.
+    pub(crate) clean: bool,
+    pub(crate) manifest: Extent,
+    pub(crate) manifest_bytes: u64,
+    pub(crate) manifest_checksum: u64,
+    /// The newest commit when the root was written.
+    pub(crate) commit: CommitNo,
+    /// Pages that the file has at least.
+    pub(crate) file_pages: u64,
+    /// Where replay begins.
+    pub(crate) log: LogPosition,
+    /// Number of the next log record when the manifest was captured: earlier edits are in it.
+    pub(crate) edits_before: u64,
+}
+
+impl Root {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ROOT_BYTES);
+        out.extend_from_slice(ROOT_MAGIC);
+        for number in [
+            self.generation,
+            u64::from(self.clean),
+            self.manifest.start,
+            self.manifest.pages,
+            self.manifest_bytes,
+            self.manifest_checksum,
+            self.commit.0,
+            self.file_pages,
+            self.log.extent.start,
+            self.log.extent.pages,
+            self.log.sequence,
+            self.log.offset,
+            self.log.record,
+            self.log.previous,
+            self.edits_before,
+        ] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.resize(ROOT_BYTES - 8, 0);
+        let sum = checksum(ROOT_OWNER, 0, &out);
+        out.extend_from_slice(&sum.to_le_bytes());
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Root> {
+        let mut reader = ByteReader::new("root slot", bytes);
+        let body = reader.take(ROOT_BYTES - 8)?;
+        if reader.u64()? != checksum(ROOT_OWNER, 0, body) {
+            return Err(reader.error("checksum mismatch"));
+        }
+        let mut reader = ByteReader::new("root slot", body);
+        if reader.take(ROOT_MAGIC.len())? != ROOT_MAGIC {
+            return Err(reader.error("wrong magic"));
+        }
+        Ok(Root {
+            generation: reader.u64()?,
+            clean: reader.u64()? == 1,
+            manifest: Extent { start: reader.u64()?, pages: reader.u64()? },
+            manifest_bytes: reader.u64()?,
+            manifest_checksum: reader.u64()?,
+            commit: CommitNo(reader.u64()?),
+            file_pages: reader.u64()?,
+            log: LogPosition {
+                extent: Extent { start: reader.u64()?, pages: reader.u64()? },
+                sequence: reader.u64()?,
+                offset: reader.u64()?,
+                record: reader.u64()?,
+                previous: reader.u64()?,
+            },
+            edits_before: reader.u64()?,
+        })
+    }
+
+    /// Writes the root into its slot, the one that the root before it does not stand in.
+    pub(crate) fn write(&self, storage: &dyn Storage) -> Result<()> {
+        let mut page = self.encode();
+        page.resize(usize::try_from(PAGE_BYTES).expect("invariant: a page fits in memory"), 0);
+        let slot = SLOT_PAGES[usize::from(self.generation % 2 == 0)];
+        storage
+            .write_at(slot * PAGE_BYTES, &page)
+            .map_err(|source| Error::io(format!("writing root {}", self.generation), source))
+    }
+}
+
+/// What the first pages of a file say about it.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Nothing: the file is empty, or its creation never finished.
+    Nothing,
+    /// The roots of the slots that are whole, newest first; the second is the fallback of the first.
+    Roots(Vec<Root>),
+}
+
+/// Reads the descriptor and both slots. Changes nothing.
+pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
+    let len = storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
+    let page = |number: u64| -> Result<Vec<u8>> {
+        let start = number * PAGE_BYTES;
+        let bytes = len.saturating_sub(start).min(PAGE_BYTES);
+        let mut buffer = vec![0; usize::try_from(bytes).unwrap_or_default()];
+        storage
+            .read_at(start, &mut buffer)
+            .map_err(|source| Error::io(format!("reading page {number}"), source))?;
+        Ok(buffer)
+    };
+    let descriptor = page(0)?;
+    let slots = [page(SLOT_PAGES[0])?, page(SLOT_PAGES[1])?];
+    if descriptor.iter().all(|&byte| byte == 0) {
+        return undescribed(len, &slots);
+    }
+    check_descriptor(&descriptor)?;
+    let mut roots: Vec<Root> = slots.iter().filter_map(|slot| Root::decode(slot).ok()).collect();
+    roots.sort_by_key(|root| std::cmp::Reverse(root.generation));
+    let Some(newest) = roots.first() else {
+        if len < (SLOT_PAGES[1] + 1) * PAGE_BYTES {
+            let expected_bytes = (SLOT_PAGES[1] + 1) * PAGE_BYTES;
+            return Err(Error::Truncated { expected_bytes, found_bytes: len });
+        }
+        return Err(Error::corruption("root slots: neither is whole", SLOT_PAGES[0] * PAGE_BYTES));
+    };
+    let expected_bytes = newest.file_pages.saturating_mul(PAGE_BYTES);
+    if len < expected_bytes {
+        return Err(Error::Truncated { expected_bytes, found_bytes: len });
+    }
+    Ok(Found::Roots(roots))
+}
+
+/// A file whose descriptor is all zeros: the descriptor is written last, so either its creation was cut
+/// short (then there is nothing behind the first log extent, and no root but perhaps the first), or it is
+/// not ours.
+fn undescribed(len: u64, slots: &[Vec<u8>; 2]) -> Result<Found> {
+    let unborn = slots.iter().all(|slot| {
+        slot.chunks(512).all(|sector| {
+            sector.iter().all(|&byte| byte == 0) || sector.starts_with(ROOT_MAGIC)
+        })
+    });
+    if len <= NEW_FILE_PAGES * PAGE_BYTES && unborn {
+        return Ok(Found::Nothing);
+    }
+    Err(Error::NotADatabase { found: "its first page is empty".to_owned() })
+}
+
+fn check_descriptor(page: &[u8]) -> Result<()> {
+    let mut reader = ByteReader::new("descriptor", page);
+    if reader.take(MAGIC.len()).ok() != Some(MAGIC) {
+        let start = String::from_utf8_lossy(page.get(..16.min(page.len())).unwrap_or_default());
+        return Err(Error::NotADatabase { found: format!("it starts with {start:?}") });
+    }
+    let found = reader.u32()?;
+    if found > FORMAT_VERSION {
+        return Err(Error::NewerFormat { found, supported: FORMAT_VERSION });
+    }
+    let page_bytes = reader.u32()?;
+    reader.take(8)?;
+    let sum = reader.u64()?;
+    if sum != checksum(DESCRIPTOR_OWNER, 0, page.get(..DESCRIPTOR_BYTES - 8).unwrap_or_default()) {
+        return Err(reader.error("checksum mismatch"));
+    }
+    if found != FORMAT_VERSION || u64::from(page_bytes) != PAGE_BYTES {
+        return Err(reader.error(format_args!(
+            "format {found} with pages of {page_bytes} bytes, expected {FORMAT_VERSION} and \
+             {PAGE_BYTES}"
+        )));
+    }
+    Ok(())
+}
+
+/// Pages of a file that holds nothing yet: the reserved ones, a manifest and the first log extent.
+pub(crate) const NEW_FILE_PAGES: u64 = 16;
+
+/// Writes the descriptor, the last thing that a new file gets.
+pub(crate) fn write_descriptor(storage: &dyn Storage) -> Result<()> {
+    let mut page = MAGIC.to_vec();
+    page.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    page.extend_from_slice(&u32::try_from(PAGE_BYTES).unwrap_or_default().to_le_bytes());
+    page.extend_from_slice(&[0; 8]);
+    let sum = checksum(DESCRIPTOR_OWNER, 0, &page);
+    page.extend_from_slice(&sum.to_le_bytes());
+    storage.write_at(0, &page).map_err(|source| Error::io("writing the descriptor", source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn sample() -> Root {
+        Root {
+            generation: 5,
+            clean: true,
+            manifest: Extent { start: 2, pages: 1 },
+            manifest_bytes: 300,
+            manifest_checksum: 0x0123_4567_89AB_CDEF,
+            commit: CommitNo(9),
+            file_pages: 16,
+            log: LogPosition {
+                extent: Extent { start: 9, pages: 7 },
+                sequence: 3,
+                offset: 4096,
+                record: 12,
+                previous: 77,
+            },
+            edits_before: 12,
+        }
+    }
+
+    #[test]
+    fn a_root_comes_back_as_it_went_and_no_flipped_bit_passes() {
+        let root = sample();
+        let bytes = root.encode();
+        assert_eq!(bytes.len(), ROOT_BYTES);
+        assert_eq!(Root::decode(&bytes).unwrap(), root);
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Root::decode(&damaged).is_err());
+        }
+    }
+
+    #[test]
+    fn the_format_page_states_the_sizes_of_the_code() {
+        let page = include_str!("../../docs/format/root.md");
+        assert!(page.contains(&format!("Total: {DESCRIPTOR_BYTES} bytes")));
+        assert!(page.contains(&format!("Total: {ROOT_BYTES} bytes")));
+    }
+}

@@ -1,0 +1,227 @@
+//! [`Cursor`]: what a reader sees of a keyspace, in key order.
+//!
+//! Stands only on living keys: tombstones and what they shadow are passed over, operands are combined when the
+//! value is asked for. Obeys the cursor law of `lsm::cursor`; seeks report whether they found an entry.
+
+use std::fmt;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::merge::MergeCursor;
+use crate::lsm::cursor::{EntryKind, RawCursor, Seek};
+use crate::lsm::error::Result;
+use crate::lsm::manifest::{Keyspace, Operands};
+
+/// A position among the living entries of a keyspace.
+///
+/// A new cursor stands nowhere. `first`, `last` and `seek` work from anywhere; `next` behind the last entry and
+/// `prev` before the first leave it nowhere. Each movement says whether the cursor stands on an entry.
+///
+/// ```
+/// use alluvium::lsm::{Durability, KeyspaceOptions, MemoryStorage, Options, Reader, Seek, Store};
+///
+/// let store = Store::open(MemoryStorage::default(), Options::default())?;
+/// let mut transaction = store.begin()?;
+/// let fruit = transaction.create_keyspace("fruit", KeyspaceOptions::default())?;
+/// transaction.put(fruit, b"apple", "red")?;
+/// transaction.put(fruit, b"pear", "green")?;
+/// let mut cursor = transaction.cursor(fruit)?;
+/// assert!(cursor.seek(b"banana", Seek::Ge)?);
+/// assert_eq!(cursor.key(), b"pear");
+/// assert!(cursor.prev()? && cursor.value()? == "red");
+/// assert!(!cursor.prev()?);
+/// # Ok::<(), alluvium::lsm::Error>(())
+/// ```
+pub struct Cursor<'a> {
+    sources: MergeCursor<'a>,
+    keyspace: Arc<Keyspace>,
+    lower: Bound<Vec<u8>>,
+    upper: Bound<Vec<u8>>,
+}
+
+impl fmt::Debug for Cursor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cursor")
+            .field("keyspace", &self.keyspace.name)
+            .field("key", &self.key())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor over `sources`, the runs of a keyspace, newest first.
+    pub(crate) fn new(keyspace: Arc<Keyspace>, sources: Vec<Box<dyn RawCursor + 'a>>) -> Self {
+        Cursor {
+            sources: MergeCursor::new(sources),
+            keyspace,
+            lower: Bound::Unbounded,
+            upper: Bound::Unbounded,
+        }
+    }
+
+    /// Keeps the cursor within bounds: entries outside are as if they were not there.
+    #[must_use]
+    pub fn bounded(mut self, lower: Bound<Vec<u8>>, upper: Bound<Vec<u8>>) -> Self {
+        self.lower = lower;
+        self.upper = upper;
+        self
+    }
+
+    /// Keeps the cursor among the keys that begin with `prefix`.
+    #[must_use]
+    pub fn prefix(self, prefix: &[u8]) -> Self {
+        let mut successor = prefix.to_vec();
+        while successor.pop_if(|byte| *byte == u8::MAX).is_some() {}
+        let upper = match successor.last_mut() {
+            Some(byte) => {
+                *byte += 1;
+                Bound::Excluded(successor)
+            }
+            None => Bound::Unbounded,
+        };
+        self.bounded(Bound::Included(prefix.to_vec()), upper)
+    }
+
+    /// To the first entry.
+    pub fn first(&mut self) -> Result<bool> {
+        match &self.lower {
+            Bound::Unbounded => self.sources.first()?,
+            Bound::Included(key) | Bound::Excluded(key) => self.sources.seek_ge(key)?,
+        }
+        self.settle_forward()
+    }
+
+    /// To the last entry.
+    pub fn last(&mut self) -> Result<bool> {
+        match &self.upper {
+            Bound::Unbounded => self.sources.last()?,
+            Bound::Included(key) | Bound::Excluded(key) => self.sources.seek_le(key)?,
+        }
+        self.settle_backward()
+    }
+
+    /// To `key` or the entry beside it, as `how` says.
+    pub fn seek(&mut self, key: &[u8], how: Seek) -> Result<bool> {
+        match how {
+            Seek::Ge if self.is_before(key) => self.first(),
+            Seek::Le if self.is_behind(key) => self.last(),
+            Seek::Ge => {
+                self.sources.seek_ge(key)?;
+                self.settle_forward()
+            }
+            Seek::Le => {
+                self.sources.seek_le(key)?;
+                self.settle_backward()
+            }
+            Seek::Eq => {
+                self.sources.seek_ge(key)?;
+                if self.key() != key || !self.valid() || !self.is_alive() {
+                    // Keys equal to `key` only: a neighbour is not what was asked for.
+                    self.leave();
+                }
+                Ok(self.valid())
+            }
+        }
+    }
+
+    /// To the entry behind.
+    #[expect(clippy::should_implement_trait, reason = "a cursor's `next` is not an iterator's")]
+    pub fn next(&mut self) -> Result<bool> {
+        if !self.valid() {
+            self.leave();
+            return Ok(false);
+        }
+        self.sources.next()?;
+        self.settle_forward()
+    }
+
+    /// To the entry before.
+    pub fn prev(&mut self) -> Result<bool> {
+        if !self.valid() {
+            self.leave();
+            return Ok(false);
+        }
+        self.sources.prev()?;
+        self.settle_backward()
+    }
+
+    /// Whether the cursor stands on an entry.
+    pub fn valid(&self) -> bool {
+        let key = self.sources.key();
+        self.sources.valid() && !self.is_before(key) && !self.is_behind(key)
+    }
+
+    /// The entry's key; empty when the cursor stands nowhere.
+    pub fn key(&self) -> &[u8] {
+        if self.valid() { self.sources.key() } else { &[] }
+    }
+
+    /// The entry's value; empty when the cursor stands nowhere.
+    pub fn value(&self) -> Result<Bytes> {
+        if !self.valid() {
+            return Ok(Bytes::new());
+        }
+        let mut operands = Operands::default();
+        for entry in self.sources.entries() {
+            if operands.push(entry.kind(), entry.value()?) {
+                break;
+            }
+        }
+        Ok(operands.resolve(&self.keyspace, self.sources.key())?.unwrap_or_default())
+    }
+
+    /// Whether the current key has a value.
+    fn is_alive(&self) -> bool {
+        self.sources.entries().next().is_some_and(|newest| newest.kind() != EntryKind::Delete)
+    }
+
+    fn settle_forward(&mut self) -> Result<bool> {
+        while self.sources.valid() {
+            let key = self.sources.key();
+            if self.is_behind(key) {
+                self.leave();
+            } else if self.is_before(key) || !self.is_alive() {
+                self.sources.next()?;
+            } else {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn settle_backward(&mut self) -> Result<bool> {
+        while self.sources.valid() {
+            let key = self.sources.key();
+            if self.is_before(key) {
+                self.leave();
+            } else if self.is_behind(key) || !self.is_alive() {
+                self.sources.prev()?;
+            } else {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn leave(&mut self) {
+        self.sources.leave();
+    }
+
+    fn is_before(&self, key: &[u8]) -> bool {
+        match &self.lower {
+            Bound::Unbounded => false,
+            Bound::Included(bound) => key < &bound[..],
+            Bound::Excluded(bound) => key <= &bound[..],
+        }
+    }
+
+    fn is_behind(&self, key: &[u8]) -> bool {
+        match &self.upper {
+            Bound::Unbounded => false,
+            Bound::Included(bound) => key > &bound[..],
+            Bound::Excluded(bound) => key >= &bound[..],
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Replays the log from a root's place to its end, and tells a torn end from damage.
+//!
+//! Used once, by recovery. Reads each record once; looks for proof of damage only when a record is broken.
+//! Nothing is written.
+
+use bytes::Bytes;
+
+use super::{
+    LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordKind, decode_link, next_offset,
+    read_extent_header, record_checksum,
+};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{Extent, PAGE_BYTES};
+use crate::lsm::storage::Storage;
+
+/// A record of the log.
+#[derive(Debug)]
+pub(crate) struct LogRecord {
+    /// Its number.
+    pub(crate) record: u64,
+    pub(crate) kind: RecordKind,
+    pub(crate) payload: Bytes,
+    /// Where it stands.
+    pub(crate) position: LogPosition,
+}
+
+/// The log of a file that is being opened.
+#[derive(Debug)]
+pub(crate) struct Log<'a> {
+    storage: &'a dyn Storage,
+    len_bytes: u64,
+    at: LogPosition,
+    extents: Vec<(u64, Extent)>,
+    bytes: u64,
+}
+
+impl<'a> Log<'a> {
+    /// The log from `start` on, which a root names.
+    pub(crate) fn open(storage: &'a dyn Storage, start: LogPosition) -> Result<Self> {
+        let len_bytes =
+            storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
+        let mut log = Log { storage, len_bytes, at: start, extents: Vec::new(), bytes: 0 };
+        log.enter(start.extent, start.sequence)?;
+        Ok(log)
+    }
+
+    /// Where the log ends, once `next` gave `None`.
+    pub(crate) fn end(&self) -> LogPosition {
+        self.at
+    }
+
+    /// The extents seen so far, oldest first, with their sequence numbers.
+    pub(crate) fn extents(&self) -> &[(u64, Extent)] {
+        &self.extents
+    }
+
+    /// Bytes of the records read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The next group, edit or mark; `None` at the end of the log.
+    pub(crate) fn next(&mut self) -> Result<Option<LogRecord>> {
+        while let Some((header, payload)) = self.read(&self.at)? {
+            if header.record != self.at.record || header.previous != self.at.previous {
+                return Ok(None);
+            }
+            let Some(kind) = header.kind else {
+                let what = "log record: unknown kind, written by a newer version?";
+                return Err(Error::corruption(what, self.at.extent.offset() + self.at.offset));
+            };
+            let position = self.at;
+            let end = next_offset(position.offset, payload.len() as u64, header.sealed);
+            self.bytes += end - position.offset;
+            self.at = LogPosition {
+                offset: end,
+                record: header.record + 1,
+                previous: header.checksum,
+                ..position
+            };
+            if kind != RecordKind::Link {
+                return Ok(Some(LogRecord { record: header.record, kind, payload, position }));
+            }
+            let extent = decode_link(&payload)?;
+            self.enter(extent, position.sequence + 1)?;
+            self.at.extent = extent;
+            self.at.sequence = position.sequence + 1;
+            self.at.offset = PAGE_BYTES;
+        }
+        Ok(None)
+    }
+
+    /// Fails when a whole record proves that the log went on behind its end.
+    ///
+    /// `is_free` tells whether nothing else uses a page.
+    pub(crate) fn prove_end(&self, is_free: &dyn Fn(u64) -> bool) -> Result<()> {
+        let broken = self.at.record;
+        let mut page = self.at.offset.next_multiple_of(PAGE_BYTES);
+        while page < self.at.extent.bytes() {
+            self.refute(&LogPosition { offset: page, ..self.at }, broken)?;
+            page += PAGE_BYTES;
+        }
+        for start in (0..self.len_bytes / PAGE_BYTES).filter(|&page| is_free(page)) {
+            if let Some((sequence, extent)) = read_extent_header(self.storage, start)? {
+                let next = LogPosition { extent, sequence, offset: PAGE_BYTES, ..self.at };
+                if sequence == self.at.sequence + 1 && self.is_within_file(extent) {
+                    self.refute(&next, broken)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails when the record at `place` says that record `broken` was durable.
+    fn refute(&self, place: &LogPosition, broken: u64) -> Result<()> {
+        match self.read(place)? {
+            Some((header, _)) if header.durable > broken => Err(Error::corruption(
+                format!(
+                    "log: record {broken} is damaged, record {} says that it was durable",
+                    header.record
+                ),
+                self.at.extent.offset() + self.at.offset,
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The record at `place` if its checksum holds.
+    fn read(&self, place: &LogPosition) -> Result<Option<(RecordHeader, Bytes)>> {
+        let header_bytes = RECORD_HEADER_BYTES as u64;
+        let room = place.extent.bytes().saturating_sub(place.offset);
+        if room < header_bytes {
+            return Ok(None);
+        }
+        let start = place.extent.offset() + place.offset;
+        let mut bytes = vec![0; RECORD_HEADER_BYTES];
+        self.fill(start, &mut bytes)?;
+        let header = RecordHeader::decode(&bytes)?;
+        if u64::from(header.payload_bytes) > room - header_bytes {
+            return Ok(None);
+        }
+        bytes.resize(RECORD_HEADER_BYTES + header.payload_bytes as usize, 0);
+        self.fill(start, &mut bytes)?;
+        let covered = bytes.get(8..).unwrap_or_default();
+        let whole = record_checksum(place, covered) == header.checksum;
+        Ok(whole.then(|| (header, Bytes::from(bytes).slice(RECORD_HEADER_BYTES..))))
+    }
+
+    fn fill(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.storage
+            .read_at(offset, buffer)
+            .map_err(|source| Error::io(format!("reading the log at {offset}"), source))
+    }
+
+    fn enter(&mut self, extent: Extent, sequence: u64) -> Result<()> {
+        let damaged = |what: &str| {
+            Error::corruption(format!("log extent {sequence}: {what}"), extent.offset())
+        };
+        if !self.is_within_file(extent) {
+            return Err(damaged("lies behind the end of the file"));
+        }
+        if read_extent_header(self.storage, extent.start)? != Some((sequence, extent)) {
+            return Err(damaged("its header is not whole"));
+        }
+        self.extents.push((sequence, extent));
+        Ok(())
+    }
+
+    fn is_within_file(&self, extent: Extent) -> bool {
+        let end = extent.start.checked_add(extent.pages);
+        extent.pages > 1 && end.is_some_and(|end| end <= self.len_bytes / PAGE_BYTES)
+    }
+}
