@@ -1,24 +1,25 @@
 //! The order of all BSON values, written down the obvious way.
 //!
-//! Called by filters and sorts; [`super::sort_key`] is the same order as bytes and is tested against this file.
-//! It calls only the `bson` crate.
+//! Called by filters and sorts; [`super::sort_key`] is the same order as bytes and is tested
+//! against this file. It calls only the `bson` crate.
 //!
-//! Types come first, in MongoDB's order: smallest key, null and undefined, numbers, strings and symbols,
-//! documents, arrays, binaries, ObjectIds, booleans, dates, timestamps, regular expressions, pointers, code, code
-//! with scope, largest key. Inside a type:
+//! Types come first, in MongoDB's order: smallest key, null and undefined, numbers, strings and
+//! symbols, documents, arrays, binaries, ObjectIds, booleans, dates, timestamps, regular
+//! expressions, pointers, code, code with scope, largest key. Inside a type:
 //!
 //! * null and undefined are equal; so are a string and a symbol of the same text;
-//! * numbers compare by exact value across int32, int64, double and Decimal128; every NaN is equal and below all
-//!   others, -0 equals 0, 1.0 equals 1.00;
+//! * numbers compare by exact value across int32, int64, double and Decimal128; every NaN is equal
+//!   and below all others, -0 equals 0, 1.0 equals 1.00;
 //! * text compares by its UTF-8 bytes;
-//! * documents compare field by field: type of the value, then name, then value; a document that ends first is
-//!   smaller. Arrays the same without names;
+//! * documents compare field by field: type of the value, then name, then value; a document that
+//!   ends first is smaller. Arrays the same without names;
 //! * binaries and pointers compare by length first, then subtype, then bytes.
 //!
-//! Cost: O(bytes) without allocation, but a Decimal128 beside another type of number, or two of them, are spelt out
-//! as decimal digits (about a microsecond). Documents nested deeper than [`NESTING_MAX`], which validation never
-//! lets in, compare by their bytes; unreadable bytes count as the end of what holds them.
-//! Source: MongoDB manual, "BSON comparison order"; we differ in joining null and undefined.
+//! Cost: O(bytes) without allocation, but a Decimal128 beside another type of number, or two of
+//! them, are spelt out as decimal digits. Documents nested deeper than [`NESTING_MAX`], which
+//! validation never lets in, compare by their bytes; unreadable bytes count as the end of what
+//! holds them. Source: MongoDB manual, "BSON comparison order"; we differ in joining null and
+//! undefined.
 
 use super::validate::NESTING_MAX;
 use bson::{RawArray, RawBsonRef, RawDbPointerRef, RawDocument, RawDocumentBuf};
@@ -146,7 +147,8 @@ fn compare_arrays(a: &RawArray, b: &RawArray, level: usize) -> Ordering {
     }
 }
 
-/// Namespace and ObjectId of a pointer, which the `bson` crate shows only as the bytes of a document.
+/// Namespace and ObjectId of a pointer, which the `bson` crate shows only as the bytes of a
+/// document.
 pub(super) fn pointer_bytes(pointer: RawDbPointerRef<'_>) -> Vec<u8> {
     let mut document = RawDocumentBuf::new();
     document.append(bson::raw::cstr!(""), RawBsonRef::DbPointer(pointer));

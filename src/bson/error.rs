@@ -1,7 +1,8 @@
 //! What can be wrong with a document, a path or a line of JSON.
 //!
-//! Every function of this layer that can fail returns this [`Error`]; layers above wrap it and give it back as
-//! the `source` of theirs. Offsets are bytes from the start of the document, columns count from 1.
+//! Every function of this layer that can fail returns this [`Error`]; layers above wrap it and give
+//! it back as the `source` of theirs. Offsets are bytes from the start of the document, columns
+//! count from 1.
 
 use std::fmt;
 

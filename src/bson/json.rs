@@ -1,14 +1,16 @@
 //! Extended JSON in and out: one line of text, one document.
 //!
-//! Called by the import and by everything that shows documents; calls `serde_json` for the text and the `bson`
-//! crate for the `$` forms of single values.
+//! Called by the import and by everything that shows documents; calls `serde_json` for the text and
+//! the `bson` crate for the `$` forms of single values.
 //!
-//! In: relaxed and canonical MongoDB extended JSON v2. A JSON integer becomes int32 when it fits, else int64, else
-//! double. An object with a `$` form that we know becomes that value; other keys with `$` are ordinary keys. Nesting
-//! is limited to [`JSON_NESTING_MAX`], and what comes out always passes [`super::validate()`].
+//! In: relaxed and canonical MongoDB extended JSON v2. A JSON integer becomes int32 when it fits,
+//! else int64, else double. An object with a `$` form that we know becomes that value; other keys
+//! with `$` are ordinary keys. Nesting is limited to [`JSON_NESTING_MAX`], and what comes out
+//! always passes [`super::validate()`].
 //!
-//! Out: relaxed extended JSON, so a small int64 comes back as int32 and a NaN as the NaN; everything else comes back
-//! as it was. A document whose own keys spell a `$` form is the known exception of the format.
+//! Out: relaxed extended JSON, so a small int64 comes back as int32 and a NaN as the NaN;
+//! everything else comes back as it was. A document whose own keys spell a `$` form is the known
+//! exception of the format.
 //!
 //! Source: MongoDB specification "Extended JSON", version 2.1.
 
@@ -19,7 +21,8 @@ use bson::{Bson, RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 
-/// Most levels of objects and arrays inside each other in a line of JSON; the outermost object is level 1.
+/// Most levels of objects and arrays inside each other in a line of JSON; the outermost object is
+/// level 1.
 pub const JSON_NESTING_MAX: usize = 100;
 
 /// The keys that make an object a single value.
@@ -55,8 +58,8 @@ const FORMS: [&str; 16] = [
 /// ```
 ///
 /// # Errors
-/// [`Error::Json`] with the column for text that is not JSON; [`Error::JsonValue`] with the path of a value that
-/// cannot become BSON; [`Error::TooDeep`], [`Error::TooLarge`].
+/// [`Error::Json`] with the column for text that is not JSON; [`Error::JsonValue`] with the path of
+/// a value that cannot become BSON; [`Error::TooDeep`], [`Error::TooLarge`].
 pub fn parse_json(line: impl AsRef<[u8]>) -> Result<RawDocumentBuf> {
     let value: Value = serde_json::from_slice(line.as_ref()).map_err(|error| {
         let shown = error.to_string();
@@ -148,8 +151,8 @@ fn raw_object(fields: Map<String, Value>, path: &mut String, level: usize) -> Re
 
 /// Writes a document as relaxed extended JSON, on one line, without spaces.
 ///
-/// Never fails: bytes that were not validated end the object or array in which they become unreadable, and what
-/// lies deeper than [`NESTING_MAX`] is written as `null`.
+/// Never fails: bytes that were not validated end the object or array in which they become
+/// unreadable, and what lies deeper than [`NESTING_MAX`] is written as `null`.
 ///
 /// ```
 /// use alluvium::bson::{rawdoc, to_json};

@@ -1,8 +1,9 @@
-//! Documents: the raw BSON types of the `bson` crate, and the few things a search engine needs on top of them.
+//! Documents: the raw BSON types of the `bson` crate, and the few things a search engine needs on
+//! top of them.
 //!
-//! Everything above this layer imports BSON through this face, so that one version of the `bson` crate is in
-//! play; everything here works on raw documents ([`RawDocument`]) without building owned trees. The layer
-//! imports nothing else of this crate.
+//! Everything above this layer imports BSON through this face, so that one version of the `bson`
+//! crate is in play; everything here works on raw documents ([`RawDocument`]) without building
+//! owned trees. The layer imports nothing else of this crate.
 //!
 //! | part | answers |
 //! |---|---|
@@ -15,12 +16,12 @@
 //!
 //! Invariants
 //! * Bytes that [`validate`] accepted never make a later walk fail, whatever the part.
-//! * Bytes that it has not seen give an error or end the walk early; nothing panics, and no recursion goes
-//!   deeper than [`NESTING_MAX`].
+//! * Bytes that it has not seen give an error or end the walk early; nothing panics, and no
+//!   recursion goes deeper than [`NESTING_MAX`].
 //! * `sort_key(a) < sort_key(b)` exactly when `compare(a, b)` is `Less`, and the same for equal.
 //!
-//! Order of the files (each imports only what stands before it): `error validate path compare sort_key text
-//! json`; `samples` makes random values for the tests of all of them.
+//! Order of the files (each imports only what stands before it): `error validate path compare
+//! sort_key text json`; `samples` makes random values for the tests of all of them.
 
 mod compare;
 mod error;

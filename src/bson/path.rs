@@ -1,13 +1,15 @@
 //! Dotted paths such as `author.name`, and the values that lie under them.
 //!
-//! Used by whatever names fields: index definitions, filters, `field:word`, snippets. Calls only the `bson`
-//! crate.
+//! Used by whatever names fields: index definitions, filters, `field:word`, snippets. Calls only
+//! the `bson` crate.
 //!
-//! Arrays fan out as in MongoDB: `authors.name` meets the `name` of every document in the array `authors`, and a
-//! numeric segment also picks the element with that index (`authors.0.name`). Arrays directly inside arrays are
-//! crossed by index only. When a document repeats a key, the first one counts.
+//! Arrays fan out as in MongoDB: `authors.name` meets the `name` of every document in the array
+//! `authors`, and a numeric segment also picks the element with that index (`authors.0.name`).
+//! Arrays directly inside arrays are crossed by index only. When a document repeats a key, the
+//! first one counts.
 //!
-//! Cost: a lookup scans the keys of each document on its way, O(bytes before the value), and allocates nothing.
+//! Cost: a lookup scans the keys of each document on its way, O(bytes before the value), and
+//! allocates nothing.
 
 use super::error::{Error, Result};
 use bson::{RawArray, RawBsonRef, RawDocument};
@@ -34,7 +36,8 @@ impl Path {
     /// Reads a dotted path.
     ///
     /// # Errors
-    /// [`Error::Path`] when the text is empty, has an empty segment, or holds a NUL, which no key can.
+    /// [`Error::Path`] when the text is empty, has an empty segment, or holds a NUL, which no key
+    /// can.
     pub fn parse(text: &str) -> Result<Self> {
         let reason = if text.is_empty() {
             "it is empty"
@@ -63,7 +66,8 @@ impl Path {
         self.text.split('.')
     }
 
-    /// Calls `f` with every value under the path, in document order; an array at the end gives its elements.
+    /// Calls `f` with every value under the path, in document order; an array at the end gives its
+    /// elements.
     ///
     /// # Errors
     /// [`Error::Unreadable`], and never for a validated document.
@@ -87,7 +91,8 @@ impl Path {
         failed
     }
 
-    /// Calls `f` with every value under the path, in document order; an array at the end stays whole.
+    /// Calls `f` with every value under the path, in document order; an array at the end stays
+    /// whole.
     ///
     /// # Errors
     /// [`Error::Unreadable`], and never for a validated document.

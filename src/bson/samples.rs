@@ -1,7 +1,7 @@
 //! Random values for the tests of this layer: every type, with many near-equal numbers and strings.
 //!
-//! Used by tests only. Seeds are fixed by the caller, so each failure repeats; the pools are small on purpose, so
-//! that equal and almost equal values meet often.
+//! Used by tests only. Seeds are fixed by the caller, so each failure repeats; the pools are small
+//! on purpose, so that equal and almost equal values meet often.
 
 use bson::oid::ObjectId;
 use bson::raw::CString;

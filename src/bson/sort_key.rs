@@ -1,11 +1,12 @@
-//! Bytes that sort as the values do: `sort_key(a) < sort_key(b)` exactly when `compare(a, b)` is `Less`.
+//! Bytes that sort as the values do: `sort_key(a) < sort_key(b)` exactly when `compare(a, b)` is
+//! `Less`.
 //!
-//! Called for the keys of the `ids` and `value` keyspaces; calls [`super::compare`] only for its exact decimal
-//! digits. Keys are one-way: the value is read from the document, never from its key.
+//! Called for the keys of the `ids` and `value` keyspaces; calls [`super::compare`] only for its
+//! exact decimal digits. Keys are one-way: the value is read from the document, never from its key.
 #![doc = include_str!("../../docs/format/sort_key.md")]
 //!
-//! Cost: one pass over the value. Nothing is allocated except for pointers and for a Decimal128 that is no whole
-//! number below 2^64. Recursion is bounded by [`NESTING_MAX`].
+//! Cost: one pass over the value. Nothing is allocated except for pointers and for a Decimal128
+//! that is no whole number below 2^64. Recursion is bounded by [`NESTING_MAX`].
 
 use super::compare::{Digits, pointer_bytes};
 use super::error::{Error, Result};
@@ -57,8 +58,8 @@ mod tag {
 /// ```
 ///
 /// # Errors
-/// [`Error::Unreadable`] or [`Error::TooDeep`], and neither for a value of a validated document; `out` is then as
-/// it was before.
+/// [`Error::Unreadable`] or [`Error::TooDeep`], and neither for a value of a validated document;
+/// `out` is then as it was before.
 pub fn sort_key(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<()> {
     let start = out.len();
     let done = put_value(value, 1, out);
@@ -238,8 +239,8 @@ fn put_double(value: f64, out: &mut Vec<u8>) {
 const COEFFICIENT_MAX: u128 = 10u128.pow(34) - 1;
 const EXPONENT_BIAS: i32 = 6176;
 
-/// The fields of a Decimal128, from the top: sign 1 bit, exponent 14 bits, coefficient 113 bits. Top bits 11 mean
-/// infinity, NaN or a coefficient too large to be canonical, which counts as zero.
+/// The fields of a Decimal128, from the top: sign 1 bit, exponent 14 bits, coefficient 113 bits.
+/// Top bits 11 mean infinity, NaN or a coefficient too large to be canonical, which counts as zero.
 fn put_decimal(value: Decimal128, out: &mut Vec<u8>) {
     let bits = u128::from_le_bytes(value.bytes());
     let negative = bits >> 127 == 1;
@@ -266,7 +267,8 @@ fn put_decimal(value: Decimal128, out: &mut Vec<u8>) {
         exponent += 1;
     }
     let power = 10u128.checked_pow(exponent.unsigned_abs());
-    // The whole part; None when it has no u128. Without trailing zeros, a negative exponent means a fraction.
+    // The whole part; None when it has no u128. Without trailing zeros, a negative exponent means a
+    // fraction.
     let whole = match (exponent < 0, power) {
         (true, power) => Some(power.map_or(0, |power| coefficient / power)),
         (false, power) => power.and_then(|power| coefficient.checked_mul(power)),
@@ -294,8 +296,8 @@ fn put_decimal(value: Decimal128, out: &mut Vec<u8>) {
     }
 }
 
-/// What tells apart magnitudes with the same whole part: the largest double that is not above the magnitude and,
-/// when that is not the magnitude itself, its decimal digits.
+/// What tells apart magnitudes with the same whole part: the largest double that is not above the
+/// magnitude and, when that is not the magnitude itself, its decimal digits.
 struct Rest {
     floor: f64,
     decimal: Option<(u128, i32)>,
@@ -360,7 +362,8 @@ impl Rest {
     }
 }
 
-/// A magnitude with a whole part of at least 1: the whole part and a bit that says whether `rest` follows.
+/// A magnitude with a whole part of at least 1: the whole part and a bit that says whether `rest`
+/// follows.
 fn put_whole(negative: bool, whole: u64, rest: Option<&Rest>, out: &mut Vec<u8>) {
     let flagged = (u128::from(whole) << 1) | u128::from(rest.is_some());
     let bytes = flagged.to_be_bytes();
@@ -508,7 +511,7 @@ mod tests {
         assert_eq!(pages.len(), cases.len());
         for ((value, wanted), on_page) in cases.into_iter().zip(pages) {
             let bytes = key(&Samples::wrapped(value.clone()));
-            let shown: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let shown = format!("{bytes:02x?}").replace(['[', ']', ',', ' '], "");
             assert_eq!(shown, wanted, "{value:?}");
             assert_eq!(shown, on_page, "{value:?}");
         }

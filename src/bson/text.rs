@@ -1,13 +1,16 @@
 //! All strings of a document, for the text index over everything (`$**`).
 //!
-//! Called when a document is indexed, when it is removed again, and when a snippet is cut: all three must see the
-//! same strings in the same order, so there is one walk. Calls only the `bson` crate.
+//! Called when a document is indexed, when it is removed again, and when a snippet is cut: all
+//! three must see the same strings in the same order, so there is one walk. Calls only the `bson`
+//! crate.
 //!
-//! A string counts wherever it lies, except under the top-level `_id`, in code, scopes, symbols and regular
-//! expressions, and as a key. Its path names the fields above it joined by dots; array indexes are no part of it,
-//! so all elements of an array share a path and each call is one element.
+//! A string counts wherever it lies, except under the top-level `_id`, in code, scopes, symbols and
+//! regular expressions, and as a key. Its path names the fields above it joined by dots; array
+//! indexes are no part of it, so all elements of an array share a path and each call is one
+//! element.
 //!
-//! Cost: one pass; one path buffer is reused for the whole document. Recursion is bounded by [`NESTING_MAX`].
+//! Cost: one pass; one path buffer is reused for the whole document. Recursion is bounded by
+//! [`NESTING_MAX`].
 
 use super::error::{Error, Result as BsonResult};
 use super::validate::NESTING_MAX;
@@ -15,8 +18,8 @@ use bson::{RawArray, RawBsonRef, RawDocument};
 
 /// Calls `f(path, text)` with every string of `document`, in document order.
 ///
-/// Each call is one string value, so two calls in a row with the same path are two elements of an array (or a
-/// repeated key). The first error that `f` returns ends the walk.
+/// Each call is one string value, so two calls in a row with the same path are two elements of an
+/// array (or a repeated key). The first error that `f` returns ends the walk.
 ///
 /// ```
 /// use alluvium::bson::{Error, each_string, rawdoc};
@@ -34,7 +37,8 @@ use bson::{RawArray, RawBsonRef, RawDocument};
 /// ```
 ///
 /// # Errors
-/// The error of `f`; [`Error::Unreadable`] or [`Error::TooDeep`], and neither for a validated document.
+/// The error of `f`; [`Error::Unreadable`] or [`Error::TooDeep`], and neither for a validated
+/// document.
 pub fn each_string<'a, E: From<Error>>(
     document: &'a RawDocument,
     f: &mut dyn FnMut(&str, &'a str) -> Result<(), E>,

@@ -1,27 +1,30 @@
 //! The gate: walks a whole document once, so that no later walk can meet a surprise.
 //!
-//! Called wherever bytes enter (insert, import, `check`); calls only the standard library. It accepts exactly
-//! what the `bson` crate can read element by element, so validated bytes make every iterator of that crate total.
+//! Called wherever bytes enter (insert, import, `check`); calls only the standard library. It
+//! accepts exactly what the `bson` crate can read element by element, so validated bytes make every
+//! iterator of that crate total.
 //!
-//! Checked: the lengths of documents, strings, binaries and code with scope, each against the bytes that really
-//! follow; NUL terminators; UTF-8 of keys and strings; element types; booleans 0 or 1; the inner length of the
-//! old binary subtype; depth and size. Not checked, because every reader ignores them: the keys of arrays (order
-//! alone counts), repeated keys, the order of regex options, the value of a Decimal128.
+//! Checked: the lengths of documents, strings, binaries and code with scope, each against the bytes
+//! that really follow; NUL terminators; UTF-8 of keys and strings; element types; booleans 0 or 1;
+//! the inner length of the old binary subtype; depth and size. Not checked, because every reader
+//! ignores them: the keys of arrays (order alone counts), repeated keys, the order of regex
+//! options, the value of a Decimal128.
 //!
-//! Cost: one pass, O(bytes); allocates nothing, so a claimed length is only ever compared. Recursion is bounded
-//! by [`NESTING_MAX`]. Source: bsonspec.org, version 1.1.
+//! Cost: one pass, O(bytes); allocates nothing, so a claimed length is only ever compared.
+//! Recursion is bounded by [`NESTING_MAX`]. Source: bsonspec.org, version 1.1.
 
 use super::error::{Error, Result};
 use bson::RawDocument;
 
-/// Most levels of documents and arrays inside each other that any document may have; the document itself is
-/// level 1, the scope of a code value counts as a level.
+/// Most levels of documents and arrays inside each other that any document may have; the document
+/// itself is level 1, the scope of a code value counts as a level.
 pub const NESTING_MAX: usize = 200;
 
 /// Largest document, in bytes: 16 MiB.
 pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
-/// Checks that `bytes` are one whole BSON document with at most `nesting_max` levels, and gives them back as one.
+/// Checks that `bytes` are one whole BSON document with at most `nesting_max` levels, and gives
+/// them back as one.
 ///
 /// A `nesting_max` above [`NESTING_MAX`] means [`NESTING_MAX`].
 ///
@@ -35,8 +38,8 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// ```
 ///
 /// # Errors
-/// [`Error::TooLarge`] above [`DOCUMENT_BYTES_MAX`], [`Error::TooDeep`], or [`Error::Malformed`] with the byte
-/// offset and what was expected there.
+/// [`Error::TooLarge`] above [`DOCUMENT_BYTES_MAX`], [`Error::TooDeep`], or [`Error::Malformed`]
+/// with the byte offset and what was expected there.
 pub fn validate(bytes: &[u8], nesting_max: usize) -> Result<&RawDocument> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(Error::TooLarge {
