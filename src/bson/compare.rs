@@ -15,11 +15,12 @@
 //!   ends first is smaller. Arrays the same without names;
 //! * binaries and pointers compare by length first, then subtype, then bytes.
 //!
-//! Cost: O(bytes) without allocation, but a Decimal128 beside another type of number, or two of
-//! them, are spelt out as decimal digits. Documents nested deeper than [`NESTING_MAX`], which
-//! validation never lets in, compare by their bytes; unreadable bytes count as the end of what
-//! holds them. Source: MongoDB manual, "BSON comparison order"; we differ in joining null and
-//! undefined.
+//! Cost: O(bytes) without allocation, except that pointers are copied, and a Decimal128 beside any
+//! other number is spelt out, like that number, as decimal digits. Documents nested deeper than
+//! [`NESTING_MAX`], which validation never lets in, compare by their bytes; unreadable bytes count
+//! as the end of what holds them.
+//!
+//! Source: MongoDB manual, "BSON comparison order"; we differ in joining null and undefined.
 
 use super::validate::NESTING_MAX;
 use bson::{RawArray, RawBsonRef, RawDbPointerRef, RawDocument, RawDocumentBuf};

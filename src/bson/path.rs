@@ -12,6 +12,7 @@
 //! allocates nothing.
 
 use super::error::{Error, Result};
+use super::validate::NESTING_MAX;
 use bson::{RawArray, RawBsonRef, RawDocument};
 use std::fmt;
 use std::str::FromStr;
@@ -45,6 +46,8 @@ impl Path {
             "it has an empty segment"
         } else if text.contains('\0') {
             "it contains NUL"
+        } else if text.split('.').count() > NESTING_MAX {
+            "it has more segments than a document has levels"
         } else {
             return Ok(Self {
                 text: text.to_owned(),
@@ -206,6 +209,8 @@ mod tests {
         for text in ["", ".", "a.", ".a", "a..b", "a\0b"] {
             assert!(Path::parse(text).is_err(), "{text:?}");
         }
+        assert!(Path::parse(&vec!["a"; NESTING_MAX].join(".")).is_ok());
+        assert!(Path::parse(&vec!["a"; NESTING_MAX + 1].join(".")).is_err());
         let path: Path = "author.name.0".parse().expect("a path");
         assert_eq!(path.to_string(), "author.name.0");
         assert_eq!(path.segments().collect::<Vec<_>>(), ["author", "name", "0"]);
