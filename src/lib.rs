@@ -1,3 +1,5 @@
 //! Alluvium, an embedded full-text search engine: one file, one commit, one crate.
 
-pub mod lsm;
+mod query;
+
+pub use query::{Clause, Occur, ParsedQuery, Pattern, Query, Warning, WarningKind};
