@@ -1,1 +1,292 @@
-//! Placeholder.
+//! A store in a file of the operating system: positional reads and writes, one lock for as long as
+//! the file is open.
+//!
+//! The facade opens it; the store above sees only [`Storage`]. No seek position is shared, so any
+//! number of threads read while one writes. Every read is one system call: caching belongs to the
+//! operating system and to the block cache above.
+//!
+//! The lock is advisory on unix (`flock`) and mandatory on Windows. It belongs to the handle, so two
+//! handles of one process exclude each other as two processes do, and it ends when the handle is
+//! dropped or its process dies.
+//!
+//! `sync` asks for data and length, not for times (`fdatasync`; `F_FULLFSYNC` on macOS, whose plain
+//! `fsync` stops at the drive's cache). After it failed the system may have dropped the unwritten
+//! pages, so that a second call succeeds without them: the store must not try again.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+#[cfg(unix)]
+use std::os::unix::fs::FileExt;
+#[cfg(windows)]
+use std::os::windows::fs::FileExt;
+use std::path::Path;
+
+use super::Storage;
+use crate::lsm::error::{Error, Result};
+
+/// A store in one file, locked while open.
+///
+/// ```
+/// use alluvium::lsm::{Error, FileStorage, Storage};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let folder = tempfile::tempdir()?;
+/// let storage = FileStorage::open(folder.path().join("notes.alv"))?;
+/// storage.write_at(0, b"gold")?;
+/// storage.sync()?;
+/// assert!(matches!(FileStorage::open(folder.path().join("notes.alv")), Err(Error::Locked)));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct FileStorage {
+    file: File,
+}
+
+impl FileStorage {
+    /// Opens the file at `path` for reading and writing, creates it when missing, and locks it.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another handle, here or in another process, has the file open.
+    /// [`Error::Io`], which names the path, when the system refuses: the folder does not exist, the
+    /// path is a folder or a device, a permission is missing, the file system knows no locks.
+    pub fn open(path: impl AsRef<Path>) -> Result<FileStorage> {
+        let path = path.as_ref();
+        let refused = |source| Error::io(format!("opening {}", path.display()), source);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(refused)?;
+        let metadata = file.metadata().map_err(refused)?;
+        if !metadata.is_file() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(refused(source));
+        }
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked),
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::io(format!("locking {}", path.display()), source));
+            }
+        }
+        // An empty file may be new, made just now or by a process that died before this line; one
+        // with bytes in it has passed here before they were written.
+        if metadata.len() == 0 {
+            sync_folder_of(path).map_err(|source| {
+                Error::io(format!("syncing the folder of {}", path.display()), source)
+            })?;
+        }
+        Ok(FileStorage { file })
+    }
+}
+
+impl Storage for FileStorage {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        check_range(offset, buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        read_exact_at(&self.file, offset, buffer)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        check_range(offset, bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        write_all_at(&self.file, offset, bytes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn len_bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        check_range(bytes, 0).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.file.set_len(bytes)
+    }
+}
+
+/// `None` when the range ends behind what the system's signed offsets can name. It would answer
+/// "invalid argument", which tells nobody that a damaged page number asked.
+fn check_range(offset: u64, bytes: usize) -> Option<()> {
+    let end = offset.checked_add(u64::try_from(bytes).ok()?)?;
+    i64::try_from(end).ok().map(|_| ())
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+    file.read_exact_at(buffer, offset)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+    while !buffer.is_empty() {
+        match file.seek_read(buffer, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => {
+                buffer = &mut buffer[read..];
+                offset += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.seek_write(bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Makes the name of a new file survive a loss of power, not only its bytes.
+#[cfg(unix)]
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    // Links are followed first: the name to keep is that of the file itself.
+    let path = path.canonicalize()?;
+    let Some(folder) = path.parent() else {
+        return Ok(());
+    };
+    match File::open(folder)?.sync_all() {
+        // Some network file systems cannot sync a folder; their server keeps the name.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Windows writes the name with the file.
+#[cfg(not(unix))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the same face as on unix, where it can fail"
+)]
+fn sync_folder_of(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io_error_of(result: Result<FileStorage>) -> (String, io::ErrorKind) {
+        match result {
+            Err(Error::Io { what, source }) => (what, source.kind()),
+            other => panic!("expected Error::Io, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_created_and_bytes_survive_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.alv");
+        let storage = FileStorage::open(&path).unwrap();
+        assert_eq!(storage.len_bytes().unwrap(), 0);
+        storage.write_at(10, b"gold").unwrap();
+        storage.sync().unwrap();
+        drop(storage);
+        let storage = FileStorage::open(&path).unwrap();
+        let mut bytes = [1; 14];
+        storage.read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"\0\0\0\0\0\0\0\0\0\0gold");
+    }
+
+    #[test]
+    fn a_second_handle_is_refused_until_the_first_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("locked.alv");
+        let first = FileStorage::open(&path).unwrap();
+        first.write_at(0, b"kept").unwrap();
+        assert!(matches!(FileStorage::open(&path), Err(Error::Locked)));
+        assert_eq!(first.len_bytes().unwrap(), 4);
+        drop(first);
+        FileStorage::open(&path).unwrap();
+    }
+
+    #[test]
+    fn errors_of_opening_name_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let (what, kind) = io_error_of(FileStorage::open(folder.path().join("no/such.alv")));
+        assert!(what.contains("such.alv"), "{what}");
+        assert_eq!(kind, io::ErrorKind::NotFound);
+        let (what, _) = io_error_of(FileStorage::open(folder.path()));
+        assert!(what.contains(&*folder.path().to_string_lossy()), "{what}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_device_is_not_a_store() {
+        let (what, kind) = io_error_of(FileStorage::open("/dev/null"));
+        assert!(what.contains("/dev/null"), "{what}");
+        assert_eq!(kind, io::ErrorKind::InvalidInput);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_without_write_permission_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("readonly.alv");
+        std::fs::write(&path, b"bytes").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o444)).unwrap();
+        // The superuser may write anyway; then there is nothing to see here.
+        if OpenOptions::new().write(true).open(&path).is_err() {
+            let (_, kind) = io_error_of(FileStorage::open(&path));
+            assert_eq!(kind, io::ErrorKind::PermissionDenied);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_missing_file_creates_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.alv");
+        std::os::unix::fs::symlink(folder.path().join("target.alv"), &link).unwrap();
+        FileStorage::open(&link)
+            .unwrap()
+            .write_at(0, b"gold")
+            .unwrap();
+        assert_eq!(
+            std::fs::read(folder.path().join("target.alv")).unwrap(),
+            b"gold"
+        );
+    }
+
+    #[test]
+    fn an_offset_that_the_system_cannot_name_is_behind_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FileStorage::open(folder.path().join("far.alv")).unwrap();
+        for offset in [u64::MAX, u64::MAX - 1, 1 << 63] {
+            let error = storage.read_at(offset, &mut [0; 2]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+            assert!(storage.write_at(offset, &[0; 2]).is_err());
+            assert!(storage.set_len(offset).is_err());
+        }
+        assert_eq!(storage.len_bytes().unwrap(), 0);
+    }
+}

@@ -23,13 +23,14 @@ pub use simulated::SimulatedStorage;
 
 /// A device that holds one store.
 pub trait Storage: Send + Sync + fmt::Debug {
-    /// Fills `buffer` with the bytes at `offset`.
+    /// Fills `buffer` with the bytes at `offset`; an empty buffer is filled wherever it stands.
     ///
     /// # Errors
     /// [`io::ErrorKind::UnexpectedEof`] when the range does not lie within [`len_bytes`](Self::len_bytes).
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 
-    /// Writes `bytes` at `offset`; the storage grows when the range ends behind its end.
+    /// Writes `bytes` at `offset`; the storage grows when the range ends behind its end,
+    /// and what lies between reads as zeros. Empty `bytes` change nothing.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
     /// Makes everything written so far durable.
@@ -41,3 +42,6 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Cuts or extends (with zeros) to `bytes`.
     fn set_len(&self, bytes: u64) -> io::Result<()>;
 }
+
+#[cfg(test)]
+mod tests;
