@@ -22,7 +22,7 @@ use files::{
 };
 use layers::{check_layers, check_order};
 use pages::{check_layout_tables, check_names, check_shown_once, names_of};
-use source::{Source, Tables, has_extension, parse_tables};
+use source::{Source, Tables, has_extension, mark_test_files, parse_tables};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -67,7 +67,9 @@ fn rust_sources() -> Vec<Source> {
     let rust = |path: &&String| {
         has_extension(path, "rs") && roots.iter().any(|root| path.starts_with(root))
     };
-    tree().iter().filter(rust).map(|path| read(path)).collect()
+    let mut sources: Vec<Source> = tree().iter().filter(rust).map(|path| read(path)).collect();
+    mark_test_files(&mut sources);
+    sources
 }
 
 fn tables() -> Tables {

@@ -42,6 +42,35 @@ impl Source {
     }
 }
 
+/// Leaves no live code in files that are declared `#[cfg(test)] mod name;`.
+pub(crate) fn mark_test_files(sources: &mut [Source]) {
+    let mut marked = Vec::new();
+    for source in sources.iter() {
+        for (at, mark) in source.code.match_indices("#[cfg(test)]") {
+            let item = source.code[at + mark.len()..]
+                .split([';', '{'])
+                .next()
+                .unwrap_or("");
+            let Some((visibility, name)) = item.split_once("mod ") else {
+                continue;
+            };
+            if visibility.trim().is_empty() || visibility.trim().starts_with("pub") {
+                let mut module = module_of(&source.path);
+                module.push(name.trim().to_owned());
+                marked.push(module);
+            }
+        }
+    }
+    for source in sources.iter_mut().filter(|s| s.path.starts_with("src/")) {
+        if marked
+            .iter()
+            .any(|module| module_of(&source.path).starts_with(module))
+        {
+            source.live.clear();
+        }
+    }
+}
+
 /// Replaces comments and the inside of literals by spaces; every byte keeps its offset, every line its number.
 pub(crate) fn blank(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -153,7 +182,7 @@ pub(crate) fn without_tests(code: &str) -> String {
         let end = if code[open..].starts_with('{') {
             brace_end(code, open)
         } else {
-            open
+            (open + 1).min(code.len())
         };
         out[start..end]
             .iter_mut()
@@ -245,6 +274,21 @@ pub(crate) fn fails(wrong: &[String], expected: &str) {
 
 mod samples {
     use super::*;
+
+    #[test]
+    fn code_of_a_test_module_in_its_own_file_is_not_live() {
+        let parent = Source::new("src/lsm/mod.rs", "#[cfg(test)]\nmod samples;\nmod wal;");
+        let mut tree = [
+            parent,
+            Source::new("src/lsm/samples.rs", "a"),
+            Source::new("src/lsm/wal.rs", "b"),
+        ];
+        mark_test_files(&mut tree);
+        assert_eq!(
+            tree.map(|source| source.live.trim().len()),
+            ["mod wal;".len(), 0, 1]
+        );
+    }
 
     #[test]
     fn tables_are_read_with_comments_and_long_lists() {
