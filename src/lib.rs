@@ -1,1 +1,3 @@
 //! Alluvium.
+
+pub mod eval;
