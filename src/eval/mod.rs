@@ -3,8 +3,9 @@
 //! Three things meet here. A [`TestCollection`] is a folder of documents, queries and
 //! [`Judgements`]; a [`Run`] is what some engine answered; [`evaluate`] compares the two with
 //! MAP, nDCG@10, P@10, recall@100 and MRR as `trec_eval` defines them ([`QueryMeasures`] has the
-//! formulas, [`evaluate`] says which queries count). The layer imports nothing of the others and knows no engine, so
-//! the command line, the tests and a user's own regression tests all use it in the same way.
+//! formulas, [`evaluate`] says which queries count). The layer imports nothing of the others and
+//! knows no engine, so the command line, the tests and a user's own regression tests all use it in
+//! the same way.
 //!
 //! ```
 //! use alluvium::eval::{Judgements, Run, evaluate};
