@@ -1,9 +1,9 @@
 //! Relevance judgements: which documents answer which query, and how well.
 //!
 //! Read from `qrels.tsv` by a [`TestCollection`](super::TestCollection) or alone, and consulted by
-//! [`evaluate`](super::evaluate). A grade above 0 says relevant, and is the gain of graded measures;
-//! 0 and below say that somebody looked and found the document not relevant. Documents without a
-//! judgement count as not relevant.
+//! [`evaluate`](super::evaluate). A grade above 0 says relevant, and is the gain of graded
+//! measures; 0 and below say that somebody looked and found the document not relevant. Documents
+//! without a judgement count as not relevant.
 //!
 //! ```text
 //! line   := query TAB document TAB grade            our layout
