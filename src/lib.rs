@@ -1,5 +1,9 @@
-//! Alluvium, an embedded full-text search engine: one file, one commit, one crate.
+//! Alluvium, an embedded full-text search engine: one file, one commit, one crate. A log-structured merge engine
+//! stores BSON documents and their inverted index together, so both become durable and visible in one transaction.
 
+pub mod bson;
+pub mod eval;
+pub mod lsm;
 mod query;
 
 pub use query::{Clause, Occur, ParsedQuery, Pattern, Query, Warning, WarningKind};
