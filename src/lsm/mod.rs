@@ -1,19 +1,57 @@
-//! The storage core: sorted maps of bytes in one file, with transactions, snapshots and compaction.
+//! The storage core: sorted maps of bytes in one file, with transactions, snapshots and compaction. It knows
+//! nothing of documents, terms or scores, and is usable alone.
+//!
+//! **One idea carries the engine: everything is a run.** A commit is a small sorted run in memory, which the log
+//! makes durable; runs fold into each other as they grow, are written as segments of level 0, and levels
+//! compact downwards. A *version* is the immutable list of runs; a snapshot is an `Arc` of one. There is no
+//! sequence number on a key: the order of the runs alone says which value is newest.
+//!
+//! Life of a write: [`Transaction`] → fresh run → log → version (`store`), later segment (`compaction`), then
+//! manifest (`store::checkpoint`). Life of a read: [`Snapshot`] → runs newest first (`manifest::version`) →
+//! segment → index block → leaf block → value area.
 
+mod block;
+mod cache;
+mod check;
 mod clock;
 mod codec;
+mod compaction;
 mod cursor;
+mod disk;
 mod error;
+mod fresh;
 mod group_rewriter;
 mod ids;
+mod manifest;
 mod merge_operator;
+mod options;
+mod recovery;
+mod root;
+mod scan;
+mod scheduler;
+mod segment;
+mod space;
+mod stats;
 mod storage;
+mod store;
+mod txn;
+mod wal;
 
+pub use check::CheckReport;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::{ByteReader, put_signed_varint, put_varint};
+pub use compaction::CompactionReport;
 pub use cursor::{Reader, Seek};
 pub use error::{Corruption, Error, Result};
-pub use group_rewriter::{GroupRewriter, RewritePass, Rewrite};
-pub use ids::{CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, PAGE_BYTES, SegmentId, VALUE_BYTES_MAX};
+pub use group_rewriter::{GroupRewriter, Rewrite, RewritePass};
+pub use ids::{
+    CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, PAGE_BYTES, SegmentId, VALUE_BYTES_MAX,
+};
 pub use merge_operator::MergeOperator;
+pub use options::{Compression, Durability, KeyspaceOptions, Options};
+pub use scan::Cursor;
+pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, ThreadScheduler};
+pub use stats::{KeyspaceStats, LevelStats, Stats};
 pub use storage::{FileStorage, MemoryStorage, SimulatedStorage, Storage};
+pub use store::Store;
+pub use txn::{Snapshot, Transaction};

@@ -11,6 +11,7 @@ use super::codec::{ByteReader, put_varint};
 use super::error::Result;
 use super::group_rewriter::GroupRewriter;
 use super::merge_operator::MergeOperator;
+use super::scheduler::{Scheduler, ThreadScheduler};
 
 /// When a commit counts as done.
 ///
@@ -126,9 +127,8 @@ pub struct Options {
     /// Whether commits are written to the log. Without it, what was not flushed is lost when the store is
     /// not closed. Default: true.
     pub log: bool,
-    /// Whether a thread of the store's own runs the background steps; otherwise
-    /// [`Store::step`](super::Store::step) does, when it is called. Default: true.
-    pub background: bool,
+    /// What runs the background steps. Default: a thread of the store's own, [`ThreadScheduler`].
+    pub scheduler: Arc<dyn Scheduler>,
     /// The clock behind `Durability::Interval`. Default: the machine's.
     pub clock: Arc<dyn Clock>,
     /// Merge operators that keyspaces may name.
@@ -149,7 +149,7 @@ impl Default for Options {
             level1_bytes_max: 64 << 20,
             log_bytes_max: 64 << 20,
             log: true,
-            background: true,
+            scheduler: Arc::new(ThreadScheduler),
             clock: Arc::new(SystemClock::default()),
             merge_operators: Vec::new(),
             group_rewriters: Vec::new(),

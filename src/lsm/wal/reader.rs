@@ -90,6 +90,18 @@ impl<'a> Log<'a> {
         Ok(None)
     }
 
+    /// Whether nothing was read, and nothing but zeros stands where the first record would.
+    ///
+    /// An orderly close leaves the log so; there is nothing to prove then.
+    pub(crate) fn is_untouched(&self) -> Result<bool> {
+        let mut header = [0; RECORD_HEADER_BYTES];
+        if self.bytes > 0 || self.at.offset + header.len() as u64 > self.at.extent.bytes() {
+            return Ok(false);
+        }
+        self.fill(self.at.extent.offset() + self.at.offset, &mut header)?;
+        Ok(header.iter().all(|&byte| byte == 0))
+    }
+
     /// Fails when a whole record proves that the log went on behind its end.
     ///
     /// `is_free` tells whether nothing else uses a page.

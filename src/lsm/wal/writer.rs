@@ -14,7 +14,7 @@ use super::{
     encode_extent_header, next_offset, record_checksum,
 };
 use crate::lsm::error::{Error, Result};
-use crate::lsm::ids::{PAGE_BYTES, pages_for};
+use crate::lsm::ids::{Extent, PAGE_BYTES, pages_for};
 use crate::lsm::space::{ExtentLease, Space};
 use crate::lsm::storage::Storage;
 
@@ -49,14 +49,17 @@ impl LogWriter {
     }
 
     /// Goes on at `at`, the end that replay found; `extents` are those from the root's place on.
+    ///
+    /// Records before `durable` are known to be durable; the rest may stand in the system's cache only.
     pub(crate) fn resume(
         storage: Arc<dyn Storage>,
         space: Arc<Space>,
         extents: VecDeque<(u64, ExtentLease)>,
         at: LogPosition,
+        durable: u64,
         bytes: u64,
     ) -> Self {
-        LogWriter { storage, space, extents, at, durable: at.record, bytes }
+        LogWriter { storage, space, extents, at, durable, bytes }
     }
 
     /// Where the next record will stand.
@@ -74,20 +77,27 @@ impl LogWriter {
         self.durable == self.at.record
     }
 
-    /// Pages of the extent that is being written.
-    pub(crate) fn extent_pages(&self) -> u64 {
-        self.at.extent.pages
+    /// Whether the extent that is being written is a smallest one and still untouched.
+    pub(crate) fn is_small(&self) -> bool {
+        self.at.extent.pages == FIRST_EXTENT_PAGES && self.at.offset == PAGE_BYTES
     }
 
-    /// Appends a record; `sealed` when a sync follows.
-    pub(crate) fn append(&mut self, kind: RecordKind, payload: &[Bytes], sealed: bool) -> Result<()> {
+    /// Appends a record and says where it stands; `sealed` when a sync follows.
+    pub(crate) fn append(
+        &mut self,
+        kind: RecordKind,
+        payload: &[Bytes],
+        sealed: bool,
+    ) -> Result<LogPosition> {
         let payload_bytes: u64 = payload.iter().map(|piece| piece.len() as u64).sum();
         let end = next_offset(self.at.offset, payload_bytes, sealed);
         // Room for a link stays behind every record.
         if end + RECORD_HEADER_BYTES as u64 + LINK_PAYLOAD_BYTES > self.at.extent.bytes() {
             self.move_on(payload_bytes)?;
         }
-        self.write(kind, payload, payload_bytes, sealed)
+        let position = self.at;
+        self.write(kind, payload, payload_bytes, sealed)?;
+        Ok(position)
     }
 
     /// Makes every record durable.
@@ -108,11 +118,12 @@ impl LogWriter {
         while self.extents.front().is_some_and(|(sequence, _)| *sequence < start.sequence) {
             self.extents.pop_front();
         }
-        self.bytes = self.at.offset.saturating_sub(start.offset);
+        let whole: u64 = self.extents.iter().map(|(_, lease)| lease.extent().bytes()).sum();
+        self.bytes = whole.saturating_sub(start.offset + self.at.extent.bytes() - self.at.offset);
     }
 
     /// Pages of the extents that the log occupies.
-    pub(crate) fn extents(&self) -> impl Iterator<Item = crate::lsm::ids::Extent> + '_ {
+    pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
         self.extents.iter().map(|(_, lease)| lease.extent())
     }
 
@@ -139,13 +150,15 @@ impl LogWriter {
     }
 
     /// Writes an extent's header, and zeros where the file has to grow: commits then overwrite pages that
-    /// exist, and their syncs need not record a new length.
-    fn prepare(&self, extent: crate::lsm::ids::Extent, sequence: u64) -> Result<()> {
+    /// exist, and their syncs need not record a new length. A smallest extent is zeroed whole, so that a file
+    /// that was closed in order shows that nothing follows.
+    fn prepare(&self, extent: Extent, sequence: u64) -> Result<()> {
         let io = |source| Error::io(format!("preparing log extent {sequence}, {extent}"), source);
         let len = self.storage.len_bytes().map_err(io)?;
         let end = extent.offset() + extent.bytes();
         let zeros = vec![0; 1 << 16];
-        let mut at = len.max(extent.offset());
+        let small = extent.pages <= FIRST_EXTENT_PAGES;
+        let mut at = if small { extent.offset() } else { len.max(extent.offset()) };
         while at < end {
             let piece = usize::try_from((end - at).min(zeros.len() as u64)).unwrap_or_default();
             self.storage.write_at(at, &zeros[..piece]).map_err(io)?;

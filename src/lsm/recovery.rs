@@ -1,0 +1,194 @@
+//! Opening a file: choose a root, read its manifest, replay the log.
+//!
+//! Nothing is written before everything was understood, so a file that is refused is left as it was. The result
+//! is the version after the last whole commit; a log that proves its own damage is refused.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::codec::checksum::checksum;
+use super::disk::Disk;
+use super::error::{Error, Result};
+use super::fresh::FreshRun;
+use super::ids::{CommitNo, Extent, PAGE_BYTES, pages_for};
+use super::manifest::{Edit, Manifest, Registry, Version};
+use super::options::Options;
+use super::root::{self, Found, NEW_FILE_PAGES, RESERVED, Root};
+use super::space::{ExtentLease, Space};
+use super::storage::Storage;
+use super::wal::{Log, LogPosition, LogWriter, RecordKind};
+
+/// Owner in the checksums of manifests.
+const MANIFEST_OWNER: u64 = u64::MAX - 2;
+
+/// A store's state as the file gave it.
+pub(crate) struct Recovered {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) version: Version,
+    pub(crate) log: LogWriter,
+    pub(crate) root: Root,
+    /// The manifest of `root`, and that of the root before it while it is known to be needed.
+    pub(crate) manifests: VecDeque<ExtentLease>,
+    /// Where the log holds each commit that is not flushed, oldest first.
+    pub(crate) groups: VecDeque<(CommitNo, LogPosition)>,
+}
+
+/// Opens the file behind `storage`, or creates it when nothing is there.
+pub(crate) fn recover(
+    storage: Arc<dyn Storage>,
+    options: Options,
+    registry: &Registry,
+) -> Result<Recovered> {
+    match root::read(&*storage)? {
+        Found::Nothing => create(storage, options),
+        Found::Roots(roots) => {
+            let mut first_error = None;
+            for (index, root) in roots.iter().enumerate() {
+                match read_manifest(&*storage, root) {
+                    Ok(manifest) => {
+                        let older = roots.get(index + 1);
+                        return replay(storage, options, registry, root, older, &manifest);
+                    }
+                    // The older root reaches everything that the newer one does.
+                    Err(error) => first_error = first_error.or(Some(error)),
+                }
+            }
+            Err(first_error.unwrap_or_else(|| Error::corruption("root slots: neither is whole", 0)))
+        }
+    }
+}
+
+fn create(storage: Arc<dyn Storage>, options: Options) -> Result<Recovered> {
+    let io = |source| Error::io("creating the file", source);
+    storage.set_len(0).map_err(io)?;
+    let reserved_pages = RESERVED.iter().map(|extent| extent.end()).max().unwrap_or_default();
+    let space = Space::new(&RESERVED, reserved_pages, 1);
+    let log = LogWriter::create(Arc::clone(&storage), Arc::clone(&space))?;
+    let disk = Arc::new(Disk::new(Arc::clone(&storage), space, options));
+    let manifest = Manifest::capture(&Version::default(), 1, 1);
+    let (root, lease) = write_manifest(&disk, &manifest, |manifest, bytes, sum| Root {
+        generation: 1,
+        clean: false,
+        manifest,
+        manifest_bytes: bytes,
+        manifest_checksum: sum,
+        commit: CommitNo(0),
+        file_pages: NEW_FILE_PAGES,
+        log: log.position(),
+        edits_before: 0,
+    })?;
+    root.write(&*storage)?;
+    storage.sync().map_err(io)?;
+    root::write_descriptor(&*storage)?;
+    storage.sync().map_err(io)?;
+    let version = Version::default();
+    let (manifests, groups) = (VecDeque::from([lease]), VecDeque::new());
+    Ok(Recovered { disk, version, log, root, manifests, groups })
+}
+
+/// Writes a manifest into an extent of its own; `root` makes the root that names it.
+pub(crate) fn write_manifest(
+    disk: &Disk,
+    manifest: &Manifest,
+    root: impl FnOnce(Extent, u64, u64) -> Root,
+) -> Result<(Root, ExtentLease)> {
+    let mut bytes = manifest.encode();
+    let len = bytes.len() as u64;
+    let sum = checksum(MANIFEST_OWNER, 0, &bytes);
+    let lease = disk.space.allocate(pages_for(len));
+    let padded = usize::try_from(lease.extent().bytes()).unwrap_or(bytes.len());
+    bytes.resize(padded, 0);
+    disk.storage
+        .write_at(lease.extent().offset(), &bytes)
+        .map_err(|source| Error::io(format!("writing the manifest, {}", lease.extent()), source))?;
+    lease.publish();
+    Ok((root(lease.extent(), len, sum), lease))
+}
+
+fn read_manifest(storage: &dyn Storage, root: &Root) -> Result<Manifest> {
+    let place = || format!("{}, generation {}", root.manifest, root.generation);
+    let end = root.manifest.start.checked_add(root.manifest.pages);
+    let within = end.is_some_and(|end| end <= root.file_pages);
+    if !within || pages_for(root.manifest_bytes) != root.manifest.pages {
+        return Err(Error::corruption("manifest: lies outside its place", 0).at(place));
+    }
+    let len = usize::try_from(root.manifest_bytes)
+        .map_err(|_| Error::corruption("manifest: does not fit in memory", 0))?;
+    let mut bytes = vec![0; len];
+    storage
+        .read_at(root.manifest.offset(), &mut bytes)
+        .map_err(|source| Error::io(format!("reading the manifest, {}", root.manifest), source))?;
+    if checksum(MANIFEST_OWNER, 0, &bytes) != root.manifest_checksum {
+        return Err(Error::corruption("manifest: checksum mismatch", 0).at(place));
+    }
+    Manifest::decode(&bytes).map_err(|error| error.at(place))
+}
+
+fn replay(
+    storage: Arc<dyn Storage>,
+    options: Options,
+    registry: &Registry,
+    root: &Root,
+    older: Option<&Root>,
+    manifest: &Manifest,
+) -> Result<Recovered> {
+    let len_bytes =
+        storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
+    let space = Space::new(&RESERVED, len_bytes.div_ceil(PAGE_BYTES), root.generation);
+    let disk = Arc::new(Disk::new(Arc::clone(&storage), Arc::clone(&space), options));
+    disk.reserve_ids(manifest.next_segment, manifest.next_run);
+    let mut manifests = VecDeque::from([space.adopt(root.manifest)?]);
+    let mut version =
+        manifest.restore(registry, manifest.flushed, &mut |placed| disk.adopt(placed))?;
+    let mut log = Log::open(&*storage, root.log)?;
+    let mut groups = VecDeque::new();
+    while let Some(record) = log.next()? {
+        let place = || format!("log record {}", record.record);
+        match record.kind {
+            RecordKind::Group => {
+                let run = FreshRun::decode(&record.payload).map_err(|error| error.at(place))?;
+                if run.commits.0 <= version.flushed {
+                    continue;
+                }
+                if run.commits.0.0 != version.commit.0 + 1 {
+                    let what = format!("log: commit {} follows {}", run.commits.0, version.commit);
+                    return Err(Error::corruption(what, 0).at(place));
+                }
+                groups.push_back((run.commits.0, record.position));
+                version.push_fresh(Arc::new(run), registry)?;
+            }
+            RecordKind::Edit if record.record >= root.edits_before => {
+                let edit = Edit::decode(&record.payload).map_err(|error| error.at(place))?;
+                version
+                    .apply(&edit, &mut |placed| disk.adopt(placed))
+                    .map_err(|error| error.at(place))?;
+                groups.retain(|&(commit, _)| commit > version.flushed);
+            }
+            RecordKind::Edit | RecordKind::Link | RecordKind::Mark => {}
+        }
+    }
+    let mut extents = VecDeque::new();
+    for &(sequence, extent) in log.extents() {
+        extents.push_back((sequence, space.adopt(extent)?));
+    }
+    if !(root.clean && log.is_untouched()?) {
+        let used = space.check()?.leased;
+        log.prove_end(&|page| {
+            let before = used.partition_point(|extent| extent.start <= page);
+            before.checked_sub(1).is_none_or(|index| used[index].end() <= page)
+        })?;
+    }
+    let (end, bytes) = (log.end(), log.bytes());
+    let older = older.filter(|older| older.generation + 1 == root.generation);
+    match older.filter(|_| root.clean) {
+        // Both roots describe the same state; only the older one's manifest is a place of its own.
+        Some(older) => {
+            if let Ok(lease) = space.adopt(older.manifest) {
+                manifests.push_front(lease);
+            }
+        }
+        None => space.defer_free_until(root.generation + 1),
+    }
+    let log = LogWriter::resume(storage, space, extents, end, root.log.record, bytes);
+    Ok(Recovered { disk, version, log, root: root.clone(), manifests, groups })
+}

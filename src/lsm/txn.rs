@@ -1,0 +1,243 @@
+//! Snapshots and transactions: how programs read and write the store.
+//!
+//! A [`Snapshot`] is an `Arc` of a version: taking one costs a reference count, and nothing that happens later
+//! changes what it shows. A [`Transaction`] is exclusive; its writes wait in memory as a run in front of
+//! the version it began on, so it reads its own writes through the same cursors. Dropping it undoes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::cursor::{EntryKind, RawCursor, Reader};
+use super::error::{Error, Result};
+use super::fresh::{FreshTableBuilder, KeyspaceDescriptor, combine};
+use super::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, VALUE_BYTES_MAX};
+use super::manifest::{Keyspace, Version};
+use super::options::{Durability, KeyspaceOptions};
+use super::scan::{Cursor, PendingCursor, PendingTable};
+use super::store::{Core, WriteToken};
+
+/// Bytes that a pending write takes besides its key and value.
+const PENDING_OVERHEAD_BYTES: usize = 96;
+
+/// An unchanging view of the whole store.
+///
+/// It pins what it sees: pages of segments that were compacted away meanwhile are kept until it is dropped.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    version: Arc<Version>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(version: Arc<Version>) -> Self {
+        Snapshot { version }
+    }
+
+    /// The newest commit that the snapshot shows.
+    pub fn commit(&self) -> CommitNo {
+        self.version.commit
+    }
+}
+
+impl Reader for Snapshot {
+    fn keyspace(&self, name: &str) -> Option<KeyspaceId> {
+        self.version.keyspace_named(name)
+    }
+
+    fn keyspace_names(&self) -> Vec<String> {
+        names(&self.version)
+    }
+
+    fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
+        self.version.find(self.version.keyspace(keyspace)?, key)
+    }
+
+    fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {
+        let keyspace = self.version.keyspace(keyspace)?;
+        let sources = self.version.cursors(keyspace);
+        Ok(Cursor::new(Arc::clone(keyspace), sources.into_iter().map(shorten).collect()))
+    }
+}
+
+/// A boxed cursor that may borrow.
+fn shorten<'a>(cursor: Box<dyn RawCursor>) -> Box<dyn RawCursor + 'a> {
+    cursor
+}
+
+fn names(version: &Version) -> Vec<String> {
+    let mut names: Vec<String> =
+        version.keyspaces.values().map(|keyspace| keyspace.name.clone()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Exclusive pending writes; visible to its own reads at once, to others after `commit`.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct Transaction {
+    core: Arc<Core>,
+    /// The version it began on, and the keyspaces it created.
+    base: Version,
+    pending: BTreeMap<KeyspaceId, PendingTable>,
+    created: Vec<KeyspaceDescriptor>,
+    bytes: usize,
+    _token: WriteToken,
+}
+
+impl Transaction {
+    pub(crate) fn new(core: Arc<Core>, base: &Version, token: WriteToken) -> Self {
+        Transaction {
+            core,
+            base: base.clone(),
+            pending: BTreeMap::new(),
+            created: Vec::new(),
+            bytes: 0,
+            _token: token,
+        }
+    }
+
+    /// Creates a keyspace, or finds the one of this name if its options are the same.
+    ///
+    /// # Errors
+    /// [`Error::KeyspaceExists`] when its options differ, [`Error::UnknownOperator`] when they name an
+    /// operator that the store was opened without.
+    pub fn create_keyspace(&mut self, name: &str, options: KeyspaceOptions) -> Result<KeyspaceId> {
+        if let Some(id) = self.base.keyspace_named(name) {
+            if self.base.keyspace(id)?.options == options {
+                return Ok(id);
+            }
+            return Err(Error::KeyspaceExists(name.to_owned()));
+        }
+        let last = self.base.keyspaces.last_key_value().map_or(0, |(id, _)| id.0);
+        let descriptor =
+            KeyspaceDescriptor { id: KeyspaceId(last + 1), name: name.to_owned(), options };
+        self.base.create_keyspace(&descriptor, self.core.registry())?;
+        self.created.push(descriptor);
+        Ok(KeyspaceId(last + 1))
+    }
+
+    /// Sets the value of a key.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLong`], [`Error::ValueTooLong`], [`Error::UnknownKeyspace`], and
+    /// [`Error::TransactionTooLarge`]; the transaction is then as it was before.
+    pub fn put(&mut self, keyspace: KeyspaceId, key: &[u8], value: impl Into<Bytes>) -> Result<()> {
+        self.write(keyspace, key, EntryKind::Put, value.into())
+    }
+
+    /// Removes a key, whether it exists or not.
+    ///
+    /// # Errors
+    /// Those of [`put`](Self::put).
+    pub fn delete(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Result<()> {
+        self.write(keyspace, key, EntryKind::Delete, Bytes::new())
+    }
+
+    /// Combines `operand` with the key's value by the keyspace's merge operator.
+    ///
+    /// # Errors
+    /// Those of [`put`](Self::put), and [`Error::NoMergeOperator`].
+    pub fn merge(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        operand: impl Into<Bytes>,
+    ) -> Result<()> {
+        self.write(keyspace, key, EntryKind::Merge, operand.into())
+    }
+
+    fn write(
+        &mut self,
+        id: KeyspaceId,
+        key: &[u8],
+        kind: EntryKind,
+        value: Bytes,
+    ) -> Result<()> {
+        let keyspace = self.base.keyspace(id)?;
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Error::KeyTooLong { bytes: key.len() });
+        }
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(Error::ValueTooLong { bytes: value.len() });
+        }
+        let operator = keyspace.operator.as_deref();
+        if kind == EntryKind::Merge && operator.is_none() {
+            return Err(Error::NoMergeOperator { keyspace: keyspace.name.clone() });
+        }
+        let table = self.pending.entry(id).or_default();
+        let have = table.get_mut(key);
+        let bytes = self.bytes + value.len() + key.len() + PENDING_OVERHEAD_BYTES;
+        let bytes = have.as_ref().map_or(bytes, |(_, have)| bytes.saturating_sub(have.len()));
+        let bytes_max = self.core.options().transaction_bytes_max();
+        if bytes > bytes_max {
+            return Err(Error::TransactionTooLarge { bytes, bytes_max });
+        }
+        match have {
+            Some(have) => *have = combine(key, have.clone(), (kind, value), operator)?,
+            None => {
+                table.insert(key.to_vec(), (kind, value));
+            }
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Bytes of memory that the pending writes take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Makes the writes visible to everyone, and as durable as asked.
+    ///
+    /// # Errors
+    /// After an error nothing of the transaction is visible; an error while the log is written also poisons
+    /// the store, because it is then unknown whether the commit would survive.
+    pub fn commit(self, durability: Durability) -> Result<CommitNo> {
+        if self.pending.is_empty() && self.created.is_empty() {
+            self.core.harden(durability)?;
+            return Ok(self.base.commit);
+        }
+        let mut tables = BTreeMap::new();
+        for (id, pending) in &self.pending {
+            let mut builder = FreshTableBuilder::default();
+            for (key, (kind, value)) in pending {
+                builder.add(key, *kind, value);
+            }
+            tables.insert(*id, builder);
+        }
+        self.core.commit(self.created, tables, durability)
+    }
+
+    fn pending(&self, keyspace: &Keyspace) -> Option<&PendingTable> {
+        self.pending.get(&keyspace.id)
+    }
+}
+
+impl Reader for Transaction {
+    fn keyspace(&self, name: &str) -> Option<KeyspaceId> {
+        self.base.keyspace_named(name)
+    }
+
+    fn keyspace_names(&self) -> Vec<String> {
+        names(&self.base)
+    }
+
+    fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
+        let keyspace = self.base.keyspace(keyspace)?;
+        match self.pending(keyspace).and_then(|pending| pending.get(key)) {
+            Some(newest) => self.base.find_below(keyspace, key, newest.clone()),
+            None => self.base.find(keyspace, key),
+        }
+    }
+
+    fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {
+        let keyspace = self.base.keyspace(keyspace)?;
+        let mut sources: Vec<Box<dyn RawCursor + '_>> = Vec::new();
+        if let Some(pending) = self.pending(keyspace) {
+            sources.push(Box::new(PendingCursor::new(pending)));
+        }
+        sources.extend(self.base.cursors(keyspace).into_iter().map(shorten));
+        Ok(Cursor::new(Arc::clone(keyspace), sources))
+    }
+}
