@@ -170,7 +170,7 @@ pub(super) fn key_head(rest: &[u8]) -> u64 {
 }
 
 /// Leading bytes that two keys have in common.
-pub(super) fn shared_len(left: &[u8], right: &[u8]) -> usize {
+pub(crate) fn shared_len(left: &[u8], right: &[u8]) -> usize {
     left.iter()
         .zip(right)
         .take_while(|(left, right)| left == right)

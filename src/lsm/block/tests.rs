@@ -14,7 +14,8 @@ use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
 use crate::lsm::ids::SegmentId;
 
-type Model = BTreeMap<Vec<u8>, (EntryKind, Vec<u8>)>;
+type Value = (EntryKind, Vec<u8>);
+type Model = BTreeMap<Vec<u8>, Value>;
 
 const PAGE: &str = include_str!("../../../docs/format/block.md");
 
@@ -49,7 +50,7 @@ fn raw_block(model: &Model, restart_interval: u32) -> Bytes {
     raw
 }
 
-fn entry(cursor: &BlockCursor) -> Option<(Vec<u8>, (EntryKind, Vec<u8>))> {
+fn entry(cursor: &BlockCursor) -> Option<(Vec<u8>, Value)> {
     if !cursor.valid() {
         assert!(cursor.key().is_empty());
         return None;
@@ -60,9 +61,7 @@ fn entry(cursor: &BlockCursor) -> Option<(Vec<u8>, (EntryKind, Vec<u8>))> {
     Some((cursor.key().to_vec(), (cursor.kind(), value.to_vec())))
 }
 
-fn owned(
-    found: Option<(&Vec<u8>, &(EntryKind, Vec<u8>))>,
-) -> Option<(Vec<u8>, (EntryKind, Vec<u8>))> {
+fn owned(found: Option<(&Vec<u8>, &Value)>) -> Option<(Vec<u8>, Value)> {
     found.map(|(key, value)| (key.clone(), value.clone()))
 }
 
@@ -213,9 +212,9 @@ fn the_page_on_blocks_shows_the_bytes_of_this_block() {
     let mut dump = String::new();
     for (row, bytes) in sealed.chunks(16).enumerate() {
         write!(dump, "{:04x} ", row * 16).unwrap();
-        bytes
-            .iter()
-            .for_each(|byte| write!(dump, " {byte:02x}").unwrap());
+        for byte in bytes {
+            write!(dump, " {byte:02x}").unwrap();
+        }
         dump.push('\n');
     }
     assert!(PAGE.contains(&dump), "the bytes are now\n{dump}");

@@ -7,7 +7,7 @@
 //!
 //! Every entry is a restart, because the index is searched far more often than it is read through.
 
-use crate::lsm::block::{BlockBuilder, BlockCursor, BlockValue, EntryValue};
+use crate::lsm::block::{BlockBuilder, BlockCursor, BlockValue, EntryValue, shared_len};
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};

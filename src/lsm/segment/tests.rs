@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::index::LeafHandle;
 use super::*;
-use crate::lsm::block::Compression;
+use crate::lsm::block::{BlockCursor, Compression, TRAILER_BYTES, seal};
 use crate::lsm::cache::BlockCache;
 use crate::lsm::codec::ByteReader;
 use crate::lsm::cursor::{EntryKind, RawCursor};
@@ -18,8 +19,9 @@ use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, SegmentId, pages_for};
 use crate::lsm::storage::{MemoryStorage, Storage};
 
-type Model = BTreeMap<Vec<u8>, (EntryKind, Vec<u8>)>;
-type Entry = (Vec<u8>, (EntryKind, Vec<u8>));
+type Value = (EntryKind, Vec<u8>);
+type Model = BTreeMap<Vec<u8>, Value>;
+type Entry = (Vec<u8>, Value);
 
 const PAGE: &str = include_str!("../../../docs/format/segment.md");
 const COMMITS: (CommitNo, CommitNo) = (CommitNo(3), CommitNo(9));
@@ -100,7 +102,7 @@ fn entry(cursor: &SegmentCursor) -> Option<Entry> {
     ))
 }
 
-fn owned(found: Option<(&Vec<u8>, &(EntryKind, Vec<u8>))>) -> Option<Entry> {
+fn owned(found: Option<(&Vec<u8>, &Value)>) -> Option<Entry> {
     found.map(|(key, value)| (key.clone(), value.clone()))
 }
 
@@ -335,6 +337,72 @@ fn every_flipped_bit_gives_an_error_or_the_same_content() {
 }
 
 #[test]
+fn forged_leaves_with_right_checksums_never_panic_a_reader() {
+    let mut rng = fastrand::Rng::with_seed(23);
+    let mut model = Model::new();
+    for number in 0..20_u8 {
+        let len = usize::from(number) * 2;
+        model.insert(vec![b'k', number], (EntryKind::Put, vec![number; len]));
+    }
+    let layout = SegmentLayout {
+        block_bytes: 200,
+        ..TINY
+    };
+    let (stream, summary) = write(&model, &layout);
+    let mut index = BlockCursor::new(
+        segment(&stream, &summary)
+            .directory()
+            .unwrap()
+            .index
+            .clone(),
+    );
+    let mut leaves = Vec::new();
+    index.first().unwrap();
+    while index.valid() {
+        leaves.push(LeafHandle::decode(&index).unwrap());
+        index.next().unwrap();
+    }
+    let (mut failed_reads, mut failed_checks) = (0, 0);
+    for _ in 0..2000 {
+        let leaf = leaves[rng.usize(0..leaves.len())];
+        let start = usize::try_from(leaf.offset).unwrap();
+        let end = start + usize::try_from(leaf.bytes).unwrap();
+        let mut raw = stream[start..end - TRAILER_BYTES].to_vec();
+        for _ in 0..rng.usize(1..4) {
+            let at = rng.usize(0..raw.len());
+            raw[at] ^= 1 << rng.u32(0..8);
+        }
+        let mut sealed = Vec::new();
+        seal(
+            &raw,
+            Compression::None,
+            summary.id,
+            leaf.offset,
+            &mut sealed,
+        );
+        let mut forged = stream.clone();
+        forged[start..end].copy_from_slice(&sealed);
+        let segment = segment(&forged, &summary);
+        failed_reads += usize::from(read_all(&segment).is_err());
+        failed_checks += usize::from(segment.verify().is_err());
+        let mut cursor = segment.cursor();
+        for key in model.keys() {
+            let _ = segment.get(key);
+            let _ = cursor.seek_le(key);
+        }
+        let _ = cursor.last();
+        for _ in 0..1000 {
+            let _ = cursor.prev();
+        }
+        assert!(!cursor.valid());
+    }
+    assert!(
+        failed_reads > 500 && failed_checks > failed_reads,
+        "{failed_reads} {failed_checks}"
+    );
+}
+
+#[test]
 fn a_summary_that_does_not_fit_the_bytes_is_corruption() {
     let model = Model::from([(b"k".to_vec(), (EntryKind::Put, b"v".to_vec()))]);
     let (stream, summary) = write(&model, &ORDINARY);
@@ -415,9 +483,9 @@ fn the_page_on_segments_shows_the_bytes_of_this_segment() {
     let mut dump = String::new();
     for (row, bytes) in stream.chunks(16).enumerate() {
         write!(dump, "{:04x} ", row * 16).unwrap();
-        bytes
-            .iter()
-            .for_each(|byte| write!(dump, " {byte:02x}").unwrap());
+        for byte in bytes {
+            write!(dump, " {byte:02x}").unwrap();
+        }
         dump.push('\n');
     }
     assert!(PAGE.contains(&dump), "the bytes are now\n{dump}");
