@@ -1,0 +1,206 @@
+//! [`BlockCursor`]: moves over the entries of one block, both ways.
+//!
+//! The segment cursor holds two of them, one over the index block and one over the leaf block it stands in.
+//! The law is that of [`RawCursor`](crate::lsm::cursor::RawCursor), but the block cannot read values that
+//! stand in the value area: it hands out the reference.
+//!
+//! Cost: `next` decodes one entry; `prev` and a seek decode at most one restart interval; the key is kept in
+//! a buffer that only grows. Damaged entries give an error, and an interval longer than any builder writes
+//! is damage, so that no sequence of steps is worse than linear in the block.
+
+use bytes::Bytes;
+
+use super::builder::RESTART_INTERVAL_MAX;
+use super::entry::{ValuePlace, ValueRef};
+use super::parsed::{Block, damaged};
+use crate::lsm::cursor::EntryKind;
+use crate::lsm::error::Result;
+use crate::lsm::ids::KEY_BYTES_MAX;
+
+/// A value as a block knows it.
+#[derive(Debug, Clone)]
+pub(crate) enum BlockValue {
+    /// The value, in the block's own bytes.
+    Inline(Bytes),
+    /// Where the value stands in the segment.
+    External(ValueRef),
+}
+
+/// A position in a block, or nowhere.
+#[derive(Debug)]
+pub(crate) struct BlockCursor {
+    block: Block,
+    /// The key of the current entry; while `entry` is none, of no meaning.
+    key: Vec<u8>,
+    /// Where the current entry starts, and the one after it.
+    at: usize,
+    next_at: usize,
+    entry: Option<(EntryKind, ValuePlace)>,
+}
+
+impl BlockCursor {
+    /// A cursor that stands nowhere in `block`.
+    pub(crate) fn new(block: Block) -> Self {
+        BlockCursor {
+            block,
+            key: Vec::new(),
+            at: 0,
+            next_at: 0,
+            entry: None,
+        }
+    }
+
+    /// Leaves the block for another one and stands nowhere in it.
+    pub(crate) fn enter(&mut self, block: Block) {
+        self.block = block;
+        self.entry = None;
+    }
+
+    /// Stands nowhere from now on.
+    pub(crate) fn leave(&mut self) {
+        self.entry = None;
+    }
+
+    pub(crate) fn first(&mut self) -> Result<()> {
+        self.restart(0)
+    }
+
+    pub(crate) fn last(&mut self) -> Result<()> {
+        self.restart(self.block.restart_count() - 1)?;
+        self.advance_while(|cursor| cursor.next_at < cursor.block.entries().len())
+    }
+
+    /// To the first entry whose key is `key` or greater.
+    pub(crate) fn seek_ge(&mut self, key: &[u8]) -> Result<()> {
+        self.entry = None;
+        self.restart(self.block.restart_before_key(key)?)?;
+        self.advance_while(|cursor| &cursor.key[..] < key)
+    }
+
+    pub(crate) fn next(&mut self) -> Result<()> {
+        if self.entry.take().is_none() || self.next_at == self.block.entries().len() {
+            return Ok(());
+        }
+        self.decode(self.next_at)
+    }
+
+    pub(crate) fn prev(&mut self) -> Result<()> {
+        let Some(restart) = self.block.restart_before_offset(self.at) else {
+            self.entry = None;
+            return Ok(());
+        };
+        if self.entry.take().is_none() {
+            return Ok(());
+        }
+        let target = self.at;
+        self.restart(restart)?;
+        self.advance_while(|cursor| cursor.next_at < target)?;
+        if self.next_at == target {
+            return Ok(());
+        }
+        self.entry = None;
+        Err(damaged("entries do not meet", target))
+    }
+
+    pub(crate) fn valid(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    /// The entry's key; empty when the cursor stands nowhere.
+    pub(crate) fn key(&self) -> &[u8] {
+        if self.valid() { &self.key } else { &[] }
+    }
+
+    pub(crate) fn kind(&self) -> EntryKind {
+        self.current().0
+    }
+
+    pub(crate) fn value(&self) -> BlockValue {
+        match &self.current().1 {
+            ValuePlace::Inline(range) => BlockValue::Inline(self.block.slice(range.clone())),
+            ValuePlace::External(value) => BlockValue::External(*value),
+        }
+    }
+
+    /// Checks the whole block beyond what reading it checks: keys ascend and begin with the common prefix,
+    /// restarts stand where entries start and carry their key's head. Leaves the cursor nowhere.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let mut restarts = 0;
+        let mut run_len = 0;
+        let mut key_before: Option<Vec<u8>> = None;
+        self.first()?;
+        while self.valid() {
+            if self.block.restart_offset(restarts) == Some(self.at) {
+                self.block.check_restart(restarts)?;
+                restarts += 1;
+                run_len = 0;
+            }
+            run_len += 1;
+            if run_len > RESTART_INTERVAL_MAX {
+                return Err(damaged("a restart interval is too long", self.at));
+            }
+            if key_before
+                .as_ref()
+                .is_some_and(|before| self.key <= *before)
+            {
+                return Err(damaged("keys do not ascend", self.at));
+            }
+            if !self.key.starts_with(self.block.prefix()) {
+                return Err(damaged("a key lacks the common prefix", self.at));
+            }
+            key_before.get_or_insert_default().clone_from(&self.key);
+            self.next()?;
+        }
+        if restarts == self.block.restart_count() {
+            return Ok(());
+        }
+        Err(damaged(
+            "a restart stands between entries",
+            self.block.entries().len(),
+        ))
+    }
+
+    fn current(&self) -> &(EntryKind, ValuePlace) {
+        self.entry
+            .as_ref()
+            .expect("invariant: a cursor is asked only while it stands on an entry")
+    }
+
+    /// To the restart with this index.
+    fn restart(&mut self, index: usize) -> Result<()> {
+        self.key.clear();
+        self.decode(self.block.restart_offset(index).unwrap_or_default())
+    }
+
+    /// Steps forward while `condition` holds, within one restart interval.
+    fn advance_while(&mut self, condition: impl Fn(&Self) -> bool) -> Result<()> {
+        let mut steps = 0;
+        while self.valid() && condition(self) {
+            if steps == RESTART_INTERVAL_MAX {
+                self.entry = None;
+                return Err(damaged("a restart interval is too long", self.at));
+            }
+            steps += 1;
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the entry that starts at `at` the current one; `key` holds the key before it.
+    fn decode(&mut self, at: usize) -> Result<()> {
+        self.entry = None;
+        let entry = self.block.entry(at)?;
+        if entry.shared > self.key.len() {
+            return Err(damaged("a key shares more than the key before it has", at));
+        }
+        if entry.shared + entry.unshared.len() > KEY_BYTES_MAX {
+            return Err(damaged("a key is longer than any may be", at));
+        }
+        self.key.truncate(entry.shared);
+        self.key.extend_from_slice(entry.unshared);
+        self.at = at;
+        self.next_at = entry.end;
+        self.entry = Some((entry.kind, entry.value));
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! Blocks against a sorted map, against damage, and against the page that describes them.
+//!
+//! Entry sets are random with fixed seeds; keys come from small alphabets so that they share prefixes, have
+//! equal heads and are prefixes of each other.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use bytes::Bytes;
+
+use super::compression::Codec;
+use super::*;
+use crate::lsm::cursor::EntryKind;
+use crate::lsm::error::Result;
+use crate::lsm::ids::SegmentId;
+
+type Value = (EntryKind, Vec<u8>);
+type Model = BTreeMap<Vec<u8>, Value>;
+
+const PAGE: &str = include_str!("../../../docs/format/block.md");
+
+fn random_model(rng: &mut fastrand::Rng) -> Model {
+    let prefix = vec![b'p'; rng.usize(0..12)];
+    let alphabet = [0, 1, b'a', b'b', 255];
+    let entry = |rng: &mut fastrand::Rng| {
+        let mut key = prefix.clone();
+        key.extend((0..rng.usize(0..14)).map(|_| alphabet[rng.usize(0..alphabet.len())]));
+        let kind = [EntryKind::Put, EntryKind::Merge, EntryKind::Delete][rng.usize(0..3)];
+        let len = if kind == EntryKind::Delete {
+            0
+        } else {
+            rng.usize(0..20)
+        };
+        (key, (kind, vec![rng.u8(..); len]))
+    };
+    (0..=rng.usize(0..80)).map(|_| entry(rng)).collect()
+}
+
+fn raw_block(model: &Model, restart_interval: u32) -> Bytes {
+    let mut builder = BlockBuilder::new(restart_interval);
+    let mut estimate = 0;
+    for (key, (kind, value)) in model {
+        assert!(builder.is_empty() || builder.raw_bytes() <= estimate);
+        estimate = builder.raw_bytes_with(key, value.len());
+        builder.add(key, *kind, EntryValue::Inline(value));
+    }
+    let expected = builder.raw_bytes();
+    let raw = Bytes::copy_from_slice(builder.finish());
+    assert_eq!(raw.len(), expected);
+    raw
+}
+
+fn entry(cursor: &BlockCursor) -> Option<(Vec<u8>, Value)> {
+    if !cursor.valid() {
+        assert!(cursor.key().is_empty());
+        return None;
+    }
+    let BlockValue::Inline(value) = cursor.value() else {
+        panic!("an external value")
+    };
+    Some((cursor.key().to_vec(), (cursor.kind(), value.to_vec())))
+}
+
+fn owned(found: Option<(&Vec<u8>, &Value)>) -> Option<(Vec<u8>, Value)> {
+    found.map(|(key, value)| (key.clone(), value.clone()))
+}
+
+#[test]
+fn a_block_is_the_map_it_was_made_of() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    for round in 0..400 {
+        let model = random_model(&mut rng);
+        let interval = [1, 2, 3, 16, 256][round % 5];
+        let mut cursor = BlockCursor::new(Block::parse(raw_block(&model, interval)).unwrap());
+        cursor.check().unwrap();
+        assert!(!cursor.valid());
+
+        let mut forward = Vec::new();
+        cursor.first().unwrap();
+        while let Some(found) = entry(&cursor) {
+            forward.push(found);
+            cursor.next().unwrap();
+        }
+        assert!(forward.iter().map(|(key, value)| (key, value)).eq(&model));
+        let mut backward = Vec::new();
+        cursor.last().unwrap();
+        while let Some(found) = entry(&cursor) {
+            backward.push(found);
+            cursor.prev().unwrap();
+        }
+        assert!(
+            backward
+                .iter()
+                .map(|(key, value)| (key, value))
+                .eq(model.iter().rev())
+        );
+
+        let probes: Vec<Vec<u8>> = model
+            .keys()
+            .cloned()
+            .chain(random_model(&mut rng).into_keys())
+            .collect();
+        for key in probes {
+            cursor.seek_ge(&key).unwrap();
+            assert_eq!(entry(&cursor), owned(model.range(key.clone()..).next()));
+            if cursor.valid() {
+                cursor.prev().unwrap();
+                assert_eq!(entry(&cursor), owned(model.range(..key).next_back()));
+            }
+        }
+    }
+}
+
+/// Visits a block in every way; what matters is that it ends without panic.
+fn visit(raw: Bytes) -> Result<()> {
+    let mut cursor = BlockCursor::new(Block::parse(raw)?);
+    let checked = cursor.check();
+    for key in [&b""[..], b"pp", b"pppppppppppa", b"\xff"] {
+        let _ = cursor.seek_ge(key);
+    }
+    let limit = 10_000;
+    let _ = cursor.first();
+    assert!((0..limit).any(|_| cursor.next().is_err() || !cursor.valid()));
+    let _ = cursor.last();
+    assert!((0..limit).any(|_| cursor.prev().is_err() || !cursor.valid()));
+    checked
+}
+
+#[test]
+fn damaged_raw_blocks_give_errors_and_never_panic() {
+    let mut rng = fastrand::Rng::with_seed(12);
+    let mut found = 0;
+    for round in 0..300 {
+        let raw = raw_block(&random_model(&mut rng), [1, 4, 16][round % 3]);
+        visit(raw.clone()).unwrap();
+        for _ in 0..30 {
+            let mut bytes = raw.to_vec();
+            match rng.u32(0..3) {
+                0 => bytes.truncate(rng.usize(0..bytes.len())),
+                1 => bytes[rng.usize(0..raw.len())] = rng.u8(..),
+                _ => bytes
+                    .iter_mut()
+                    .rev()
+                    .take(rng.usize(0..40))
+                    .for_each(|b| *b = rng.u8(..)),
+            }
+            found += usize::from(visit(Bytes::from(bytes)).is_err());
+        }
+        let noise: Vec<u8> = (0..rng.usize(0..200)).map(|_| rng.u8(0..4)).collect();
+        let _ = visit(Bytes::from(noise));
+    }
+    assert!(found > 4000, "{found}");
+}
+
+#[test]
+fn references_to_external_values_come_back() {
+    let value = ValueRef {
+        offset: 64 * 1000,
+        stored_bytes: 700,
+        raw_bytes: 9000,
+        codec: Codec::Lz4,
+        checksum: 0x0123_4567_89AB_CDEF,
+    };
+    let same = ValueRef {
+        stored_bytes: 9000,
+        codec: Codec::Raw,
+        ..value
+    };
+    let mut builder = BlockBuilder::new(16);
+    builder.add(b"a", EntryKind::Put, EntryValue::External(value));
+    builder.add(b"b", EntryKind::Merge, EntryValue::External(same));
+    let raw = Bytes::copy_from_slice(builder.finish());
+    let mut cursor = BlockCursor::new(Block::parse(raw).unwrap());
+    for (kind, expected) in [(EntryKind::Put, value), (EntryKind::Merge, same)] {
+        if kind == EntryKind::Put {
+            cursor.first()
+        } else {
+            cursor.next()
+        }
+        .unwrap();
+        assert_eq!(cursor.kind(), kind);
+        assert!(matches!(cursor.value(), BlockValue::External(found) if found == expected));
+    }
+}
+
+#[test]
+fn a_builder_starts_anew_after_clear() {
+    let mut builder = BlockBuilder::new(16);
+    builder.add(b"left", EntryKind::Put, EntryValue::Inline(b"1"));
+    let first = builder.finish().to_vec();
+    builder.clear();
+    assert!(builder.is_empty());
+    assert_eq!(builder.last_key(), b"left");
+    builder.add(b"left", EntryKind::Put, EntryValue::Inline(b"1"));
+    assert_eq!(builder.finish(), first);
+}
+
+#[test]
+fn the_page_on_blocks_shows_the_bytes_of_this_block() {
+    let mut builder = BlockBuilder::new(2);
+    builder.add(b"gold", EntryKind::Put, EntryValue::Inline(b"Au"));
+    builder.add(b"goldpan", EntryKind::Delete, EntryValue::Inline(b""));
+    builder.add(b"gorge", EntryKind::Merge, EntryValue::Inline(b"+1"));
+    let mut sealed = Vec::new();
+    seal(
+        builder.finish(),
+        Compression::None,
+        SegmentId(7),
+        0,
+        &mut sealed,
+    );
+    let mut dump = String::new();
+    for (row, bytes) in sealed.chunks(16).enumerate() {
+        write!(dump, "{:04x} ", row * 16).unwrap();
+        for byte in bytes {
+            write!(dump, " {byte:02x}").unwrap();
+        }
+        dump.push('\n');
+    }
+    assert!(PAGE.contains(&dump), "the bytes are now\n{dump}");
+}

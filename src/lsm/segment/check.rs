@@ -1,0 +1,146 @@
+//! [`Segment::verify`]: reads a whole segment and proves that it is what it says.
+//!
+//! For `check` and for tests. Everything comes from the storage, nothing from the cache and nothing goes
+//! there. Beyond the checksums that every read verifies, it proves order, separators, key heads and counts,
+//! and that leaf blocks and values fill the segment in the order of the keys, without gaps or overlaps.
+//! Cost: one pass, one leaf block and one value in memory at a time.
+
+use super::index::LeafHandle;
+use super::properties::SegmentCounts;
+use super::reader::{Directory, Segment};
+use crate::lsm::block::{Block, BlockCursor, BlockValue, VALUE_ALIGN_BYTES, ValueRef};
+use crate::lsm::error::{Error, Result};
+
+impl Segment {
+    /// Reads and checks every part of the segment; what was counted equals the segment's properties.
+    ///
+    /// # Errors
+    /// Corruption for the first defect that is found.
+    pub(crate) fn verify(&self) -> Result<SegmentCounts> {
+        self.verify_parts().map_err(|error| self.locate(error))
+    }
+
+    fn verify_parts(&self) -> Result<SegmentCounts> {
+        let directory = self.read_directory()?;
+        let mut walk = Walk {
+            segment: self,
+            end: 0,
+            last_key: None,
+            separator: None,
+            counts: SegmentCounts::default(),
+        };
+        let mut index = BlockCursor::new(directory.index.clone());
+        index.check()?;
+        index.first()?;
+        while index.valid() {
+            let handle = LeafHandle::decode(&index)?;
+            walk.leaf(handle, index.key())
+                .map_err(|error| error.at(|| format!("{self}, leaf at {}", handle.offset)))?;
+            index.next()?;
+        }
+        walk.finish(&directory)
+    }
+}
+
+/// The state of a pass over a segment.
+struct Walk<'a> {
+    segment: &'a Segment,
+    /// Where the parts seen so far end.
+    end: u64,
+    last_key: Option<Vec<u8>>,
+    separator: Option<Vec<u8>>,
+    counts: SegmentCounts,
+}
+
+impl Walk<'_> {
+    fn leaf(&mut self, handle: LeafHandle, separator: &[u8]) -> Result<()> {
+        let block = Block::parse(self.segment.read_leaf(handle)?)?;
+        let mut leaf = BlockCursor::new(block);
+        leaf.check()?;
+        leaf.first()?;
+        let smallest = &self.segment.summary().smallest;
+        match &self.separator {
+            None if leaf.key() == smallest => {}
+            Some(separator) if leaf.key() > &separator[..] => {}
+            _ => return Err(wrong("a leaf block begins with a wrong key", handle.offset)),
+        }
+        while leaf.valid() {
+            self.entry(&leaf)?;
+            self.last_key.get_or_insert_default().clear();
+            self.last_key
+                .get_or_insert_default()
+                .extend_from_slice(leaf.key());
+            leaf.next()?;
+        }
+        if self.last_key.as_deref() > Some(separator) {
+            return Err(wrong(
+                "a separator is smaller than its leaf's last key",
+                handle.offset,
+            ));
+        }
+        self.part("a leaf block", handle.offset, handle.bytes, 1)?;
+        self.separator = Some(separator.to_vec());
+        self.counts.leaf_blocks += 1;
+        Ok(())
+    }
+
+    fn entry(&mut self, leaf: &BlockCursor) -> Result<()> {
+        let key_bytes = leaf.key().len();
+        match leaf.value() {
+            BlockValue::Inline(value) => {
+                self.counts
+                    .count(leaf.kind(), key_bytes + value.len(), None);
+            }
+            BlockValue::External(value) => {
+                self.external(value)?;
+                let raw_bytes = key_bytes + value.raw_bytes;
+                self.counts
+                    .count(leaf.kind(), raw_bytes, Some(value.stored_bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn external(&mut self, value: ValueRef) -> Result<()> {
+        self.segment.read_value(value)?;
+        self.part(
+            "a value",
+            value.offset,
+            value.stored_bytes,
+            VALUE_ALIGN_BYTES,
+        )
+    }
+
+    /// Parts follow each other with nothing between them but the padding that aligns the next one.
+    fn part(&mut self, what: &str, offset: u64, bytes: u64, align_bytes: u64) -> Result<()> {
+        let expected = self.end.next_multiple_of(align_bytes);
+        if offset != expected {
+            return Err(wrong(
+                &format!("{what} stands where {expected} was expected"),
+                offset,
+            ));
+        }
+        self.end = offset + bytes;
+        Ok(())
+    }
+
+    fn finish(mut self, directory: &Directory) -> Result<SegmentCounts> {
+        self.part("the index block", directory.index_offset, 0, 1)?;
+        if self.last_key.as_deref() != Some(&self.segment.summary().greatest[..]) {
+            return Err(wrong("the last key is not the greatest one", self.end));
+        }
+        let counts = self.counts;
+        if counts != directory.counts {
+            let (found, said) = (counts, directory.counts);
+            return Err(wrong(
+                &format!("counted {found:?}, the properties say {said:?}"),
+                0,
+            ));
+        }
+        Ok(counts)
+    }
+}
+
+fn wrong(what: &str, offset: u64) -> Error {
+    Error::corruption(format!("segment: {what}"), offset)
+}

@@ -1,0 +1,123 @@
+//! The properties of a segment: what it says about itself, summed over all of its entries.
+//!
+//! The writer counts and appends them behind the index; the reader compares them with the summary that the
+//! manifest keeps; `check` counts again. They have a checksum of their own, since they are no block.
+
+use bytes::Bytes;
+
+use super::summary::{SegmentSummary, commits, key, put_commits, put_key};
+use crate::lsm::codec::checksum::checksum;
+use crate::lsm::codec::{ByteReader, put_varint};
+use crate::lsm::cursor::EntryKind;
+use crate::lsm::error::Result;
+use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
+
+const CHECKSUM_BYTES: usize = 8;
+
+/// What a segment holds, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct SegmentCounts {
+    /// Entries of all kinds.
+    pub entries: u64,
+    /// Entries that delete their key.
+    pub tombstones: u64,
+    /// Entries that hold an operand.
+    pub merges: u64,
+    pub leaf_blocks: u64,
+    /// Bytes of all keys and values, before prefix sharing and compression.
+    pub raw_bytes: u64,
+    /// Values that stand in the value area.
+    pub external_values: u64,
+    /// Bytes that they take there, without padding.
+    pub external_bytes: u64,
+}
+
+impl SegmentCounts {
+    /// Counts an entry; `external_bytes` is what its value takes in the value area, if it stands there.
+    pub(super) fn count(&mut self, kind: EntryKind, raw_bytes: usize, external_bytes: Option<u64>) {
+        self.entries += 1;
+        self.tombstones += u64::from(kind == EntryKind::Delete);
+        self.merges += u64::from(kind == EntryKind::Merge);
+        self.raw_bytes += raw_bytes as u64;
+        self.external_values += u64::from(external_bytes.is_some());
+        self.external_bytes += external_bytes.unwrap_or(0);
+    }
+}
+
+/// A segment's description of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Properties {
+    pub id: SegmentId,
+    pub keyspace: KeyspaceId,
+    pub smallest: Bytes,
+    pub greatest: Bytes,
+    pub commits: (CommitNo, CommitNo),
+    pub counts: SegmentCounts,
+}
+
+impl Properties {
+    /// What the manifest keeps of a segment with these properties that is `bytes` long.
+    pub(super) fn summary(&self, bytes: u64) -> SegmentSummary {
+        SegmentSummary {
+            id: self.id,
+            keyspace: self.keyspace,
+            smallest: self.smallest.clone(),
+            greatest: self.greatest.clone(),
+            entries: self.counts.entries,
+            tombstones: self.counts.tombstones,
+            bytes,
+            commits: self.commits,
+        }
+    }
+
+    /// Appends the properties, which are to stand `offset` bytes into the segment.
+    pub(super) fn encode(&self, offset: u64, out: &mut Vec<u8>) {
+        let start = out.len();
+        put_varint(out, self.id.0);
+        put_varint(out, u64::from(self.keyspace.0));
+        put_key(out, &self.smallest);
+        put_key(out, &self.greatest);
+        put_commits(out, self.commits);
+        put_varint(out, self.counts.entries);
+        put_varint(out, self.counts.tombstones);
+        put_varint(out, self.counts.merges);
+        put_varint(out, self.counts.leaf_blocks);
+        put_varint(out, self.counts.raw_bytes);
+        put_varint(out, self.counts.external_values);
+        put_varint(out, self.counts.external_bytes);
+        let sum = checksum(self.id.0, offset, &out[start..]);
+        out.extend_from_slice(&sum.to_le_bytes());
+    }
+
+    /// Decodes the properties that were read `offset` bytes into `segment`.
+    pub(super) fn decode(bytes: &[u8], segment: SegmentId, offset: u64) -> Result<Properties> {
+        let mut reader = ByteReader::new("segment properties", bytes);
+        let summed = reader.take(bytes.len().saturating_sub(CHECKSUM_BYTES))?;
+        let expected = reader.u64()?;
+        let found = checksum(segment.0, offset, summed);
+        if found != expected {
+            return Err(reader.error(format_args!(
+                "checksum {found:016x}, {expected:016x} expected"
+            )));
+        }
+        let mut reader = ByteReader::new("segment properties", summed);
+        let properties = Properties {
+            id: SegmentId(reader.varint()?),
+            keyspace: KeyspaceId(reader.varint_u32()?),
+            smallest: key(&mut reader)?,
+            greatest: key(&mut reader)?,
+            commits: commits(&mut reader)?,
+            counts: SegmentCounts {
+                entries: reader.varint()?,
+                tombstones: reader.varint()?,
+                merges: reader.varint()?,
+                leaf_blocks: reader.varint()?,
+                raw_bytes: reader.varint()?,
+                external_values: reader.varint()?,
+                external_bytes: reader.varint()?,
+            },
+        };
+        reader.expect_end()?;
+        Ok(properties)
+    }
+}

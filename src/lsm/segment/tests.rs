@@ -1,0 +1,492 @@
+//! Segments against a sorted map, against damage, and against the page that describes them.
+//!
+//! Random sets of entries with fixed seeds go through every layout: tiny and ordinary blocks, with and
+//! without compression, with values in the blocks and in the value area.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::index::LeafHandle;
+use super::*;
+use crate::lsm::block::{BlockCursor, Compression, TRAILER_BYTES, seal};
+use crate::lsm::cache::BlockCache;
+use crate::lsm::codec::ByteReader;
+use crate::lsm::cursor::{EntryKind, RawCursor};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, SegmentId, pages_for};
+use crate::lsm::storage::{MemoryStorage, Storage};
+
+type Value = (EntryKind, Vec<u8>);
+type Model = BTreeMap<Vec<u8>, Value>;
+type Entry = (Vec<u8>, Value);
+
+const PAGE: &str = include_str!("../../../docs/format/segment.md");
+const COMMITS: (CommitNo, CommitNo) = (CommitNo(3), CommitNo(9));
+
+const TINY: SegmentLayout = SegmentLayout {
+    block_bytes: 64,
+    restart_interval: 4,
+    compression: Compression::None,
+    value_bytes_inline_max: 24,
+};
+const ORDINARY: SegmentLayout = SegmentLayout {
+    block_bytes: 16 * 1024,
+    restart_interval: 16,
+    compression: Compression::Lz4,
+    value_bytes_inline_max: 4096,
+};
+
+fn layouts() -> Vec<SegmentLayout> {
+    let mut layouts = Vec::new();
+    for layout in [TINY, ORDINARY] {
+        for compression in [Compression::None, Compression::Lz4] {
+            for value_bytes_inline_max in [0, layout.value_bytes_inline_max, u32::MAX] {
+                layouts.push(SegmentLayout {
+                    compression,
+                    value_bytes_inline_max,
+                    ..layout.clone()
+                });
+            }
+        }
+    }
+    layouts
+}
+
+/// The stream of a segment, taken in pieces as a caller would.
+fn write(model: &Model, layout: &SegmentLayout) -> (Vec<u8>, SegmentSummary) {
+    let mut writer = SegmentWriter::new(SegmentId(7), KeyspaceId(2), layout);
+    let mut stream = Vec::new();
+    for (at, (key, (kind, value))) in model.iter().enumerate() {
+        writer.add(key, *kind, value).unwrap();
+        assert!(writer.bytes() >= (stream.len() + writer.pending_output()) as u64);
+        if at % 7 == 3 {
+            stream.extend(writer.take_output());
+            assert_eq!(writer.pending_output(), 0);
+        }
+    }
+    assert_eq!(writer.entries(), model.len() as u64);
+    let (rest, summary) = writer.finish(COMMITS);
+    stream.extend(rest);
+    assert_eq!(stream.len() as u64, summary.bytes);
+    (stream, summary)
+}
+
+/// A segment whose extent starts at page 2 of a storage with no byte too many.
+fn segment(stream: &[u8], summary: &SegmentSummary) -> Arc<Segment> {
+    let storage = MemoryStorage::default();
+    let extent = Extent {
+        start: 2,
+        pages: pages_for(summary.bytes),
+    };
+    storage.write_at(extent.offset(), stream).unwrap();
+    let cache = Arc::new(BlockCache::new(64 << 10));
+    Arc::new(Segment::new(
+        Arc::new(storage),
+        cache,
+        summary.clone(),
+        extent,
+    ))
+}
+
+fn entry(cursor: &SegmentCursor) -> Option<Entry> {
+    if !cursor.valid() {
+        assert!(cursor.key().is_empty());
+        return None;
+    }
+    Some((
+        cursor.key().to_vec(),
+        (cursor.kind(), cursor.value().unwrap().to_vec()),
+    ))
+}
+
+fn owned(found: Option<(&Vec<u8>, &Value)>) -> Option<Entry> {
+    found.map(|(key, value)| (key.clone(), value.clone()))
+}
+
+fn random_key(rng: &mut fastrand::Rng) -> Vec<u8> {
+    let alphabet = [0, 1, b'a', b'b', 254, 255];
+    let len = match rng.u32(0..40) {
+        0 => KEY_BYTES_MAX,
+        1 => rng.usize(0..KEY_BYTES_MAX),
+        2 => 0,
+        _ => rng.usize(0..20),
+    };
+    let byte = rng.u8(..);
+    let tail = len.min(12);
+    let tail = (0..tail)
+        .map(|_| alphabet[rng.usize(0..alphabet.len())])
+        .collect::<Vec<_>>();
+    [vec![byte % 3; len - tail.len()], tail].concat()
+}
+
+fn random_model(rng: &mut fastrand::Rng, len: usize, value_bytes_max: usize) -> Model {
+    let entry = |rng: &mut fastrand::Rng| {
+        let kind = [
+            EntryKind::Put,
+            EntryKind::Put,
+            EntryKind::Merge,
+            EntryKind::Delete,
+        ];
+        let kind = kind[rng.usize(0..4)];
+        let len = match (kind, rng.u32(0..20)) {
+            (EntryKind::Delete, _) => 0,
+            (_, 0) => rng.usize(0..=value_bytes_max),
+            _ => rng.usize(0..60),
+        };
+        let byte = rng.u8(..);
+        let noisy = rng.bool();
+        let value = (0..len)
+            .map(|_| if noisy { rng.u8(..) } else { byte })
+            .collect();
+        (random_key(rng), (kind, value))
+    };
+    (0..len).map(|_| entry(rng)).collect()
+}
+
+fn compare(model: &Model, segment: &Arc<Segment>, rng: &mut fastrand::Rng) {
+    let counts = segment.verify().unwrap();
+    assert_eq!(counts.entries, model.len() as u64);
+    let raw_bytes = model
+        .iter()
+        .map(|(key, (_, value))| key.len() + value.len())
+        .sum::<usize>();
+    assert_eq!(counts.raw_bytes, raw_bytes as u64);
+
+    let mut cursor = segment.cursor();
+    cursor.next().unwrap();
+    cursor.prev().unwrap();
+    assert_eq!(entry(&cursor), None);
+    cursor.first().unwrap();
+    for expected in model {
+        assert_eq!(entry(&cursor), owned(Some(expected)));
+        cursor.next().unwrap();
+    }
+    assert_eq!(entry(&cursor), None);
+    cursor.prev().unwrap();
+    assert_eq!(entry(&cursor), None);
+    cursor.last().unwrap();
+    for expected in model.iter().rev() {
+        assert_eq!(entry(&cursor), owned(Some(expected)));
+        cursor.prev().unwrap();
+    }
+    assert_eq!(entry(&cursor), None);
+
+    let keys: Vec<&Vec<u8>> = model.keys().collect();
+    for _ in 0..200 {
+        let key = if rng.bool() {
+            random_key(rng)
+        } else {
+            let mut key = keys[rng.usize(0..keys.len())].clone();
+            match rng.u32(0..3) {
+                0 => key.push(0),
+                1 => drop(key.pop()),
+                _ => {}
+            }
+            key
+        };
+        let found = segment
+            .get(&key)
+            .unwrap()
+            .map(|(kind, value)| (kind, value.to_vec()));
+        assert_eq!(found.as_ref(), model.get(&key));
+        cursor.seek_ge(&key).unwrap();
+        assert_eq!(entry(&cursor), owned(model.range(key.clone()..).next()));
+        if cursor.valid() && rng.bool() {
+            cursor.prev().unwrap();
+            assert_eq!(
+                entry(&cursor),
+                owned(model.range(..key.clone()).next_back())
+            );
+        }
+        cursor.seek_le(&key).unwrap();
+        assert_eq!(
+            entry(&cursor),
+            owned(model.range(..=key.clone()).next_back())
+        );
+        if cursor.valid() {
+            cursor.next().unwrap();
+            let behind = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
+            assert_eq!(entry(&cursor), owned(model.range(behind).next()));
+        }
+    }
+}
+
+#[test]
+fn a_segment_is_the_map_it_was_made_of() {
+    let mut rng = fastrand::Rng::with_seed(21);
+    for layout in layouts() {
+        for len in [1, 2, 30, 300] {
+            let model = random_model(&mut rng, len, 300 * 1024);
+            let (stream, summary) = write(&model, &layout);
+            compare(&model, &segment(&stream, &summary), &mut rng);
+        }
+    }
+}
+
+#[test]
+fn an_entry_longer_than_a_block_stands_alone() {
+    let mut model = Model::new();
+    for key in [&b"a"[..], b"b", b"c"] {
+        model.insert(key.to_vec(), (EntryKind::Put, vec![1; 500]));
+    }
+    let layout = SegmentLayout {
+        value_bytes_inline_max: 1000,
+        ..TINY
+    };
+    let (stream, summary) = write(&model, &layout);
+    assert_eq!(segment(&stream, &summary).verify().unwrap().leaf_blocks, 3);
+}
+
+#[test]
+fn values_of_the_value_area_are_aligned_and_contiguous() {
+    let mut model = Model::new();
+    for key in 0..10_u8 {
+        let value: Vec<u8> = (0..100 + key).map(|byte| byte ^ key).collect();
+        model.insert(vec![key], (EntryKind::Put, value));
+    }
+    let (stream, summary) = write(&model, &TINY);
+    let values = model.values().map(|(_, value)| value);
+    for value in values {
+        let mut aligned = stream.chunks(64).enumerate();
+        assert!(aligned.any(|(at, _)| stream[at * 64..].starts_with(value)));
+    }
+    let counts = segment(&stream, &summary).verify().unwrap();
+    assert_eq!((counts.external_values, counts.external_bytes), (10, 1045));
+}
+
+#[test]
+fn a_copied_segment_reads_the_same_elsewhere() {
+    let mut rng = fastrand::Rng::with_seed(22);
+    let model = random_model(&mut rng, 100, 5000);
+    let (stream, summary) = write(&model, &TINY);
+    let storage = MemoryStorage::default();
+    let extent = Extent {
+        start: 77,
+        pages: pages_for(summary.bytes) + 3,
+    };
+    storage.write_at(extent.offset(), &stream).unwrap();
+    let cache = Arc::new(BlockCache::new(0));
+    compare(
+        &model,
+        &Arc::new(Segment::new(Arc::new(storage), cache, summary, extent)),
+        &mut rng,
+    );
+}
+
+/// Everything that the segment says, or the first error.
+fn read_all(segment: &Arc<Segment>) -> Result<Vec<(Vec<u8>, EntryKind, Bytes)>> {
+    let mut found = Vec::new();
+    let mut cursor = segment.cursor();
+    cursor.first()?;
+    while cursor.valid() {
+        found.push((cursor.key().to_vec(), cursor.kind(), cursor.value()?));
+        cursor.next()?;
+    }
+    Ok(found)
+}
+
+#[test]
+fn every_flipped_bit_gives_an_error_or_the_same_content() {
+    for compression in [Compression::None, Compression::Lz4] {
+        let mut model = Model::new();
+        for number in 0..12_u8 {
+            let key = format!("river {number:02}").into_bytes();
+            let kinds = [EntryKind::Put, EntryKind::Merge, EntryKind::Delete];
+            let kind = kinds[usize::from(number) % 3];
+            let len = if kind == EntryKind::Delete {
+                0
+            } else {
+                usize::from(number) * 6
+            };
+            model.insert(key, (kind, vec![number; len]));
+        }
+        let (stream, summary) = write(
+            &model,
+            &SegmentLayout {
+                compression,
+                ..TINY
+            },
+        );
+        let intact = read_all(&segment(&stream, &summary)).unwrap();
+        assert_eq!(intact.len(), model.len());
+        let mut harmless = 0;
+        for bit in 0..stream.len() * 8 {
+            let mut damaged = stream.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let segment = segment(&damaged, &summary);
+            match (read_all(&segment), segment.verify()) {
+                (Err(read), Err(verified)) => {
+                    assert!(read.is_corruption() && verified.is_corruption());
+                    assert!(read.to_string().contains("segment 7, pages 2..3"), "{read}");
+                }
+                (Ok(found), Ok(_)) => {
+                    assert_eq!(found, intact);
+                    harmless += 1;
+                }
+                (read, verified) => panic!("bit {bit}: {read:?} but {verified:?}"),
+            }
+        }
+        assert!(
+            harmless < stream.len() * 8 / 4,
+            "only padding is not covered: {harmless}"
+        );
+    }
+}
+
+#[test]
+fn forged_leaves_with_right_checksums_never_panic_a_reader() {
+    let mut rng = fastrand::Rng::with_seed(23);
+    let mut model = Model::new();
+    for number in 0..20_u8 {
+        let len = usize::from(number) * 2;
+        model.insert(vec![b'k', number], (EntryKind::Put, vec![number; len]));
+    }
+    let layout = SegmentLayout {
+        block_bytes: 200,
+        ..TINY
+    };
+    let (stream, summary) = write(&model, &layout);
+    let mut index = BlockCursor::new(
+        segment(&stream, &summary)
+            .directory()
+            .unwrap()
+            .index
+            .clone(),
+    );
+    let mut leaves = Vec::new();
+    index.first().unwrap();
+    while index.valid() {
+        leaves.push(LeafHandle::decode(&index).unwrap());
+        index.next().unwrap();
+    }
+    let (mut failed_reads, mut failed_checks) = (0, 0);
+    for _ in 0..2000 {
+        let leaf = leaves[rng.usize(0..leaves.len())];
+        let start = usize::try_from(leaf.offset).unwrap();
+        let end = start + usize::try_from(leaf.bytes).unwrap();
+        let mut raw = stream[start..end - TRAILER_BYTES].to_vec();
+        for _ in 0..rng.usize(1..4) {
+            let at = rng.usize(0..raw.len());
+            raw[at] ^= 1 << rng.u32(0..8);
+        }
+        let mut sealed = Vec::new();
+        seal(
+            &raw,
+            Compression::None,
+            summary.id,
+            leaf.offset,
+            &mut sealed,
+        );
+        let mut forged = stream.clone();
+        forged[start..end].copy_from_slice(&sealed);
+        let segment = segment(&forged, &summary);
+        failed_reads += usize::from(read_all(&segment).is_err());
+        failed_checks += usize::from(segment.verify().is_err());
+        let mut cursor = segment.cursor();
+        for key in model.keys() {
+            let _ = segment.get(key);
+            let _ = cursor.seek_le(key);
+        }
+        let _ = cursor.last();
+        for _ in 0..1000 {
+            let _ = cursor.prev();
+        }
+        assert!(!cursor.valid());
+    }
+    assert!(
+        failed_reads > 500 && failed_checks > failed_reads,
+        "{failed_reads} {failed_checks}"
+    );
+}
+
+#[test]
+fn a_summary_that_does_not_fit_the_bytes_is_corruption() {
+    let model = Model::from([(b"k".to_vec(), (EntryKind::Put, b"v".to_vec()))]);
+    let (stream, summary) = write(&model, &ORDINARY);
+    let wrong = [
+        SegmentSummary {
+            id: SegmentId(8),
+            ..summary.clone()
+        },
+        SegmentSummary {
+            keyspace: KeyspaceId(1),
+            ..summary.clone()
+        },
+        SegmentSummary {
+            entries: 2,
+            ..summary.clone()
+        },
+        SegmentSummary {
+            greatest: Bytes::from_static(b"l"),
+            ..summary.clone()
+        },
+        SegmentSummary {
+            bytes: summary.bytes - 1,
+            ..summary.clone()
+        },
+        SegmentSummary {
+            bytes: summary.bytes + 1,
+            ..summary.clone()
+        },
+        SegmentSummary {
+            bytes: 0,
+            ..summary.clone()
+        },
+        SegmentSummary {
+            bytes: u64::MAX,
+            ..summary.clone()
+        },
+        SegmentSummary {
+            commits: (CommitNo(3), CommitNo(8)),
+            ..summary.clone()
+        },
+    ];
+    for wrong in wrong {
+        let storage = MemoryStorage::default();
+        let extent = Extent { start: 0, pages: 1 };
+        storage.write_at(0, &stream).unwrap();
+        let cache = Arc::new(BlockCache::new(0));
+        let segment = Segment::new(Arc::new(storage), cache, wrong.clone(), extent);
+        assert!(segment.get(b"k").unwrap_err().is_corruption(), "{wrong:?}");
+    }
+    let mut encoded = Vec::new();
+    summary.encode(&mut encoded);
+    let decoded = SegmentSummary::decode(&mut ByteReader::new("test", &encoded)).unwrap();
+    assert_eq!(decoded, summary);
+}
+
+#[test]
+fn what_is_too_long_is_refused_and_the_writer_goes_on() {
+    let mut writer = SegmentWriter::new(SegmentId(7), KeyspaceId(2), &ORDINARY);
+    let long = vec![0; KEY_BYTES_MAX + 1];
+    let refused = writer.add(&long, EntryKind::Put, b"").unwrap_err();
+    assert!(matches!(refused, Error::KeyTooLong { .. }));
+    writer.add(&long[1..], EntryKind::Put, b"").unwrap();
+    let (stream, summary) = writer.finish(COMMITS);
+    let found = segment(&stream, &summary).get(&long[1..]).unwrap();
+    assert_eq!(found, Some((EntryKind::Put, Bytes::new())));
+}
+
+#[test]
+fn the_page_on_segments_shows_the_bytes_of_this_segment() {
+    let model = Model::from([
+        (
+            b"gold".to_vec(),
+            (EntryKind::Put, b"settles where the river slows".to_vec()),
+        ),
+        (b"silt".to_vec(), (EntryKind::Delete, Vec::new())),
+    ]);
+    let (stream, _) = write(&model, &TINY);
+    let mut dump = String::new();
+    for (row, bytes) in stream.chunks(16).enumerate() {
+        write!(dump, "{:04x} ", row * 16).unwrap();
+        for byte in bytes {
+            write!(dump, " {byte:02x}").unwrap();
+        }
+        dump.push('\n');
+    }
+    assert!(PAGE.contains(&dump), "the bytes are now\n{dump}");
+}

@@ -1,0 +1,238 @@
+//! [`SegmentWriter`]: turns ascending entries into the byte stream of a segment.
+//!
+//! Flushes and compactions feed it and append what it produces to the extent; it does no I/O and holds no
+//! more than the open leaf block, the index, and output that was not taken yet. Cost: a copy of every key
+//! and value, and their compression where the keyspace wants it.
+
+use std::mem;
+
+use bytes::Bytes;
+
+use super::footer::Footer;
+use super::index::{IndexBuilder, LeafHandle};
+use super::properties::{Properties, SegmentCounts};
+use super::summary::SegmentSummary;
+use crate::lsm::block::{
+    BlockBuilder, Compression, EXTERNAL_BYTES_MAX, EntryValue, TRAILER_BYTES, VALUE_ALIGN_BYTES,
+    ValueRef, compress, seal,
+};
+use crate::lsm::codec::checksum::checksum;
+use crate::lsm::cursor::EntryKind;
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, SegmentId, VALUE_BYTES_MAX};
+
+/// How the segments of a keyspace are laid out. Readers need none of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SegmentLayout {
+    /// A leaf block is closed before its raw length exceeds this; an entry that is longer has its own.
+    pub block_bytes: u32,
+    /// Every how many entries a key is written in full, 1 to 256.
+    pub restart_interval: u32,
+    pub compression: Compression,
+    /// Longer values go to the value area.
+    pub value_bytes_inline_max: u32,
+}
+
+/// Writes one segment.
+#[derive(Debug)]
+pub(crate) struct SegmentWriter {
+    id: SegmentId,
+    keyspace: KeyspaceId,
+    layout: SegmentLayout,
+    leaf: BlockBuilder,
+    index: IndexBuilder,
+    smallest: Bytes,
+    counts: SegmentCounts,
+    /// Stream bytes that were taken, and those that were not yet.
+    taken_bytes: u64,
+    output: Vec<u8>,
+}
+
+impl SegmentWriter {
+    /// A writer of the segment `id` of `keyspace`.
+    pub(crate) fn new(id: SegmentId, keyspace: KeyspaceId, layout: &SegmentLayout) -> Self {
+        SegmentWriter {
+            id,
+            keyspace,
+            layout: layout.clone(),
+            leaf: BlockBuilder::new(layout.restart_interval),
+            index: IndexBuilder::new(),
+            smallest: Bytes::new(),
+            counts: SegmentCounts::default(),
+            taken_bytes: 0,
+            output: Vec::new(),
+        }
+    }
+
+    /// Adds an entry. Keys strictly ascend; a tombstone's value is empty.
+    ///
+    /// # Errors
+    /// [`Error::KeyTooLong`], [`Error::ValueTooLong`]; the writer is unchanged.
+    ///
+    /// # Panics
+    /// When the key is not greater than the one before it.
+    pub(crate) fn add(&mut self, key: &[u8], kind: EntryKind, value: &[u8]) -> Result<()> {
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Error::KeyTooLong { bytes: key.len() });
+        }
+        if value.len() > VALUE_BYTES_MAX {
+            return Err(Error::ValueTooLong { bytes: value.len() });
+        }
+        let is_first = self.counts.entries == 0;
+        assert!(
+            is_first || key > self.leaf.last_key(),
+            "keys of a segment strictly ascend"
+        );
+        assert!(
+            kind != EntryKind::Delete || value.is_empty(),
+            "a tombstone has no value"
+        );
+
+        let inline = value.len() <= self.layout.value_bytes_inline_max as usize;
+        self.make_room(
+            key,
+            if inline {
+                value.len()
+            } else {
+                EXTERNAL_BYTES_MAX
+            },
+        );
+        if is_first {
+            self.smallest = Bytes::copy_from_slice(key);
+        }
+        if self.leaf.is_empty() {
+            self.index.leaf_begins(self.leaf.last_key(), key);
+        }
+        let raw_bytes = key.len() + value.len();
+        if inline {
+            self.leaf.add(key, kind, EntryValue::Inline(value));
+            self.counts.count(kind, raw_bytes, None);
+        } else {
+            let value = self.write_value(value);
+            self.leaf.add(key, kind, EntryValue::External(value));
+            self.counts.count(kind, raw_bytes, Some(value.stored_bytes));
+        }
+        Ok(())
+    }
+
+    /// Bytes of the stream so far, the open leaf block included, index and what follows it not.
+    pub(crate) fn bytes(&self) -> u64 {
+        let open_bytes = if self.leaf.is_empty() {
+            0
+        } else {
+            self.leaf.raw_bytes() + TRAILER_BYTES
+        };
+        self.offset() + open_bytes as u64
+    }
+
+    /// Entries added so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.counts.entries
+    }
+
+    /// Bytes that [`take_output`](Self::take_output) would give.
+    pub(crate) fn pending_output(&self) -> usize {
+        self.output.len()
+    }
+
+    /// The bytes of the stream that follow those taken before.
+    pub(crate) fn take_output(&mut self) -> Vec<u8> {
+        self.taken_bytes = self.offset();
+        mem::take(&mut self.output)
+    }
+
+    /// Completes the segment: the rest of the stream, and what the manifest keeps. `commits` are the first
+    /// and last commit whose entries were added.
+    ///
+    /// # Panics
+    /// When there is no entry, or the commits are out of order.
+    pub(crate) fn finish(mut self, commits: (CommitNo, CommitNo)) -> (Vec<u8>, SegmentSummary) {
+        assert!(self.counts.entries > 0, "a segment has at least one entry");
+        assert!(commits.0 <= commits.1, "commits ascend");
+        self.end_leaf();
+
+        let index_offset = self.offset();
+        let greatest = Bytes::copy_from_slice(self.leaf.last_key());
+        let index = self.index.finish(&greatest);
+        seal(
+            index,
+            self.layout.compression,
+            self.id,
+            index_offset,
+            &mut self.output,
+        );
+
+        let properties_offset = self.offset();
+        let properties = Properties {
+            id: self.id,
+            keyspace: self.keyspace,
+            smallest: self.smallest.clone(),
+            greatest,
+            commits,
+            counts: self.counts,
+        };
+        properties.encode(properties_offset, &mut self.output);
+
+        let footer = Footer {
+            index_offset,
+            index_bytes: properties_offset - index_offset,
+            properties_offset,
+            properties_bytes: self.offset() - properties_offset,
+        };
+        footer.encode(self.id, &mut self.output);
+        assert_eq!(
+            footer.total_bytes(),
+            self.offset(),
+            "the footer ends the segment"
+        );
+        let summary = properties.summary(self.offset());
+        (self.output, summary)
+    }
+
+    /// Where the next byte of the stream goes, counted from the segment's first.
+    fn offset(&self) -> u64 {
+        self.taken_bytes + self.output.len() as u64
+    }
+
+    /// Closes the open leaf block if an entry with this key, and so many bytes after it, would exceed it.
+    fn make_room(&mut self, key: &[u8], value_bytes: usize) {
+        let bytes = self.leaf.raw_bytes_with(key, value_bytes);
+        if !self.leaf.is_empty() && bytes > self.layout.block_bytes as usize {
+            self.end_leaf();
+        }
+    }
+
+    fn end_leaf(&mut self) {
+        let offset = self.offset();
+        let raw = self.leaf.finish();
+        seal(
+            raw,
+            self.layout.compression,
+            self.id,
+            offset,
+            &mut self.output,
+        );
+        self.leaf.clear();
+        self.index.leaf_ended(LeafHandle {
+            offset,
+            bytes: self.offset() - offset,
+        });
+        self.counts.leaf_blocks += 1;
+    }
+
+    /// Appends a value to the value area, aligned.
+    fn write_value(&mut self, value: &[u8]) -> ValueRef {
+        let offset = self.offset().next_multiple_of(VALUE_ALIGN_BYTES);
+        let (codec, stored) = compress(value, self.layout.compression);
+        let padding = usize::try_from(offset - self.offset()).expect("invariant: less than 64");
+        self.output.resize(self.output.len() + padding, 0);
+        self.output.extend_from_slice(&stored);
+        ValueRef {
+            offset,
+            stored_bytes: stored.len() as u64,
+            raw_bytes: value.len(),
+            codec,
+            checksum: checksum(self.id.0, offset, &stored),
+        }
+    }
+}
