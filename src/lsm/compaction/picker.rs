@@ -63,7 +63,7 @@ impl Picker {
         let in_turn = run.segments.get(next).or(run.segments.first())?;
         let deadest = run.segments.iter().max_by_key(|segment| dead_share(segment))?;
         let chosen = if dead_share(deadest) >= 25 { deadest } else { in_turn };
-        turn.clone_from(&chosen.summary().smallest);
+        *turn = chosen.summary().smallest.to_vec();
         Some(work(keyspace, level + 1, vec![vec![Arc::clone(chosen)]], options))
     }
 }
@@ -102,9 +102,8 @@ fn work(
     let sources: Vec<Arc<Segment>> = inputs.iter().flatten().cloned().collect();
     let mut moved = Vec::new();
     for source in &sources {
-        let beside = sources
-            .iter()
-            .any(|other| !Arc::ptr_eq(source, other) && overlap(source, other));
+        let beside =
+            sources.iter().any(|other| !Arc::ptr_eq(source, other) && overlap(source, other));
         if !beside && source.summary().bytes >= small && !below.iter().any(|b| overlap(source, b)) {
             moved.push(Arc::clone(source));
         }

@@ -193,8 +193,7 @@ impl LogWriter {
         })?;
         let end = next_offset(self.at.offset, payload_bytes, sealed);
         self.bytes += end - self.at.offset;
-        self.at =
-            LogPosition { offset: end, record: self.at.record + 1, previous: sum, ..self.at };
+        self.at = LogPosition { offset: end, record: self.at.record + 1, previous: sum, ..self.at };
         Ok(())
     }
 }
