@@ -264,7 +264,7 @@ fn identified(
         return Ok(document);
     }
     let mut out = rawdoc! { "_id": value };
-    for element in document.iter() {
+    for element in &document {
         let (field, value) = element.map_err(|error| error.to_string())?;
         if field.as_str() == "_id" {
             return Err(format!("the document has both `_id` and `{id}`; it needs one of them"));

@@ -86,11 +86,8 @@ pub(crate) fn ask(
 /// A table of one row.
 pub(crate) fn write_measures(out: &mut dyn Write, summary: &MeasureSummary) -> Result<()> {
     let heads = ["questions", "MAP", "nDCG@10", "P@10", "recall@100", "MRR"];
-    let mut line = String::new();
-    for head in heads {
-        line.push_str(&format!("{head:>11}"));
-    }
-    writeln!(out, "{STRONG}{line}{STRONG:#}")?;
+    let line: Vec<_> = heads.iter().map(|head| format!("{head:>11}")).collect();
+    writeln!(out, "{STRONG}{}{STRONG:#}", line.concat())?;
     write!(out, "{:>11}", summary.queries)?;
     for value in
         [summary.map, summary.ndcg_at_10, summary.p_at_10, summary.recall_at_100, summary.mrr]

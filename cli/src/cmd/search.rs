@@ -46,8 +46,12 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
         let hits = found(search, arguments.offset, path)?;
         let elapsed = output::time(started.elapsed());
         write_hits(&mut out, &hits)?;
-        let matching = output::count(matching);
-        writeln!(out, "{FAINT}{} of {matching} matches shown, {elapsed}{FAINT:#}", hits.len())?;
+        if matching == 0 {
+            writeln!(out, "Nothing found.")?;
+        } else {
+            let (shown, matching) = (hits.len(), output::count(matching));
+            writeln!(out, "{FAINT}{shown} of {matching} matches shown, {elapsed}{FAINT:#}")?;
+        }
         hits.len()
     };
     out.flush()?;
@@ -177,6 +181,7 @@ fn title(document: &RawDocument) -> Option<String> {
 impl Marked {
     /// The text with its matches marked, on one line.
     fn to_terminal(&self) -> String {
+        use std::fmt::Write;
         let mut out = String::new();
         let mut at = 0;
         for highlight in &self.highlights {
@@ -187,7 +192,7 @@ impl Marked {
                 (self.text.get(at..start), self.text.get(start..end))
             {
                 out.push_str(&output::printable(before));
-                out.push_str(&format!("{MATCH}{}{MATCH:#}", output::printable(word)));
+                let _ = write!(out, "{MATCH}{}{MATCH:#}", output::printable(word));
                 at = end;
             }
         }

@@ -1,0 +1,123 @@
+//! Tests of `alluvium search`: hits, exit codes, what goes where, and no escape codes in pipes.
+
+use std::process::{Command, Stdio};
+
+use crate::{Shell, names, rivers};
+
+#[test]
+fn exit_codes_tell_hits_from_none_and_from_errors() {
+    let shell = rivers();
+    let found = shell.succeed(&["search", "rivers.alv", "gold"]);
+    assert!(found.stdout.contains("Panning"), "{found:?}");
+    assert!(found.stdout.contains("3 of 3 matches shown"), "{found:?}");
+    for arguments in
+        [&["zirconium"] as &[&str], &["gold", "--offset", "3"], &["..."], &["--", "-gold"]]
+    {
+        let ran = shell.run(&[&["search", "rivers.alv"], arguments].concat());
+        assert_eq!(ran.code, 1, "{arguments:?}: {ran:?}");
+    }
+    shell.fail(
+        &["search", "rivers.alv", "gold", "--collection", "seas"],
+        &["rivers.alv: there is no collection `seas`", "documents"],
+    );
+}
+
+#[test]
+fn what_goes_into_a_pipe_is_plain_text() {
+    let shell = rivers();
+    shell.write(
+        "odd.ndjson",
+        r#"{"_id":"e","title":"\u001b[31mred\u001b[0m gold","text":"gold \u001b]0;x\u0007"}"#,
+    );
+    shell.succeed(&["import", "odd.ndjson", "rivers.alv"]);
+    for arguments in [
+        &["search", "rivers.alv", "gold \"wild river"] as &[&str],
+        &["search", "rivers.alv", "gold", "--json"],
+        &["get", "rivers.alv", "e"],
+        &["stats", "rivers.alv"],
+    ] {
+        let ran = shell.succeed(arguments);
+        assert!(!ran.stdout.contains('\u{1b}'), "{arguments:?}: {ran:?}");
+        assert!(!ran.stderr.contains('\u{1b}'), "{arguments:?}: {ran:?}");
+    }
+    let mut forced = shell.command(&["search", "rivers.alv", "gold"]);
+    let forced = forced.env("CLICOLOR_FORCE", "1").output().unwrap();
+    let forced = String::from_utf8(forced.stdout).unwrap();
+    assert!(forced.contains("\u{1b}[1m"), "{forced:?}");
+    assert!(!forced.contains("\u{1b}]0;x"), "{forced:?}");
+}
+
+#[test]
+fn json_has_one_object_for_each_hit() {
+    let shell = rivers();
+    let ran = shell.succeed(&["search", "rivers.alv", "+gold river", "--json"]);
+    assert_eq!(ran.stderr, "");
+    let hits = ran.json();
+    assert_eq!(hits.len(), 3);
+    for (place, hit) in hits.iter().enumerate() {
+        let expected =
+            ["rank", "score", "id", "document", "snippet", "path", "source", "highlights"];
+        assert_eq!(names(hit), expected);
+        assert_eq!(hit["rank"], place + 1);
+        assert_eq!(hit["document"]["_id"], hit["id"]);
+        let text = hit["document"][hit["path"].as_str().unwrap()].as_str().unwrap();
+        let part = |range: &serde_json::Value| {
+            let at = |index: usize| usize::try_from(range[index].as_u64().unwrap()).unwrap();
+            text[at(0)..at(1)].to_lowercase()
+        };
+        let marked: Vec<_> = hit["highlights"].as_array().unwrap().iter().map(part).collect();
+        assert!(marked.contains(&"gold".to_owned()), "{hit}");
+        assert!(marked.iter().all(|word| ["gold", "river"].contains(&word.as_str())), "{hit}");
+        assert_eq!(hit["snippet"].as_str().unwrap().to_lowercase(), part(&hit["source"]));
+    }
+    let scores: Vec<_> = hits.iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|left, right| left >= right), "{scores:?}");
+
+    let page = ["search", "rivers.alv", "+gold river", "--json", "--limit", "1", "--offset", "1"];
+    assert_eq!(shell.succeed(&page).json(), hits[1..2]);
+    let none = shell.run(&["search", "rivers.alv", "zirconium", "--json"]);
+    assert_eq!((none.code, none.stdout.as_str()), (1, ""));
+}
+
+#[test]
+fn arguments_are_one_query_and_warnings_go_to_standard_error() {
+    let shell = rivers();
+    let two = shell.succeed(&["search", "rivers.alv", "+gold", "+river", "--json"]);
+    let one = shell.succeed(&["search", "rivers.alv", "+gold +river", "--json"]);
+    assert_eq!(two.stdout, one.stdout);
+    let warned = shell.succeed(&["search", "rivers.alv", "gold +", "--json"]);
+    assert!(warned.stderr.starts_with("warning: the operator at byte 5"), "{warned:?}");
+    assert_eq!(warned.json().len(), 3);
+}
+
+#[test]
+fn the_only_collection_needs_no_name() {
+    let shell = Shell::new();
+    shell.write("x.ndjson", "{\"_id\":1,\"text\":\"gold\"}\n");
+    shell.succeed(&["import", "x.ndjson", "x.alv", "--collection", "ores"]);
+    shell.succeed(&["search", "x.alv", "gold"]);
+    shell.succeed(&["import", "x.ndjson", "x.alv", "--collection", "coins"]);
+    shell.fail(&["search", "x.alv", "gold"], &["no collection `documents`", "coins, ores"]);
+    shell.succeed(&["search", "x.alv", "gold", "--collection", "coins"]);
+    shell.succeed(&["get", "x.alv", "1", "--collection", "ores"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_not_an_error() {
+    let shell = Shell::new();
+    let filler = "gold ".repeat(20_000);
+    let line = |number: u32| format!("{{\"_id\":{number},\"text\":\"{filler}\"}}\n");
+    shell.write("x.ndjson", (0..40).map(line).collect::<String>());
+    shell.succeed(&["import", "x.ndjson", "x.alv"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alluvium"))
+        .args(["search", "x.alv", "gold", "--json", "--limit", "40"])
+        .current_dir(shell.path("."))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(command.stdout.take());
+    let ended = command.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.is_empty(), "{ended:?}");
+}
