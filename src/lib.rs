@@ -1,1 +1,2 @@
 //! Alluvium.
+pub mod fts;
