@@ -3,6 +3,7 @@
 
 pub mod bson;
 pub mod eval;
+pub mod fts;
 pub mod lsm;
 mod query;
 
