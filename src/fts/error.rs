@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::bson;
 use crate::lsm;
 
 /// The result of every fallible operation of the inverted index.
@@ -23,6 +24,15 @@ pub enum Error {
     },
     /// All 2^48 document numbers of a collection are used up.
     DocIdsExhausted,
+    /// A document's text takes more positions than 32 bits can number.
+    TooManyPositions,
+    /// The options of a text index make no sense.
+    InvalidIndex {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A document cannot be walked.
+    Document(bson::Error),
 }
 
 impl fmt::Display for Error {
@@ -40,6 +50,15 @@ impl fmt::Display for Error {
                 "the collection has used all 2^48 document numbers; export its documents and \
                  import them into a new collection"
             ),
+            Error::TooManyPositions => write!(
+                f,
+                "the document's text takes more than 2^32 positions in the text index; split it \
+                 into several documents"
+            ),
+            Error::InvalidIndex { reason } => {
+                write!(f, "a text index cannot be set up like this: {reason}")
+            }
+            Error::Document(error) => write!(f, "text cannot be taken from a document: {error}"),
         }
     }
 }
@@ -49,8 +68,15 @@ impl std::error::Error for Error {
         match self {
             // Its text is already ours, so what comes next is what stands behind it.
             Error::Lsm(error) => error.source(),
-            Error::TermTooLong { .. } | Error::DocIdsExhausted => None,
+            Error::Document(error) => Some(error),
+            Error::TermTooLong { .. } | Error::TooManyPositions | Error::InvalidIndex { .. } | Error::DocIdsExhausted => None,
         }
+    }
+}
+
+impl From<bson::Error> for Error {
+    fn from(error: bson::Error) -> Self {
+        Error::Document(error)
     }
 }
 
