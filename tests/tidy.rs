@@ -35,15 +35,8 @@ fn tree() -> BTreeSet<String> {
     while let Some(dir) = queue.pop() {
         for entry in fs::read_dir(root().join(&dir)).expect("a folder of the project") {
             let entry = entry.expect("an entry of the project");
-            let name = entry
-                .file_name()
-                .into_string()
-                .expect("file names are UTF-8");
-            let path = if dir.is_empty() {
-                name.clone()
-            } else {
-                format!("{dir}/{name}")
-            };
+            let name = entry.file_name().into_string().expect("file names are UTF-8");
+            let path = if dir.is_empty() { name.clone() } else { format!("{dir}/{name}") };
             let folder = entry.file_type().expect("the type of an entry").is_dir();
             if folder && !["target", ".git"].contains(&name.as_str()) {
                 queue.push(path.clone());
@@ -56,10 +49,7 @@ fn tree() -> BTreeSet<String> {
 
 fn read(path: &str) -> Source {
     let text = fs::read_to_string(root().join(path));
-    Source::new(
-        path,
-        &text.unwrap_or_else(|error| panic!("{path} cannot be read: {error}")),
-    )
+    Source::new(path, &text.unwrap_or_else(|error| panic!("{path} cannot be read: {error}")))
 }
 
 fn rust_sources() -> Vec<Source> {
@@ -78,12 +68,7 @@ fn tables() -> Tables {
 
 #[track_caller]
 fn report(wrong: &[String]) {
-    assert!(
-        wrong.is_empty(),
-        "{} to put right:\n{}\n",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} to put right:\n{}\n", wrong.len(), wrong.join("\n"));
 }
 
 fn report_each(check: impl Fn(&Source) -> Vec<String>) {
@@ -94,11 +79,7 @@ fn report_each(check: impl Fn(&Source) -> Vec<String>) {
 fn layers_import_downward_and_by_face() {
     let (tables, sources) = (tables(), rust_sources());
     let library = sources.iter().filter(|s| s.path.starts_with("src/"));
-    report(
-        &library
-            .flat_map(|s| check_layers(s, &tables))
-            .collect::<Vec<_>>(),
-    );
+    report(&library.flat_map(|s| check_layers(s, &tables)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -116,11 +97,7 @@ fn every_file_opens_with_a_header_and_is_named_by_its_content() {
 fn no_file_is_dead() {
     let sources = rust_sources();
     report(&check_reachable(&sources, "src/", &["lib.rs"]));
-    report(&check_reachable(
-        &sources,
-        "cli/src/",
-        &["main.rs", "lib.rs"],
-    ));
+    report(&check_reachable(&sources, "cli/src/", &["main.rs", "lib.rs"]));
 }
 
 #[test]
@@ -138,11 +115,7 @@ fn nothing_banned_is_used() {
     report_each(|source| check_bans(source, decode));
     let pages = tree().into_iter().filter(|path| has_extension(path, "md"));
     let pages = pages.filter(|path| !path.contains('/') || path.starts_with("docs/"));
-    report(
-        &pages
-            .flat_map(|path| check_unfinished(&read(&path)))
-            .collect::<Vec<_>>(),
-    );
+    report(&pages.flat_map(|path| check_unfinished(&read(&path))).collect::<Vec<_>>());
 }
 
 #[test]

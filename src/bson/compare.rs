@@ -70,13 +70,9 @@ fn compare_at(a: RawBsonRef<'_>, b: RawBsonRef<'_>, level: usize) -> Ordering {
             .as_bytes()
             .cmp(b.code.as_bytes())
             .then_with(|| compare_documents(a.scope, b.scope, level)),
-        (a, b) => rank(a).cmp(&rank(b)).then_with(|| {
-            if rank(a) == NUMBER {
-                compare_numbers(a, b)
-            } else {
-                Ordering::Equal
-            }
-        }),
+        (a, b) => rank(a)
+            .cmp(&rank(b))
+            .then_with(|| if rank(a) == NUMBER { compare_numbers(a, b) } else { Ordering::Equal }),
     }
 }
 
@@ -194,16 +190,12 @@ fn compare_integer(integer: i64, double: f64) -> Ordering {
     if double >= TWO_TO_63 {
         return Ordering::Less;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the range was checked above"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the range was checked above")]
     let whole = double.trunc() as i64;
     let fraction = double - double.trunc();
-    integer.cmp(&whole).then_with(|| {
-        0.0.partial_cmp(&fraction)
-            .expect("invariant: the double is finite")
-    })
+    integer
+        .cmp(&whole)
+        .then_with(|| 0.0.partial_cmp(&fraction).expect("invariant: the double is finite"))
 }
 
 /// A number spelt out; the derived order of the variants is their order by value.
@@ -274,14 +266,9 @@ impl Digits {
     pub(super) fn parse(text: &str) -> Self {
         let (decimal, exponent) = text.split_once('E').unwrap_or((text, "0"));
         let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
-        let scale: i32 = exponent
-            .parse()
-            .expect("invariant: an exponent of at most 4 digits");
+        let scale: i32 = exponent.parse().expect("invariant: an exponent of at most 4 digits");
         let all = whole.len() + fraction.len();
-        let significant = whole
-            .bytes()
-            .chain(fraction.bytes())
-            .skip_while(|&digit| digit == b'0');
+        let significant = whole.bytes().chain(fraction.bytes()).skip_while(|&digit| digit == b'0');
         let mut digits: Vec<u8> = significant.collect();
         let leading_zeros = all - digits.len();
         let length = |len: usize| i32::try_from(len).expect("invariant: at most 1,400 digits");
@@ -289,14 +276,7 @@ impl Digits {
         while digits.last() == Some(&b'0') {
             digits.pop();
         }
-        if digits.is_empty() {
-            Self {
-                exponent: 0,
-                digits,
-            }
-        } else {
-            Self { exponent, digits }
-        }
+        if digits.is_empty() { Self { exponent: 0, digits } } else { Self { exponent, digits } }
     }
 }
 
@@ -333,10 +313,7 @@ mod tests {
         assert_eq!(order(f64::NAN, decimal("NaN")), Ordering::Equal);
         assert_eq!(order(f64::NAN, f64::NEG_INFINITY), Ordering::Less);
         assert_eq!(order(i64::MAX, 9_223_372_036_854_775_808.0), Ordering::Less);
-        assert_eq!(
-            order(i64::MIN, -9_223_372_036_854_775_808.0),
-            Ordering::Equal
-        );
+        assert_eq!(order(i64::MIN, -9_223_372_036_854_775_808.0), Ordering::Equal);
         assert_eq!(order(-1, -1.5), Ordering::Greater);
     }
 
@@ -350,30 +327,17 @@ mod tests {
             Bson::String("a".into()),
             bson::bson!({ "a": 1 }),
             bson::bson!([1]),
-            Bson::Binary(bson::Binary {
-                subtype: 0.into(),
-                bytes: vec![],
-            }),
+            Bson::Binary(bson::Binary { subtype: 0.into(), bytes: vec![] }),
             Bson::ObjectId(bson::oid::ObjectId::from_bytes([0; 12])),
             Bson::Boolean(false),
             Bson::DateTime(bson::DateTime::from_millis(0)),
-            Bson::Timestamp(bson::Timestamp {
-                time: 0,
-                increment: 0,
-            }),
-            Bson::RegularExpression(bson::Regex {
-                pattern: empty.into(),
-                options: empty.into(),
-            }),
+            Bson::Timestamp(bson::Timestamp { time: 0, increment: 0 }),
+            Bson::RegularExpression(bson::Regex { pattern: empty.into(), options: empty.into() }),
             Bson::JavaScriptCode(String::new()),
             Bson::MaxKey,
         ];
         for pair in ordered.windows(2) {
-            assert_eq!(
-                order(pair[0].clone(), pair[1].clone()),
-                Ordering::Less,
-                "{pair:?}"
-            );
+            assert_eq!(order(pair[0].clone(), pair[1].clone()), Ordering::Less, "{pair:?}");
         }
         assert_eq!(order(Bson::Undefined, Bson::Null), Ordering::Equal);
         assert_eq!(order(Bson::Symbol("a".into()), "a"), Ordering::Equal);
@@ -381,22 +345,10 @@ mod tests {
 
     #[test]
     fn documents_compare_by_type_then_name_then_value() {
-        assert_eq!(
-            order(bson::bson!({ "b": 1 }), bson::bson!({ "a": "x" })),
-            Ordering::Less
-        );
-        assert_eq!(
-            order(bson::bson!({ "a": 2 }), bson::bson!({ "b": 1 })),
-            Ordering::Less
-        );
-        assert_eq!(
-            order(bson::bson!({ "a": 1 }), bson::bson!({ "a": 1, "b": 1 })),
-            Ordering::Less
-        );
-        assert_eq!(
-            order(bson::bson!([1, 2]), bson::bson!([1, 10])),
-            Ordering::Less
-        );
+        assert_eq!(order(bson::bson!({ "b": 1 }), bson::bson!({ "a": "x" })), Ordering::Less);
+        assert_eq!(order(bson::bson!({ "a": 2 }), bson::bson!({ "b": 1 })), Ordering::Less);
+        assert_eq!(order(bson::bson!({ "a": 1 }), bson::bson!({ "a": 1, "b": 1 })), Ordering::Less);
+        assert_eq!(order(bson::bson!([1, 2]), bson::bson!([1, 10])), Ordering::Less);
         assert_eq!(order(bson::bson!([]), bson::bson!([null])), Ordering::Less);
     }
 }

@@ -78,28 +78,17 @@ impl fmt::Display for Error {
                 "document nests deeper than {nesting_max} levels; flatten it before storing it"
             ),
             Self::Unreadable { source } => {
-                write!(
-                    f,
-                    "unreadable BSON: {source}; validate the bytes before walking them"
-                )
+                write!(f, "unreadable BSON: {source}; validate the bytes before walking them")
             }
             Self::Path { path, reason } => write!(
                 f,
                 "invalid path {path:?}: {reason}; write field names joined by single dots, as in \
                  author.name"
             ),
-            Self::Json {
-                line: 1,
-                column,
-                message,
-            } => {
+            Self::Json { line: 1, column, message } => {
                 write!(f, "invalid JSON at column {column}: {message}")
             }
-            Self::Json {
-                line,
-                column,
-                message,
-            } => {
+            Self::Json { line, column, message } => {
                 write!(f, "invalid JSON at line {line}, column {column}: {message}")
             }
             Self::JsonValue { path, message } if path.is_empty() => {
@@ -123,8 +112,6 @@ impl std::error::Error for Error {
 
 impl From<bson::error::Error> for Error {
     fn from(source: bson::error::Error) -> Self {
-        Self::Unreadable {
-            source: Box::new(source),
-        }
+        Self::Unreadable { source: Box::new(source) }
     }
 }

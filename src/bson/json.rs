@@ -64,34 +64,22 @@ pub fn parse_json(line: impl AsRef<[u8]>) -> Result<RawDocumentBuf> {
     let value: Value = serde_json::from_slice(line.as_ref()).map_err(|error| {
         let shown = error.to_string();
         // The message ends with a place of its own, which the error shows already.
-        let message = shown
-            .rsplit_once(" at line ")
-            .map_or(shown.as_str(), |(message, _)| message);
-        Error::Json {
-            line: error.line(),
-            column: error.column(),
-            message: message.to_owned(),
-        }
+        let message = shown.rsplit_once(" at line ").map_or(shown.as_str(), |(message, _)| message);
+        Error::Json { line: error.line(), column: error.column(), message: message.to_owned() }
     })?;
     let mut path = String::new();
     let Value::Object(fields) = value else {
         return Err(refused(&path, "expected an object in braces"));
     };
     let RawBson::Document(document) = raw_object(fields, &mut path, 1)? else {
-        return Err(refused(
-            &path,
-            "expected fields, found a single value in `$` form",
-        ));
+        return Err(refused(&path, "expected fields, found a single value in `$` form"));
     };
     validate(document.as_bytes(), NESTING_MAX)?;
     Ok(document)
 }
 
 fn refused(path: &str, message: &(impl ToString + ?Sized)) -> Error {
-    Error::JsonValue {
-        path: path.to_owned(),
-        message: message.to_string(),
-    }
+    Error::JsonValue { path: path.to_owned(), message: message.to_string() }
 }
 
 /// `path` names the value while it is read, for errors.
@@ -100,9 +88,7 @@ fn raw_value(value: Value, path: &mut String, level: usize) -> Result<RawBson> {
         Value::Object(fields) => raw_object(fields, path, level + 1),
         Value::Array(elements) => {
             if level + 1 > JSON_NESTING_MAX {
-                return Err(Error::TooDeep {
-                    nesting_max: JSON_NESTING_MAX,
-                });
+                return Err(Error::TooDeep { nesting_max: JSON_NESTING_MAX });
             }
             let mut array = RawArrayBuf::new();
             let outer_len = path.len();
@@ -124,9 +110,7 @@ fn raw_value(value: Value, path: &mut String, level: usize) -> Result<RawBson> {
 
 fn raw_object(fields: Map<String, Value>, path: &mut String, level: usize) -> Result<RawBson> {
     if level > JSON_NESTING_MAX {
-        return Err(Error::TooDeep {
-            nesting_max: JSON_NESTING_MAX,
-        });
+        return Err(Error::TooDeep { nesting_max: JSON_NESTING_MAX });
     }
     if FORMS.iter().any(|form| fields.contains_key(*form)) {
         return Bson::try_from(fields)
@@ -167,11 +151,7 @@ pub fn to_json(document: &RawDocument) -> String {
 
 fn put_document(document: &RawDocument, level: usize, out: &mut String) {
     out.push('{');
-    for (at, (name, value)) in document
-        .iter()
-        .map_while(std::result::Result::ok)
-        .enumerate()
-    {
+    for (at, (name, value)) in document.iter().map_while(std::result::Result::ok).enumerate() {
         if at > 0 {
             out.push(',');
         }
@@ -198,11 +178,7 @@ fn put_value(value: RawBsonRef<'_>, level: usize, out: &mut String) {
         V::Document(document) => put_document(document, level, out),
         V::Array(array) => {
             out.push('[');
-            for (at, element) in array
-                .into_iter()
-                .map_while(std::result::Result::ok)
-                .enumerate()
-            {
+            for (at, element) in array.into_iter().map_while(std::result::Result::ok).enumerate() {
                 if at > 0 {
                     out.push(',');
                 }
@@ -225,11 +201,7 @@ fn put_value(value: RawBsonRef<'_>, level: usize, out: &mut String) {
         // The specification knows one NaN, without a sign.
         V::Double(value) if value.is_nan() => out.push_str(r#"{"$numberDouble":"NaN"}"#),
         V::DateTime(date) if !(0..=SHORT_DATE_MILLIS_MAX).contains(&date.timestamp_millis()) => {
-            let _ = write!(
-                out,
-                r#"{{"$date":{{"$numberLong":"{}"}}}}"#,
-                date.timestamp_millis()
-            );
+            let _ = write!(out, r#"{{"$date":{{"$numberLong":"{}"}}}}"#, date.timestamp_millis());
         }
         single => match Bson::try_from(single) {
             Ok(single) => out.push_str(&single.into_relaxed_extjson().to_string()),
@@ -284,24 +256,12 @@ mod tests {
             r#"{"a":2147483647,"b":2147483648,"c":-9223372036854775808,"d":9223372036854775808,"e":1.0}"#,
         )
         .expect("valid");
-        assert_eq!(
-            document.get("a").expect("valid"),
-            Some(RawBsonRef::Int32(i32::MAX))
-        );
-        assert_eq!(
-            document.get("b").expect("valid"),
-            Some(RawBsonRef::Int64(2_147_483_648))
-        );
-        assert_eq!(
-            document.get("c").expect("valid"),
-            Some(RawBsonRef::Int64(i64::MIN))
-        );
+        assert_eq!(document.get("a").expect("valid"), Some(RawBsonRef::Int32(i32::MAX)));
+        assert_eq!(document.get("b").expect("valid"), Some(RawBsonRef::Int64(2_147_483_648)));
+        assert_eq!(document.get("c").expect("valid"), Some(RawBsonRef::Int64(i64::MIN)));
         let two_to_63 = RawBsonRef::Double(9_223_372_036_854_775_808.0);
         assert_eq!(document.get("d").expect("valid"), Some(two_to_63));
-        assert_eq!(
-            document.get("e").expect("valid"),
-            Some(RawBsonRef::Double(1.0))
-        );
+        assert_eq!(document.get("e").expect("valid"), Some(RawBsonRef::Double(1.0)));
     }
 
     #[test]
@@ -318,19 +278,10 @@ mod tests {
 
     #[test]
     fn errors_tell_the_column_or_the_path() {
-        assert_eq!(
-            error(r#"{"a": }"#),
-            "invalid JSON at column 7: expected value"
-        );
-        assert_eq!(
-            error("{\n\"a\" 1}"),
-            "invalid JSON at line 2, column 5: expected `:`"
-        );
+        assert_eq!(error(r#"{"a": }"#), "invalid JSON at column 7: expected value");
+        assert_eq!(error("{\n\"a\" 1}"), "invalid JSON at line 2, column 5: expected `:`");
         assert!(error(r#"{"a":1} x"#).starts_with("invalid JSON at column 9: trailing"));
-        assert_eq!(
-            error("[1]"),
-            "JSON that is not a document: expected an object in braces"
-        );
+        assert_eq!(error("[1]"), "JSON that is not a document: expected an object in braces");
         assert!(error(r#"{"$oid":"65a1b2c3d4e5f60718293a4b"}"#).contains("single value"));
         assert!(error(r#"{"a":[1,{"b":{"$oid":"z"}}]}"#).starts_with("JSON value at a.1.b cannot"));
         assert!(error(r#"{"a\u0000":1}"#).contains("must not contain NUL"));
@@ -343,9 +294,7 @@ mod tests {
         assert!(parse_json(nested(JSON_NESTING_MAX)).is_ok());
         assert!(matches!(
             parse_json(nested(JSON_NESTING_MAX + 1)),
-            Err(Error::TooDeep {
-                nesting_max: JSON_NESTING_MAX
-            })
+            Err(Error::TooDeep { nesting_max: JSON_NESTING_MAX })
         ));
         assert!(parse_json(nested(100_000)).is_err());
         let arrays = format!("{{\"a\":{}{}}}", "[".repeat(100), "]".repeat(100));

@@ -49,14 +49,9 @@ impl Path {
         } else if text.split('.').count() > NESTING_MAX {
             "it has more segments than a document has levels"
         } else {
-            return Ok(Self {
-                text: text.to_owned(),
-            });
+            return Ok(Self { text: text.to_owned() });
         };
-        Err(Error::Path {
-            path: text.to_owned(),
-            reason,
-        })
+        Err(Error::Path { path: text.to_owned(), reason })
     }
 
     /// The path as it is written, `author.name`.
@@ -176,19 +171,14 @@ fn in_value<'a>(
 }
 
 fn split(path: &str) -> (&str, Option<&str>) {
-    path.split_once('.')
-        .map_or((path, None), |(name, rest)| (name, Some(rest)))
+    path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)))
 }
 
 /// The array index that a segment spells, if it spells one the way it would be printed.
 fn index(segment: &str) -> Option<usize> {
     let canonical = segment == "0"
         || (!segment.starts_with('0') && segment.bytes().all(|byte| byte.is_ascii_digit()));
-    if canonical {
-        segment.parse().ok()
-    } else {
-        None
-    }
+    if canonical { segment.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -199,8 +189,7 @@ mod tests {
     fn values(path: &str, document: &RawDocument) -> Vec<String> {
         let mut found = Vec::new();
         let path = Path::parse(path).expect("a path");
-        path.each_value(document, &mut |value| found.push(format!("{value:?}")))
-            .expect("valid");
+        path.each_value(document, &mut |value| found.push(format!("{value:?}"))).expect("valid");
         found
     }
 
@@ -230,10 +219,7 @@ mod tests {
         };
         assert_eq!(values("a.b", &document), ["Int32(1)"]);
         assert_eq!(values("a.0", &document), ["Int32(7)"]);
-        assert_eq!(
-            values("list.x", &document),
-            ["Int32(1)", "Int32(2)", "Int32(3)"]
-        );
+        assert_eq!(values("list.x", &document), ["Int32(1)", "Int32(2)", "Int32(3)"]);
         assert_eq!(values("list.1", &document), ["Int32(5)", "Int32(4)"]);
         assert_eq!(values("list.3.x", &document), ["Int32(9)"]);
         assert_eq!(values("list.2.x.1", &document), ["Int32(3)"]);
@@ -248,8 +234,7 @@ mod tests {
         let document = rawdoc! { "a": [1, 2] };
         let mut found = Vec::new();
         let path = Path::parse("a").expect("a path");
-        path.each_stored(&document, &mut |value| found.push(value.element_type()))
-            .expect("valid");
+        path.each_stored(&document, &mut |value| found.push(value.element_type())).expect("valid");
         assert_eq!(found, [bson::spec::ElementType::Array]);
     }
 }

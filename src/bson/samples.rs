@@ -14,18 +14,7 @@ pub(super) struct Samples {
     pub(super) rng: fastrand::Rng,
 }
 
-const STRINGS: [&str; 10] = [
-    "",
-    "a",
-    "b",
-    "ab",
-    "a\0",
-    "a\0b",
-    "a\u{1}",
-    "\0",
-    "é",
-    "\u{10FFFF}",
-];
+const STRINGS: [&str; 10] = ["", "a", "b", "ab", "a\0", "a\0b", "a\u{1}", "\0", "é", "\u{10FFFF}"];
 const KEYS: [&str; 6] = ["", "a", "b", "ab", "é", "zz"];
 const INTEGERS: [i64; 22] = [
     0,
@@ -88,9 +77,7 @@ const DECIMALS: [&str; 32] = [
 
 impl Samples {
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            rng: fastrand::Rng::with_seed(seed),
-        }
+        Self { rng: fastrand::Rng::with_seed(seed) }
     }
 
     pub(super) fn string(&mut self) -> String {
@@ -128,22 +115,14 @@ impl Samples {
             1 => f64::from(self.rng.i32(-100..100)) / 4.0,
             _ => SPECIAL[self.rng.usize(..SPECIAL.len())],
         };
-        if self.rng.bool() {
-            magnitude
-        } else {
-            -magnitude
-        }
+        if self.rng.bool() { magnitude } else { -magnitude }
     }
 
     pub(super) fn number(&mut self) -> Bson {
         match self.rng.u8(..4) {
             0 => {
                 let value = INTEGERS[self.rng.usize(..INTEGERS.len())];
-                Bson::Int64(if self.rng.bool() {
-                    value
-                } else {
-                    value.wrapping_neg()
-                })
+                Bson::Int64(if self.rng.bool() { value } else { value.wrapping_neg() })
             }
             1 => Bson::Int32(self.rng.i32(-300..300)),
             2 => Bson::Double(self.double()),
@@ -167,10 +146,7 @@ impl Samples {
     fn decimal_of_double(&mut self) -> Bson {
         let double = self.double();
         let text = format!("{double:e}");
-        Bson::Decimal128(
-            text.parse()
-                .unwrap_or_else(|_| "1".parse().expect("a decimal")),
-        )
+        Bson::Decimal128(text.parse().unwrap_or_else(|_| "1".parse().expect("a decimal")))
     }
 
     pub(super) fn value(&mut self, depth: u8) -> Bson {
@@ -192,10 +168,9 @@ impl Samples {
                 1 => self.rng.i64(-3..3),
                 _ => 253_402_300_799_998 + self.rng.i64(..4),
             })),
-            18 => Bson::Timestamp(Timestamp {
-                time: self.rng.u32(..3),
-                increment: self.rng.u32(..3),
-            }),
+            18 => {
+                Bson::Timestamp(Timestamp { time: self.rng.u32(..3), increment: self.rng.u32(..3) })
+            }
             19 => Bson::RegularExpression(Regex {
                 pattern: cstring(self.key()),
                 options: cstring(["", "i", "im"][self.rng.usize(..3)]),
@@ -214,11 +189,7 @@ impl Samples {
             24 => Bson::Document(Document::new()),
             25 => Bson::Array(Vec::new()),
             26..=28 => Bson::Document(self.fields(depth - 1)),
-            _ => Bson::Array(
-                (0..self.rng.u8(..4))
-                    .map(|_| self.value(depth - 1))
-                    .collect(),
-            ),
+            _ => Bson::Array((0..self.rng.u8(..4)).map(|_| self.value(depth - 1)).collect()),
         }
     }
 
@@ -227,9 +198,7 @@ impl Samples {
     }
 
     fn fields(&mut self, depth: u8) -> Document {
-        (0..self.rng.u8(..4))
-            .map(|_| (self.key().to_owned(), self.value(depth)))
-            .collect()
+        (0..self.rng.u8(..4)).map(|_| (self.key().to_owned(), self.value(depth))).collect()
     }
 
     pub(super) fn document(&mut self, depth: u8) -> RawDocumentBuf {

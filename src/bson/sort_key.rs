@@ -156,9 +156,7 @@ fn type_tag(value: RawBsonRef<'_>) -> u8 {
 
 fn check_level(level: usize) -> Result<()> {
     if level > NESTING_MAX {
-        return Err(Error::TooDeep {
-            nesting_max: NESTING_MAX,
-        });
+        return Err(Error::TooDeep { nesting_max: NESTING_MAX });
     }
     Ok(())
 }
@@ -215,11 +213,7 @@ fn put_double(value: f64, out: &mut Vec<u8>) {
     } else if magnitude == 0.0 {
         out.push(tag::ZERO);
     } else if magnitude.is_infinite() {
-        out.push(if negative {
-            tag::NEGATIVE_INFINITY
-        } else {
-            tag::INFINITY
-        });
+        out.push(if negative { tag::NEGATIVE_INFINITY } else { tag::INFINITY });
     } else if magnitude < 1.0 {
         put_rest(negative, tag::BELOW_ONE, &Rest::exact(magnitude), out);
     } else if magnitude >= TWO_TO_64 {
@@ -248,11 +242,7 @@ fn put_decimal(value: Decimal128, out: &mut Vec<u8>) {
     match (bits >> 122) & 0x1F {
         0x1F => return out.push(tag::NAN),
         0x1E => {
-            return out.push(if negative {
-                tag::NEGATIVE_INFINITY
-            } else {
-                tag::INFINITY
-            });
+            return out.push(if negative { tag::NEGATIVE_INFINITY } else { tag::INFINITY });
         }
         top if top >> 3 == 3 => coefficient = 0,
         _ => {}
@@ -275,24 +265,14 @@ fn put_decimal(value: Decimal128, out: &mut Vec<u8>) {
     };
     match whole.and_then(|whole| u64::try_from(whole).ok()) {
         Some(0) => {
-            put_rest(
-                negative,
-                tag::BELOW_ONE,
-                &Rest::of_decimal(coefficient, exponent),
-                out,
-            );
+            put_rest(negative, tag::BELOW_ONE, &Rest::of_decimal(coefficient, exponent), out);
         }
         Some(whole) if exponent >= 0 => put_whole(negative, whole, None, out),
         Some(whole) => {
             let rest = Rest::of_decimal(coefficient, exponent);
             put_whole(negative, whole, Some(&rest), out);
         }
-        None => put_rest(
-            negative,
-            tag::LARGE,
-            &Rest::of_decimal(coefficient, exponent),
-            out,
-        ),
+        None => put_rest(negative, tag::LARGE, &Rest::of_decimal(coefficient, exponent), out),
     }
 }
 
@@ -305,17 +285,12 @@ struct Rest {
 
 impl Rest {
     fn exact(magnitude: f64) -> Self {
-        Self {
-            floor: magnitude,
-            decimal: None,
-        }
+        Self { floor: magnitude, decimal: None }
     }
 
     fn of_decimal(coefficient: u128, exponent: i32) -> Self {
         let text = format!("{coefficient}E{exponent}");
-        let nearest: f64 = text
-            .parse()
-            .expect("invariant: digits and an exponent are a number");
+        let nearest: f64 = text.parse().expect("invariant: digits and an exponent are a number");
         let order = if nearest.is_infinite() {
             Ordering::Greater
         } else {
@@ -323,19 +298,12 @@ impl Rest {
         };
         // A Decimal128 far below every double meets 0, whose digits have no order of their own.
         match order {
-            _ if nearest == 0.0 => Self {
-                floor: 0.0,
-                decimal: Some((coefficient, exponent)),
-            },
+            _ if nearest == 0.0 => Self { floor: 0.0, decimal: Some((coefficient, exponent)) },
             Ordering::Equal => Self::exact(nearest),
-            Ordering::Less => Self {
-                floor: nearest,
-                decimal: Some((coefficient, exponent)),
-            },
-            Ordering::Greater => Self {
-                floor: nearest.next_down(),
-                decimal: Some((coefficient, exponent)),
-            },
+            Ordering::Less => Self { floor: nearest, decimal: Some((coefficient, exponent)) },
+            Ordering::Greater => {
+                Self { floor: nearest.next_down(), decimal: Some((coefficient, exponent)) }
+            }
         }
     }
 
@@ -384,11 +352,7 @@ fn put_rest(negative: bool, distance: u8, rest: &Rest, out: &mut Vec<u8>) {
 
 /// The tag at `distance` from zero on the side of the sign, and a body that is inverted below zero.
 fn put_signed(negative: bool, distance: u8, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
-    out.push(if negative {
-        tag::ZERO - distance
-    } else {
-        tag::ZERO + distance
-    });
+    out.push(if negative { tag::ZERO - distance } else { tag::ZERO + distance });
     let start = out.len();
     body(out);
     if negative {
@@ -422,11 +386,7 @@ mod tests {
                 let shown =
                     || format!("{:?}\n{:?}\n{a_key:02x?}\n{b_key:02x?}", value(a), value(b));
                 assert_eq!(a_key.cmp(b_key), order, "{}", shown());
-                assert!(
-                    a_key == b_key || !b_key.starts_with(a_key),
-                    "prefix: {}",
-                    shown()
-                );
+                assert!(a_key == b_key || !b_key.starts_with(a_key), "prefix: {}", shown());
             }
         }
     }
@@ -435,9 +395,7 @@ mod tests {
     fn keys_of_numbers_sort_as_the_numbers_compare() {
         let mut samples = Samples::new(10);
         for _ in 0..3 {
-            let documents: Vec<_> = (0..250)
-                .map(|_| Samples::wrapped(samples.number()))
-                .collect();
+            let documents: Vec<_> = (0..250).map(|_| Samples::wrapped(samples.number())).collect();
             check_all_pairs(&documents);
         }
     }
@@ -446,9 +404,7 @@ mod tests {
     fn keys_of_all_values_sort_as_the_values_compare() {
         let mut samples = Samples::new(11);
         for _ in 0..4 {
-            let documents: Vec<_> = (0..250)
-                .map(|_| Samples::wrapped(samples.value(3)))
-                .collect();
+            let documents: Vec<_> = (0..250).map(|_| Samples::wrapped(samples.value(3))).collect();
             check_all_pairs(&documents);
         }
     }
@@ -476,9 +432,7 @@ mod tests {
     #[test]
     fn bytes_are_those_of_the_format_page() {
         let page = include_str!("../../docs/format/sort_key.md");
-        let (_, examples) = page
-            .split_once("## Worked examples")
-            .expect("has the section");
+        let (_, examples) = page.split_once("## Worked examples").expect("has the section");
         let pages: Vec<String> = examples
             .lines()
             .filter_map(|row| row.trim_end_matches(" |").rsplit_once("| `"))
@@ -497,16 +451,10 @@ mod tests {
             (Bson::Double(-0.5), "1cc01fffffffffffffff"),
             (decimal("0.1"), "1e3fb99999999999990118200b00"),
             (Bson::String("a\0b".into()), "306100ff620001"),
-            (
-                bson::bson!({ "a": 1, "b": "x" }),
-                "341061001f023062003078000100",
-            ),
+            (bson::bson!({ "a": 1, "b": "x" }), "341061001f023062003078000100"),
             (bson::bson!([1, true]), "381f02440100"),
             (Bson::Boolean(false), "4400"),
-            (
-                Bson::DateTime(bson::DateTime::from_millis(-1)),
-                "487fffffffffffffff",
-            ),
+            (Bson::DateTime(bson::DateTime::from_millis(-1)), "487fffffffffffffff"),
         ];
         assert_eq!(pages.len(), cases.len());
         for ((value, wanted), on_page) in cases.into_iter().zip(pages) {

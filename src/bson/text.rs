@@ -106,9 +106,7 @@ fn deeper(level: usize) -> BsonResult<usize> {
     if level < NESTING_MAX {
         Ok(level + 1)
     } else {
-        Err(Error::TooDeep {
-            nesting_max: NESTING_MAX,
-        })
+        Err(Error::TooDeep { nesting_max: NESTING_MAX })
     }
 }
 

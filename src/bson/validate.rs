@@ -42,24 +42,13 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// with the byte offset and what was expected there.
 pub fn validate(bytes: &[u8], nesting_max: usize) -> Result<&RawDocument> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
-        return Err(Error::TooLarge {
-            bytes: bytes.len(),
-            bytes_max: DOCUMENT_BYTES_MAX,
-        });
+        return Err(Error::TooLarge { bytes: bytes.len(), bytes_max: DOCUMENT_BYTES_MAX });
     }
     let nesting_max = nesting_max.min(NESTING_MAX);
-    let mut walk = Walk {
-        bytes,
-        at: 0,
-        end: bytes.len(),
-        nesting_max,
-    };
+    let mut walk = Walk { bytes, at: 0, end: bytes.len(), nesting_max };
     walk.document(1)?;
     if walk.at != bytes.len() {
-        return Err(Error::Malformed {
-            offset: 0,
-            expected: "a length equal to the bytes given",
-        });
+        return Err(Error::Malformed { offset: 0, expected: "a length equal to the bytes given" });
     }
     RawDocument::from_bytes(bytes).map_err(Error::from)
 }
@@ -80,20 +69,14 @@ impl<'a> Walk<'a> {
             .checked_add(len)
             .filter(|&end| end <= self.end)
             .and_then(|end| self.bytes.get(self.at..end))
-            .ok_or(Error::Malformed {
-                offset: self.at,
-                expected,
-            })?;
+            .ok_or(Error::Malformed { offset: self.at, expected })?;
         self.at += len;
         Ok(taken)
     }
 
     fn byte(&mut self, expected: &'static str) -> Result<u8> {
         let offset = self.at;
-        self.take(1, expected)?
-            .first()
-            .copied()
-            .ok_or(Error::Malformed { offset, expected })
+        self.take(1, expected)?.first().copied().ok_or(Error::Malformed { offset, expected })
     }
 
     /// A length field: a little-endian i32 of at least `least`.
@@ -103,20 +86,14 @@ impl<'a> Walk<'a> {
         let Ok(field) = <[u8; 4]>::try_from(self.take(4, expected)?) else {
             return Err(malformed);
         };
-        usize::try_from(i32::from_le_bytes(field))
-            .ok()
-            .filter(|&len| len >= least)
-            .ok_or(malformed)
+        usize::try_from(i32::from_le_bytes(field)).ok().filter(|&len| len >= least).ok_or(malformed)
     }
 
     fn cstring(&mut self, expected: &'static str) -> Result<()> {
         let start = self.at;
         let rest = self.bytes.get(start..self.end).unwrap_or_default();
         let Some(len) = rest.iter().position(|&byte| byte == 0) else {
-            return Err(Error::Malformed {
-                offset: start,
-                expected,
-            });
+            return Err(Error::Malformed { offset: start, expected });
         };
         let text = self.take(len, expected)?;
         self.at += 1;
@@ -139,9 +116,7 @@ impl<'a> Walk<'a> {
     /// A document, or an array, which is laid out the same.
     fn document(&mut self, level: usize) -> Result<()> {
         if level > self.nesting_max {
-            return Err(Error::TooDeep {
-                nesting_max: self.nesting_max,
-            });
+            return Err(Error::TooDeep { nesting_max: self.nesting_max });
         }
         let start = self.at;
         let len = self.length(5, "a document length of 5 or more")?;
@@ -162,10 +137,7 @@ impl<'a> Walk<'a> {
         let offset = self.at;
         match self.byte("NUL at the end of a document")? {
             0 => Ok(()),
-            _ => Err(Error::Malformed {
-                offset,
-                expected: "NUL at the end of a document",
-            }),
+            _ => Err(Error::Malformed { offset, expected: "NUL at the end of a document" }),
         }
     }
 
@@ -180,10 +152,7 @@ impl<'a> Walk<'a> {
                 let offset = self.at;
                 match self.byte("a boolean")? {
                     0 | 1 => Ok(()),
-                    _ => Err(Error::Malformed {
-                        offset,
-                        expected: "a boolean of 0 or 1",
-                    }),
+                    _ => Err(Error::Malformed { offset, expected: "a boolean of 0 or 1" }),
                 }
             }
             0x10 => self.take(4, "4 bytes of an int32").map(|_| ()),
@@ -203,10 +172,7 @@ impl<'a> Walk<'a> {
                 self.take(12, "12 bytes of an ObjectId").map(|_| ())
             }
             0x0F => self.code_with_scope(level),
-            _ => Err(Error::Malformed {
-                offset: tag_offset,
-                expected: "a known element type",
-            }),
+            _ => Err(Error::Malformed { offset: tag_offset, expected: "a known element type" }),
         }
     }
 
@@ -219,17 +185,11 @@ impl<'a> Walk<'a> {
             let expected = "an inner length 4 less than the outer one";
             let inner = self.length(0, expected)?;
             if inner.checked_add(4) != Some(len) {
-                return Err(Error::Malformed {
-                    offset: start,
-                    expected,
-                });
+                return Err(Error::Malformed { offset: start, expected });
             }
-            return self
-                .take(inner, "a binary as long as its length says")
-                .map(|_| ());
+            return self.take(inner, "a binary as long as its length says").map(|_| ());
         }
-        self.take(len, "a binary as long as its length says")
-            .map(|_| ())
+        self.take(len, "a binary as long as its length says").map(|_| ())
     }
 
     fn code_with_scope(&mut self, level: usize) -> Result<()> {
@@ -238,34 +198,22 @@ impl<'a> Walk<'a> {
         let end = start + self.length(14, "a code with scope length of 14 or more")?;
         let outer_end = self.end;
         if end > outer_end {
-            return Err(Error::Malformed {
-                offset: start,
-                expected,
-            });
+            return Err(Error::Malformed { offset: start, expected });
         }
         self.end = end;
         self.string()?;
         self.document(level + 1)?;
         self.end = outer_end;
-        if self.at == end {
-            Ok(())
-        } else {
-            Err(Error::Malformed {
-                offset: start,
-                expected,
-            })
-        }
+        if self.at == end { Ok(()) } else { Err(Error::Malformed { offset: start, expected }) }
     }
 }
 
 /// `start` is where `text` lies in the document.
 fn utf8(text: &[u8], start: usize) -> Result<()> {
-    std::str::from_utf8(text)
-        .map(|_| ())
-        .map_err(|error| Error::Malformed {
-            offset: start + error.valid_up_to(),
-            expected: "valid UTF-8",
-        })
+    std::str::from_utf8(text).map(|_| ()).map_err(|error| Error::Malformed {
+        offset: start + error.valid_up_to(),
+        expected: "valid UTF-8",
+    })
 }
 
 #[cfg(test)]
@@ -354,11 +302,7 @@ mod tests {
         let cases: [(&[u8], usize, &str); 6] = [
             (b"", 0, "a document length of 5 or more"),
             (b"\x05\0\0\0\x01", 4, "NUL at the end of a document"),
-            (
-                b"\x06\0\0\0\0",
-                0,
-                "a document that ends inside what holds it",
-            ),
+            (b"\x06\0\0\0\0", 0, "a document that ends inside what holds it"),
             (b"\x08\0\0\0\x20a\0\0", 4, "a known element type"),
             (b"\x0e\0\0\0\x02a\0\x02\0\0\0\xff\0\0", 11, "valid UTF-8"),
             (b"\x09\0\0\0\x08a\0\x02\0", 7, "a boolean of 0 or 1"),
@@ -366,11 +310,7 @@ mod tests {
         for (bytes, offset_wanted, expected_wanted) in cases {
             match validate(bytes, NESTING_MAX) {
                 Err(Error::Malformed { offset, expected }) => {
-                    assert_eq!(
-                        (offset, expected),
-                        (offset_wanted, expected_wanted),
-                        "{bytes:?}"
-                    );
+                    assert_eq!((offset, expected), (offset_wanted, expected_wanted), "{bytes:?}");
                 }
                 other => panic!("{bytes:?} gave {other:?}"),
             }
@@ -386,10 +326,7 @@ mod tests {
         ));
         walk_everything(nested(NESTING_MAX).as_bytes());
         let deeper = nested(NESTING_MAX + 1);
-        assert!(matches!(
-            validate(deeper.as_bytes(), usize::MAX),
-            Err(Error::TooDeep { .. })
-        ));
+        assert!(matches!(validate(deeper.as_bytes(), usize::MAX), Err(Error::TooDeep { .. })));
     }
 
     #[test]
@@ -403,10 +340,7 @@ mod tests {
             }
         }
         bytes.resize(bytes.len() + levels, 0);
-        assert!(matches!(
-            validate(&bytes, NESTING_MAX),
-            Err(Error::TooDeep { .. })
-        ));
+        assert!(matches!(validate(&bytes, NESTING_MAX), Err(Error::TooDeep { .. })));
         let document = RawDocument::from_bytes(&bytes).expect("outer length is right");
         let value = RawBsonRef::Document(document);
         assert!(sort_key(value, &mut Vec::new()).is_err());
@@ -421,9 +355,6 @@ mod tests {
         let exact = rawdoc! { "a": "x".repeat(DOCUMENT_BYTES_MAX - overhead) };
         assert!(validate(exact.as_bytes(), NESTING_MAX).is_ok());
         let above = rawdoc! { "a": "x".repeat(DOCUMENT_BYTES_MAX - overhead + 1) };
-        assert!(matches!(
-            validate(above.as_bytes(), NESTING_MAX),
-            Err(Error::TooLarge { .. })
-        ));
+        assert!(matches!(validate(above.as_bytes(), NESTING_MAX), Err(Error::TooLarge { .. })));
     }
 }

@@ -90,10 +90,7 @@ pub struct CorpusReader<R> {
 impl<R: BufRead> CorpusReader<R> {
     /// Reads from `reader`, which may decompress; `path` is only what errors call it.
     pub fn new(reader: R, path: impl Into<PathBuf>) -> Self {
-        Self {
-            lines: Lines::new(reader, path),
-            finished: false,
-        }
+        Self { lines: Lines::new(reader, path), finished: false }
     }
 }
 
@@ -118,11 +115,8 @@ impl<R: BufRead> Iterator for CorpusReader<R> {
         if self.finished {
             return None;
         }
-        let next = next_object(
-            &mut self.lines,
-            DOCUMENT_SHAPE,
-            |document: &CorpusDocument| &document.id,
-        );
+        let next =
+            next_object(&mut self.lines, DOCUMENT_SHAPE, |document: &CorpusDocument| &document.id);
         self.finished = !matches!(next, Ok(Some(_)));
         next.transpose()
     }
@@ -205,16 +199,9 @@ impl TestCollection {
         let judgements = Judgements::open(&qrels)?;
         let known: HashSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
         if let Some((query, _)) = judgements.iter().find(|(query, _)| !known.contains(query)) {
-            return Err(Error::UnknownQuery {
-                path: qrels,
-                query: query.to_owned(),
-            });
+            return Err(Error::UnknownQuery { path: qrels, query: query.to_owned() });
         }
-        Ok(Self {
-            folder,
-            queries,
-            judgements,
-        })
+        Ok(Self { folder, queries, judgements })
     }
 
     /// Starts reading `corpus.jsonl`.
@@ -274,27 +261,18 @@ mod tests {
     use super::*;
 
     fn query_error(text: &str) -> String {
-        read_queries(text.as_bytes(), "queries.jsonl")
-            .unwrap_err()
-            .to_string()
+        read_queries(text.as_bytes(), "queries.jsonl").unwrap_err().to_string()
     }
 
     #[test]
     fn documents_come_in_file_order_with_or_without_a_title() {
         let text = "{\"_id\":\"2\",\"title\":\"T\",\"text\":\"x\",\"metadata\":{}}\n\n\
                     {\"text\":\"y\",\"_id\":\"1\"}\n";
-        let documents: Vec<_> = CorpusReader::new(text.as_bytes(), "corpus.jsonl")
-            .map(Result::unwrap)
-            .collect();
+        let documents: Vec<_> =
+            CorpusReader::new(text.as_bytes(), "corpus.jsonl").map(Result::unwrap).collect();
         assert_eq!(documents.len(), 2);
-        assert_eq!(
-            (documents[0].id.as_str(), documents[0].title.as_str()),
-            ("2", "T")
-        );
-        assert_eq!(
-            (documents[1].id.as_str(), documents[1].title.as_str()),
-            ("1", "")
-        );
+        assert_eq!((documents[0].id.as_str(), documents[0].title.as_str()), ("2", "T"));
+        assert_eq!((documents[1].id.as_str(), documents[1].title.as_str()), ("1", ""));
     }
 
     #[test]
@@ -307,10 +285,7 @@ mod tests {
             error.starts_with("corpus.jsonl, line 2: expected {\"_id\": string, \"title\": string"),
             "{error}"
         );
-        assert!(
-            error.contains("invalid type: integer `7`, expected a string"),
-            "{error}"
-        );
+        assert!(error.contains("invalid type: integer `7`, expected a string"), "{error}");
         assert!(documents.next().is_none());
     }
 
@@ -337,10 +312,7 @@ mod tests {
         assert!(missing.to_string().contains("queries.jsonl"), "{missing}");
         assert!(matches!(missing, Error::Io { .. }));
 
-        put(
-            "queries.jsonl",
-            "{\"_id\":\"q1\",\"text\":\"gold\"}\n{\"_id\":\"q2\",\"text\":\"x\"}",
-        );
+        put("queries.jsonl", "{\"_id\":\"q1\",\"text\":\"gold\"}\n{\"_id\":\"q2\",\"text\":\"x\"}");
         put("qrels.tsv", "q1\td1\t1\n");
         let collection = TestCollection::open(folder.path()).unwrap();
         assert_eq!(collection.queries().len(), 2);
@@ -356,9 +328,6 @@ mod tests {
 
         put("qrels.tsv", "q1\td1\t1\nq9\td1\t1\n");
         let error = TestCollection::open(folder.path()).unwrap_err();
-        assert!(
-            error.to_string().contains("query `q9` is judged"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("query `q9` is judged"), "{error}");
     }
 }

@@ -84,17 +84,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
-            Self::Malformed {
-                path,
-                line,
-                expected,
-                found,
-            } => {
-                write!(
-                    f,
-                    "{}, line {line}: expected {expected}, found {found}",
-                    path.display()
-                )
+            Self::Malformed { path, line, expected, found } => {
+                write!(f, "{}, line {line}: expected {expected}, found {found}", path.display())
             }
             Self::UnknownQuery { path, query } => write!(
                 f,

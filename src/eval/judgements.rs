@@ -130,10 +130,7 @@ impl Judgements {
         document: impl Into<String>,
         grade: i32,
     ) -> Option<i32> {
-        self.queries
-            .entry(query.into())
-            .or_default()
-            .insert(document.into(), grade)
+        self.queries.entry(query.into()).or_default().insert(document.into(), grade)
     }
 
     /// The grade of one document for one query, if it was judged.
@@ -156,9 +153,7 @@ impl Judgements {
     /// # Ok::<(), alluvium::eval::Error>(())
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Grades)> {
-        self.queries
-            .iter()
-            .map(|(query, grades)| (query.as_str(), grades))
+        self.queries.iter().map(|(query, grades)| (query.as_str(), grades))
     }
 
     /// The number of judged queries, those without a relevant document included.
@@ -187,18 +182,9 @@ mod tests {
     #[test]
     fn all_accepted_forms_say_the_same() {
         let ours = read("q 1\td 1\t2\nq 1\td2\t-1\n").unwrap();
-        assert_eq!(
-            ours,
-            read("query-id\tcorpus-id\tscore\nq 1\td 1\t2\nq 1\td2\t-1").unwrap()
-        );
-        assert_eq!(
-            ours,
-            read("q 1\t0\td 1\t2\r\n\r\nq 1\t0\td2\t-1\r\n").unwrap()
-        );
-        assert_eq!(
-            ours,
-            read("q 1\td 1\t2\nq 1\td2\t-1\nq 1\td 1\t2\n").unwrap()
-        );
+        assert_eq!(ours, read("query-id\tcorpus-id\tscore\nq 1\td 1\t2\nq 1\td2\t-1").unwrap());
+        assert_eq!(ours, read("q 1\t0\td 1\t2\r\n\r\nq 1\t0\td2\t-1\r\n").unwrap());
+        assert_eq!(ours, read("q 1\td 1\t2\nq 1\td2\t-1\nq 1\td 1\t2\n").unwrap());
         assert_eq!(ours.grade("q 1", "d 1"), Some(2));
         assert_eq!(ours.grade("q 1", "d2"), Some(-1));
         assert_eq!(ours.grade("q", "d2"), None);

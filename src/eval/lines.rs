@@ -28,22 +28,14 @@ pub(super) struct Lines<R> {
 pub(super) fn open(path: &Path) -> Result<BufReader<File>> {
     match File::open(path) {
         Ok(file) => Ok(BufReader::new(file)),
-        Err(source) => Err(Error::Io {
-            path: path.to_path_buf(),
-            source,
-        }),
+        Err(source) => Err(Error::Io { path: path.to_path_buf(), source }),
     }
 }
 
 impl<R: BufRead> Lines<R> {
     /// Starts before line 1; `path` is only what errors call the input.
     pub(super) fn new(reader: R, path: impl Into<PathBuf>) -> Self {
-        Self {
-            reader,
-            path: path.into(),
-            number: 0,
-            bytes: Vec::new(),
-        }
+        Self { reader, path: path.into(), number: 0, bytes: Vec::new() }
     }
 
     /// The next line that is not blank, without its end; `None` at the end of the file.
@@ -54,10 +46,7 @@ impl<R: BufRead> Lines<R> {
                 Ok(0) => return Ok(None),
                 Ok(_) => self.number += 1,
                 Err(source) => {
-                    return Err(Error::Io {
-                        path: self.path.clone(),
-                        source,
-                    });
+                    return Err(Error::Io { path: self.path.clone(), source });
                 }
             }
             if self.number == 1 && self.bytes.starts_with(b"\xEF\xBB\xBF") {
@@ -92,11 +81,7 @@ impl<R: BufRead> Lines<R> {
 ///
 /// Identifiers with spaces, such as titles, are therefore safe in a file with tabs.
 pub(super) fn fields(line: &str) -> Vec<&str> {
-    if line.contains('\t') {
-        line.split('\t').collect()
-    } else {
-        line.split_whitespace().collect()
-    }
+    if line.contains('\t') { line.split('\t').collect() } else { line.split_whitespace().collect() }
 }
 
 /// `text` between back quotes, cut when long.
@@ -126,10 +111,7 @@ mod tests {
         let mut lines = Lines::new(b"fine\nb\xFFd\n".as_slice(), "x");
         lines.next_line().unwrap();
         let error = lines.next_line().unwrap_err().to_string();
-        assert!(
-            error.starts_with("x, line 2: expected UTF-8 text, found `b"),
-            "{error}"
-        );
+        assert!(error.starts_with("x, line 2: expected UTF-8 text, found `b"), "{error}");
     }
 
     #[test]

@@ -123,18 +123,12 @@ pub struct Evaluation {
 pub fn evaluate(run: &Run, judgements: &Judgements) -> Evaluation {
     let mut per_query = BTreeMap::new();
     for (query, grades) in judgements.iter() {
-        let ranking = run
-            .ranking(query)
-            .iter()
-            .map(|document| document.id.as_str());
+        let ranking = run.ranking(query).iter().map(|document| document.id.as_str());
         if let Some(measures) = measure_ranking(ranking, grades) {
             per_query.insert(query.to_owned(), measures);
         }
     }
-    Evaluation {
-        summary: summarize(per_query.values()),
-        per_query,
-    }
+    Evaluation { summary: summarize(per_query.values()), per_query }
 }
 
 /// Measures one ranking, best document first; `None` when nothing is relevant to the query.
@@ -187,28 +181,16 @@ pub fn measure_ranking<'a>(
 
 /// The number of relevant documents as the divisor that it will be; `None` instead of 0.
 fn count_relevant(grades: &Grades) -> Option<f64> {
-    let count = grades
-        .values()
-        .filter(|&&grade| grade >= RELEVANT_GRADE_MIN)
-        .count();
-    u32::try_from(count)
-        .ok()
-        .filter(|&count| count > 0)
-        .map(f64::from)
+    let count = grades.values().filter(|&&grade| grade >= RELEVANT_GRADE_MIN).count();
+    u32::try_from(count).ok().filter(|&count| count > 0).map(f64::from)
 }
 
 /// The largest DCG@10 that any order of the judged documents can reach.
 fn ideal_dcg(grades: &Grades) -> f64 {
-    let mut gains: Vec<i32> = grades
-        .values()
-        .copied()
-        .filter(|&grade| grade >= RELEVANT_GRADE_MIN)
-        .collect();
+    let mut gains: Vec<i32> =
+        grades.values().copied().filter(|&grade| grade >= RELEVANT_GRADE_MIN).collect();
     gains.sort_unstable_by(|left, right| right.cmp(left));
-    (1..=TOP_RANKS)
-        .zip(gains)
-        .map(|(rank, grade)| discounted(grade, rank))
-        .sum()
+    (1..=TOP_RANKS).zip(gains).map(|(rank, grade)| discounted(grade, rank)).sum()
 }
 
 /// The gain of a relevant document at a rank counted from 1.
@@ -242,9 +224,7 @@ mod tests {
     use super::*;
 
     fn grades(of: &[(&str, i32)]) -> Grades {
-        of.iter()
-            .map(|(id, grade)| ((*id).to_owned(), *grade))
-            .collect()
+        of.iter().map(|(id, grade)| ((*id).to_owned(), *grade)).collect()
     }
 
     #[test]
@@ -271,14 +251,8 @@ mod tests {
         let positive = grades(&[("a", 2)]);
         let negative = grades(&[("a", 2), ("b", -3), ("c", 0), ("d", i32::MIN)]);
         let ranking = ["b", "d", "a", "c"];
-        assert_eq!(
-            measure_ranking(ranking, &positive),
-            measure_ranking(ranking, &negative)
-        );
-        assert_eq!(
-            measure_ranking(ranking, &grades(&[("b", -3), ("c", 0)])),
-            None
-        );
+        assert_eq!(measure_ranking(ranking, &positive), measure_ranking(ranking, &negative));
+        assert_eq!(measure_ranking(ranking, &grades(&[("b", -3), ("c", 0)])), None);
     }
 
     #[test]

@@ -77,24 +77,15 @@ impl Run {
         }
         let ranking: Vec<RankedDocument> = ranking
             .into_iter()
-            .map(|(id, score)| RankedDocument {
-                id: id.into(),
-                score,
-            })
+            .map(|(id, score)| RankedDocument { id: id.into(), score })
             .collect();
         let mut seen = HashSet::with_capacity(ranking.len());
         for document in &ranking {
             if document.score.is_nan() {
-                return Err(Error::ScoreNotANumber {
-                    query,
-                    document: document.id.clone(),
-                });
+                return Err(Error::ScoreNotANumber { query, document: document.id.clone() });
             }
             if !seen.insert(document.id.as_str()) {
-                return Err(Error::DuplicateDocument {
-                    query,
-                    document: document.id.clone(),
-                });
+                return Err(Error::DuplicateDocument { query, document: document.id.clone() });
             }
         }
         self.rankings.insert(query, ranking);
@@ -117,9 +108,7 @@ impl Run {
     /// # Ok::<(), alluvium::eval::Error>(())
     /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[RankedDocument])> {
-        self.rankings
-            .iter()
-            .map(|(query, ranking)| (query.as_str(), ranking.as_slice()))
+        self.rankings.iter().map(|(query, ranking)| (query.as_str(), ranking.as_slice()))
     }
 
     /// The number of queries that have a ranking, empty ones included.
@@ -211,23 +200,14 @@ impl Run {
                     format!("`{document}` a second time"),
                 ));
             }
-            let ranked = RankedDocument {
-                id: (*document).to_owned(),
-                score,
-            };
-            rankings
-                .entry((*query).to_owned())
-                .or_default()
-                .push((rank, ranked));
+            let ranked = RankedDocument { id: (*document).to_owned(), score };
+            rankings.entry((*query).to_owned()).or_default().push((rank, ranked));
         }
         let rankings = rankings
             .into_iter()
             .map(|(query, mut ranking)| {
                 ranking.sort_by_key(|(rank, _)| *rank);
-                (
-                    query,
-                    ranking.into_iter().map(|(_, document)| document).collect(),
-                )
+                (query, ranking.into_iter().map(|(_, document)| document).collect())
             })
             .collect();
         Ok(Self { rankings })
@@ -254,15 +234,9 @@ impl Run {
         check_writable(tag)?;
         for (query, ranking) in &self.rankings {
             check_writable(query)?;
-            ranking
-                .iter()
-                .try_for_each(|document| check_writable(&document.id))?;
+            ranking.iter().try_for_each(|document| check_writable(&document.id))?;
         }
-        self.write_lines(&mut writer, tag)
-            .map_err(|source| Error::Io {
-                path: path.into(),
-                source,
-            })
+        self.write_lines(&mut writer, tag).map_err(|source| Error::Io { path: path.into(), source })
     }
 
     fn write_lines(&self, writer: &mut impl Write, tag: &str) -> io::Result<()> {
@@ -292,20 +266,13 @@ mod tests {
     }
 
     fn ids<'a>(run: &'a Run, query: &str) -> Vec<&'a str> {
-        run.ranking(query)
-            .iter()
-            .map(|document| document.id.as_str())
-            .collect()
+        run.ranking(query).iter().map(|document| document.id.as_str()).collect()
     }
 
     #[test]
     fn a_run_keeps_the_order_given_until_asked_for_another() {
         let mut run = Run::new();
-        run.insert(
-            "q",
-            [("a", 1.0), ("b", 1.0), ("c", 2.0), ("z", -0.0), ("y", 0.0)],
-        )
-        .unwrap();
+        run.insert("q", [("a", 1.0), ("b", 1.0), ("c", 2.0), ("z", -0.0), ("y", 0.0)]).unwrap();
         assert_eq!(ids(&run, "q"), ["a", "b", "c", "z", "y"]);
         assert_eq!(ids(&run.into_trec_order(), "q"), ["c", "b", "a", "z", "y"]);
     }
@@ -314,16 +281,10 @@ mod tests {
     fn an_impossible_ranking_is_refused_and_changes_nothing() {
         let mut run = Run::new();
         run.insert("q", [("a", 1.0)]).unwrap();
-        assert!(matches!(
-            run.insert("q", [("b", 1.0)]),
-            Err(Error::DuplicateQuery { .. })
-        ));
+        assert!(matches!(run.insert("q", [("b", 1.0)]), Err(Error::DuplicateQuery { .. })));
         let twice = run.insert("p", [("a", 1.0), ("b", 0.5), ("a", 0.1)]);
         assert!(matches!(twice, Err(Error::DuplicateDocument { .. })));
-        assert!(matches!(
-            run.insert("p", [("a", f64::NAN)]),
-            Err(Error::ScoreNotANumber { .. })
-        ));
+        assert!(matches!(run.insert("p", [("a", f64::NAN)]), Err(Error::ScoreNotANumber { .. })));
         assert_eq!(run.len(), 1);
         assert_eq!(ids(&run, "q"), ["a"]);
     }
@@ -364,11 +325,7 @@ mod tests {
                 .collect();
             run.insert(format!("query {query}"), ranking).unwrap();
         }
-        run.insert(
-            "infinite",
-            [("up", f64::INFINITY), ("down", f64::NEG_INFINITY)],
-        )
-        .unwrap();
+        run.insert("infinite", [("up", f64::INFINITY), ("down", f64::NEG_INFINITY)]).unwrap();
         let mut text = Vec::new();
         run.write(&mut text, "x.run", "two words").unwrap();
         assert_eq!(Run::read(text.as_slice(), "x.run").unwrap(), run);

@@ -31,21 +31,12 @@ fn data() -> PathBuf {
 fn assert_close(name: &str, ours: [f64; 5], theirs: [f64; 5]) {
     const MEASURES: [&str; 5] = ["average precision", "P@10", "nDCG@10", "recall@100", "RR"];
     for ((measure, ours), theirs) in MEASURES.into_iter().zip(ours).zip(theirs) {
-        assert!(
-            (ours - theirs).abs() <= TOLERANCE,
-            "{name}: {measure} {ours}, not {theirs}"
-        );
+        assert!((ours - theirs).abs() <= TOLERANCE, "{name}: {measure} {ours}, not {theirs}");
     }
 }
 
 fn of_query(m: &QueryMeasures) -> [f64; 5] {
-    [
-        m.average_precision,
-        m.p_at_10,
-        m.ndcg_at_10,
-        m.recall_at_100,
-        m.reciprocal_rank,
-    ]
+    [m.average_precision, m.p_at_10, m.ndcg_at_10, m.recall_at_100, m.reciprocal_rank]
 }
 
 fn of_summary(m: &MeasureSummary) -> [f64; 5] {
@@ -53,17 +44,10 @@ fn of_summary(m: &MeasureSummary) -> [f64; 5] {
 }
 
 fn assert_equal(name: &str, ours: &Evaluation, theirs: &Evaluation) {
-    assert!(
-        ours.per_query.keys().eq(theirs.per_query.keys()),
-        "{name}: other queries"
-    );
+    assert!(ours.per_query.keys().eq(theirs.per_query.keys()), "{name}: other queries");
     for (query, measures) in &ours.per_query {
         let theirs = &theirs.per_query[query];
-        assert_close(
-            &format!("{name}, query {query}"),
-            of_query(measures),
-            of_query(theirs),
-        );
+        assert_close(&format!("{name}, query {query}"), of_query(measures), of_query(theirs));
     }
     assert_eq!(ours.summary.queries, theirs.summary.queries, "{name}");
     assert_close(name, of_summary(&ours.summary), of_summary(&theirs.summary));
@@ -79,11 +63,7 @@ fn measures_equal_those_of_pytrec_eval() {
         let run = Run::open(data().join(format!("{name}.run.tsv"))).unwrap();
         assert_equal(&name, &evaluate(&run, &judgements), &expected.as_ranked);
         let sorted = evaluate(&run.into_trec_order(), &judgements);
-        assert_equal(
-            &format!("{name} in trec_eval's order"),
-            &sorted,
-            &expected.trec_order,
-        );
+        assert_equal(&format!("{name} in trec_eval's order"), &sorted, &expected.trec_order);
     }
 }
 
@@ -92,44 +72,16 @@ fn the_random_run_has_the_difficult_cases() {
     let judgements = Judgements::open(data().join("random.qrels.tsv")).unwrap();
     let run = Run::open(data().join("random.run.tsv")).unwrap();
     let relevant = |query: &str| {
-        judgements
-            .grades(query)
-            .is_some_and(|grades| grades.values().any(|&grade| grade > 0))
+        judgements.grades(query).is_some_and(|grades| grades.values().any(|&grade| grade > 0))
     };
     let judged = || judgements.iter().map(|(query, _)| query);
-    assert!(
-        judged().any(|query| !relevant(query)),
-        "a query with nothing relevant"
-    );
-    assert!(
-        judged().any(|query| relevant(query) && run.ranking(query).is_empty()),
-        "no answer"
-    );
-    assert!(
-        run.iter()
-            .any(|(query, _)| judgements.grades(query).is_none()),
-        "not judged"
-    );
-    assert!(
-        run.iter()
-            .any(|(query, ranking)| relevant(query) && ranking.len() < 10),
-        "short"
-    );
-    assert!(
-        run.iter()
-            .any(|(query, ranking)| relevant(query) && ranking.len() > 100),
-        "long"
-    );
-    assert!(
-        judgements
-            .iter()
-            .any(|(_, grades)| grades.values().any(|&grade| grade < 0))
-    );
-    assert_ne!(
-        run,
-        run.clone().into_trec_order(),
-        "equal scores in another order"
-    );
+    assert!(judged().any(|query| !relevant(query)), "a query with nothing relevant");
+    assert!(judged().any(|query| relevant(query) && run.ranking(query).is_empty()), "no answer");
+    assert!(run.iter().any(|(query, _)| judgements.grades(query).is_none()), "not judged");
+    assert!(run.iter().any(|(query, ranking)| relevant(query) && ranking.len() < 10), "short");
+    assert!(run.iter().any(|(query, ranking)| relevant(query) && ranking.len() > 100), "long");
+    assert!(judgements.iter().any(|(_, grades)| grades.values().any(|&grade| grade < 0)));
+    assert_ne!(run, run.clone().into_trec_order(), "equal scores in another order");
 }
 
 #[test]
@@ -151,10 +103,8 @@ fn readers_survive_arbitrary_bytes() {
     let mut random = fastrand::Rng::with_seed(2);
     for _ in 0..3_000 {
         let pieces = random.usize(0..16);
-        let bytes: Vec<u8> = (0..pieces)
-            .flat_map(|_| PIECES[random.usize(..12)])
-            .copied()
-            .collect();
+        let bytes: Vec<u8> =
+            (0..pieces).flat_map(|_| PIECES[random.usize(..12)]).copied().collect();
         let _ = Judgements::read(bytes.as_slice(), "x");
         let _ = Run::read(bytes.as_slice(), "x");
         let _ = read_queries(bytes.as_slice(), "x");
@@ -179,10 +129,7 @@ fn collections_beside_the_project_load_where_they_are_present() {
             continue;
         }
         let collection = TestCollection::open(&folder).unwrap();
-        let read = collection
-            .documents()
-            .unwrap()
-            .map(|document| document.unwrap().id);
+        let read = collection.documents().unwrap().map(|document| document.unwrap().id);
         let ids: HashSet<String> = read.collect();
         assert_eq!(ids.len(), documents, "{name}");
         let evaluation = evaluate(&Run::new(), collection.judgements());

@@ -39,9 +39,7 @@ impl BlockCache {
     /// A cache that holds about `bytes_max` bytes; with 0 it holds nothing.
     pub(crate) fn new(bytes_max: u64) -> Self {
         let items = usize::try_from(bytes_max / ITEM_BYTES_TYPICAL).unwrap_or(usize::MAX);
-        BlockCache {
-            items: Cache::with_weighter(items.max(1), bytes_max, ByteWeighter),
-        }
+        BlockCache { items: Cache::with_weighter(items.max(1), bytes_max, ByteWeighter) }
     }
 
     /// The bytes kept for `offset` of `segment`.
@@ -62,9 +60,7 @@ impl BlockCache {
 
 impl fmt::Debug for BlockCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlockCache")
-            .field("bytes", &self.bytes())
-            .finish_non_exhaustive()
+        f.debug_struct("BlockCache").field("bytes", &self.bytes()).finish_non_exhaustive()
     }
 }
 

@@ -38,7 +38,7 @@ pub enum Seek {
 /// `next` past the last entry and `prev` before the first leave it nowhere; on a cursor that stands
 /// nowhere both do nothing. Keys strictly ascend. After an error the cursor stands nowhere.
 /// `key`, `kind` and `value` are asked only while `valid()`.
-pub(crate) trait RawCursor {
+pub(crate) trait RawCursor: Send {
     fn first(&mut self) -> Result<()>;
     fn last(&mut self) -> Result<()>;
     /// To the first entry whose key is `key` or greater.

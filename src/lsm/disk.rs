@@ -28,7 +28,7 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn new(storage: Arc<dyn Storage>, space: Arc<Space>, options: Options) -> Self {
-        let cache = Arc::new(BlockCache::new(options.cache_bytes_max()));
+        let cache = Arc::new(BlockCache::new(options.cache_bytes_max() as u64));
         let (next_segment, next_run) = (AtomicU64::new(1), AtomicU64::new(1));
         Disk { storage, space, cache, options, next_segment, next_run }
     }
@@ -63,12 +63,7 @@ impl Disk {
 
     /// A reader of a segment whose pages `lease` holds.
     pub(crate) fn segment(&self, summary: SegmentSummary, lease: ExtentLease) -> Arc<Segment> {
-        Arc::new(Segment::new(
-            Arc::clone(&self.storage),
-            Arc::clone(&self.cache),
-            summary,
-            lease,
-        ))
+        Arc::new(Segment::new(Arc::clone(&self.storage), Arc::clone(&self.cache), summary, lease))
     }
 
     /// A reader of a segment that the manifest or the log names.

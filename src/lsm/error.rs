@@ -133,10 +133,9 @@ impl fmt::Display for Error {
         match self {
             Error::Io { what, source } => write!(f, "{what}: {source}"),
             Error::Corruption(corruption) => corruption.fmt(f),
-            Error::NotADatabase { found } => write!(
-                f,
-                "not an Alluvium file: {found}; nothing was changed, check the path"
-            ),
+            Error::NotADatabase { found } => {
+                write!(f, "not an Alluvium file: {found}; nothing was changed, check the path")
+            }
             Error::NewerFormat { found, supported } => write!(
                 f,
                 "the file has format version {found}, this build reads up to {supported}; \

@@ -7,6 +7,8 @@ use std::fmt;
 
 /// Bytes of a page, the unit of the file: 4 KiB.
 pub const PAGE_BYTES: u64 = 4096;
+/// Pages that a file may have: 4 EiB, so that no byte offset overflows.
+const PAGES_MAX: u64 = 1 << 50;
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 64 * 1024;
 /// The longest value, in bytes: a 16 MiB document and room for what surrounds it.
@@ -47,6 +49,12 @@ impl Extent {
     /// Length in bytes.
     pub fn bytes(self) -> u64 {
         self.pages * PAGE_BYTES
+    }
+
+    /// The extent that a file names, if it is one: at least a page, and its end within [`PAGES_MAX`].
+    pub(crate) fn checked(start: u64, pages: u64) -> Option<Self> {
+        let end = start.checked_add(pages)?;
+        (pages > 0 && end <= PAGES_MAX).then_some(Extent { start, pages })
     }
 }
 

@@ -37,6 +37,7 @@ mod store;
 mod txn;
 mod wal;
 
+pub use block::Compression;
 pub use check::CheckReport;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::{ByteReader, put_signed_varint, put_varint};
@@ -48,7 +49,7 @@ pub use ids::{
     CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, PAGE_BYTES, SegmentId, VALUE_BYTES_MAX,
 };
 pub use merge_operator::MergeOperator;
-pub use options::{Compression, Durability, KeyspaceOptions, Options};
+pub use options::{Durability, KeyspaceOptions, Options};
 pub use scan::Cursor;
 pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, ThreadScheduler};
 pub use stats::{KeyspaceStats, LevelStats, Stats};

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::block::Compression;
 use super::clock::{Clock, SystemClock};
 use super::codec::{ByteReader, put_varint};
 use super::error::Result;
@@ -28,16 +29,6 @@ pub enum Durability {
     Buffered,
 }
 
-/// How blocks and large values of a keyspace are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compression {
-    /// As they are: readable in place.
-    None,
-    /// LZ4, where it saves at least an eighth.
-    #[default]
-    Lz4,
-}
-
 /// What is fixed about a keyspace when it is created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyspaceOptions {
@@ -54,7 +45,7 @@ pub struct KeyspaceOptions {
 impl Default for KeyspaceOptions {
     fn default() -> Self {
         KeyspaceOptions {
-            compression: Compression::default(),
+            compression: Compression::Lz4,
             value_bytes_inline_max: 4096,
             merge_operator: None,
             group_rewriter: None,

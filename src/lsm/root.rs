@@ -85,16 +85,20 @@ impl Root {
         if reader.take(ROOT_MAGIC.len())? != ROOT_MAGIC {
             return Err(reader.error("wrong magic"));
         }
+        let extent = |reader: &mut ByteReader<'_>| -> Result<Extent> {
+            let found = Extent::checked(reader.u64()?, reader.u64()?);
+            found.ok_or_else(|| reader.error("an extent's place is impossible"))
+        };
         Ok(Root {
             generation: reader.u64()?,
             clean: reader.u64()? == 1,
-            manifest: Extent { start: reader.u64()?, pages: reader.u64()? },
+            manifest: extent(&mut reader)?,
             manifest_bytes: reader.u64()?,
             manifest_checksum: reader.u64()?,
             commit: CommitNo(reader.u64()?),
             file_pages: reader.u64()?,
             log: LogPosition {
-                extent: Extent { start: reader.u64()?, pages: reader.u64()? },
+                extent: extent(&mut reader)?,
                 sequence: reader.u64()?,
                 offset: reader.u64()?,
                 record: reader.u64()?,
@@ -126,7 +130,8 @@ pub(crate) enum Found {
 
 /// Reads the descriptor and both slots. Changes nothing.
 pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
-    let len = storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
+    let len =
+        storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
     let page = |number: u64| -> Result<Vec<u8>> {
         let start = number * PAGE_BYTES;
         let bytes = len.saturating_sub(start).min(PAGE_BYTES);
@@ -163,9 +168,8 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
 /// not ours.
 fn undescribed(len: u64, slots: &[Vec<u8>; 2]) -> Result<Found> {
     let unborn = slots.iter().all(|slot| {
-        slot.chunks(512).all(|sector| {
-            sector.iter().all(|&byte| byte == 0) || sector.starts_with(ROOT_MAGIC)
-        })
+        slot.chunks(512)
+            .all(|sector| sector.iter().all(|&byte| byte == 0) || sector.starts_with(ROOT_MAGIC))
     });
     if len <= NEW_FILE_PAGES * PAGE_BYTES && unborn {
         return Ok(Found::Nothing);

@@ -62,7 +62,8 @@ impl ExtentLease {
     /// Gives back all pages but the first `pages`.
     pub(crate) fn shrink_to(&mut self, pages: u64) {
         if pages < self.extent.pages {
-            let tail = Extent { start: self.extent.start + pages, pages: self.extent.pages - pages };
+            let tail =
+                Extent { start: self.extent.start + pages, pages: self.extent.pages - pages };
             self.extent.pages = pages;
             let mut state = self.space.lock();
             state.leased.insert(self.extent.start, pages);
@@ -255,7 +256,8 @@ impl State {
     }
 
     fn claim_checked(&mut self, extent: Extent) -> bool {
-        let around = self.free.range(..=extent.start).next_back().map(|(&start, &len)| (start, len));
+        let around =
+            self.free.range(..=extent.start).next_back().map(|(&start, &len)| (start, len));
         let Some((start, len)) = around else { return false };
         let end = extent.start.checked_add(extent.pages);
         if end.is_none_or(|end| end > start + len) || extent.pages == 0 {
@@ -313,11 +315,15 @@ mod tests {
             }
             let used = space.check().unwrap();
             let leased: u64 = leases.iter().map(|lease| lease.extent().pages).sum();
-            assert_eq!(leased + 2, used.leased.iter().map(|extent| extent.pages).sum());
+            assert_eq!(leased + 2, used.leased.iter().map(|extent| extent.pages).sum::<u64>());
         }
         leases.clear();
         space.checkpoint_durable(generation + 1);
-        assert_eq!(space.checkpoint_durable(generation + 2), 2, "everything behind the roots is cut");
+        assert_eq!(
+            space.checkpoint_durable(generation + 2),
+            2,
+            "everything behind the roots is cut"
+        );
     }
 
     #[test]

@@ -147,13 +147,7 @@ impl Transaction {
         self.write(keyspace, key, EntryKind::Merge, operand.into())
     }
 
-    fn write(
-        &mut self,
-        id: KeyspaceId,
-        key: &[u8],
-        kind: EntryKind,
-        value: Bytes,
-    ) -> Result<()> {
+    fn write(&mut self, id: KeyspaceId, key: &[u8], kind: EntryKind, value: Bytes) -> Result<()> {
         let keyspace = self.base.keyspace(id)?;
         if key.len() > KEY_BYTES_MAX {
             return Err(Error::KeyTooLong { bytes: key.len() });

@@ -176,20 +176,11 @@ impl Query {
 
     /// Whether some clause asks for something, rather than only leaving things out.
     pub fn asks_for_something(&self) -> bool {
-        self.clauses
-            .iter()
-            .any(|clause| clause.occur != Occur::MustNot)
+        self.clauses.iter().any(|clause| clause.occur != Occur::MustNot)
     }
 
     fn one(occur: Occur, pattern: Pattern) -> Self {
-        Self {
-            clauses: vec![Clause {
-                occur,
-                field: None,
-                pattern,
-                span: 0..0,
-            }],
-        }
+        Self { clauses: vec![Clause { occur, field: None, pattern, span: 0..0 }] }
     }
 }
 
@@ -209,12 +200,7 @@ impl Clause {
             (Some(field), Pattern::Words(text)) => Pattern::Words(format!("{field} {text}")),
             (_, pattern) => pattern.clone(),
         };
-        Self {
-            occur: self.occur,
-            field: None,
-            pattern,
-            span: self.span.clone(),
-        }
+        Self { occur: self.occur, field: None, pattern, span: self.span.clone() }
     }
 }
 

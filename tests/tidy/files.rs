@@ -27,17 +27,11 @@ const EVERYWHERE: &[Ban] = &[
     ("dbg!", "assert what you looked at, or delete it"),
     ("todo!", "write it, or leave the case out of the API"),
     ("unimplemented!", "write it, or return a typed error"),
-    (
-        "thread::sleep",
-        "advance the simulated clock, or wait on the event itself",
-    ),
+    ("thread::sleep", "advance the simulated clock, or wait on the event itself"),
     ("#[ignore", "make the test fast enough to run, or delete it"),
     ("SystemTime::now", CLOCK),
     ("Instant::now", CLOCK),
-    (
-        "Rng::new()",
-        "`Rng::with_seed`, so that a failure can be replayed",
-    ),
+    ("Rng::new()", "`Rng::with_seed`, so that a failure can be replayed"),
     ("usize::from_le_bytes", WIDTH),
     ("usize::to_le_bytes", WIDTH),
     ("usize).to_le_bytes", WIDTH),
@@ -55,44 +49,25 @@ const LIBRARY: &[Ban] = &[
     ("eprint!", QUIET),
     ("thread::spawn", STEP),
     ("thread::Builder", STEP),
-    (
-        ".unwrap()",
-        "`?` with a typed error, or `expect(\"invariant: …\")`",
-    ),
+    (".unwrap()", "`?` with a typed error, or `expect(\"invariant: …\")`"),
 ];
 
 /// In the files of `[decode]` in tidy.toml, without their tests.
-const DECODE: &[Ban] = &[
-    (".expect(", INPUT),
-    ("panic!", INPUT),
-    ("unreachable!", INPUT),
-];
+const DECODE: &[Ban] = &[(".expect(", INPUT), ("panic!", INPUT), ("unreachable!", INPUT)];
 
 /// Where a ban does not hold, by the start of the path.
-const EXCEPT: &[(&str, &[&str])] = &[
-    (CLOCK, &["src/lsm/clock", "cli/", "bench/", "benches/"]),
-    (STEP, &["src/lsm/scheduler"]),
-];
+const EXCEPT: &[(&str, &[&str])] =
+    &[(CLOCK, &["src/lsm/clock", "cli/", "bench/", "benches/"]), (STEP, &["src/lsm/scheduler"])];
 
 /// Words of unfinished work, in pieces so that this file does not contain them.
-const UNFINISHED: [&str; 3] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("XX", "X"),
-];
+const UNFINISHED: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 
 pub(crate) fn check_header(source: &Source) -> Vec<String> {
-    let header = source
-        .text
-        .lines()
-        .map_while(|line| line.strip_prefix("//!"));
+    let header = source.text.lines().map_while(|line| line.strip_prefix("//!"));
     let prose: Vec<&str> = header.flat_map(str::split_whitespace).collect();
     let sentences = prose
         .iter()
-        .filter(|word| {
-            word.trim_end_matches([')', '*', '`'])
-                .ends_with(['.', '!', '?'])
-        })
+        .filter(|word| word.trim_end_matches([')', '*', '`']).ends_with(['.', '!', '?']))
         .count();
     if sentences >= HEADER_SENTENCES_MIN {
         return Vec::new();
@@ -101,14 +76,10 @@ pub(crate) fn check_header(source: &Source) -> Vec<String> {
 }
 
 pub(crate) fn check_name(source: &Source) -> Vec<String> {
-    let drawer = DRAWERS
-        .iter()
-        .find(|name| module_of(&source.path).iter().any(|part| part == *name));
+    let drawer =
+        DRAWERS.iter().find(|name| module_of(&source.path).iter().any(|part| part == *name));
     let message = |name| format!("`{name}` is a drawer; name the file by what it holds");
-    drawer
-        .map(|name| source.at(0, &message(name)))
-        .into_iter()
-        .collect()
+    drawer.map(|name| source.at(0, &message(name))).into_iter().collect()
 }
 
 /// Files under `dir` that no chain of `mod` declarations from `roots` reaches.
@@ -125,26 +96,16 @@ pub(crate) fn check_reachable(sources: &[Source], dir: &str, roots: &[&str]) -> 
         }
         let (parent, file) = path.rsplit_once('/').unwrap_or(("", &path));
         let own = ["lib.rs", "main.rs", "mod.rs"].contains(&file);
-        let folder = if own {
-            parent.to_owned()
-        } else {
-            path.trim_end_matches(".rs").to_owned()
-        };
+        let folder = if own { parent.to_owned() } else { path.trim_end_matches(".rs").to_owned() };
         for at in words(&source.code, "mod") {
             if let Some((name, _)) = source.code[at + 3..].split_once(';') {
                 let name = name.trim();
-                queue.extend([
-                    format!("{folder}/{name}.rs"),
-                    format!("{folder}/{name}/mod.rs"),
-                ]);
+                queue.extend([format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")]);
             }
         }
     }
-    let dead = sources
-        .iter()
-        .filter(|s| s.path.starts_with(dir) && !reached.contains(&s.path));
-    dead.map(|s| s.at(0, "no `mod` reaches this file; declare it or delete it"))
-        .collect()
+    let dead = sources.iter().filter(|s| s.path.starts_with(dir) && !reached.contains(&s.path));
+    dead.map(|s| s.at(0, "no `mod` reaches this file; declare it or delete it")).collect()
 }
 
 pub(crate) fn check_bans(source: &Source, decode: &[String]) -> Vec<String> {
@@ -179,11 +140,9 @@ pub(crate) fn check_bans(source: &Source, decode: &[String]) -> Vec<String> {
 
 /// Marks of unfinished work, in comments and in pages too.
 pub(crate) fn check_unfinished(source: &Source) -> Vec<String> {
-    let all = UNFINISHED
-        .iter()
-        .flat_map(|mark| words(&source.text, mark).map(move |at| (at, mark)));
-    all.map(|(at, mark)| source.at(at, &format!("`{mark}`; do it now, or open an issue")))
-        .collect()
+    let all =
+        UNFINISHED.iter().flat_map(|mark| words(&source.text, mark).map(move |at| (at, mark)));
+    all.map(|(at, mark)| source.at(at, &format!("`{mark}`; do it now, or open an issue"))).collect()
 }
 
 /// For each ratchet the places that count; the tree may have as many as tidy.toml says and no more.
@@ -228,11 +187,8 @@ pub(crate) fn check_ratchets(
     let places: Vec<_> = sources.iter().flat_map(ratchet_places).collect();
     for (name, limit) in limits {
         let limit: usize = limit[0].parse().expect("a ratchet is an integer");
-        let found: Vec<&str> = places
-            .iter()
-            .filter(|p| p.0 == name)
-            .map(|p| p.1.as_str())
-            .collect();
+        let found: Vec<&str> =
+            places.iter().filter(|p| p.0 == name).map(|p| p.1.as_str()).collect();
         if found.len() > limit {
             let legal = "split or rewrite one, or raise [ratchet] in tests/tidy.toml and say why in the change";
             wrong.push(format!(
@@ -252,10 +208,7 @@ mod samples {
     #[test]
     fn a_short_header_and_a_drawer_fail() {
         fails(
-            &check_header(&Source::new(
-                "src/a.rs",
-                "//! One sentence, v1.2 of it.\nuse x;",
-            )),
+            &check_header(&Source::new("src/a.rs", "//! One sentence, v1.2 of it.\nuse x;")),
             "src/a.rs:1: header",
         );
         assert!(check_header(&Source::new("src/a.rs", "//! One.\n//!\n//! Two.\n")).is_empty());
@@ -270,10 +223,7 @@ mod samples {
             Source::new("src/a/b/mod.rs", ""),
             Source::new("src/c.rs", ""),
         ];
-        fails(
-            &check_reachable(&tree, "src/", &["lib.rs"]),
-            "src/c.rs:1: no `mod`",
-        );
+        fails(&check_reachable(&tree, "src/", &["lib.rs"]), "src/c.rs:1: no `mod`");
     }
 
     #[test]
@@ -287,19 +237,13 @@ mod samples {
             let check = |text: &str| check_bans(&Source::new(path, text), &decode);
             for (pattern, instead) in bans {
                 let dot = if pattern.starts_with('.') { "x" } else { "" };
-                fails(
-                    &check(&format!("fn f() {{ {dot}{pattern}\"invariant: a\") }}")),
-                    instead,
-                );
+                fails(&check(&format!("fn f() {{ {dot}{pattern}\"invariant: a\") }}")), instead);
                 assert!(check(&format!("// {pattern}\nconst A: &str = \"{pattern}\";")).is_empty());
             }
         }
         let check = |text: &str| check_bans(&Source::new("src/fts/ids.rs", text), &[]);
         fails(&check("fn f() { a.expect(\"fine\") }"), "without its law");
-        fails(
-            &check(&format!("// {}: later", UNFINISHED[0])),
-            UNFINISHED[0],
-        );
+        fails(&check(&format!("// {}: later", UNFINISHED[0])), UNFINISHED[0]);
         fails(&check("\tx"), "tab");
         assert!(
             check("#[cfg(test)]\nmod tests { fn f() { a.unwrap(); std::thread::spawn(g); } }")
@@ -319,21 +263,10 @@ mod samples {
         let limits = &parse_tables(TABLES)["ratchet"];
         let one = || Source::new("src/a.rs", "#[allow(dead_code)]\nfn f() {}");
         assert!(check_ratchets(&[one()], limits).is_empty());
-        fails(
-            &check_ratchets(&[one(), one()], limits),
-            "lint_exceptions rose from 1 to 2",
-        );
-        let long = format!(
-            "fn f() {{\n{}}}\n",
-            "    g();\n".repeat(FILE_CODE_LINES_MAX)
-        );
-        let names: Vec<_> = ratchet_places(&Source::new("src/a.rs", &long))
-            .into_iter()
-            .map(|p| p.0)
-            .collect();
-        assert_eq!(
-            names,
-            ["functions_over_70_lines", "files_over_800_code_lines"]
-        );
+        fails(&check_ratchets(&[one(), one()], limits), "lint_exceptions rose from 1 to 2");
+        let long = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(FILE_CODE_LINES_MAX));
+        let names: Vec<_> =
+            ratchet_places(&Source::new("src/a.rs", &long)).into_iter().map(|p| p.0).collect();
+        assert_eq!(names, ["functions_over_70_lines", "files_over_800_code_lines"]);
     }
 }

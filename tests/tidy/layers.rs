@@ -85,11 +85,7 @@ fn paths_from(source: &Source, code: &str, root: &str) -> Vec<(usize, ModulePath
         read_tree(code, at, &[], &mut trees);
         for tree in trees {
             let relative = root == "self" || root == "super";
-            let mut path = if relative {
-                module_at(source, code, at)
-            } else {
-                Vec::new()
-            };
+            let mut path = if relative { module_at(source, code, at) } else { Vec::new() };
             for name in tree {
                 match name.as_str() {
                     "crate" | "self" => {}
@@ -119,11 +115,8 @@ pub(crate) fn check_layers(source: &Source, tables: &Tables) -> Vec<String> {
             continue;
         }
         if !allowed.contains(&to) {
-            let legal = if allowed.is_empty() {
-                "no other layer".into()
-            } else {
-                allowed.join(", ")
-            };
+            let legal =
+                if allowed.is_empty() { "no other layer".into() } else { allowed.join(", ") };
             let message = format!("{from} imports {to} by {shown}; {from} may import {legal}");
             wrong.push(source.at(at, &message));
         } else if reaches_behind_face(&path, &source.code, tables) {
@@ -143,9 +136,7 @@ pub(crate) fn reaches_behind_face(path: &[String], code: &str, tables: &Tables) 
     };
     let lower = name.starts_with(|c: char| c.is_ascii_lowercase());
     let part_of_face = tables["faces"]["modules"].contains(&format!("{layer}::{name}"));
-    let module = tables["order"]
-        .get(layer)
-        .is_some_and(|files| files.contains(name));
+    let module = tables["order"].get(layer).is_some_and(|files| files.contains(name));
     let root = format!("{name}::");
     let used_as_root = words(code, &root).any(|at| !code[..at].ends_with("::"));
     lower && !part_of_face && (!rest.is_empty() || module && used_as_root)
@@ -158,16 +149,10 @@ pub(crate) fn face_of(source: &Source, files: &[String]) -> BTreeMap<String, Opt
         let mut trees = Vec::new();
         let start = at
             + 3
-            + source.live[at + 3..]
-                .find(|c: char| !c.is_whitespace() && c != ':')
-                .unwrap_or(0);
+            + source.live[at + 3..].find(|c: char| !c.is_whitespace() && c != ':').unwrap_or(0);
         read_tree(&source.live, start, &[], &mut trees);
         for tree in trees {
-            let first = tree
-                .iter()
-                .find(|name| *name != "self")
-                .cloned()
-                .unwrap_or_default();
+            let first = tree.iter().find(|name| *name != "self").cloned().unwrap_or_default();
             let home = files.contains(&first).then_some(first);
             face.insert(tree.last().cloned().unwrap_or_default(), home);
         }
@@ -180,16 +165,10 @@ pub(crate) fn check_order(sources: &[Source], tables: &Tables) -> Vec<String> {
     for (folder, files) in &tables["order"] {
         let base: ModulePath = folder.split('/').map(str::to_owned).collect();
         let home = format!("src/{folder}/mod.rs");
-        let face = sources
-            .iter()
-            .find(|s| s.path == home)
-            .map(|s| face_of(s, files))
-            .unwrap_or_default();
+        let face =
+            sources.iter().find(|s| s.path == home).map(|s| face_of(s, files)).unwrap_or_default();
         let rank = |name: &String| files.iter().position(|file| file == name);
-        for source in sources
-            .iter()
-            .filter(|s| s.path.starts_with(&format!("src/{folder}/")))
-        {
+        for source in sources.iter().filter(|s| s.path.starts_with(&format!("src/{folder}/"))) {
             let Some(from) = module_of(&source.path).get(base.len()).cloned() else {
                 continue;
             };
@@ -250,18 +229,9 @@ mod samples {
             &layers("src/lsm/wal.rs", "//! x\nuse crate::fts::DocId;"),
             "src/lsm/wal.rs:2: lsm imports fts",
         );
-        fails(
-            &layers("src/lsm/wal.rs", "fn f() { crate::fts::new() }"),
-            "lsm imports fts",
-        );
-        fails(
-            &layers("src/lsm/wal.rs", "use crate::{Error, lsm::X};"),
-            "lsm imports facade",
-        );
-        fails(
-            &layers("src/lsm/wal.rs", "use super::super::fts::DocId;"),
-            "lsm imports fts",
-        );
+        fails(&layers("src/lsm/wal.rs", "fn f() { crate::fts::new() }"), "lsm imports fts");
+        fails(&layers("src/lsm/wal.rs", "use crate::{Error, lsm::X};"), "lsm imports facade");
+        fails(&layers("src/lsm/wal.rs", "use super::super::fts::DocId;"), "lsm imports fts");
         assert!(
             layers(
                 "src/fts/ids.rs",
@@ -270,20 +240,14 @@ mod samples {
             .is_empty()
         );
         assert!(
-            layers(
-                "src/lsm/wal.rs",
-                "mod tests { use super::super::Error; use super::*; }"
-            )
-            .is_empty()
+            layers("src/lsm/wal.rs", "mod tests { use super::super::Error; use super::*; }")
+                .is_empty()
         );
     }
 
     #[test]
     fn a_path_behind_a_face_fails() {
-        fails(
-            &layers("src/fts/ids.rs", "use crate::lsm::store::Store;"),
-            "behind a face",
-        );
+        fails(&layers("src/fts/ids.rs", "use crate::lsm::store::Store;"), "behind a face");
         fails(
             &layers(
                 "src/fts/ids.rs",
@@ -292,18 +256,9 @@ mod samples {
             "behind a face",
         );
         let whole = "use crate::lsm;\nfn f() { lsm::store::open() }";
-        fails(
-            &layers("src/fts/ids.rs", whole),
-            "src/fts/ids.rs:2: `crate::lsm::store::open`",
-        );
-        fails(
-            &layers("src/lib.rs", "pub use lsm::store::Store;"),
-            "re-export `crate::lsm::Store`",
-        );
-        fails(
-            &layers("src/fts/ids.rs", "use super::super::lsm::wal::Wal;"),
-            "behind a face",
-        );
+        fails(&layers("src/fts/ids.rs", whole), "src/fts/ids.rs:2: `crate::lsm::store::open`");
+        fails(&layers("src/lib.rs", "pub use lsm::store::Store;"), "re-export `crate::lsm::Store`");
+        fails(&layers("src/fts/ids.rs", "use super::super::lsm::wal::Wal;"), "behind a face");
         assert!(
             layers(
                 "src/fts/ids.rs",
@@ -315,32 +270,16 @@ mod samples {
 
     #[test]
     fn an_import_from_the_right_fails() {
-        fails(
-            &order("src/lsm/wal.rs", "use super::store::Store;"),
-            "`wal` imports `store`",
-        );
-        fails(
-            &order("src/lsm/wal/writer.rs", "use crate::lsm::Handle;"),
-            "`wal` imports `store`",
-        );
+        fails(&order("src/lsm/wal.rs", "use super::store::Store;"), "`wal` imports `store`");
+        fails(&order("src/lsm/wal/writer.rs", "use crate::lsm::Handle;"), "`wal` imports `store`");
         fails(&order("src/lsm/wal.rs", "use super::*;"), "name its file");
-        fails(
-            &order("src/lsm/extra.rs", "fn f() {}"),
-            "no place in [order]",
+        fails(&order("src/lsm/extra.rs", "fn f() {}"), "no place in [order]");
+        assert!(
+            order("src/lsm/store.rs", "use super::wal::W;\nuse super::{Wal, Bytes};").is_empty()
         );
         assert!(
-            order(
-                "src/lsm/store.rs",
-                "use super::wal::W;\nuse super::{Wal, Bytes};"
-            )
-            .is_empty()
-        );
-        assert!(
-            order(
-                "src/lsm/wal.rs",
-                "#[cfg(test)]\nmod tests {\n use crate::lsm::store::Store;\n}"
-            )
-            .is_empty()
+            order("src/lsm/wal.rs", "#[cfg(test)]\nmod tests {\n use crate::lsm::store::Store;\n}")
+                .is_empty()
         );
     }
 }

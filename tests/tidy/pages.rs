@@ -18,12 +18,8 @@ pub(crate) fn check_names(
     for line in page.text.split_inclusive('\n') {
         fenced ^= line.trim_start().starts_with("```");
         for span in line.split('`').skip(1).step_by(2).filter(|_| !fenced) {
-            let plain = span
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
-            let file = [".rs", ".md", ".toml"]
-                .iter()
-                .any(|end| span.ends_with(end));
+            let plain = span.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
+            let file = [".rs", ".md", ".toml"].iter().any(|end| span.ends_with(end));
             let path = span.trim_start_matches("./").trim_end_matches('/');
             if plain && (span.contains('/') || file) {
                 let exists = |p: &String| p == path || p.ends_with(&format!("/{path}"));
@@ -56,27 +52,17 @@ pub(crate) fn check_names(
 }
 
 pub(crate) fn names_of(sources: &[Source]) -> BTreeSet<String> {
-    let all = sources.iter().flat_map(|s| {
-        s.code
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-    });
-    all.filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let all =
+        sources.iter().flat_map(|s| s.code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
+    all.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 pub(crate) fn check_shown_once(page: &Source, sources: &[Source]) -> Vec<String> {
     let needle = format!("{}\")", page.path);
     let shows = |s: &&Source| {
-        s.text
-            .lines()
-            .any(|line| line.contains("include_str!(\"") && line.contains(&needle))
+        s.text.lines().any(|line| line.contains("include_str!(\"") && line.contains(&needle))
     };
-    let homes: Vec<&str> = sources
-        .iter()
-        .filter(shows)
-        .map(|s| s.path.as_str())
-        .collect();
+    let homes: Vec<&str> = sources.iter().filter(shows).map(|s| s.path.as_str()).collect();
     if homes.len() == 1 {
         return Vec::new();
     }
@@ -88,21 +74,11 @@ pub(crate) fn check_shown_once(page: &Source, sources: &[Source]) -> Vec<String>
 
 /// Tables `| offset | bytes | …`: rows without gap or overlap from 0, and their sum is the `Total: N bytes` that follows.
 pub(crate) fn check_layout_tables(page: &Source) -> Vec<String> {
-    let number = |cell: &str| {
-        cell.trim()
-            .trim_matches('`')
-            .replace([',', '_'], "")
-            .parse::<usize>()
-            .ok()
-    };
+    let number =
+        |cell: &str| cell.trim().trim_matches('`').replace([',', '_'], "").parse::<usize>().ok();
     let (mut wrong, mut sum, mut offset) = (Vec::new(), None::<usize>, 0);
     for line in page.text.lines() {
-        let cells: Vec<&str> = line
-            .trim()
-            .trim_matches('|')
-            .split('|')
-            .map(str::trim)
-            .collect();
+        let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
         let row = line.trim_start().starts_with('|');
         if row
             && cells.len() > 3
@@ -110,10 +86,9 @@ pub(crate) fn check_layout_tables(page: &Source) -> Vec<String> {
             && cells[1].eq_ignore_ascii_case("bytes")
         {
             if sum.replace(0).is_some() {
-                wrong.push(page.at(
-                    offset,
-                    "the table before this one has no line `Total: N bytes`",
-                ));
+                wrong.push(
+                    page.at(offset, "the table before this one has no line `Total: N bytes`"),
+                );
             }
         } else if let Some(end) = sum.filter(|_| row && !cells[0].starts_with([':', '-'])) {
             match (number(cells[0]), number(cells[1])) {
@@ -125,28 +100,26 @@ pub(crate) fn check_layout_tables(page: &Source) -> Vec<String> {
                     ));
                     sum = Some(start + bytes);
                 }
-                _ => wrong.push(page.at(
-                    offset,
-                    "row of unknown size in a fixed layout; describe it as grammar",
-                )),
+                _ => {
+                    wrong.push(page.at(
+                        offset,
+                        "row of unknown size in a fixed layout; describe it as grammar",
+                    ))
+                }
             }
         } else if let (Some(end), Some((_, told))) = (sum, line.split_once("Total:")) {
             let told = told.split_whitespace().next().and_then(number);
             if told != Some(end) {
-                wrong.push(page.at(
-                    offset,
-                    &format!("the rows above sum to {end} bytes, not to {told:?}"),
-                ));
+                wrong.push(
+                    page.at(offset, &format!("the rows above sum to {end} bytes, not to {told:?}")),
+                );
             }
             sum = None;
         }
         offset += line.len() + 1;
     }
     if sum.is_some() {
-        wrong.push(page.at(
-            page.text.len(),
-            "the last table has no line `Total: N bytes`",
-        ));
+        wrong.push(page.at(page.text.len(), "the last table has no line `Total: N bytes`"));
     }
     wrong
 }
@@ -158,10 +131,7 @@ mod samples {
     #[test]
     fn a_stale_name_in_a_map_fails() {
         let paths = BTreeSet::from(["src/lsm/store.rs".to_owned(), "src/lsm".to_owned()]);
-        let names = names_of(&[Source::new(
-            "src/a.rs",
-            "struct Store; fn open() {} // Gone",
-        )]);
+        let names = names_of(&[Source::new("src/a.rs", "struct Store; fn open() {} // Gone")]);
         let check = |text: &str| check_names(&Source::new("ARCHITECTURE.md", text), &paths, &names);
         fails(
             &check("ok\n`src/lsm/gone.rs`"),
@@ -185,10 +155,7 @@ mod samples {
         };
         let rows = "| 0 | 8 | u64 | magic | |\n| 8 | 4 | u32 | crc | |\n";
         assert!(check_layout_tables(&page(rows, "Total: 12 bytes")).is_empty());
-        fails(
-            &check_layout_tables(&page(rows, "Total: 16 bytes")),
-            "sum to 12 bytes",
-        );
+        fails(&check_layout_tables(&page(rows, "Total: 16 bytes")), "sum to 12 bytes");
         fails(&check_layout_tables(&page(rows, "")), "no line `Total");
         fails(
             &check_layout_tables(&page(
@@ -203,16 +170,10 @@ mod samples {
         );
 
         let home = || {
-            Source::new(
-                "src/lsm/root.rs",
-                "#![doc = include_str!(\"../../docs/format/root.md\")]",
-            )
+            Source::new("src/lsm/root.rs", "#![doc = include_str!(\"../../docs/format/root.md\")]")
         };
         assert!(check_shown_once(&page(rows, ""), &[home()]).is_empty());
         fails(&check_shown_once(&page(rows, ""), &[]), "shown by []");
-        fails(
-            &check_shown_once(&page(rows, ""), &[home(), home()]),
-            "exactly the module",
-        );
+        fails(&check_shown_once(&page(rows, ""), &[home(), home()]), "exactly the module");
     }
 }

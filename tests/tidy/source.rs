@@ -16,24 +16,11 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let code = if has_extension(path, "rs") {
-            blank(text)
-        } else {
-            text.to_owned()
-        };
+        let code = if has_extension(path, "rs") { blank(text) } else { text.to_owned() };
         let test_file =
             !path.contains("src/") || path.ends_with("/tests.rs") || path.contains("/tests/");
-        let live = if test_file {
-            String::new()
-        } else {
-            without_tests(&code)
-        };
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-            code,
-            live,
-        }
+        let live = if test_file { String::new() } else { without_tests(&code) };
+        Self { path: path.to_owned(), text: text.to_owned(), code, live }
     }
 
     pub(crate) fn at(&self, offset: usize, message: &str) -> String {
@@ -47,10 +34,7 @@ pub(crate) fn mark_test_files(sources: &mut [Source]) {
     let mut marked = Vec::new();
     for source in sources.iter() {
         for (at, mark) in source.code.match_indices("#[cfg(test)]") {
-            let item = source.code[at + mark.len()..]
-                .split([';', '{'])
-                .next()
-                .unwrap_or("");
+            let item = source.code[at + mark.len()..].split([';', '{']).next().unwrap_or("");
             let Some((visibility, name)) = item.split_once("mod ") else {
                 continue;
             };
@@ -62,10 +46,7 @@ pub(crate) fn mark_test_files(sources: &mut [Source]) {
         }
     }
     for source in sources.iter_mut().filter(|s| s.path.starts_with("src/")) {
-        if marked
-            .iter()
-            .any(|module| module_of(&source.path).starts_with(module))
-        {
+        if marked.iter().any(|module| module_of(&source.path).starts_with(module)) {
             source.live.clear();
         }
     }
@@ -83,20 +64,14 @@ pub(crate) fn blank(text: &str) -> String {
         } else if rest.starts_with("/*") {
             (at, at + block_comment_len(rest))
         } else if bytes[at] == b'"' {
-            (
-                at + 1,
-                at + 1 + string_len(&rest[1..], raw_hashes(&text[..at])),
-            )
+            (at + 1, at + 1 + string_len(&rest[1..], raw_hashes(&text[..at])))
         } else if bytes[at] == b'\'' {
             (at + 1, at + 1 + char_len(&rest[1..]))
         } else {
             at += rest.chars().next().map_or(1, char::len_utf8);
             continue;
         };
-        out[from..to]
-            .iter_mut()
-            .filter(|b| **b != b'\n')
-            .for_each(|b| *b = b' ');
+        out[from..to].iter_mut().filter(|b| **b != b'\n').for_each(|b| *b = b' ');
         // Behind a comment, or behind the quote that closes a literal; a lifetime's quote opens nothing.
         let literal = from > at;
         let lifetime = literal && bytes[at] == b'\'' && from == to;
@@ -120,9 +95,7 @@ pub(crate) fn ident_byte(byte: u8) -> bool {
 
 /// Whether a path ends in `.extension`.
 pub(crate) fn has_extension(path: &str, extension: &str) -> bool {
-    Path::new(path)
-        .extension()
-        .is_some_and(|found| found == extension)
+    Path::new(path).extension().is_some_and(|found| found == extension)
 }
 
 pub(crate) fn block_comment_len(rest: &str) -> usize {
@@ -143,9 +116,7 @@ pub(crate) fn block_comment_len(rest: &str) -> usize {
 /// Length of a text literal's inside; `raw` holds the number of `#` of a raw one.
 pub(crate) fn string_len(inside: &str, raw: Option<usize>) -> usize {
     if let Some(hashes) = raw {
-        return inside
-            .find(&format!("\"{}", "#".repeat(hashes)))
-            .unwrap_or(inside.len());
+        return inside.find(&format!("\"{}", "#".repeat(hashes))).unwrap_or(inside.len());
     }
     let mut escaped = false;
     let end = inside.bytes().position(|b| {
@@ -160,34 +131,22 @@ pub(crate) fn string_len(inside: &str, raw: Option<usize>) -> usize {
 pub(crate) fn char_len(inside: &str) -> usize {
     let first = inside.chars().next().unwrap_or(' ');
     if first == '\\' {
-        return 2 + inside
-            .get(2..)
-            .and_then(|tail| tail.find('\''))
-            .unwrap_or(0);
+        return 2 + inside.get(2..).and_then(|tail| tail.find('\'')).unwrap_or(0);
     }
-    if inside[first.len_utf8()..].starts_with('\'') {
-        first.len_utf8()
-    } else {
-        0
-    }
+    if inside[first.len_utf8()..].starts_with('\'') { first.len_utf8() } else { 0 }
 }
 
 /// Blanks every item marked `#[cfg(test)]`.
 pub(crate) fn without_tests(code: &str) -> String {
     let mut out = code.as_bytes().to_vec();
     for (start, _) in code.match_indices("#[cfg(test)]") {
-        let open = code[start..]
-            .find(['{', ';'])
-            .map_or(code.len(), |n| start + n);
+        let open = code[start..].find(['{', ';']).map_or(code.len(), |n| start + n);
         let end = if code[open..].starts_with('{') {
             brace_end(code, open)
         } else {
             (open + 1).min(code.len())
         };
-        out[start..end]
-            .iter_mut()
-            .filter(|b| **b != b'\n')
-            .for_each(|b| *b = b' ');
+        out[start..end].iter_mut().filter(|b| **b != b'\n').for_each(|b| *b = b' ');
     }
     String::from_utf8(out).expect("code outside literals is cut at ASCII bytes")
 }
@@ -212,13 +171,11 @@ pub(crate) fn brace_end(code: &str, open: usize) -> usize {
 pub(crate) fn words<'a>(text: &'a str, pattern: &'a str) -> impl Iterator<Item = usize> + 'a {
     let ident = |b: Option<&u8>| b.is_some_and(|b| ident_byte(*b));
     let (first, last) = (pattern.as_bytes().first(), pattern.as_bytes().last());
-    text.match_indices(pattern)
-        .map(|(at, _)| at)
-        .filter(move |at| {
-            let before = at.checked_sub(1).and_then(|n| text.as_bytes().get(n));
-            let after = text.as_bytes().get(at + pattern.len());
-            !(ident(first) && ident(before) || ident(last) && ident(after))
-        })
+    text.match_indices(pattern).map(|(at, _)| at).filter(move |at| {
+        let before = at.checked_sub(1).and_then(|n| text.as_bytes().get(n));
+        let after = text.as_bytes().get(at + pattern.len());
+        !(ident(first) && ident(before) || ident(last) && ident(after))
+    })
 }
 
 /// `[section] key = value` of the small part of TOML that tidy.toml uses; an integer is a list of one word.
@@ -227,10 +184,7 @@ pub(crate) type Tables = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 pub(crate) fn parse_tables(text: &str) -> Tables {
     let mut tables = Tables::new();
     let (mut section, mut pending) = (String::new(), String::new());
-    for line in text
-        .lines()
-        .map(|line| line.split('#').next().unwrap_or("").trim())
-    {
+    for line in text.lines().map(|line| line.split('#').next().unwrap_or("").trim()) {
         if pending.is_empty() && line.starts_with('[') {
             line.trim_matches(['[', ']']).clone_into(&mut section);
             continue;
@@ -278,24 +232,15 @@ mod samples {
     #[test]
     fn code_of_a_test_module_in_its_own_file_is_not_live() {
         let parent = Source::new("src/lsm/mod.rs", "#[cfg(test)]\nmod samples;\nmod wal;");
-        let mut tree = [
-            parent,
-            Source::new("src/lsm/samples.rs", "a"),
-            Source::new("src/lsm/wal.rs", "b"),
-        ];
+        let mut tree =
+            [parent, Source::new("src/lsm/samples.rs", "a"), Source::new("src/lsm/wal.rs", "b")];
         mark_test_files(&mut tree);
-        assert_eq!(
-            tree.map(|source| source.live.trim().len()),
-            ["mod wal;".len(), 0, 1]
-        );
+        assert_eq!(tree.map(|source| source.live.trim().len()), ["mod wal;".len(), 0, 1]);
     }
 
     #[test]
     fn tables_are_read_with_comments_and_long_lists() {
-        assert_eq!(
-            parse_tables(TABLES)["order"]["lsm"],
-            ["codec", "wal", "store"]
-        );
+        assert_eq!(parse_tables(TABLES)["order"]["lsm"], ["codec", "wal", "store"]);
         assert_eq!(parse_tables(TABLES)["ratchet"]["lint_exceptions"], ["1"]);
     }
 

@@ -76,19 +76,11 @@ impl BlockBuilder {
     pub(crate) fn add(&mut self, key: &[u8], kind: EntryKind, value: EntryValue<'_>) {
         debug_assert!(self.is_empty() || key > &self.last_key[..], "keys ascend");
         let at_restart = self.at_restart();
-        let shared = if at_restart {
-            0
-        } else {
-            shared_len(&self.last_key, key)
-        };
+        let shared = if at_restart { 0 } else { shared_len(&self.last_key, key) };
         let offset = self.raw.len();
         let key_start = put_entry(&mut self.raw, shared, &key[shared..], kind, value);
         if at_restart {
-            self.restarts.push(Restart {
-                offset,
-                key_start,
-                key_end: key_start + key.len(),
-            });
+            self.restarts.push(Restart { offset, key_start, key_end: key_start + key.len() });
             self.run_len = 0;
         }
         self.run_len += 1;
@@ -98,23 +90,17 @@ impl BlockBuilder {
 
     /// Completes the raw block, which has at least one entry. [`clear`](Self::clear) starts the next one.
     pub(crate) fn finish(&mut self) -> &[u8] {
-        let first = self
-            .restarts
-            .first()
-            .expect("invariant: a finished block has an entry");
+        let first = self.restarts.first().expect("invariant: a finished block has an entry");
         let prefix_len = shared_len(&self.raw[first.key_start..first.key_end], &self.last_key);
         for restart in &self.restarts {
             let head = key_head(&self.raw[restart.key_start + prefix_len..restart.key_end]);
             self.raw.extend_from_slice(&head.to_be_bytes());
         }
         for restart in &self.restarts {
-            self.raw
-                .extend_from_slice(&as_u32(restart.offset).to_le_bytes());
+            self.raw.extend_from_slice(&as_u32(restart.offset).to_le_bytes());
         }
-        self.raw
-            .extend_from_slice(&as_u32(prefix_len).to_le_bytes());
-        self.raw
-            .extend_from_slice(&as_u32(self.restarts.len()).to_le_bytes());
+        self.raw.extend_from_slice(&as_u32(prefix_len).to_le_bytes());
+        self.raw.extend_from_slice(&as_u32(self.restarts.len()).to_le_bytes());
         &self.raw
     }
 

@@ -76,16 +76,10 @@ pub(crate) fn decompress(
         }
         return Ok(stored);
     }
-    let reachable = stored
-        .len()
-        .saturating_mul(LZ4_RATIO_MAX)
-        .min(raw_bytes_max);
+    let reachable = stored.len().saturating_mul(LZ4_RATIO_MAX).min(raw_bytes_max);
     if raw_bytes > reachable {
         return Err(Error::corruption(
-            format!(
-                "{} stored bytes cannot hold {raw_bytes} compressed bytes",
-                stored.len()
-            ),
+            format!("{} stored bytes cannot hold {raw_bytes} compressed bytes", stored.len()),
             0,
         ));
     }
@@ -96,10 +90,7 @@ pub(crate) fn decompress(
             format!("{raw_bytes} bytes expected, {found} were compressed"),
             0,
         )),
-        Err(error) => Err(Error::corruption(
-            format!("LZ4 data is damaged: {error}"),
-            0,
-        )),
+        Err(error) => Err(Error::corruption(format!("LZ4 data is damaged: {error}"), 0)),
     }
 }
 
@@ -113,10 +104,7 @@ mod tests {
         let (codec, stored) = compress(&raw, Compression::Lz4);
         assert_eq!(codec, Codec::Lz4);
         let stored = Bytes::copy_from_slice(&stored);
-        assert_eq!(
-            decompress(codec, stored.clone(), raw.len(), raw.len()).unwrap(),
-            raw
-        );
+        assert_eq!(decompress(codec, stored.clone(), raw.len(), raw.len()).unwrap(), raw);
         for wrong in [0, 1, raw.len() - 1, raw.len() + 1, usize::MAX] {
             assert!(decompress(codec, stored.clone(), wrong, usize::MAX).is_err());
         }

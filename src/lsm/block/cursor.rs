@@ -41,13 +41,7 @@ pub(crate) struct BlockCursor {
 impl BlockCursor {
     /// A cursor that stands nowhere in `block`.
     pub(crate) fn new(block: Block) -> Self {
-        BlockCursor {
-            block,
-            key: Vec::new(),
-            at: 0,
-            next_at: 0,
-            entry: None,
-        }
+        BlockCursor { block, key: Vec::new(), at: 0, next_at: 0, entry: None }
     }
 
     /// Leaves the block for another one and stands nowhere in it.
@@ -139,10 +133,7 @@ impl BlockCursor {
             if run_len > RESTART_INTERVAL_MAX {
                 return Err(damaged("a restart interval is too long", self.at));
             }
-            if key_before
-                .as_ref()
-                .is_some_and(|before| self.key <= *before)
-            {
+            if key_before.as_ref().is_some_and(|before| self.key <= *before) {
                 return Err(damaged("keys do not ascend", self.at));
             }
             if !self.key.starts_with(self.block.prefix()) {
@@ -154,16 +145,11 @@ impl BlockCursor {
         if restarts == self.block.restart_count() {
             return Ok(());
         }
-        Err(damaged(
-            "a restart stands between entries",
-            self.block.entries().len(),
-        ))
+        Err(damaged("a restart stands between entries", self.block.entries().len()))
     }
 
     fn current(&self) -> &(EntryKind, ValuePlace) {
-        self.entry
-            .as_ref()
-            .expect("invariant: a cursor is asked only while it stands on an entry")
+        self.entry.as_ref().expect("invariant: a cursor is asked only while it stands on an entry")
     }
 
     /// To the restart with this index.

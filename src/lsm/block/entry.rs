@@ -125,13 +125,7 @@ impl<'a> Entry<'a> {
             reader.take(raw_bytes)?;
             ValuePlace::Inline(start..reader.offset())
         };
-        Ok(Entry {
-            shared,
-            unshared,
-            kind,
-            value,
-            end: reader.offset(),
-        })
+        Ok(Entry { shared, unshared, kind, value, end: reader.offset() })
     }
 }
 
@@ -151,13 +145,7 @@ impl ValueRef {
                 "a value of {raw_bytes} bytes cannot be stored in {stored_bytes}"
             )));
         }
-        Ok(ValueRef {
-            offset,
-            stored_bytes,
-            raw_bytes,
-            codec,
-            checksum,
-        })
+        Ok(ValueRef { offset, stored_bytes, raw_bytes, codec, checksum })
     }
 }
 
@@ -171,8 +159,5 @@ pub(super) fn key_head(rest: &[u8]) -> u64 {
 
 /// Leading bytes that two keys have in common.
 pub(crate) fn shared_len(left: &[u8], right: &[u8]) -> usize {
-    left.iter()
-        .zip(right)
-        .take_while(|(left, right)| left == right)
-        .count()
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
 }

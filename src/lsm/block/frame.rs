@@ -29,11 +29,8 @@ pub(crate) fn seal(
     out: &mut Vec<u8>,
 ) {
     let raw_len = u32::try_from(raw.len()).expect("invariant: a block is shorter than 4 GiB");
-    let compression = if raw.len() > COMPRESSED_RAW_BYTES_MAX {
-        Compression::None
-    } else {
-        compression
-    };
+    let compression =
+        if raw.len() > COMPRESSED_RAW_BYTES_MAX { Compression::None } else { compression };
     let (codec, stored) = compress(raw, compression);
     let start = out.len();
     out.extend_from_slice(&stored);
@@ -50,35 +47,22 @@ pub(crate) fn seal(
 pub(crate) fn open(sealed: &Bytes, segment: SegmentId, offset: u64) -> Result<Bytes> {
     let damaged = |message: String| Error::corruption(format!("block: {message}"), offset);
     let stored_len = sealed.len().checked_sub(TRAILER_BYTES);
-    let summed = sealed
-        .len()
-        .checked_sub(CHECKSUM_BYTES)
-        .and_then(|end| sealed.get(..end));
+    let summed = sealed.len().checked_sub(CHECKSUM_BYTES).and_then(|end| sealed.get(..end));
     let (Some(stored_len), Some(summed)) = (stored_len, summed) else {
-        return Err(damaged(format!(
-            "{} bytes are too few for a trailer",
-            sealed.len()
-        )));
+        return Err(damaged(format!("{} bytes are too few for a trailer", sealed.len())));
     };
     let mut trailer = ByteReader::new("block trailer", sealed);
     trailer.take(summed.len())?;
     let expected = trailer.u64()?;
     let found = checksum(segment.0, offset, summed);
     if found != expected {
-        return Err(damaged(format!(
-            "checksum {found:016x}, {expected:016x} expected"
-        )));
+        return Err(damaged(format!("checksum {found:016x}, {expected:016x} expected")));
     }
     let mut trailer = ByteReader::new("block trailer", summed);
     trailer.take(stored_len)?;
     let codec = Codec::decode(&mut trailer)?;
     let raw_len = trailer.u32()? as usize;
-    decompress(
-        codec,
-        sealed.slice(..stored_len),
-        raw_len,
-        COMPRESSED_RAW_BYTES_MAX,
-    )
+    decompress(codec, sealed.slice(..stored_len), raw_len, COMPRESSED_RAW_BYTES_MAX)
 }
 
 #[cfg(test)]
@@ -97,16 +81,8 @@ mod tests {
             for compression in [Compression::None, Compression::Lz4] {
                 let block = sealed(raw, compression);
                 assert_eq!(open(&block, SegmentId(5), 4096).unwrap(), raw);
-                assert!(
-                    open(&block, SegmentId(6), 4096)
-                        .unwrap_err()
-                        .is_corruption()
-                );
-                assert!(
-                    open(&block, SegmentId(5), 4097)
-                        .unwrap_err()
-                        .is_corruption()
-                );
+                assert!(open(&block, SegmentId(6), 4096).unwrap_err().is_corruption());
+                assert!(open(&block, SegmentId(5), 4097).unwrap_err().is_corruption());
             }
         }
     }
@@ -117,18 +93,10 @@ mod tests {
         for bit in 0..block.len() * 8 {
             let mut bytes = block.to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                open(&Bytes::from(bytes), SegmentId(5), 4096)
-                    .unwrap_err()
-                    .is_corruption()
-            );
+            assert!(open(&Bytes::from(bytes), SegmentId(5), 4096).unwrap_err().is_corruption());
         }
         for len in 0..block.len() {
-            assert!(
-                open(&block.slice(..len), SegmentId(5), 4096)
-                    .unwrap_err()
-                    .is_corruption()
-            );
+            assert!(open(&block.slice(..len), SegmentId(5), 4096).unwrap_err().is_corruption());
         }
     }
 }

@@ -47,13 +47,7 @@ impl Block {
             .checked_sub(restart_bytes)
             .ok_or_else(|| damaged("more restarts than bytes", offsets_end))?;
         let heads_end = entries_end + restart_count * HEAD_BYTES;
-        let mut block = Block {
-            raw,
-            entries_end,
-            heads_end,
-            offsets_end,
-            prefix: 0..0,
-        };
+        let mut block = Block { raw, entries_end, heads_end, offsets_end, prefix: 0..0 };
         block.check_restarts()?;
         block.prefix = block.first_key_prefix(prefix_len)?;
         Ok(block)
@@ -61,19 +55,14 @@ impl Block {
 
     fn check_restarts(&self) -> Result<()> {
         let offsets = self.offsets();
-        let first_is_zero = offsets
-            .first()
-            .is_some_and(|&first| u32::from_le_bytes(first) == 0);
+        let first_is_zero = offsets.first().is_some_and(|&first| u32::from_le_bytes(first) == 0);
         let ascend = offsets
             .is_sorted_by(|&left, &right| u32::from_le_bytes(left) < u32::from_le_bytes(right));
         let inside = self.restart_offset(offsets.len().saturating_sub(1)) < Some(self.entries_end);
         if first_is_zero && ascend && inside {
             return Ok(());
         }
-        Err(damaged(
-            "restart offsets do not ascend from 0 within the entries",
-            self.heads_end,
-        ))
+        Err(damaged("restart offsets do not ascend from 0 within the entries", self.heads_end))
     }
 
     fn first_key_prefix(&self, prefix_len: usize) -> Result<Range<usize>> {
@@ -110,9 +99,7 @@ impl Block {
 
     /// Offset of the restart with this index.
     pub(super) fn restart_offset(&self, index: usize) -> Option<usize> {
-        self.offsets()
-            .get(index)
-            .map(|&offset| u32::from_le_bytes(offset) as usize)
+        self.offsets().get(index).map(|&offset| u32::from_le_bytes(offset) as usize)
     }
 
     /// Index of the last restart that starts before `at`; none when `at` is 0.
@@ -125,11 +112,7 @@ impl Block {
     pub(super) fn restart_before_key(&self, key: &[u8]) -> Result<usize> {
         let prefix = self.prefix();
         let Some(rest) = key.strip_prefix(prefix) else {
-            return Ok(if key < prefix {
-                0
-            } else {
-                self.restart_count() - 1
-            });
+            return Ok(if key < prefix { 0 } else { self.restart_count() - 1 });
         };
         let head = key_head(rest);
         let heads = self.heads();
@@ -151,17 +134,11 @@ impl Block {
     pub(super) fn check_restart(&self, index: usize) -> Result<()> {
         let key = self.restart_key(index)?;
         let rest = key.strip_prefix(self.prefix());
-        let head = self
-            .heads()
-            .get(index)
-            .map(|&head| u64::from_be_bytes(head));
+        let head = self.heads().get(index).map(|&head| u64::from_be_bytes(head));
         if rest.is_some() && rest.map(key_head) == head {
             return Ok(());
         }
-        Err(damaged(
-            "a key head does not match its key",
-            self.entries_end + index * HEAD_BYTES,
-        ))
+        Err(damaged("a key head does not match its key", self.entries_end + index * HEAD_BYTES))
     }
 
     /// The bytes with which all keys begin.
@@ -179,19 +156,11 @@ impl Block {
     }
 
     fn heads(&self) -> &[[u8; HEAD_BYTES]] {
-        self.raw
-            .get(self.entries_end..self.heads_end)
-            .unwrap_or_default()
-            .as_chunks()
-            .0
+        self.raw.get(self.entries_end..self.heads_end).unwrap_or_default().as_chunks().0
     }
 
     fn offsets(&self) -> &[[u8; OFFSET_BYTES]] {
-        self.raw
-            .get(self.heads_end..self.offsets_end)
-            .unwrap_or_default()
-            .as_chunks()
-            .0
+        self.raw.get(self.heads_end..self.offsets_end).unwrap_or_default().as_chunks().0
     }
 }
 

@@ -26,11 +26,7 @@ fn random_model(rng: &mut fastrand::Rng) -> Model {
         let mut key = prefix.clone();
         key.extend((0..rng.usize(0..14)).map(|_| alphabet[rng.usize(0..alphabet.len())]));
         let kind = [EntryKind::Put, EntryKind::Merge, EntryKind::Delete][rng.usize(0..3)];
-        let len = if kind == EntryKind::Delete {
-            0
-        } else {
-            rng.usize(0..20)
-        };
+        let len = if kind == EntryKind::Delete { 0 } else { rng.usize(0..20) };
         (key, (kind, vec![rng.u8(..); len]))
     };
     (0..=rng.usize(0..80)).map(|_| entry(rng)).collect()
@@ -55,9 +51,7 @@ fn entry(cursor: &BlockCursor) -> Option<(Vec<u8>, Value)> {
         assert!(cursor.key().is_empty());
         return None;
     }
-    let BlockValue::Inline(value) = cursor.value() else {
-        panic!("an external value")
-    };
+    let BlockValue::Inline(value) = cursor.value() else { panic!("an external value") };
     Some((cursor.key().to_vec(), (cursor.kind(), value.to_vec())))
 }
 
@@ -88,18 +82,10 @@ fn a_block_is_the_map_it_was_made_of() {
             backward.push(found);
             cursor.prev().unwrap();
         }
-        assert!(
-            backward
-                .iter()
-                .map(|(key, value)| (key, value))
-                .eq(model.iter().rev())
-        );
+        assert!(backward.iter().map(|(key, value)| (key, value)).eq(model.iter().rev()));
 
-        let probes: Vec<Vec<u8>> = model
-            .keys()
-            .cloned()
-            .chain(random_model(&mut rng).into_keys())
-            .collect();
+        let probes: Vec<Vec<u8>> =
+            model.keys().cloned().chain(random_model(&mut rng).into_keys()).collect();
         for key in probes {
             cursor.seek_ge(&key).unwrap();
             assert_eq!(entry(&cursor), owned(model.range(key.clone()..).next()));
@@ -138,11 +124,7 @@ fn damaged_raw_blocks_give_errors_and_never_panic() {
             match rng.u32(0..3) {
                 0 => bytes.truncate(rng.usize(0..bytes.len())),
                 1 => bytes[rng.usize(0..raw.len())] = rng.u8(..),
-                _ => bytes
-                    .iter_mut()
-                    .rev()
-                    .take(rng.usize(0..40))
-                    .for_each(|b| *b = rng.u8(..)),
+                _ => bytes.iter_mut().rev().take(rng.usize(0..40)).for_each(|b| *b = rng.u8(..)),
             }
             found += usize::from(visit(Bytes::from(bytes)).is_err());
         }
@@ -161,23 +143,14 @@ fn references_to_external_values_come_back() {
         codec: Codec::Lz4,
         checksum: 0x0123_4567_89AB_CDEF,
     };
-    let same = ValueRef {
-        stored_bytes: 9000,
-        codec: Codec::Raw,
-        ..value
-    };
+    let same = ValueRef { stored_bytes: 9000, codec: Codec::Raw, ..value };
     let mut builder = BlockBuilder::new(16);
     builder.add(b"a", EntryKind::Put, EntryValue::External(value));
     builder.add(b"b", EntryKind::Merge, EntryValue::External(same));
     let raw = Bytes::copy_from_slice(builder.finish());
     let mut cursor = BlockCursor::new(Block::parse(raw).unwrap());
     for (kind, expected) in [(EntryKind::Put, value), (EntryKind::Merge, same)] {
-        if kind == EntryKind::Put {
-            cursor.first()
-        } else {
-            cursor.next()
-        }
-        .unwrap();
+        if kind == EntryKind::Put { cursor.first() } else { cursor.next() }.unwrap();
         assert_eq!(cursor.kind(), kind);
         assert!(matches!(cursor.value(), BlockValue::External(found) if found == expected));
     }
@@ -202,13 +175,7 @@ fn the_page_on_blocks_shows_the_bytes_of_this_block() {
     builder.add(b"goldpan", EntryKind::Delete, EntryValue::Inline(b""));
     builder.add(b"gorge", EntryKind::Merge, EntryValue::Inline(b"+1"));
     let mut sealed = Vec::new();
-    seal(
-        builder.finish(),
-        Compression::None,
-        SegmentId(7),
-        0,
-        &mut sealed,
-    );
+    seal(builder.finish(), Compression::None, SegmentId(7), 0, &mut sealed);
     let mut dump = String::new();
     for (row, bytes) in sealed.chunks(16).enumerate() {
         write!(dump, "{:04x} ", row * 16).unwrap();

@@ -56,10 +56,9 @@ impl<'a> ByteReader<'a> {
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(len);
         let Some(taken) = end.and_then(|end| self.bytes.get(self.at..end)) else {
-            return Err(self.error(format_args!(
-                "{len} bytes expected, {} are left",
-                self.remaining()
-            )));
+            return Err(
+                self.error(format_args!("{len} bytes expected, {} are left", self.remaining()))
+            );
         };
         self.at += len;
         Ok(taken)

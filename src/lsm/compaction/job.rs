@@ -79,8 +79,7 @@ impl FlushJob {
             let oldest = self.runs.last().map_or(CommitNo(0), |run| run.commits.0);
             let older = keyspace.runs().cloned().collect();
             let commits = (oldest, self.through());
-            let output =
-                SegmentOutput::new(Arc::clone(&self.disk), Arc::clone(&keyspace), commits);
+            let output = SegmentOutput::new(Arc::clone(&self.disk), Arc::clone(&keyspace), commits);
             self.rewriting = Some(Rewriting::new(keyspace, cursors, older, output, report));
         }
         Ok(false)
@@ -104,7 +103,8 @@ impl CompactionJob {
     /// Starts `work`, picked from `version`.
     pub(crate) fn new(disk: Arc<Disk>, version: &Version, work: Work) -> Result<Self> {
         let keyspace = Arc::clone(version.keyspace(work.keyspace)?);
-        let run = match keyspace.levels.get(usize::from(work.level)).and_then(|to| to.runs.first()) {
+        let run = match keyspace.levels.get(usize::from(work.level)).and_then(|to| to.runs.first())
+        {
             Some(run) => run.id,
             None => disk.new_run_id(),
         };

@@ -19,5 +19,5 @@ mod report;
 mod rewrite;
 
 pub(crate) use job::{CompactionJob, Finished, FlushJob};
-pub(crate) use picker::{Picker, Work, everything};
+pub(crate) use picker::{Picker, everything};
 pub use report::CompactionReport;

@@ -43,7 +43,14 @@ impl SegmentOutput {
         keyspace: Arc<Keyspace>,
         commits: (CommitNo, CommitNo),
     ) -> Self {
-        SegmentOutput { disk, keyspace, commits, open: None, finished: Vec::new(), group: Vec::new() }
+        SegmentOutput {
+            disk,
+            keyspace,
+            commits,
+            open: None,
+            finished: Vec::new(),
+            group: Vec::new(),
+        }
     }
 
     /// Appends an entry; keys ascend.
@@ -52,9 +59,10 @@ impl SegmentOutput {
             Some(rewriter) => key.get(..rewriter.group_len(key)).unwrap_or(key),
             None => key,
         };
-        let full = self.open.as_ref().is_some_and(|open| {
-            open.writer.bytes() >= self.disk.options.segment_bytes_target
-        });
+        let full = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.writer.bytes() >= self.disk.options.segment_bytes_target);
         if full && group != self.group {
             self.finish_segment()?;
         }

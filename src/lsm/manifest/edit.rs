@@ -42,7 +42,8 @@ impl Placed {
     pub(crate) fn decode(reader: &mut ByteReader<'_>) -> Result<Self> {
         let level = reader.u8()?;
         let run = reader.varint()?;
-        let extent = Extent { start: reader.varint()?, pages: reader.varint()? };
+        let extent = Extent::checked(reader.varint()?, reader.varint()?)
+            .ok_or_else(|| reader.error("a segment's place is impossible"))?;
         Ok(Placed { level, run, extent, summary: SegmentSummary::decode(reader)? })
     }
 }
@@ -70,7 +71,8 @@ impl Edit {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = ByteReader::new("manifest edit", bytes);
-        let mut edit = Edit { flushed: reader.varint()?.checked_sub(1).map(CommitNo), ..Edit::default() };
+        let mut edit =
+            Edit { flushed: reader.varint()?.checked_sub(1).map(CommitNo), ..Edit::default() };
         for _ in 0..reader.varint()? {
             edit.removed.push(SegmentId(reader.varint()?));
         }

@@ -4,7 +4,7 @@ mod edit;
 mod version;
 
 pub(crate) use edit::{Edit, Placed};
-pub(crate) use version::{Keyspace, Level, Operands, Registry, Run, Version, merge_operands};
+pub(crate) use version::{Keyspace, Operands, Registry, Run, Version, merge_operands};
 
 use std::sync::Arc;
 
@@ -72,7 +72,9 @@ impl Manifest {
         let mut reader = ByteReader::new("manifest", bytes);
         let version = reader.u8()?;
         if version != MANIFEST_VERSION {
-            return Err(reader.error(format_args!("version {version}, expected {MANIFEST_VERSION}")));
+            return Err(
+                reader.error(format_args!("version {version}, expected {MANIFEST_VERSION}"))
+            );
         }
         let flushed = CommitNo(reader.varint()?);
         let (next_segment, next_run) = (reader.varint()?, reader.varint()?);

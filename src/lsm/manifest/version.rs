@@ -84,9 +84,7 @@ impl Run {
     /// First and last commit of which the run holds entries.
     pub(crate) fn commits(&self) -> (CommitNo, CommitNo) {
         let commits = self.segments.iter().map(|segment| segment.summary().commits);
-        commits
-            .reduce(|hull, next| (hull.0.min(next.0), hull.1.max(next.1)))
-            .unwrap_or_default()
+        commits.reduce(|hull, next| (hull.0.min(next.0), hull.1.max(next.1))).unwrap_or_default()
     }
 
     /// The segment that can hold `key`.
@@ -99,7 +97,8 @@ impl Run {
         for pair in self.segments.windows(2) {
             let (left, right) = (pair[0].summary(), pair[1].summary());
             if left.greatest >= right.smallest {
-                let what = format!("segments {} and {} of run {} overlap", left.id, right.id, self.id);
+                let what =
+                    format!("segments {} and {} of run {} overlap", left.id, right.id, self.id);
                 return Err(Error::corruption(what, 0));
             }
         }
@@ -378,7 +377,11 @@ impl Operands {
 }
 
 /// Combines at least two operands, given newest first.
-pub(crate) fn merge_operands(keyspace: &Keyspace, key: &[u8], newest_first: &[Bytes]) -> Result<Bytes> {
+pub(crate) fn merge_operands(
+    keyspace: &Keyspace,
+    key: &[u8],
+    newest_first: &[Bytes],
+) -> Result<Bytes> {
     let operator = keyspace.operator.as_ref().ok_or_else(|| {
         Error::corruption(format!("an operand in {}, which has no operator", keyspace.name), 0)
     })?;

@@ -67,16 +67,11 @@ impl Walk<'_> {
         while leaf.valid() {
             self.entry(&leaf)?;
             self.last_key.get_or_insert_default().clear();
-            self.last_key
-                .get_or_insert_default()
-                .extend_from_slice(leaf.key());
+            self.last_key.get_or_insert_default().extend_from_slice(leaf.key());
             leaf.next()?;
         }
         if self.last_key.as_deref() > Some(separator) {
-            return Err(wrong(
-                "a separator is smaller than its leaf's last key",
-                handle.offset,
-            ));
+            return Err(wrong("a separator is smaller than its leaf's last key", handle.offset));
         }
         self.part("a leaf block", handle.offset, handle.bytes, 1)?;
         self.separator = Some(separator.to_vec());
@@ -88,14 +83,12 @@ impl Walk<'_> {
         let key_bytes = leaf.key().len();
         match leaf.value() {
             BlockValue::Inline(value) => {
-                self.counts
-                    .count(leaf.kind(), key_bytes + value.len(), None);
+                self.counts.count(leaf.kind(), key_bytes + value.len(), None);
             }
             BlockValue::External(value) => {
                 self.external(value)?;
                 let raw_bytes = key_bytes + value.raw_bytes;
-                self.counts
-                    .count(leaf.kind(), raw_bytes, Some(value.stored_bytes));
+                self.counts.count(leaf.kind(), raw_bytes, Some(value.stored_bytes));
             }
         }
         Ok(())
@@ -103,22 +96,14 @@ impl Walk<'_> {
 
     fn external(&mut self, value: ValueRef) -> Result<()> {
         self.segment.read_value(value)?;
-        self.part(
-            "a value",
-            value.offset,
-            value.stored_bytes,
-            VALUE_ALIGN_BYTES,
-        )
+        self.part("a value", value.offset, value.stored_bytes, VALUE_ALIGN_BYTES)
     }
 
     /// Parts follow each other with nothing between them but the padding that aligns the next one.
     fn part(&mut self, what: &str, offset: u64, bytes: u64, align_bytes: u64) -> Result<()> {
         let expected = self.end.next_multiple_of(align_bytes);
         if offset != expected {
-            return Err(wrong(
-                &format!("{what} stands where {expected} was expected"),
-                offset,
-            ));
+            return Err(wrong(&format!("{what} stands where {expected} was expected"), offset));
         }
         self.end = offset + bytes;
         Ok(())
@@ -132,10 +117,7 @@ impl Walk<'_> {
         let counts = self.counts;
         if counts != directory.counts {
             let (found, said) = (counts, directory.counts);
-            return Err(wrong(
-                &format!("counted {found:?}, the properties say {said:?}"),
-                0,
-            ));
+            return Err(wrong(&format!("counted {found:?}, the properties say {said:?}"), 0));
         }
         Ok(counts)
     }

@@ -36,12 +36,7 @@ enum Leaf<'a> {
 
 impl SegmentCursor {
     pub(super) fn new(segment: Arc<Segment>) -> Self {
-        SegmentCursor {
-            segment,
-            index: None,
-            leaf: None,
-            handle: None,
-        }
+        SegmentCursor { segment, index: None, leaf: None, handle: None }
     }
 
     /// Runs a movement; when it fails the cursor stands nowhere and the error says where in the file.
@@ -107,8 +102,7 @@ impl SegmentCursor {
     }
 
     fn entry(&self) -> &BlockCursor {
-        self.current()
-            .expect("invariant: a cursor is asked only while it stands on an entry")
+        self.current().expect("invariant: a cursor is asked only while it stands on an entry")
     }
 
     fn leaf_mut(&mut self) -> Option<&mut BlockCursor> {
@@ -143,11 +137,7 @@ impl RawCursor for SegmentCursor {
                 return Ok(());
             };
             leaf.next()?;
-            if leaf.valid() {
-                Ok(())
-            } else {
-                cursor.descend(BlockCursor::next, Leaf::First)
-            }
+            if leaf.valid() { Ok(()) } else { cursor.descend(BlockCursor::next, Leaf::First) }
         })
     }
 
@@ -157,11 +147,7 @@ impl RawCursor for SegmentCursor {
                 return Ok(());
             };
             leaf.prev()?;
-            if leaf.valid() {
-                Ok(())
-            } else {
-                cursor.descend(BlockCursor::prev, Leaf::Last)
-            }
+            if leaf.valid() { Ok(()) } else { cursor.descend(BlockCursor::prev, Leaf::Last) }
         })
     }
 
@@ -178,8 +164,6 @@ impl RawCursor for SegmentCursor {
     }
 
     fn value(&self) -> Result<Bytes> {
-        self.segment
-            .value(self.entry().value())
-            .map_err(|error| self.segment.locate(error))
+        self.segment.value(self.entry().value()).map_err(|error| self.segment.locate(error))
     }
 }

@@ -43,11 +43,7 @@ impl Footer {
         let footer_offset = self.total_bytes() - FOOTER_BYTES;
         let sum = checksum(segment.0, footer_offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
-        assert_eq!(
-            (out.len() - start) as u64,
-            FOOTER_BYTES,
-            "a footer has its fixed length"
-        );
+        assert_eq!((out.len() - start) as u64, FOOTER_BYTES, "a footer has its fixed length");
     }
 
     /// Decodes the footer of a segment that is `segment_bytes` long.
@@ -70,15 +66,12 @@ impl Footer {
         let footer_offset = segment_bytes.saturating_sub(FOOTER_BYTES);
         let found = checksum(segment.0, footer_offset, summed);
         if found != expected {
-            return Err(reader.error(format_args!(
-                "checksum {found:016x}, {expected:016x} expected"
-            )));
+            return Err(
+                reader.error(format_args!("checksum {found:016x}, {expected:016x} expected"))
+            );
         }
         if version > FORMAT_VERSION {
-            return Err(Error::NewerFormat {
-                found: version,
-                supported: FORMAT_VERSION,
-            });
+            return Err(Error::NewerFormat { found: version, supported: FORMAT_VERSION });
         }
         let parts_meet = index_offset.checked_add(index_bytes) == Some(properties_offset)
             && properties_offset.checked_add(properties_bytes) == Some(footer_offset)
@@ -88,12 +81,7 @@ impl Footer {
                 "the parts of version {version} do not meet at {footer_offset}"
             )));
         }
-        Ok(Footer {
-            index_offset,
-            index_bytes,
-            properties_offset,
-            properties_bytes,
-        })
+        Ok(Footer { index_offset, index_bytes, properties_offset, properties_bytes })
     }
 }
 
@@ -118,11 +106,7 @@ mod tests {
         assert!(Footer::decode(&bytes, SegmentId(9), 4145).is_err());
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                Footer::decode(&bytes, SegmentId(9), 4144)
-                    .unwrap_err()
-                    .is_corruption()
-            );
+            assert!(Footer::decode(&bytes, SegmentId(9), 4144).unwrap_err().is_corruption());
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
     }
@@ -131,10 +115,7 @@ mod tests {
     fn the_page_on_segments_has_the_footer_without_holes() {
         let rows = PAGE.lines().filter_map(|line| {
             let mut cells = line.strip_prefix("| ")?.split(" | ");
-            Some((
-                cells.next()?.parse::<u64>().ok()?,
-                cells.next()?.parse::<u64>().ok()?,
-            ))
+            Some((cells.next()?.parse::<u64>().ok()?, cells.next()?.parse::<u64>().ok()?))
         });
         let end = rows.fold(0, |end, (offset, bytes)| {
             assert_eq!(offset, end);

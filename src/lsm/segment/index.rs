@@ -7,7 +7,7 @@
 //!
 //! Every entry is a restart, because the index is searched far more often than it is read through.
 
-use crate::lsm::block::{BlockBuilder, BlockCursor, BlockValue, EntryValue, shared_len};
+use crate::lsm::block::{BlockBuilder, BlockCursor, BlockValue, EntryValue};
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
@@ -26,16 +26,10 @@ impl LeafHandle {
     /// The leaf of the entry on which `index` stands.
     pub(super) fn decode(index: &BlockCursor) -> Result<LeafHandle> {
         let (EntryKind::Put, BlockValue::Inline(value)) = (index.kind(), index.value()) else {
-            return Err(Error::corruption(
-                "index block: an entry does not name a leaf block",
-                0,
-            ));
+            return Err(Error::corruption("index block: an entry does not name a leaf block", 0));
         };
         let mut reader = ByteReader::new("index entry", &value);
-        let handle = LeafHandle {
-            offset: reader.varint()?,
-            bytes: reader.varint()?,
-        };
+        let handle = LeafHandle { offset: reader.varint()?, bytes: reader.varint()? };
         reader.expect_end()?;
         Ok(handle)
     }
@@ -51,10 +45,7 @@ pub(super) struct IndexBuilder {
 
 impl IndexBuilder {
     pub(super) fn new() -> Self {
-        IndexBuilder {
-            block: BlockBuilder::new(RESTART_INTERVAL),
-            pending: None,
-        }
+        IndexBuilder { block: BlockBuilder::new(RESTART_INTERVAL), pending: None }
     }
 
     /// A leaf block was written.
@@ -82,18 +73,13 @@ impl IndexBuilder {
         let mut value = Vec::with_capacity(20);
         put_varint(&mut value, handle.offset);
         put_varint(&mut value, handle.bytes);
-        self.block
-            .add(separator, EntryKind::Put, EntryValue::Inline(&value));
+        self.block.add(separator, EntryKind::Put, EntryValue::Inline(&value));
     }
 }
 
 /// The shortest key that is at least `left` and less than `right`, which is greater than `left`.
 fn separator(left: &[u8], right: &[u8]) -> Vec<u8> {
-    let shared = left
-        .iter()
-        .zip(right)
-        .take_while(|(left, right)| left == right)
-        .count();
+    let shared = left.iter().zip(right).take_while(|(left, right)| left == right).count();
     let (Some(&left_byte), Some(&right_byte)) = (left.get(shared), right.get(shared)) else {
         return left.to_vec();
     };
@@ -107,10 +93,7 @@ fn separator(left: &[u8], right: &[u8]) -> Vec<u8> {
         return right[..=shared].to_vec();
     }
     // `right` ends with the byte above `left`'s, so what is wanted begins like `left` up to there.
-    let rest = left
-        .iter()
-        .skip(shared + 1)
-        .position(|&byte| byte != u8::MAX);
+    let rest = left.iter().skip(shared + 1).position(|&byte| byte != u8::MAX);
     match rest.map(|at| shared + 1 + at) {
         Some(at) if at + 1 < left.len() => raised(left, at),
         _ => left.to_vec(),
@@ -167,11 +150,7 @@ mod tests {
             let (left, right) = (&pair[0], &pair[pair.len() - 1]);
             let found = separator(left, right);
             assert!(found >= *left && found < *right);
-            let best = keys
-                .iter()
-                .filter(|key| *key >= left && *key < right)
-                .map(Vec::len)
-                .min();
+            let best = keys.iter().filter(|key| *key >= left && *key < right).map(Vec::len).min();
             assert!(found.len() <= best.unwrap(), "{left:?} {right:?} {found:?}");
         }
     }

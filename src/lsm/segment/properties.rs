@@ -96,9 +96,9 @@ impl Properties {
         let expected = reader.u64()?;
         let found = checksum(segment.0, offset, summed);
         if found != expected {
-            return Err(reader.error(format_args!(
-                "checksum {found:016x}, {expected:016x} expected"
-            )));
+            return Err(
+                reader.error(format_args!("checksum {found:016x}, {expected:016x} expected"))
+            );
         }
         let mut reader = ByteReader::new("segment properties", summed);
         let properties = Properties {

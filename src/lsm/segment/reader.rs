@@ -22,6 +22,7 @@ use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, VALUE_BYTES_MAX};
+use crate::lsm::space::ExtentLease;
 use crate::lsm::storage::Storage;
 
 /// Longer external values are read anew each time: one of them is not worth the blocks it would evict.
@@ -33,7 +34,7 @@ pub(crate) struct Segment {
     storage: Arc<dyn Storage>,
     cache: Arc<BlockCache>,
     summary: SegmentSummary,
-    extent: Extent,
+    lease: ExtentLease,
     directory: OnceLock<Directory>,
 }
 
@@ -47,20 +48,14 @@ pub(super) struct Directory {
 }
 
 impl Segment {
-    /// The segment that `summary` describes and `extent` holds.
+    /// The segment that `summary` describes; its pages are given back with the segment.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         cache: Arc<BlockCache>,
         summary: SegmentSummary,
-        extent: Extent,
+        lease: ExtentLease,
     ) -> Self {
-        Segment {
-            storage,
-            cache,
-            summary,
-            extent,
-            directory: OnceLock::new(),
-        }
+        Segment { storage, cache, summary, lease, directory: OnceLock::new() }
     }
 
     /// What the manifest knows of the segment.
@@ -70,7 +65,12 @@ impl Segment {
 
     /// Where the segment stands in the file.
     pub(crate) fn extent(&self) -> Extent {
-        self.extent
+        self.lease.extent()
+    }
+
+    /// Notes that the log or a root may name the segment from now on.
+    pub(crate) fn publish(&self) {
+        self.lease.publish();
     }
 
     /// The entry of `key`.
@@ -119,9 +119,7 @@ impl Segment {
         let footer = Footer::decode(&footer, id, bytes)?;
         let tail = self.read(footer.index_offset, footer_offset - footer.index_offset)?;
         // `Footer::decode` checked that the two parts fill what was read.
-        let index_len = usize::try_from(footer.index_bytes)
-            .unwrap_or(usize::MAX)
-            .min(tail.len());
+        let index_len = usize::try_from(footer.index_bytes).unwrap_or(usize::MAX).min(tail.len());
         let properties = tail.slice(index_len..);
         let properties = Properties::decode(&properties, id, footer.properties_offset)?;
         if properties.summary(bytes) != self.summary {
@@ -131,11 +129,7 @@ impl Segment {
             ));
         }
         let index = Block::parse(open(&tail.slice(..index_len), id, footer.index_offset)?)?;
-        Ok(Directory {
-            index,
-            index_offset: footer.index_offset,
-            counts: properties.counts,
-        })
+        Ok(Directory { index, index_offset: footer.index_offset, counts: properties.counts })
     }
 
     /// The leaf block at `handle`, from the cache if it is there.
@@ -170,8 +164,7 @@ impl Segment {
             return Ok(bytes);
         }
         let bytes = self.read_value(value)?;
-        self.cache
-            .insert(self.summary.id, value.offset, bytes.clone());
+        self.cache.insert(self.summary.id, value.offset, bytes.clone());
         Ok(bytes)
     }
 
@@ -181,10 +174,7 @@ impl Segment {
         let found = checksum(self.summary.id.0, value.offset, &stored);
         if found != value.checksum {
             return Err(Error::corruption(
-                format!(
-                    "value: checksum {found:016x}, {:016x} expected",
-                    value.checksum
-                ),
+                format!("value: checksum {found:016x}, {:016x} expected", value.checksum),
                 value.offset,
             ));
         }
@@ -205,8 +195,8 @@ impl Segment {
             .storage
             .len_bytes()
             .map_err(|source| Error::io("asking for the length of the file", source))?;
-        let end = self.extent.offset().checked_add(bytes);
-        if bytes >= FOOTER_BYTES && bytes <= self.extent.bytes() && end <= Some(file_bytes) {
+        let end = self.extent().offset().checked_add(bytes);
+        if bytes >= FOOTER_BYTES && bytes <= self.extent().bytes() && end <= Some(file_bytes) {
             return Ok(());
         }
         Err(Error::corruption(
@@ -231,20 +221,15 @@ impl Segment {
         let memory_len = usize::try_from(len)
             .map_err(|_| Error::corruption(format!("{len} bytes do not fit in memory"), offset))?;
         let mut buffer = vec![0; memory_len];
-        self.storage
-            .read_at(self.extent.offset() + offset, &mut buffer)
-            .map_err(|source| {
-                Error::io(
-                    format!("reading {len} bytes at byte {offset} of {self}"),
-                    source,
-                )
-            })?;
+        self.storage.read_at(self.extent().offset() + offset, &mut buffer).map_err(|source| {
+            Error::io(format!("reading {len} bytes at byte {offset} of {self}"), source)
+        })?;
         Ok(Bytes::from(buffer))
     }
 }
 
 impl std::fmt::Display for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "segment {}, {}", self.summary.id, self.extent)
+        write!(f, "segment {}, {}", self.summary.id, self.extent())
     }
 }

@@ -75,9 +75,7 @@ pub(super) fn put_key(out: &mut Vec<u8>, key: &[u8]) {
 pub(super) fn key(reader: &mut ByteReader<'_>) -> Result<Bytes> {
     let len = reader.varint_usize()?;
     if len > KEY_BYTES_MAX {
-        return Err(reader.error(format_args!(
-            "a key of {len} bytes is longer than any may be"
-        )));
+        return Err(reader.error(format_args!("a key of {len} bytes is longer than any may be")));
     }
     Ok(Bytes::copy_from_slice(reader.take(len)?))
 }
@@ -118,28 +116,9 @@ mod tests {
             SegmentSummary::decode(&mut reader).inspect(|_| assert_eq!(reader.rest(), [0xEE]))
         };
         assert_eq!(decode(&summary).unwrap(), summary);
-        assert!(
-            decode(&SegmentSummary {
-                entries: 6,
-                ..summary.clone()
-            })
-            .is_err()
-        );
-        assert!(
-            decode(&SegmentSummary {
-                entries: 0,
-                tombstones: 0,
-                ..summary.clone()
-            })
-            .is_err()
-        );
+        assert!(decode(&SegmentSummary { entries: 6, ..summary.clone() }).is_err());
+        assert!(decode(&SegmentSummary { entries: 0, tombstones: 0, ..summary.clone() }).is_err());
         let smallest = Bytes::from_static(b"zzz");
-        assert!(
-            decode(&SegmentSummary {
-                smallest,
-                ..summary
-            })
-            .is_err()
-        );
+        assert!(decode(&SegmentSummary { smallest, ..summary }).is_err());
     }
 }

@@ -17,6 +17,7 @@ use crate::lsm::codec::ByteReader;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, SegmentId, pages_for};
+use crate::lsm::space::{ExtentLease, Space};
 use crate::lsm::storage::{MemoryStorage, Storage};
 
 type Value = (EntryKind, Vec<u8>);
@@ -77,18 +78,15 @@ fn write(model: &Model, layout: &SegmentLayout) -> (Vec<u8>, SegmentSummary) {
 /// A segment whose extent starts at page 2 of a storage with no byte too many.
 fn segment(stream: &[u8], summary: &SegmentSummary) -> Arc<Segment> {
     let storage = MemoryStorage::default();
-    let extent = Extent {
-        start: 2,
-        pages: pages_for(summary.bytes),
-    };
+    let extent = Extent { start: 2, pages: pages_for(summary.bytes) };
     storage.write_at(extent.offset(), stream).unwrap();
     let cache = Arc::new(BlockCache::new(64 << 10));
-    Arc::new(Segment::new(
-        Arc::new(storage),
-        cache,
-        summary.clone(),
-        extent,
-    ))
+    Arc::new(Segment::new(Arc::new(storage), cache, summary.clone(), lease(extent)))
+}
+
+/// The pages of `extent` in a file of their own.
+fn lease(extent: Extent) -> ExtentLease {
+    Space::new(&[], extent.end(), 1).adopt(extent).unwrap()
 }
 
 fn entry(cursor: &SegmentCursor) -> Option<Entry> {
@@ -96,10 +94,7 @@ fn entry(cursor: &SegmentCursor) -> Option<Entry> {
         assert!(cursor.key().is_empty());
         return None;
     }
-    Some((
-        cursor.key().to_vec(),
-        (cursor.kind(), cursor.value().unwrap().to_vec()),
-    ))
+    Some((cursor.key().to_vec(), (cursor.kind(), cursor.value().unwrap().to_vec())))
 }
 
 fn owned(found: Option<(&Vec<u8>, &Value)>) -> Option<Entry> {
@@ -116,20 +111,13 @@ fn random_key(rng: &mut fastrand::Rng) -> Vec<u8> {
     };
     let byte = rng.u8(..);
     let tail = len.min(12);
-    let tail = (0..tail)
-        .map(|_| alphabet[rng.usize(0..alphabet.len())])
-        .collect::<Vec<_>>();
+    let tail = (0..tail).map(|_| alphabet[rng.usize(0..alphabet.len())]).collect::<Vec<_>>();
     [vec![byte % 3; len - tail.len()], tail].concat()
 }
 
 fn random_model(rng: &mut fastrand::Rng, len: usize, value_bytes_max: usize) -> Model {
     let entry = |rng: &mut fastrand::Rng| {
-        let kind = [
-            EntryKind::Put,
-            EntryKind::Put,
-            EntryKind::Merge,
-            EntryKind::Delete,
-        ];
+        let kind = [EntryKind::Put, EntryKind::Put, EntryKind::Merge, EntryKind::Delete];
         let kind = kind[rng.usize(0..4)];
         let len = match (kind, rng.u32(0..20)) {
             (EntryKind::Delete, _) => 0,
@@ -138,9 +126,7 @@ fn random_model(rng: &mut fastrand::Rng, len: usize, value_bytes_max: usize) -> 
         };
         let byte = rng.u8(..);
         let noisy = rng.bool();
-        let value = (0..len)
-            .map(|_| if noisy { rng.u8(..) } else { byte })
-            .collect();
+        let value = (0..len).map(|_| if noisy { rng.u8(..) } else { byte }).collect();
         (random_key(rng), (kind, value))
     };
     (0..len).map(|_| entry(rng)).collect()
@@ -149,10 +135,7 @@ fn random_model(rng: &mut fastrand::Rng, len: usize, value_bytes_max: usize) -> 
 fn compare(model: &Model, segment: &Arc<Segment>, rng: &mut fastrand::Rng) {
     let counts = segment.verify().unwrap();
     assert_eq!(counts.entries, model.len() as u64);
-    let raw_bytes = model
-        .iter()
-        .map(|(key, (_, value))| key.len() + value.len())
-        .sum::<usize>();
+    let raw_bytes = model.iter().map(|(key, (_, value))| key.len() + value.len()).sum::<usize>();
     assert_eq!(counts.raw_bytes, raw_bytes as u64);
 
     let mut cursor = segment.cursor();
@@ -187,25 +170,16 @@ fn compare(model: &Model, segment: &Arc<Segment>, rng: &mut fastrand::Rng) {
             }
             key
         };
-        let found = segment
-            .get(&key)
-            .unwrap()
-            .map(|(kind, value)| (kind, value.to_vec()));
+        let found = segment.get(&key).unwrap().map(|(kind, value)| (kind, value.to_vec()));
         assert_eq!(found.as_ref(), model.get(&key));
         cursor.seek_ge(&key).unwrap();
         assert_eq!(entry(&cursor), owned(model.range(key.clone()..).next()));
         if cursor.valid() && rng.bool() {
             cursor.prev().unwrap();
-            assert_eq!(
-                entry(&cursor),
-                owned(model.range(..key.clone()).next_back())
-            );
+            assert_eq!(entry(&cursor), owned(model.range(..key.clone()).next_back()));
         }
         cursor.seek_le(&key).unwrap();
-        assert_eq!(
-            entry(&cursor),
-            owned(model.range(..=key.clone()).next_back())
-        );
+        assert_eq!(entry(&cursor), owned(model.range(..=key.clone()).next_back()));
         if cursor.valid() {
             cursor.next().unwrap();
             let behind = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
@@ -232,10 +206,7 @@ fn an_entry_longer_than_a_block_stands_alone() {
     for key in [&b"a"[..], b"b", b"c"] {
         model.insert(key.to_vec(), (EntryKind::Put, vec![1; 500]));
     }
-    let layout = SegmentLayout {
-        value_bytes_inline_max: 1000,
-        ..TINY
-    };
+    let layout = SegmentLayout { value_bytes_inline_max: 1000, ..TINY };
     let (stream, summary) = write(&model, &layout);
     assert_eq!(segment(&stream, &summary).verify().unwrap().leaf_blocks, 3);
 }
@@ -263,15 +234,12 @@ fn a_copied_segment_reads_the_same_elsewhere() {
     let model = random_model(&mut rng, 100, 5000);
     let (stream, summary) = write(&model, &TINY);
     let storage = MemoryStorage::default();
-    let extent = Extent {
-        start: 77,
-        pages: pages_for(summary.bytes) + 3,
-    };
+    let extent = Extent { start: 77, pages: pages_for(summary.bytes) + 3 };
     storage.write_at(extent.offset(), &stream).unwrap();
     let cache = Arc::new(BlockCache::new(0));
     compare(
         &model,
-        &Arc::new(Segment::new(Arc::new(storage), cache, summary, extent)),
+        &Arc::new(Segment::new(Arc::new(storage), cache, summary, lease(extent))),
         &mut rng,
     );
 }
@@ -296,20 +264,10 @@ fn every_flipped_bit_gives_an_error_or_the_same_content() {
             let key = format!("river {number:02}").into_bytes();
             let kinds = [EntryKind::Put, EntryKind::Merge, EntryKind::Delete];
             let kind = kinds[usize::from(number) % 3];
-            let len = if kind == EntryKind::Delete {
-                0
-            } else {
-                usize::from(number) * 6
-            };
+            let len = if kind == EntryKind::Delete { 0 } else { usize::from(number) * 6 };
             model.insert(key, (kind, vec![number; len]));
         }
-        let (stream, summary) = write(
-            &model,
-            &SegmentLayout {
-                compression,
-                ..TINY
-            },
-        );
+        let (stream, summary) = write(&model, &SegmentLayout { compression, ..TINY });
         let intact = read_all(&segment(&stream, &summary)).unwrap();
         assert_eq!(intact.len(), model.len());
         let mut harmless = 0;
@@ -329,10 +287,7 @@ fn every_flipped_bit_gives_an_error_or_the_same_content() {
                 (read, verified) => panic!("bit {bit}: {read:?} but {verified:?}"),
             }
         }
-        assert!(
-            harmless < stream.len() * 8 / 4,
-            "only padding is not covered: {harmless}"
-        );
+        assert!(harmless < stream.len() * 8 / 4, "only padding is not covered: {harmless}");
     }
 }
 
@@ -344,18 +299,9 @@ fn forged_leaves_with_right_checksums_never_panic_a_reader() {
         let len = usize::from(number) * 2;
         model.insert(vec![b'k', number], (EntryKind::Put, vec![number; len]));
     }
-    let layout = SegmentLayout {
-        block_bytes: 200,
-        ..TINY
-    };
+    let layout = SegmentLayout { block_bytes: 200, ..TINY };
     let (stream, summary) = write(&model, &layout);
-    let mut index = BlockCursor::new(
-        segment(&stream, &summary)
-            .directory()
-            .unwrap()
-            .index
-            .clone(),
-    );
+    let mut index = BlockCursor::new(segment(&stream, &summary).directory().unwrap().index.clone());
     let mut leaves = Vec::new();
     index.first().unwrap();
     while index.valid() {
@@ -373,13 +319,7 @@ fn forged_leaves_with_right_checksums_never_panic_a_reader() {
             raw[at] ^= 1 << rng.u32(0..8);
         }
         let mut sealed = Vec::new();
-        seal(
-            &raw,
-            Compression::None,
-            summary.id,
-            leaf.offset,
-            &mut sealed,
-        );
+        seal(&raw, Compression::None, summary.id, leaf.offset, &mut sealed);
         let mut forged = stream.clone();
         forged[start..end].copy_from_slice(&sealed);
         let segment = segment(&forged, &summary);
@@ -396,10 +336,7 @@ fn forged_leaves_with_right_checksums_never_panic_a_reader() {
         }
         assert!(!cursor.valid());
     }
-    assert!(
-        failed_reads > 500 && failed_checks > failed_reads,
-        "{failed_reads} {failed_checks}"
-    );
+    assert!(failed_reads > 500 && failed_checks > failed_reads, "{failed_reads} {failed_checks}");
 }
 
 #[test]
@@ -407,49 +344,22 @@ fn a_summary_that_does_not_fit_the_bytes_is_corruption() {
     let model = Model::from([(b"k".to_vec(), (EntryKind::Put, b"v".to_vec()))]);
     let (stream, summary) = write(&model, &ORDINARY);
     let wrong = [
-        SegmentSummary {
-            id: SegmentId(8),
-            ..summary.clone()
-        },
-        SegmentSummary {
-            keyspace: KeyspaceId(1),
-            ..summary.clone()
-        },
-        SegmentSummary {
-            entries: 2,
-            ..summary.clone()
-        },
-        SegmentSummary {
-            greatest: Bytes::from_static(b"l"),
-            ..summary.clone()
-        },
-        SegmentSummary {
-            bytes: summary.bytes - 1,
-            ..summary.clone()
-        },
-        SegmentSummary {
-            bytes: summary.bytes + 1,
-            ..summary.clone()
-        },
-        SegmentSummary {
-            bytes: 0,
-            ..summary.clone()
-        },
-        SegmentSummary {
-            bytes: u64::MAX,
-            ..summary.clone()
-        },
-        SegmentSummary {
-            commits: (CommitNo(3), CommitNo(8)),
-            ..summary.clone()
-        },
+        SegmentSummary { id: SegmentId(8), ..summary.clone() },
+        SegmentSummary { keyspace: KeyspaceId(1), ..summary.clone() },
+        SegmentSummary { entries: 2, ..summary.clone() },
+        SegmentSummary { greatest: Bytes::from_static(b"l"), ..summary.clone() },
+        SegmentSummary { bytes: summary.bytes - 1, ..summary.clone() },
+        SegmentSummary { bytes: summary.bytes + 1, ..summary.clone() },
+        SegmentSummary { bytes: 0, ..summary.clone() },
+        SegmentSummary { bytes: u64::MAX, ..summary.clone() },
+        SegmentSummary { commits: (CommitNo(3), CommitNo(8)), ..summary.clone() },
     ];
     for wrong in wrong {
         let storage = MemoryStorage::default();
         let extent = Extent { start: 0, pages: 1 };
         storage.write_at(0, &stream).unwrap();
         let cache = Arc::new(BlockCache::new(0));
-        let segment = Segment::new(Arc::new(storage), cache, wrong.clone(), extent);
+        let segment = Segment::new(Arc::new(storage), cache, wrong.clone(), lease(extent));
         assert!(segment.get(b"k").unwrap_err().is_corruption(), "{wrong:?}");
     }
     let mut encoded = Vec::new();
@@ -473,10 +383,7 @@ fn what_is_too_long_is_refused_and_the_writer_goes_on() {
 #[test]
 fn the_page_on_segments_shows_the_bytes_of_this_segment() {
     let model = Model::from([
-        (
-            b"gold".to_vec(),
-            (EntryKind::Put, b"settles where the river slows".to_vec()),
-        ),
+        (b"gold".to_vec(), (EntryKind::Put, b"settles where the river slows".to_vec())),
         (b"silt".to_vec(), (EntryKind::Delete, Vec::new())),
     ]);
     let (stream, _) = write(&model, &TINY);

@@ -79,24 +79,11 @@ impl SegmentWriter {
             return Err(Error::ValueTooLong { bytes: value.len() });
         }
         let is_first = self.counts.entries == 0;
-        assert!(
-            is_first || key > self.leaf.last_key(),
-            "keys of a segment strictly ascend"
-        );
-        assert!(
-            kind != EntryKind::Delete || value.is_empty(),
-            "a tombstone has no value"
-        );
+        assert!(is_first || key > self.leaf.last_key(), "keys of a segment strictly ascend");
+        assert!(kind != EntryKind::Delete || value.is_empty(), "a tombstone has no value");
 
         let inline = value.len() <= self.layout.value_bytes_inline_max as usize;
-        self.make_room(
-            key,
-            if inline {
-                value.len()
-            } else {
-                EXTERNAL_BYTES_MAX
-            },
-        );
+        self.make_room(key, if inline { value.len() } else { EXTERNAL_BYTES_MAX });
         if is_first {
             self.smallest = Bytes::copy_from_slice(key);
         }
@@ -117,11 +104,8 @@ impl SegmentWriter {
 
     /// Bytes of the stream so far, the open leaf block included, index and what follows it not.
     pub(crate) fn bytes(&self) -> u64 {
-        let open_bytes = if self.leaf.is_empty() {
-            0
-        } else {
-            self.leaf.raw_bytes() + TRAILER_BYTES
-        };
+        let open_bytes =
+            if self.leaf.is_empty() { 0 } else { self.leaf.raw_bytes() + TRAILER_BYTES };
         self.offset() + open_bytes as u64
     }
 
@@ -154,13 +138,7 @@ impl SegmentWriter {
         let index_offset = self.offset();
         let greatest = Bytes::copy_from_slice(self.leaf.last_key());
         let index = self.index.finish(&greatest);
-        seal(
-            index,
-            self.layout.compression,
-            self.id,
-            index_offset,
-            &mut self.output,
-        );
+        seal(index, self.layout.compression, self.id, index_offset, &mut self.output);
 
         let properties_offset = self.offset();
         let properties = Properties {
@@ -180,11 +158,7 @@ impl SegmentWriter {
             properties_bytes: self.offset() - properties_offset,
         };
         footer.encode(self.id, &mut self.output);
-        assert_eq!(
-            footer.total_bytes(),
-            self.offset(),
-            "the footer ends the segment"
-        );
+        assert_eq!(footer.total_bytes(), self.offset(), "the footer ends the segment");
         let summary = properties.summary(self.offset());
         (self.output, summary)
     }
@@ -205,18 +179,9 @@ impl SegmentWriter {
     fn end_leaf(&mut self) {
         let offset = self.offset();
         let raw = self.leaf.finish();
-        seal(
-            raw,
-            self.layout.compression,
-            self.id,
-            offset,
-            &mut self.output,
-        );
+        seal(raw, self.layout.compression, self.id, offset, &mut self.output);
         self.leaf.clear();
-        self.index.leaf_ended(LeafHandle {
-            offset,
-            bytes: self.offset() - offset,
-        });
+        self.index.leaf_ended(LeafHandle { offset, bytes: self.offset() - offset });
         self.counts.leaf_blocks += 1;
     }
 

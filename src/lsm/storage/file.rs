@@ -168,10 +168,7 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
         // Some network file systems cannot sync a folder; their server keeps the name.
         Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
-            ) =>
+            if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
         {
             Ok(())
         }
@@ -181,10 +178,7 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
 
 /// Windows writes the name with the file.
 #[cfg(not(unix))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the same face as on unix, where it can fail"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "the same face as on unix, where it can fail")]
 fn sync_folder_of(_path: &Path) -> io::Result<()> {
     Ok(())
 }
@@ -267,14 +261,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let link = folder.path().join("link.alv");
         std::os::unix::fs::symlink(folder.path().join("target.alv"), &link).unwrap();
-        FileStorage::open(&link)
-            .unwrap()
-            .write_at(0, b"gold")
-            .unwrap();
-        assert_eq!(
-            std::fs::read(folder.path().join("target.alv")).unwrap(),
-            b"gold"
-        );
+        FileStorage::open(&link).unwrap().write_at(0, b"gold").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("target.alv")).unwrap(), b"gold");
     }
 
     #[test]

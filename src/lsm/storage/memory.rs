@@ -63,10 +63,7 @@ impl Storage for MemoryStorage {
         }
         let slabs = self.shared();
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        if start
-            .checked_add(buffer.len())
-            .is_none_or(|end| end > slabs.len_bytes)
-        {
+        if start.checked_add(buffer.len()).is_none_or(|end| end > slabs.len_bytes) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         slabs.read(start, buffer);
@@ -78,9 +75,7 @@ impl Storage for MemoryStorage {
             return Ok(());
         }
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let end = start
-            .checked_add(bytes.len())
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        let end = start.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         let mut slabs = self.exclusive();
         if end > slabs.len_bytes {
             slabs.set_len(end)?;
@@ -134,9 +129,7 @@ impl Slabs {
         let count = len_bytes.div_ceil(SLAB_BYTES);
         let missing = count.saturating_sub(self.slabs.len());
         // A length from nowhere is an error to report, not an abort.
-        self.slabs
-            .try_reserve(missing)
-            .map_err(|_| io::ErrorKind::OutOfMemory)?;
+        self.slabs.try_reserve(missing).map_err(|_| io::ErrorKind::OutOfMemory)?;
         self.slabs.resize_with(count, || None);
         if len_bytes < self.len_bytes
             && let Some(Some(last)) = self.slabs.last_mut()
@@ -152,9 +145,7 @@ impl Slabs {
 impl fmt::Debug for MemoryStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let len_bytes = self.shared().len_bytes;
-        f.debug_struct("MemoryStorage")
-            .field("len_bytes", &len_bytes)
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryStorage").field("len_bytes", &len_bytes).finish_non_exhaustive()
     }
 }
 
@@ -166,9 +157,8 @@ mod tests {
     fn ranges_across_slabs_read_back_whole() {
         let storage = MemoryStorage::default();
         let mut rng = fastrand::Rng::with_seed(1);
-        let bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..))
-            .take(2 * SLAB_BYTES + 77)
-            .collect();
+        let bytes: Vec<u8> =
+            std::iter::repeat_with(|| rng.u8(..)).take(2 * SLAB_BYTES + 77).collect();
         let offset = SLAB_BYTES as u64 - 9;
         storage.write_at(offset, &bytes).unwrap();
         let mut found = vec![1; bytes.len()];

@@ -121,9 +121,7 @@ impl SimulatedStorage {
             read_failures: BTreeMap::new(),
             full_at_bytes: u64::MAX,
         };
-        SimulatedStorage {
-            device: Arc::new(Mutex::new(device)),
-        }
+        SimulatedStorage { device: Arc::new(Mutex::new(device)) }
     }
 
     /// Lets the power go while operation `op` runs: it fails, whole or in part undone, and so does
@@ -177,10 +175,7 @@ impl SimulatedStorage {
         assert!(bit < 8, "a byte has bits 0 to 7, not {bit}");
         let mut device = self.lock();
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        assert!(
-            offset < device.bytes.len(),
-            "byte {offset} is not within the storage"
-        );
+        assert!(offset < device.bytes.len(), "byte {offset} is not within the storage");
         device.bytes[offset] ^= 1 << bit;
         if let Some(doubt) = device.doubts.get_mut(&(offset / SECTOR_BYTES)) {
             for sector in &mut doubt.older {
@@ -234,19 +229,13 @@ impl Storage for SimulatedStorage {
         let mut device = self.lock();
         let outcome = device.begin()?;
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        start
-            .checked_add(bytes.len())
-            .ok_or(io::ErrorKind::FileTooLarge)?;
+        start.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         let fitting = device.fitting(start, bytes);
         device.reserve(start + fitting.len())?;
         match outcome {
             Outcome::Done => {
                 device.write(start, fitting);
-                if fitting.len() < bytes.len() {
-                    Err(full())
-                } else {
-                    Ok(())
-                }
+                if fitting.len() < bytes.len() { Err(full()) } else { Ok(()) }
             }
             // All of it is in doubt now; what survives is drawn by `after_power_cut`.
             Outcome::PowerCut => {
@@ -329,11 +318,7 @@ impl Device {
     }
 
     fn check_power(&self) -> io::Result<()> {
-        if self.power_is_off() {
-            Err(power_is_off())
-        } else {
-            Ok(())
-        }
+        if self.power_is_off() { Err(power_is_off()) } else { Ok(()) }
     }
 
     /// The front part of a write for which there is room.
@@ -347,9 +332,7 @@ impl Device {
     /// Makes an absurd length, as a damaged file may ask for, an error instead of an abort.
     fn reserve(&mut self, len: usize) -> io::Result<()> {
         let missing = len.saturating_sub(self.bytes.len());
-        self.bytes
-            .try_reserve(missing)
-            .map_err(|_| io::ErrorKind::OutOfMemory.into())
+        self.bytes.try_reserve(missing).map_err(|_| io::ErrorKind::OutOfMemory.into())
     }
 
     fn write(&mut self, start: usize, bytes: &[u8]) {
@@ -428,10 +411,7 @@ impl Device {
         let mut chance = Chance(seed);
         // Independent coins alone would almost never keep, or lose, the whole of a large write.
         let fate = chance.fate();
-        let len = chance
-            .pick(fate, &self.lengths.older)
-            .copied()
-            .unwrap_or(self.bytes.len());
+        let len = chance.pick(fate, &self.lengths.older).copied().unwrap_or(self.bytes.len());
         let mut bytes = self.bytes.clone();
         bytes.resize(len, 0);
         for (number, doubt) in &self.doubts {
@@ -447,10 +427,7 @@ impl Device {
 
 impl<T> Default for Doubt<T> {
     fn default() -> Self {
-        Doubt {
-            older: Vec::new(),
-            dirty: false,
-        }
+        Doubt { older: Vec::new(), dirty: false }
     }
 }
 
@@ -498,9 +475,7 @@ impl Chance {
         match self.below(8) {
             0 => Fate::KeepAll,
             1 => Fate::LoseAll,
-            2 | 3 => Fate::Mixed {
-                lost: 1 + self.below(255),
-            },
+            2 | 3 => Fate::Mixed { lost: 1 + self.below(255) },
             _ => Fate::Mixed { lost: 128 },
         }
     }
@@ -512,11 +487,7 @@ impl Chance {
             Fate::LoseAll => older.first(),
             Fate::Mixed { lost } => {
                 let any = usize::try_from(self.below((older.len() as u64).max(1))).ok()?;
-                if self.below(256) < lost {
-                    older.get(any)
-                } else {
-                    None
-                }
+                if self.below(256) < lost { older.get(any) } else { None }
             }
         }
     }

@@ -64,19 +64,11 @@ fn agrees_with_a_vector(storage: &dyn Storage, seed: u64, steps: usize) {
                     assert!(found == expected, "seed {seed} step {step}");
                 } else {
                     let kind = result.unwrap_err().kind();
-                    assert_eq!(
-                        kind,
-                        io::ErrorKind::UnexpectedEof,
-                        "seed {seed} step {step}"
-                    );
+                    assert_eq!(kind, io::ErrorKind::UnexpectedEof, "seed {seed} step {step}");
                 }
             }
         }
-        assert_eq!(
-            storage.len_bytes().unwrap(),
-            model.len() as u64,
-            "seed {seed} step {step}"
-        );
+        assert_eq!(storage.len_bytes().unwrap(), model.len() as u64, "seed {seed} step {step}");
     }
     let mut found = vec![0; model.len()];
     storage.read_at(0, &mut found).unwrap();

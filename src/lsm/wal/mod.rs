@@ -11,7 +11,7 @@ use super::error::{Error, Result};
 use super::ids::{Extent, PAGE_BYTES};
 use super::storage::Storage;
 
-pub(crate) use reader::{Log, LogRecord};
+pub(crate) use reader::Log;
 pub(crate) use writer::LogWriter;
 
 const EXTENT_MAGIC: &[u8; 8] = b"ALVLOG\0\0";
@@ -88,7 +88,8 @@ fn read_extent_header(storage: &dyn Storage, start: u64) -> Result<Option<(u64, 
     let (sequence, pages) = (reader.u64()?, reader.u64()?);
     let sum = checksum(start, sequence, bytes.get(..EXTENT_HEADER_BYTES - 8).unwrap_or_default());
     let whole = magic && reader.u64()? == sum;
-    Ok(whole.then_some((sequence, Extent { start, pages })))
+    let extent = Extent::checked(start, pages);
+    Ok(extent.filter(|_| whole).map(|extent| (sequence, extent)))
 }
 
 /// Where the record behind one of `payload` bytes at `offset` begins.
@@ -139,7 +140,7 @@ fn record_checksum(at: &LogPosition, covered: &[u8]) -> u64 {
 /// Decodes a link's payload.
 fn decode_link(payload: &Bytes) -> Result<Extent> {
     let mut reader = ByteReader::new("log link", payload);
-    let extent = Extent { start: reader.u64()?, pages: reader.u64()? };
+    let extent = Extent::checked(reader.u64()?, reader.u64()?);
     reader.expect_end()?;
-    Ok(extent)
+    extent.ok_or_else(|| reader.error("the next extent's place is impossible"))
 }

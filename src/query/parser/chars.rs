@@ -44,9 +44,7 @@ fn quote(c: char) -> Option<(QuoteClass, Opens)> {
 
 /// The class of the phrase that `c` opens where a word could begin.
 pub(super) fn opens_at_start(c: char) -> Option<QuoteClass> {
-    quote(c)
-        .filter(|&(_, opens)| opens != Opens::Never)
-        .map(|(class, _)| class)
+    quote(c).filter(|&(_, opens)| opens != Opens::Never).map(|(class, _)| class)
 }
 
 /// Whether `c` ends a word by opening a phrase, given the character of the word before it.

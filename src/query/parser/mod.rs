@@ -95,10 +95,7 @@ impl From<String> for ParsedQuery {
 
 impl From<Query> for ParsedQuery {
     fn from(query: Query) -> Self {
-        Self {
-            query,
-            warnings: Vec::new(),
-        }
+        Self { query, warnings: Vec::new() }
     }
 }
 

@@ -64,10 +64,6 @@ fn write_phrase(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     } else if free(QuoteClass::Corner) {
         write!(f, "「{text}」")
     } else {
-        write!(
-            f,
-            "\"{}\"",
-            text.replace(|c| closes(c, QuoteClass::Double), " ")
-        )
+        write!(f, "\"{}\"", text.replace(|c| closes(c, QuoteClass::Double), " "))
     }
 }

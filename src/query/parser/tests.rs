@@ -38,12 +38,7 @@ fn unescape(input: &str) -> String {
 
 /// Writes a parsed query the way `cases.txt` does.
 fn describe(text: &str, parsed: &ParsedQuery) -> String {
-    let clauses: Vec<_> = parsed
-        .query
-        .clauses
-        .iter()
-        .map(|c| describe_clause(text, c))
-        .collect();
+    let clauses: Vec<_> = parsed.query.clauses.iter().map(|c| describe_clause(text, c)).collect();
     let mut out = clauses.join(" | ");
     for (index, warning) in parsed.warnings.iter().enumerate() {
         out += match (index, out.is_empty()) {
@@ -67,11 +62,7 @@ fn describe_clause(text: &str, clause: &Clause) -> String {
         Occur::Must => '+',
         Occur::MustNot => '-',
     };
-    let field = clause
-        .field
-        .as_ref()
-        .map(|field| format!("{field}: "))
-        .unwrap_or_default();
+    let field = clause.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
     let pattern = match &clause.pattern {
         Pattern::Words(text) => text.clone(),
         Pattern::Phrase(text) => format!("[{}]", text.replace('\0', "\\0")),
@@ -97,11 +88,8 @@ fn every_case_of_the_table_is_read_as_it_says() {
         let found = describe(&text, &Query::user(&text));
         if found != expected.trim() {
             let line = index + 1;
-            writeln!(
-                failures,
-                "line {line}: {text:?}\n  expected {expected}\n  found     {found}"
-            )
-            .expect("writing to a string");
+            writeln!(failures, "line {line}: {text:?}\n  expected {expected}\n  found     {found}")
+                .expect("writing to a string");
         }
         assert_laws(&text);
         count += 1;
@@ -132,11 +120,7 @@ fn assert_laws(text: &str) {
     let printed = parsed.query.to_string();
     if printed.len() <= TEXT_BYTES_MAX {
         let again = Query::user(&printed);
-        assert_eq!(
-            without_spans(again.query),
-            without_spans(parsed.query),
-            "{text:?} {printed:?}"
-        );
+        assert_eq!(without_spans(again.query), without_spans(parsed.query), "{text:?} {printed:?}");
     }
 }
 
@@ -171,20 +155,12 @@ fn a_text_beyond_the_limit_is_cut_between_words_with_a_warning() {
     let text = "gold ".repeat(TEXT_BYTES_MAX / 5 + 1);
     let parsed = Query::user(&text);
     assert_eq!(parsed.query.clauses.len(), CLAUSES_MAX);
-    let kinds: Vec<_> = parsed
-        .warnings
-        .iter()
-        .map(|warning| &warning.kind)
-        .collect();
+    let kinds: Vec<_> = parsed.warnings.iter().map(|warning| &warning.kind).collect();
     assert_eq!(
         kinds,
         [
-            &WarningKind::TooManyClauses {
-                clauses_max: CLAUSES_MAX
-            },
-            &WarningKind::TextTooLong {
-                text_bytes_max: TEXT_BYTES_MAX
-            },
+            &WarningKind::TooManyClauses { clauses_max: CLAUSES_MAX },
+            &WarningKind::TextTooLong { text_bytes_max: TEXT_BYTES_MAX },
         ]
     );
     assert_eq!(parsed.warnings[0].span.start, 5 * CLAUSES_MAX);
@@ -198,9 +174,8 @@ fn a_text_beyond_the_limit_is_cut_between_words_with_a_warning() {
 
 #[test]
 fn long_runs_of_syntax_end_with_bounded_output() {
-    for part in [
-        "\"", "- ", "+-", "(", "a:", "a: ", "\"\"", "«", "「a", "-(a ", "\u{200f}", "a\"“",
-    ] {
+    for part in ["\"", "- ", "+-", "(", "a:", "a: ", "\"\"", "«", "「a", "-(a ", "\u{200f}", "a\"“"]
+    {
         assert_laws(&part.repeat(100_000 / part.len()));
     }
 }
@@ -208,10 +183,7 @@ fn long_runs_of_syntax_end_with_bounded_output() {
 #[test]
 fn the_number_of_clauses_at_the_limit_needs_no_warning() {
     let parsed = Query::user(&"a ".repeat(CLAUSES_MAX));
-    assert_eq!(
-        (parsed.query.clauses.len(), parsed.warnings.len()),
-        (CLAUSES_MAX, 0)
-    );
+    assert_eq!((parsed.query.clauses.len(), parsed.warnings.len()), (CLAUSES_MAX, 0));
 }
 
 #[test]
@@ -224,17 +196,9 @@ fn a_phrase_that_holds_quotes_prints_between_others() {
 #[test]
 fn a_clause_of_an_unknown_field_falls_back_to_text() {
     let parsed = Query::user("-note:gold +note:\"river bed\" plain");
-    let plain: Vec<_> = parsed
-        .query
-        .clauses
-        .iter()
-        .map(Clause::without_field)
-        .collect();
+    let plain: Vec<_> = parsed.query.clauses.iter().map(Clause::without_field).collect();
     assert_eq!(plain[0].pattern, Pattern::Words("note gold".to_owned()));
-    assert_eq!(
-        (plain[0].occur, plain[0].span.clone()),
-        (Occur::MustNot, 0..10)
-    );
+    assert_eq!((plain[0].occur, plain[0].span.clone()), (Occur::MustNot, 0..10));
     assert_eq!(plain[1].pattern, Pattern::Phrase("river bed".to_owned()));
     assert_eq!(plain[2], parsed.query.clauses[2]);
 }
@@ -246,13 +210,7 @@ fn a_query_and_its_warnings_survive_serde() {
     assert!(json.contains(
         r#"{"occur":"must","field":"title","pattern":{"words":"gold"},"span":{"start":0,"end":11}}"#
     ));
-    assert_eq!(
-        serde_json::from_str::<ParsedQuery>(&json).expect("reads back"),
-        parsed
-    );
+    assert_eq!(serde_json::from_str::<ParsedQuery>(&json).expect("reads back"), parsed);
     let built = serde_json::to_string(&Query::word("gold")).expect("serializes");
-    assert_eq!(
-        built,
-        r#"{"clauses":[{"occur":"should","pattern":{"words":"gold"}}]}"#
-    );
+    assert_eq!(built, r#"{"clauses":[{"occur":"should","pattern":{"words":"gold"}}]}"#);
 }

@@ -39,11 +39,7 @@ const CUT_BACK_BYTES_MAX: usize = 256;
 /// Reads the whole text.
 pub(super) fn parse(text: &str) -> ParsedQuery {
     let read = within_limit(text);
-    let mut parser = Parser {
-        text: read,
-        at: 0,
-        parsed: ParsedQuery::default(),
-    };
+    let mut parser = Parser { text: read, at: 0, parsed: ParsedQuery::default() };
     while parser.skip_to_clause() && parser.parsed.query.clauses.len() < CLAUSES_MAX {
         parser.clause();
     }
@@ -65,10 +61,7 @@ fn within_limit(text: &str) -> &str {
 
 /// The last character boundary at or before byte `at`.
 fn boundary_before(text: &str, at: usize) -> usize {
-    (0..=at)
-        .rev()
-        .find(|&at| text.is_char_boundary(at))
-        .unwrap_or(0)
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 struct Parser<'t> {
@@ -90,12 +83,7 @@ struct Prefix {
 
 impl Default for Prefix {
     fn default() -> Self {
-        Self {
-            occur: Occur::Should,
-            operators: None,
-            repeated: false,
-            parenthesis: None,
-        }
+        Self { occur: Occur::Should, operators: None, repeated: false, parenthesis: None }
     }
 }
 
@@ -134,13 +122,7 @@ impl<'t> Parser<'t> {
         self.at += text.len();
         self.bump();
         if is_searchable(text) {
-            self.push(
-                start,
-                prefix,
-                named,
-                quote_at,
-                Pattern::Phrase(text.trim().to_owned()),
-            );
+            self.push(start, prefix, named, quote_at, Pattern::Phrase(text.trim().to_owned()));
         } else if end.is_some() {
             self.warn(WarningKind::EmptyPhrase, quote_at..self.at);
         }
@@ -156,29 +138,15 @@ impl<'t> Parser<'t> {
         let (text, value) = (&self.text[word_at..self.at], &self.text[value_at..self.at]);
         let named = named.filter(|_| !value.starts_with(denies_field));
         if named.is_some() && is_searchable(value) {
-            return self.push(
-                start,
-                prefix,
-                named,
-                value_at,
-                Pattern::Words(value.to_owned()),
-            );
+            return self.push(start, prefix, named, value_at, Pattern::Words(value.to_owned()));
         }
         if is_searchable(text) {
-            self.push(
-                start,
-                prefix,
-                None,
-                value_at,
-                Pattern::Words(text.to_owned()),
-            );
+            self.push(start, prefix, None, value_at, Pattern::Words(text.to_owned()));
         } else if let Some(operators) = &prefix.operators {
             self.warn(WarningKind::LoneOperator, operators.clone());
         }
         if let Some((name, _)) = named {
-            let kind = WarningKind::MissingValue {
-                field: name.to_owned(),
-            };
+            let kind = WarningKind::MissingValue { field: name.to_owned() };
             self.warn(kind, word_at..self.at);
         }
     }
@@ -186,21 +154,14 @@ impl<'t> Parser<'t> {
     /// Consumes what stands in front of a word: parentheses, invisible marks, operators.
     fn prefix(&mut self) -> Prefix {
         // Right after a closing quote a plus or minus is a mere sign.
-        let glued = self.text[..self.at]
-            .chars()
-            .next_back()
-            .is_some_and(|c| !is_separator(c));
+        let glued = self.text[..self.at].chars().next_back().is_some_and(|c| !is_separator(c));
         let mut prefix = Prefix::default();
         while let Some(c) = self.peek() {
             let end = self.at + c.len_utf8();
             if let Some(occur) = chars::operator(c) {
                 let earlier = prefix.operators.as_ref().map(|range| range.start);
                 prefix.repeated = earlier.is_some();
-                prefix.occur = if prefix.repeated {
-                    Occur::Should
-                } else {
-                    occur
-                };
+                prefix.occur = if prefix.repeated { Occur::Should } else { occur };
                 prefix.operators = Some(earlier.unwrap_or(self.at)..end);
             } else if is_parenthesis(c) {
                 if prefix.operators.is_some() && prefix.parenthesis.is_none() {
@@ -287,17 +248,10 @@ impl<'t> Parser<'t> {
             warn(WarningKind::OnlyExclusions, 0..read);
         }
         if self.at < read {
-            warn(
-                WarningKind::TooManyClauses {
-                    clauses_max: CLAUSES_MAX,
-                },
-                self.at..read,
-            );
+            warn(WarningKind::TooManyClauses { clauses_max: CLAUSES_MAX }, self.at..read);
         }
         if read < text_bytes {
-            let kind = WarningKind::TextTooLong {
-                text_bytes_max: TEXT_BYTES_MAX,
-            };
+            let kind = WarningKind::TextTooLong { text_bytes_max: TEXT_BYTES_MAX };
             warn(kind, read..text_bytes);
         }
         parsed

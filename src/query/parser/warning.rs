@@ -107,10 +107,9 @@ impl fmt::Display for Warning {
                 "the parenthesis at byte {at} does not group: what stands before it applies to \
                  the next word only; repeat it before each word, as in `-one -two`"
             ),
-            WarningKind::OnlyExclusions => write!(
-                f,
-                "nothing matches because every clause excludes; add a word to search for"
-            ),
+            WarningKind::OnlyExclusions => {
+                write!(f, "nothing matches because every clause excludes; add a word to search for")
+            }
             WarningKind::TooManyClauses { clauses_max } => write!(
                 f,
                 "everything from byte {at} on was ignored because a query has at most \

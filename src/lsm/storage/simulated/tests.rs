@@ -13,31 +13,18 @@ fn filled(byte: u8, sectors: usize) -> Vec<u8> {
 
 /// The sector of a copy, zeros behind its end.
 fn sector_of(copy: &[u8], number: usize) -> Vec<u8> {
-    let mut sector: Vec<u8> = copy
-        .iter()
-        .copied()
-        .skip(number * SECTOR_BYTES)
-        .take(SECTOR_BYTES)
-        .collect();
+    let mut sector: Vec<u8> =
+        copy.iter().copied().skip(number * SECTOR_BYTES).take(SECTOR_BYTES).collect();
     sector.resize(SECTOR_BYTES, 0);
     sector
 }
 
 fn assert_made_of(survivor: &[u8], copies: &[Vec<u8>], context: &str) {
     let lengths: BTreeSet<usize> = copies.iter().map(Vec::len).collect();
-    assert!(
-        lengths.contains(&survivor.len()),
-        "{context}: length {}",
-        survivor.len()
-    );
+    assert!(lengths.contains(&survivor.len()), "{context}: length {}", survivor.len());
     for (number, sector) in survivor.chunks(SECTOR_BYTES).enumerate() {
-        let known = copies
-            .iter()
-            .any(|copy| sector_of(copy, number)[..sector.len()] == *sector);
-        assert!(
-            known,
-            "{context}: sector {number} shows what was never there"
-        );
+        let known = copies.iter().any(|copy| sector_of(copy, number)[..sector.len()] == *sector);
+        assert!(known, "{context}: sector {number} shows what was never there");
     }
 }
 
@@ -64,17 +51,10 @@ fn a_power_cut_leaves_only_versions_since_the_last_sync() {
                 }
             }
             let survivor = storage.after_power_cut(rng.u64(..));
-            assert_made_of(
-                &survivor.contents(),
-                &copies,
-                &format!("seed {seed} step {step}"),
-            );
+            assert_made_of(&survivor.contents(), &copies, &format!("seed {seed} step {step}"));
         }
         storage.sync().unwrap();
-        assert_eq!(
-            storage.after_power_cut(rng.u64(..)).contents(),
-            storage.contents()
-        );
+        assert_eq!(storage.after_power_cut(rng.u64(..)).contents(), storage.contents());
     }
 }
 
@@ -98,14 +78,12 @@ fn an_unsynced_length_may_be_any_since_the_sync() {
     let storage = SimulatedStorage::from_bytes(filled(b'a', 2));
     storage.set_len(700).unwrap();
     storage.write_at(2000, b"end").unwrap();
-    let lengths: BTreeSet<usize> = (0..200)
-        .map(|seed| storage.after_power_cut(seed).contents().len())
-        .collect();
+    let lengths: BTreeSet<usize> =
+        (0..200).map(|seed| storage.after_power_cut(seed).contents().len()).collect();
     assert_eq!(lengths, BTreeSet::from([700, 1024, 2003]));
     storage.sync().unwrap();
-    let lengths: BTreeSet<usize> = (0..200)
-        .map(|seed| storage.after_power_cut(seed).contents().len())
-        .collect();
+    let lengths: BTreeSet<usize> =
+        (0..200).map(|seed| storage.after_power_cut(seed).contents().len()).collect();
     assert_eq!(lengths, BTreeSet::from([2003]));
 }
 
@@ -130,10 +108,7 @@ fn everything_fails_from_the_power_cut_on() {
     storage.sync().unwrap();
     assert!(!handle.power_is_off());
     let error = storage.write_at(512, &filled(b'c', 2)).unwrap_err();
-    assert_eq!(
-        (error.kind(), error.to_string()),
-        (io::ErrorKind::Other, "power is off".into())
-    );
+    assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::Other, "power is off".into()));
     assert!(handle.power_is_off());
     assert!(storage.sync().is_err());
     assert!(storage.set_len(0).is_err());
@@ -155,9 +130,8 @@ fn a_sync_at_which_the_power_goes_may_have_done_all_or_nothing() {
     storage.power_cut_at(2);
     storage.write_at(0, &filled(b'b', 40)).unwrap();
     assert!(storage.sync().is_err());
-    let found: BTreeSet<Vec<u8>> = (0..60)
-        .map(|seed| storage.after_power_cut(seed).contents())
-        .collect();
+    let found: BTreeSet<Vec<u8>> =
+        (0..60).map(|seed| storage.after_power_cut(seed).contents()).collect();
     assert!(found.contains(&filled(b'a', 40)) && found.contains(&filled(b'b', 40)));
     assert!(found.len() > 10);
 }
@@ -242,18 +216,9 @@ fn a_full_device_takes_what_fits_and_still_overwrites() {
     storage.full_at(600);
     let error = storage.write_at(500, &[b'b'; 200]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-    assert_eq!(
-        storage.contents(),
-        [&[b'a'; 500][..], &[b'b'; 100]].concat()
-    );
-    assert_eq!(
-        storage.set_len(601).unwrap_err().kind(),
-        io::ErrorKind::StorageFull
-    );
-    assert_eq!(
-        storage.write_at(900, b"x").unwrap_err().kind(),
-        io::ErrorKind::StorageFull
-    );
+    assert_eq!(storage.contents(), [&[b'a'; 500][..], &[b'b'; 100]].concat());
+    assert_eq!(storage.set_len(601).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(storage.write_at(900, b"x").unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert_eq!(storage.len_bytes().unwrap(), 600);
     storage.write_at(0, &[b'c'; 600]).unwrap();
     storage.full_at(100);
@@ -269,9 +234,8 @@ fn a_flipped_bit_stays_whatever_version_survives() {
     let storage = SimulatedStorage::from_bytes(filled(0, 1));
     storage.write_at(0, &[0x10]).unwrap();
     storage.flip_bit(0, 0);
-    let found: BTreeSet<u8> = (0..50)
-        .map(|seed| storage.after_power_cut(seed).contents()[0])
-        .collect();
+    let found: BTreeSet<u8> =
+        (0..50).map(|seed| storage.after_power_cut(seed).contents()[0]).collect();
     assert_eq!(found, BTreeSet::from([0x01, 0x11]));
 }
 

@@ -13,6 +13,9 @@
 //! Readers take none: a snapshot is an atomic load. After a failed write to the log or a failed sync the store is
 //! poisoned: what is on the device is unknown until it is opened anew.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::Path;
@@ -635,7 +638,8 @@ impl Core {
     fn compact(&self) -> Result<()> {
         self.flush()?;
         let version = self.version.load();
-        let filled = version.keyspaces.values().filter(|keyspace| keyspace.segments().next().is_some());
+        let filled =
+            version.keyspaces.values().filter(|keyspace| keyspace.segments().next().is_some());
         lock(&self.jobs).compact_wanted.extend(filled.map(|keyspace| keyspace.id));
         drop(version);
         loop {

@@ -1,0 +1,202 @@
+//! Model test: the store equals a `BTreeMap` per commit, whatever is flushed, compacted, folded or reopened.
+//!
+//! Random operations on a tiny store; snapshots are kept and compared again later, cursors walk both ways, pending
+//! transactions are read before they end. `ALLUVIUM_TEST_SCALE=10` runs ten times as many cases.
+
+use super::{State, Write, open, read_all, tiny_options};
+use crate::lsm::{
+    Durability, MemoryStorage, Reader, Result, Seek, SimulatedStorage, Snapshot, Store,
+};
+
+const CASES: u64 = 60;
+const OPERATIONS: usize = 150;
+
+#[test]
+fn the_store_equals_its_model_under_random_operations() {
+    let scale = std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok());
+    for seed in 0..CASES * scale.unwrap_or(1) {
+        run_case(seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}
+
+fn run_case(seed: u64) -> Result<()> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let device = SimulatedStorage::new(seed);
+    let mut store = open(device.clone(), tiny_options())?;
+    let mut state = State::default();
+    let mut snapshots: Vec<(Snapshot, State)> = Vec::new();
+    for _ in 0..OPERATIONS {
+        match rng.u32(0..100) {
+            0..45 => transact(&store, &mut state, &mut rng)?,
+            45..75 => {
+                for _ in 0..rng.u32(1..6) {
+                    store.step()?;
+                }
+            }
+            75..80 => store.flush()?,
+            80..82 => store.compact()?,
+            82..84 => store.checkpoint()?,
+            84..90 => snapshots.push((store.snapshot(), state.clone())),
+            90..94 if !snapshots.is_empty() => {
+                let (snapshot, seen) = snapshots.swap_remove(rng.usize(..snapshots.len()));
+                assert_eq!(read_all(&snapshot)?, seen, "a snapshot changed");
+            }
+            94..97 => {
+                snapshots.clear();
+                if rng.bool() {
+                    store.close()?;
+                } else {
+                    // The process dies: what the system has stays.
+                    let copy = SimulatedStorage::from_bytes(device.contents());
+                    drop(store);
+                    store = open(copy, tiny_options())?;
+                    assert_eq!(read_all(&store.snapshot())?, state, "after a kill");
+                    store.check()?;
+                    drop(store);
+                }
+                store = open(device.clone(), tiny_options())?;
+                assert_eq!(read_all(&store.snapshot())?, state, "after reopening");
+            }
+            _ => compare_cursors(&store.snapshot(), &state, &mut rng)?,
+        }
+    }
+    assert_eq!(read_all(&store.snapshot())?, state);
+    snapshots.clear();
+    store.check()?;
+    store.compact()?;
+    assert_eq!(read_all(&store.snapshot())?, state);
+    let report = store.check()?;
+    assert_eq!(report.pinned_pages, 0, "nothing but the version uses pages");
+    let living: usize = state.iter().map(std::collections::BTreeMap::len).sum();
+    assert_eq!(report.entries, living as u64, "one run, no tombstones, no shadowed entries");
+    store.close()
+}
+
+fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result<()> {
+    let mut transaction = store.begin()?;
+    let mut pending = state.clone();
+    for _ in 0..rng.u32(0..12) {
+        let write = Write::random(rng);
+        write.write_to(&mut transaction)?;
+        write.apply_to(&mut pending);
+    }
+    if rng.u32(0..4) == 0 {
+        assert_eq!(read_all(&transaction)?, pending, "a transaction reads its own writes");
+        compare_cursors(&transaction, &pending, rng)?;
+        assert_eq!(read_all(&store.snapshot())?, *state, "nobody else does");
+    }
+    if rng.u32(0..5) > 0 {
+        let durability = if rng.bool() { Durability::Sync } else { Durability::Buffered };
+        transaction.commit(durability)?;
+        *state = pending;
+    }
+    Ok(())
+}
+
+/// Walks a cursor at random beside the model.
+fn compare_cursors(reader: &dyn Reader, state: &State, rng: &mut fastrand::Rng) -> Result<()> {
+    for (index, (name, _)) in super::keyspaces().into_iter().enumerate() {
+        let Some(id) = reader.keyspace(name) else { continue };
+        let entries: Vec<(&Vec<u8>, &Vec<u8>)> = state[index].iter().collect();
+        let mut cursor = reader.cursor(id)?;
+        let mut at: Option<usize> = None;
+        for _ in 0..40 {
+            let key = format!("{:03}", rng.u32(0..62)).into_bytes();
+            let at_or_behind = entries.partition_point(|(have, _)| *have < &key);
+            let found = entries.get(at_or_behind).is_some_and(|(have, _)| *have == &key);
+            let on_entry = match rng.u32(0..9) {
+                0 => {
+                    at = (!entries.is_empty()).then_some(0);
+                    cursor.first()?
+                }
+                1 => {
+                    at = entries.len().checked_sub(1);
+                    cursor.last()?
+                }
+                2 => {
+                    at = found.then_some(at_or_behind);
+                    assert_eq!(
+                        reader.get(id, &key)?.as_deref(),
+                        state[index].get(&key).map(|value| &value[..])
+                    );
+                    cursor.seek(&key, Seek::Eq)?
+                }
+                3 => {
+                    at = Some(at_or_behind).filter(|&at| at < entries.len());
+                    cursor.seek(&key, Seek::Ge)?
+                }
+                4 => {
+                    at = if found { Some(at_or_behind) } else { at_or_behind.checked_sub(1) };
+                    cursor.seek(&key, Seek::Le)?
+                }
+                5 | 6 => {
+                    at = at.map(|at| at + 1).filter(|&at| at < entries.len());
+                    cursor.next()?
+                }
+                _ => {
+                    at = at.and_then(|at| at.checked_sub(1));
+                    cursor.prev()?
+                }
+            };
+            assert_eq!(on_entry, at.is_some());
+            assert_eq!(on_entry, cursor.valid());
+            if let Some((key, value)) = at.map(|at| entries[at]) {
+                assert_eq!(cursor.key(), key);
+                assert_eq!(cursor.value()?, value);
+            }
+        }
+        let mut bounded = reader.cursor(id)?.prefix(b"02");
+        let mut keys = Vec::new();
+        let mut on_entry =
+            if rng.bool() { bounded.first()? } else { bounded.seek(b"", Seek::Ge)? };
+        while on_entry {
+            keys.push(bounded.key().to_vec());
+            on_entry = bounded.next()?;
+        }
+        let expected = state[index].keys().filter(|key| key.starts_with(b"02"));
+        assert!(expected.eq(keys.iter()));
+        let last = if rng.bool() { bounded.last()? } else { bounded.seek(b"9", Seek::Le)? };
+        assert_eq!(last, !keys.is_empty());
+        assert_eq!(bounded.key(), keys.last().map_or(&b""[..], |key| key));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_store_in_memory_without_a_log_works_the_same() -> Result<()> {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let options = crate::lsm::Options { log: false, ..tiny_options() };
+    let store = open(MemoryStorage::default(), options)?;
+    let mut state = State::default();
+    for _ in 0..200 {
+        transact(&store, &mut state, &mut rng)?;
+        store.step()?;
+    }
+    assert_eq!(read_all(&store.snapshot())?, state);
+    store.check()?;
+    Ok(())
+}
+
+#[test]
+fn the_background_thread_does_the_steps_by_itself() -> Result<()> {
+    let mut rng = fastrand::Rng::with_seed(6);
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("store.alv");
+    let options = crate::lsm::Options {
+        scheduler: std::sync::Arc::new(crate::lsm::ThreadScheduler),
+        ..tiny_options()
+    };
+    let mut state = State::default();
+    for _ in 0..3 {
+        let file = crate::lsm::FileStorage::open(&path)?;
+        let store = open(file, options.clone())?;
+        assert_eq!(read_all(&store.snapshot())?, state);
+        for _ in 0..400 {
+            transact(&store, &mut state, &mut rng)?;
+        }
+        assert_eq!(read_all(&store.snapshot())?, state);
+        assert_eq!(store.health(), None);
+        store.close()?;
+    }
+    Ok(())
+}
