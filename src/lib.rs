@@ -2,7 +2,9 @@
 //! stores BSON documents and their inverted index together, so both become durable and visible in one transaction.
 
 pub mod bson;
+pub mod collection;
 pub mod eval;
+pub mod fts;
 pub mod lsm;
 mod query;
 
