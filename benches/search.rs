@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report("as typed, top 10, snippets", &queries, &|text| {
         let mut bytes = 0;
         for hit in articles.search(text)? {
-            bytes += hit?.best_snippet()?.1.text.len();
+            bytes += hit?.best_snippet()?.map_or(0, |(_, snippet)| snippet.text.len());
         }
         Ok(bytes)
     })?;

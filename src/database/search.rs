@@ -43,7 +43,8 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(view: View<'a>, collection: String, query: ParsedQuery) -> Self {
         let (limit, offset) = (LIMIT_DEFAULT, 0);
-        let Parameters { k1, b } = Parameters::default();
+        let defaults = Parameters::default();
+        let (k1, b) = (defaults.k1(), defaults.b());
         Search { view, collection, index: None, query, limit, offset, k1, b }
     }
 
@@ -233,21 +234,21 @@ impl Hit<'_> {
 
     /// The part of the text at `path` that matches best, with what matched marked.
     ///
-    /// The path is dotted; of several strings there the best one is taken. Empty when there is no string.
-    ///
-    /// # Errors
-    /// When the path is not one, or the file cannot be read.
-    pub fn snippet(&self, path: &str) -> Result<Snippet> {
-        let path = bson::Path::parse(path)?;
-        let document = self.document()?;
-        self.with_highlighter(|highlighter| Ok(highlighter.best_at(&document, &path)?))
-    }
-
-    /// The part of all the document's text that matches best, and its path.
+    /// The path is dotted; of several strings at and below it the best one is taken. Empty when there is none.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn best_snippet(&self) -> Result<(String, Snippet)> {
+    pub fn snippet(&self, path: &str) -> Result<Snippet> {
+        let document = self.document()?;
+        let found = self.with_highlighter(|highlighter| Ok(highlighter.field(&document, path)?))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The part of all the document's text that matches best, and its path; `None` when it has no text.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn best_snippet(&self) -> Result<Option<(String, Snippet)>> {
         let document = self.document()?;
         self.with_highlighter(|highlighter| Ok(highlighter.best(&document)?))
     }
@@ -257,6 +258,6 @@ impl Hit<'_> {
         let unknown = || collection::Error::UnknownCollection { name: collection.clone() };
         let found = view.collection(collection)?.ok_or_else(unknown)?;
         let reader = found.text_index(index.as_deref())?;
-        ask(&Highlighter::new(reader.analyzer(), plan))
+        ask(&Highlighter::new(&reader, plan))
     }
 }

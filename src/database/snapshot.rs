@@ -140,7 +140,7 @@ impl Pages {
         for found in collection.iter_from(next)?.take(PAGE_LEN) {
             let (doc, document) = found?;
             page.push(document);
-            self.next = doc.next();
+            self.next = doc.plus(1).ok();
         }
         Ok(page)
     }
