@@ -24,6 +24,16 @@ pub struct Norms {
 }
 
 impl Parameters {
+    /// How much repetition of a term counts.
+    pub fn k1(self) -> f32 {
+        self.k1
+    }
+
+    /// How much the length of a text counts.
+    pub fn b(self) -> f32 {
+        self.b
+    }
+
     /// The parameters `k1` (how slowly repetition saturates) and `b` (how much length counts).
     ///
     /// # Errors

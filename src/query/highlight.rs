@@ -31,7 +31,7 @@ const WORD_CHARS_MAX: usize = 24;
 /// A part of a stored string, and what in it matches.
 ///
 /// `Display` puts `**` around the matches, `…` where the string was cut, and a space for each line break.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snippet {
     /// The part, as it is stored.
     pub text: String,
