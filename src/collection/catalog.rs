@@ -9,9 +9,7 @@
 use super::error::{Error, Result};
 use crate::bson::{Bson, Document, NESTING_MAX, RawDocument, RawDocumentBuf, doc, validate};
 use crate::fts::{DocId, TextIndexOptions, names};
-use crate::lsm::{
-    self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Reader, Transaction,
-};
+use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Reader, Transaction};
 
 /// The longest name of a collection or an index, in bytes.
 pub const NAME_BYTES_MAX: usize = 120;
@@ -173,7 +171,8 @@ pub(super) fn put_definition(
     definition: &CollectionDefinition,
 ) -> Result<()> {
     let catalog = catalog(transaction)?;
-    let document = RawDocumentBuf::try_from(&encode(definition)).map_err(crate::bson::Error::from)?;
+    let document =
+        RawDocumentBuf::try_from(&encode(definition)).map_err(crate::bson::Error::from)?;
     Ok(transaction.put(catalog, name.as_bytes(), document.into_bytes())?)
 }
 
@@ -251,9 +250,9 @@ fn encode(definition: &CollectionDefinition) -> Document {
 /// `None` when a field is missing, unknown or of a wrong type.
 fn decode(document: &RawDocument) -> Result<Option<CollectionDefinition>> {
     let known = |document: &RawDocument, keys: &[&str]| {
-        document.iter_elements().all(|element| {
-            element.is_ok_and(|element| keys.contains(&element.key().as_str()))
-        })
+        document
+            .iter_elements()
+            .all(|element| element.is_ok_and(|element| keys.contains(&element.key().as_str())))
     };
     let id = document.get_i64("id").ok().and_then(|id| u32::try_from(id).ok());
     let (Some(id), Ok(array)) = (id, document.get_array("indexes")) else { return Ok(None) };

@@ -8,7 +8,9 @@ use crate::bson::{self, Bson, RawBsonRef, RawDocumentBuf};
 use crate::collection::{self, CollectionReader};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
-use crate::query::{Highlighter, Parameters, ParsedQuery, Plan, ScoredDoc, Searcher, Snippet, Warning};
+use crate::query::{
+    Highlighter, Parameters, ParsedQuery, Plan, ScoredDoc, Searcher, Snippet, Warning,
+};
 
 /// Hits that a search returns when it is not told.
 const LIMIT_DEFAULT: usize = 10;
@@ -114,7 +116,8 @@ impl<'a> Search<'a> {
                 }
             }
         };
-        let context = Context { view: self.view, collection: self.collection, index: self.index, plan };
+        let context =
+            Context { view: self.view, collection: self.collection, index: self.index, plan };
         Ok(Hits { context: Arc::new(context), scored: scored.into_iter(), warnings })
     }
 }

@@ -14,7 +14,7 @@ pub use ast::{Clause, Occur, Pattern, Query};
 pub use bm25::Parameters;
 pub use error::{Error, Result};
 pub use highlight::{Highlighter, SNIPPET_CHARS, Snippet};
+pub use parser::{ParsedQuery, Warning, WarningKind};
 pub use plan::Plan;
 pub use searcher::{RESULTS_LEN_MAX, Searcher};
 pub use topk::ScoredDoc;
-pub use parser::{ParsedQuery, Warning, WarningKind};
