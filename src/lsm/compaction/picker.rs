@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::lsm::ids::KeyspaceId;
 use crate::lsm::manifest::{Keyspace, Run, Version};
 use crate::lsm::options::Options;
@@ -90,6 +92,9 @@ pub(crate) fn everything(keyspace: &Keyspace) -> Option<Work> {
 }
 
 /// Compacts `inputs` (runs newest first, all above `level`) into `level`, with what they overlap there.
+///
+/// The output may span everything between the smallest and the greatest key that is rewritten, so whatever lies
+/// in that range is rewritten too; only what lies outside can be moved or left alone.
 fn work(
     keyspace: &Keyspace,
     level: usize,
@@ -100,33 +105,84 @@ fn work(
     let target = keyspace.levels.get(level).and_then(|level| level.runs.first());
     let below: &[Arc<Segment>] = target.map(|run| &run.segments[..]).unwrap_or_default();
     let sources: Vec<Arc<Segment>> = inputs.iter().flatten().cloned().collect();
-    let mut moved = Vec::new();
-    for source in &sources {
-        let beside =
-            sources.iter().any(|other| !Arc::ptr_eq(source, other) && overlap(source, other));
-        if !beside && source.summary().bytes >= small && !below.iter().any(|b| overlap(source, b)) {
-            moved.push(Arc::clone(source));
+    let is_movable = |source: &Arc<Segment>| {
+        let beside = |other: &&Arc<Segment>| !Arc::ptr_eq(source, other) && overlap(source, other);
+        source.summary().bytes >= small && !sources.iter().chain(below).any(|s| beside(&s))
+    };
+    let (mut moved, rewritten): (Vec<_>, Vec<_>) = sources.iter().cloned().partition(is_movable);
+    let mut span = Span::default();
+    rewritten.iter().for_each(|segment| span.extend(segment));
+    // A small segment just before the inputs joins them: otherwise ascending keys leave a trail of crumbs.
+    let before = below.partition_point(|segment| !span.is_empty() && span.is_behind(segment));
+    let crumb = before.checked_sub(1).and_then(|index| below.get(index));
+    if let Some(crumb) = crumb.filter(|crumb| crumb.summary().bytes < small) {
+        span.extend(crumb);
+    }
+    let mut reached = 0;
+    while reached != span.reached {
+        reached = span.reached;
+        for segment in sources.iter().chain(below) {
+            span.extend_if_touched(segment);
         }
     }
+    moved.retain(|segment| !span.touches(segment));
     for run in &mut inputs {
-        run.retain(|segment| !moved.iter().any(|moved| Arc::ptr_eq(moved, segment)));
+        run.retain(|segment| span.touches(segment));
     }
-    let is_touched = |segment: &Arc<Segment>| inputs.iter().flatten().any(|i| overlap(i, segment));
-    let mut touched: Vec<Arc<Segment>> =
-        below.iter().filter(|segment| is_touched(segment)).cloned().collect();
-    // A small segment just before the inputs joins them: otherwise ascending keys leave a trail of crumbs.
-    let first = inputs.iter().flatten().map(|segment| &segment.summary().smallest).min();
-    if let Some(first) = first {
-        let before = below.partition_point(|segment| &segment.summary().greatest < first);
-        let crumb = before.checked_sub(1).and_then(|index| below.get(index));
-        touched.splice(0..0, crumb.filter(|crumb| crumb.summary().bytes < small).cloned());
-    }
-    inputs.push(touched);
+    inputs.push(below.iter().filter(|segment| span.touches(segment)).cloned().collect());
     inputs.retain(|run| !run.is_empty());
     let older = keyspace.levels.iter().skip(level + 1).flat_map(|level| level.runs.clone());
     let older = older.collect();
     let level = u8::try_from(level).expect("invariant: levels are few");
     Work { keyspace: keyspace.id, level, inputs, moved, older }
+}
+
+/// The range of keys that a compaction rewrites.
+#[derive(Debug, Default)]
+struct Span {
+    /// Smallest and greatest key.
+    ends: Option<(Bytes, Bytes)>,
+    /// Ascends whenever the span grows.
+    reached: usize,
+}
+
+impl Span {
+    fn is_empty(&self) -> bool {
+        self.ends.is_none()
+    }
+
+    /// Whether the span begins behind the segment's last key.
+    fn is_behind(&self, segment: &Segment) -> bool {
+        self.ends.as_ref().is_some_and(|(smallest, _)| segment.summary().greatest < *smallest)
+    }
+
+    fn touches(&self, segment: &Segment) -> bool {
+        let summary = segment.summary();
+        self.ends.as_ref().is_some_and(|(smallest, greatest)| {
+            summary.smallest <= *greatest && *smallest <= summary.greatest
+        })
+    }
+
+    fn extend(&mut self, segment: &Segment) {
+        let summary = segment.summary();
+        let (smallest, greatest) = (summary.smallest.clone(), summary.greatest.clone());
+        let grown = match self.ends.take() {
+            None => (smallest, greatest),
+            Some(have) => (have.0.min(smallest), have.1.max(greatest)),
+        };
+        self.ends = Some(grown);
+        self.reached += 1;
+    }
+
+    fn extend_if_touched(&mut self, segment: &Segment) {
+        let summary = segment.summary();
+        let within = self.ends.as_ref().is_none_or(|(smallest, greatest)| {
+            *smallest <= summary.smallest && summary.greatest <= *greatest
+        });
+        if !within && self.touches(segment) {
+            self.extend(segment);
+        }
+    }
 }
 
 fn overlap(left: &Segment, right: &Segment) -> bool {

@@ -107,18 +107,24 @@ impl<'a> Log<'a> {
     /// `is_free` tells whether nothing else uses a page.
     pub(crate) fn prove_end(&self, is_free: &dyn Fn(u64) -> bool) -> Result<()> {
         let broken = self.at.record;
-        let mut page = self.at.offset.next_multiple_of(PAGE_BYTES);
-        while page < self.at.extent.bytes() {
-            self.refute(&LogPosition { offset: page, ..self.at }, broken)?;
-            page += PAGE_BYTES;
-        }
+        self.refute_within(self.at, broken)?;
         for start in (0..self.len_bytes / PAGE_BYTES).filter(|&page| is_free(page)) {
             if let Some((sequence, extent)) = read_extent_header(self.storage, start)? {
                 let next = LogPosition { extent, sequence, offset: PAGE_BYTES, ..self.at };
                 if sequence == self.at.sequence + 1 && self.is_within_file(extent) {
-                    self.refute(&next, broken)?;
+                    self.refute_within(next, broken)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Fails when a record at a page from `place` to the end of its extent proves that `broken` was durable.
+    fn refute_within(&self, mut place: LogPosition, broken: u64) -> Result<()> {
+        place.offset = place.offset.next_multiple_of(PAGE_BYTES);
+        while place.offset < place.extent.bytes() {
+            self.refute(&place, broken)?;
+            place.offset += PAGE_BYTES;
         }
         Ok(())
     }

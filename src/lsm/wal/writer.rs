@@ -77,9 +77,10 @@ impl LogWriter {
         self.durable == self.at.record
     }
 
-    /// Whether the extent that is being written is a smallest one and still untouched.
+    /// Whether the extent that is being written is a smallest one with room for more.
     pub(crate) fn is_small(&self) -> bool {
-        self.at.extent.pages == FIRST_EXTENT_PAGES && self.at.offset == PAGE_BYTES
+        let extent = self.at.extent;
+        extent.pages == FIRST_EXTENT_PAGES && self.at.offset <= extent.bytes() / 2
     }
 
     /// Appends a record and says where it stands; `sealed` when a sync follows.

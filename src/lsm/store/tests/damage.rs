@@ -9,7 +9,7 @@ fn file(seed: u64, closed: bool) -> Result<(Vec<u8>, Vec<State>)> {
     let device = SimulatedStorage::new(seed);
     let store = open(device.clone(), tiny_options())?;
     let mut states = vec![State::default()];
-    for _ in 0..25 {
+    for _ in 0..12 {
         let mut state = states[states.len() - 1].clone();
         let mut transaction = store.begin()?;
         for _ in 0..8 {
@@ -28,6 +28,12 @@ fn file(seed: u64, closed: bool) -> Result<(Vec<u8>, Vec<State>)> {
     Ok((device.contents(), states))
 }
 
+/// Every byte of what is written, and one of each 64 of what is not.
+fn places(bytes: &[u8]) -> Vec<usize> {
+    let is_empty = |offset: usize| bytes[offset / 64 * 64..][..64].iter().all(|&byte| byte == 0);
+    (0..bytes.len()).filter(|&offset| offset % 64 == 0 || !is_empty(offset)).collect()
+}
+
 /// Opens, reads and checks; what it holds, or the first error.
 fn examine(bytes: Vec<u8>) -> Result<State> {
     let store = Store::open(SimulatedStorage::from_bytes(bytes), tiny_options())?;
@@ -44,7 +50,7 @@ fn a_flipped_bit_in_a_closed_file_is_an_error_or_harmless() -> Result<()> {
     let expected = &states[states.len() - 1];
     assert_eq!(&examine(bytes.clone())?, expected);
     let mut refused = 0;
-    for offset in 0..bytes.len() {
+    for offset in places(&bytes) {
         let mut damaged = bytes.clone();
         damaged[offset] ^= 1 << rng.u32(0..8);
         match examine(damaged) {
@@ -61,7 +67,7 @@ fn a_flipped_bit_in_a_file_with_a_log_never_shows_what_was_not_committed() -> Re
     let mut rng = fastrand::Rng::with_seed(10);
     let (bytes, states) = file(4, false)?;
     let last = states.len() - 1;
-    for offset in 0..bytes.len() {
+    for offset in places(&bytes) {
         let mut damaged = bytes.clone();
         damaged[offset] ^= 1 << rng.u32(0..8);
         if let Ok(found) = examine(damaged) {

@@ -1,0 +1,333 @@
+//! The catalog: which collections there are, what indexes they have, and how far their numbers have come.
+//!
+//! Read whenever a collection is opened, written when one is created or its indexes change; the tally of a collection
+//! is written by every transaction that changes documents. Invariants: the next DocId only grows, so a number is never
+//! given twice; a collection of the catalog has its keyspaces. Cost: one look-up and one small document.
+//!
+#![doc = include_str!("../../docs/format/catalog.md")]
+
+use super::error::{Error, Result};
+use crate::bson::{Bson, Document, NESTING_MAX, RawDocument, RawDocumentBuf, doc, validate};
+use crate::fts::{DocId, TextIndexOptions, names};
+use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Reader, Transaction};
+
+/// The longest name of a collection or an index, in bytes.
+pub const NAME_BYTES_MAX: usize = 120;
+/// The keyspace of the catalog.
+const CATALOG: &str = "catalog";
+/// The only kind of index so far.
+const KIND_TEXT: &str = "text";
+const TALLY_VERSION: u8 = 1;
+
+/// A collection as the catalog has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CollectionDefinition {
+    /// Its number among the collections of the file.
+    pub id: u32,
+    /// Its text indexes, by the order of their creation.
+    pub indexes: Vec<IndexDefinition>,
+}
+
+/// A text index as the catalog has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndexDefinition {
+    /// Its name.
+    pub name: String,
+    /// What it covers, and how.
+    pub options: TextIndexOptions,
+    /// Fingerprint of the analyzer that writes it.
+    pub fingerprint: String,
+}
+
+/// How far the numbers of a collection have come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// The number that the next document gets.
+    pub(super) next: DocId,
+    /// Documents that are alive.
+    pub(super) live: u64,
+}
+
+/// The keyspaces that every collection has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keyspaces {
+    pub(super) catalog: KeyspaceId,
+    pub(super) docs: KeyspaceId,
+    pub(super) ids: KeyspaceId,
+    pub(super) dead: KeyspaceId,
+}
+
+/// Refuses what cannot name a collection or an index.
+///
+/// # Errors
+/// [`Error::InvalidName`]: names have 1 to [`NAME_BYTES_MAX`] bytes, no control character, no `/`, and do not begin
+/// with `$`.
+pub fn check_name(name: &str) -> Result<()> {
+    let reason = if name.is_empty() {
+        "it is empty"
+    } else if name.len() > NAME_BYTES_MAX {
+        "it is longer than 120 bytes"
+    } else if name.chars().any(char::is_control) {
+        "it has a control character"
+    } else if name.contains('/') {
+        "it has a /"
+    } else if name.starts_with('$') {
+        "it begins with $, which is kept for the engine"
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidName { name: name.to_owned(), reason })
+}
+
+/// Names of all collections, ascending.
+pub fn collection_names(reader: &dyn Reader) -> Result<Vec<String>> {
+    let Some(catalog) = reader.keyspace(CATALOG) else { return Ok(Vec::new()) };
+    let mut names = Vec::new();
+    let mut cursor = reader.cursor(catalog)?;
+    let mut valid = cursor.first()?;
+    while valid {
+        let name = std::str::from_utf8(cursor.key());
+        let name = name.map_err(|_| lsm::Error::corruption("catalog: a name is not UTF-8", 0))?;
+        if !name.contains('/') {
+            names.push(name.to_owned());
+        }
+        valid = cursor.next()?;
+    }
+    Ok(names)
+}
+
+/// The definition of a collection, if it exists.
+pub fn collection_definition(
+    reader: &dyn Reader,
+    name: &str,
+) -> Result<Option<CollectionDefinition>> {
+    // Other keys of the catalog hold a `/`.
+    let Some(catalog) = reader.keyspace(CATALOG).filter(|_| !name.contains('/')) else {
+        return Ok(None);
+    };
+    let Some(value) = reader.get(catalog, name.as_bytes())? else { return Ok(None) };
+    let damaged = |reason: &str| {
+        let what = format!("catalog entry of {name}: {reason}");
+        Error::Lsm(lsm::Error::corruption(what, 0))
+    };
+    let document = validate(&value, NESTING_MAX).map_err(|error| damaged(&error.to_string()))?;
+    let definition = decode(document)?;
+    definition.map(Some).ok_or_else(|| damaged("a field is missing, unknown or of a wrong type"))
+}
+
+/// Creates a collection without indexes; whether it was not there yet.
+///
+/// # Errors
+/// [`Error::InvalidName`], and those of the storage core.
+pub fn create_collection(transaction: &mut Transaction, name: &str) -> Result<bool> {
+    check_name(name)?;
+    if collection_definition(transaction, name)?.is_some() {
+        return Ok(false);
+    }
+    let mut id = 1;
+    for other in collection_names(transaction)? {
+        if let Some(other) = collection_definition(transaction, &other)? {
+            id = id.max(other.id.saturating_add(1));
+        }
+    }
+    transaction.create_keyspace(CATALOG, KeyspaceOptions::default())?;
+    let docs = KeyspaceOptions { group_rewriter: named("docs"), ..KeyspaceOptions::default() };
+    transaction.create_keyspace(&names::docs(name), docs)?;
+    transaction.create_keyspace(&names::ids(name), KeyspaceOptions::default())?;
+    let dead = KeyspaceOptions { merge_operator: named("dead"), ..KeyspaceOptions::default() };
+    transaction.create_keyspace(&names::dead(name), dead)?;
+    put_definition(transaction, name, &CollectionDefinition { id, indexes: Vec::new() })?;
+    let keyspaces = Keyspaces::find(transaction, name)?;
+    put_tally(transaction, keyspaces.catalog, name, Tally { next: DocId::MIN, live: 0 })?;
+    Ok(true)
+}
+
+/// Creates the keyspaces of a text index, or finds them as an index of the same name left them.
+pub(super) fn create_index_keyspaces(
+    transaction: &mut Transaction,
+    collection: &str,
+    index: &str,
+) -> Result<(KeyspaceId, KeyspaceId)> {
+    let text = KeyspaceOptions {
+        compression: Compression::None,
+        merge_operator: named("text"),
+        group_rewriter: named("text"),
+        ..KeyspaceOptions::default()
+    };
+    let norms = KeyspaceOptions {
+        compression: Compression::None,
+        merge_operator: named("norms"),
+        ..KeyspaceOptions::default()
+    };
+    let text = transaction.create_keyspace(&names::text(collection, index), text)?;
+    let norms = transaction.create_keyspace(&names::norms(collection, index), norms)?;
+    Ok((text, norms))
+}
+
+/// Writes the definition of a collection.
+pub(super) fn put_definition(
+    transaction: &mut Transaction,
+    name: &str,
+    definition: &CollectionDefinition,
+) -> Result<()> {
+    let catalog = catalog(transaction)?;
+    let document =
+        RawDocumentBuf::try_from(&encode(definition)).map_err(crate::bson::Error::from)?;
+    Ok(transaction.put(catalog, name.as_bytes(), document.into_bytes())?)
+}
+
+/// The tally of a collection that exists.
+pub(super) fn tally(reader: &dyn Reader, catalog: KeyspaceId, name: &str) -> Result<Tally> {
+    let missing = || lsm::Error::corruption(format!("catalog: {name} has no tally"), 0);
+    let value = reader.get(catalog, &tally_key(name))?.ok_or_else(missing)?;
+    let mut reader = ByteReader::new("tally of a collection", &value);
+    let version = reader.u8()?;
+    if version != TALLY_VERSION {
+        return Err(reader.error(format_args!("version {version} is not known")).into());
+    }
+    let (next, live) = (reader.u64()?, reader.u64()?);
+    reader.expect_end()?;
+    let next = DocId::new(next).ok_or_else(|| reader.error("the next DocId exceeds 48 bits"))?;
+    Ok(Tally { next, live })
+}
+
+/// Writes the tally of a collection.
+pub(super) fn put_tally(
+    transaction: &mut Transaction,
+    catalog: KeyspaceId,
+    name: &str,
+    tally: Tally,
+) -> Result<()> {
+    let mut value = vec![TALLY_VERSION];
+    value.extend_from_slice(&tally.next.number().to_le_bytes());
+    value.extend_from_slice(&tally.live.to_le_bytes());
+    Ok(transaction.put(catalog, &tally_key(name), value)?)
+}
+
+impl Keyspaces {
+    /// The keyspaces of a collection that exists.
+    pub(super) fn find(reader: &dyn Reader, collection: &str) -> Result<Self> {
+        let find = |name: String| {
+            let found = reader.keyspace(&name);
+            found.ok_or(Error::Lsm(lsm::Error::UnknownKeyspace(name)))
+        };
+        Ok(Keyspaces {
+            catalog: catalog(reader)?,
+            docs: find(names::docs(collection))?,
+            ids: find(names::ids(collection))?,
+            dead: find(names::dead(collection))?,
+        })
+    }
+}
+
+fn catalog(reader: &dyn Reader) -> Result<KeyspaceId> {
+    let catalog = reader.keyspace(CATALOG);
+    catalog.ok_or_else(|| Error::Lsm(lsm::Error::UnknownKeyspace(CATALOG.to_owned())))
+}
+
+fn named(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+/// No name has a `/`, so this is no collection's key.
+fn tally_key(name: &str) -> Vec<u8> {
+    format!("{name}/tally").into_bytes()
+}
+
+fn encode(definition: &CollectionDefinition) -> Document {
+    let index = |index: &IndexDefinition| {
+        Bson::Document(doc! {
+            "name": &index.name,
+            "kind": KIND_TEXT,
+            "options": index.options.to_document(),
+            "fingerprint": &index.fingerprint,
+        })
+    };
+    let indexes: Vec<Bson> = definition.indexes.iter().map(index).collect();
+    doc! { "id": i64::from(definition.id), "indexes": indexes }
+}
+
+/// `None` when a field is missing, unknown or of a wrong type.
+fn decode(document: &RawDocument) -> Result<Option<CollectionDefinition>> {
+    let known = |document: &RawDocument, keys: &[&str]| {
+        document
+            .iter_elements()
+            .all(|element| element.is_ok_and(|element| keys.contains(&element.key().as_str())))
+    };
+    let id = document.get_i64("id").ok().and_then(|id| u32::try_from(id).ok());
+    let (Some(id), Ok(array)) = (id, document.get_array("indexes")) else { return Ok(None) };
+    if !known(document, &["id", "indexes"]) {
+        return Ok(None);
+    }
+    let mut indexes = Vec::new();
+    for index in array {
+        let Some(index) = index.ok().and_then(|index| index.as_document()) else { return Ok(None) };
+        let (Ok(name), Ok(KIND_TEXT), Ok(options), Ok(fingerprint)) = (
+            index.get_str("name"),
+            index.get_str("kind"),
+            index.get_document("options"),
+            index.get_str("fingerprint"),
+        ) else {
+            return Ok(None);
+        };
+        if !known(index, &["name", "kind", "options", "fingerprint"]) {
+            return Ok(None);
+        }
+        let options = TextIndexOptions::from_document(options)?;
+        let (name, fingerprint) = (name.to_owned(), fingerprint.to_owned());
+        indexes.push(IndexDefinition { name, options, fingerprint });
+    }
+    Ok(Some(CollectionDefinition { id, indexes }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fts::AnalyzerOptions;
+
+    #[test]
+    fn definitions_come_back_as_they_went() {
+        let fields = [("title", 2.0), ("body", 1.0)];
+        let options = TextIndexOptions::chosen(fields, AnalyzerOptions::default());
+        let index = |name: &str, options| IndexDefinition {
+            name: name.to_owned(),
+            options,
+            fingerprint: "alluvium-1".to_owned(),
+        };
+        let indexes = vec![index("default", TextIndexOptions::default()), index("b", options)];
+        let definition = CollectionDefinition { id: 7, indexes };
+        let document = RawDocumentBuf::try_from(&encode(&definition)).unwrap();
+        assert_eq!(decode(&document).unwrap(), Some(definition));
+    }
+
+    #[test]
+    fn what_a_newer_version_writes_is_not_half_understood() {
+        for document in [
+            doc! { "id": 1_i64 },
+            doc! { "id": -1_i64, "indexes": [] },
+            doc! { "id": 1_i64, "indexes": [], "capped": true },
+            doc! { "id": 1_i64, "indexes": [1] },
+            doc! { "id": 1_i64, "indexes": [{ "name": "x", "kind": "geo" }] },
+        ] {
+            assert_eq!(decode(&RawDocumentBuf::try_from(&document).unwrap()).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn names_that_keys_could_not_tell_apart_are_refused() {
+        for name in ["notes", "a b", "ä.b-c", &"x".repeat(120)] {
+            check_name(name).unwrap();
+        }
+        for name in ["", "a/b", "$a", "a\nb", "\0", &"x".repeat(121)] {
+            assert!(matches!(check_name(name), Err(Error::InvalidName { .. })), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_format_page_shows_true_bytes() {
+        let definition = CollectionDefinition { id: 1, indexes: Vec::new() };
+        let document = RawDocumentBuf::try_from(&encode(&definition)).unwrap();
+        let hex: Vec<_> = document.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+        assert!(include_str!("../../docs/format/catalog.md").contains(&hex.join(" ")));
+    }
+}

@@ -1,0 +1,338 @@
+//! The deep check: do documents, `_id`s, dead marks and text indexes say the same, both ways?
+//!
+//! Called by the facade's `check`, and at the end of every crash and model test. Every live document is analyzed again;
+//! what it should have in the indexes is compared with what is there: nothing missing, nothing extra.
+//!
+//! 1. Catalog against keyspaces. 2. Documents: numbers below the tally's next, readable, each found by its `_id`; as many
+//!    `_id`s as documents, none of a dead one; live and dead together are all numbers ever given.
+//! 3. Text indexes: `postings.rs`, and `detail.rs` to say what differs.
+//!
+//! Damage that makes bytes unreadable is a finding too; other failures of the device end the check. Memory: bitmaps of
+//! the dead (a bit a document), 32 bytes for every 4,096 documents and index, and one document. Cost: every document and
+//! every index is read once.
+
+mod detail;
+mod postings;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use postings::IndexCheck;
+
+use super::catalog::collection_names;
+use super::documents::stored_document;
+use super::error::{Error, Result};
+use super::read::CollectionReader;
+use super::write::id_of;
+use crate::bson::{NESTING_MAX, sort_key, validate};
+use crate::fts::{DeadChunk, DocId, decode_dead, names};
+use crate::lsm::{KeyspaceId, Reader};
+
+/// Findings that a report spells out; more are only counted.
+pub const FINDINGS_LEN_MAX: usize = 100;
+
+/// What a deep check looked at, and what it found wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct DeepReport {
+    /// Collections.
+    pub collections: u64,
+    /// Live documents.
+    pub documents: u64,
+    /// DocIds of documents that were removed or replaced.
+    pub dead: u64,
+    /// Text indexes.
+    pub text_indexes: u64,
+    /// Terms of all fields of all text indexes.
+    pub terms: u64,
+    /// Postings of live documents.
+    pub postings: u64,
+    /// Postings of dead documents, which compactions have not reached yet.
+    pub dead_postings: u64,
+    /// What is wrong, in words; at most [`FINDINGS_LEN_MAX`].
+    pub findings: Vec<String>,
+    /// How much is wrong, what is not spelled out included.
+    pub findings_count: u64,
+}
+
+/// The dead documents of a collection.
+struct Dead {
+    chunks: BTreeMap<u32, DeadChunk>,
+    /// All documents that ever were have smaller numbers.
+    next: DocId,
+}
+
+/// What the state of a document allows an index to say about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    Live,
+    Dead,
+    NeverGiven,
+}
+
+/// Checks all collections of a snapshot.
+///
+/// # Errors
+/// Failures of the device. Damage is reported as a finding.
+pub fn check(reader: &dyn Reader) -> Result<DeepReport> {
+    let mut report = DeepReport::default();
+    let names = match collection_names(reader) {
+        Ok(names) => names,
+        Err(error) => {
+            report.found_error(error)?;
+            return Ok(report);
+        }
+    };
+    for name in &names {
+        report.collections += 1;
+        if let Err(error) = check_collection(reader, name, &mut report) {
+            report.found_error(error)?;
+        }
+    }
+    let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    for keyspace in reader.keyspace_names() {
+        if let Some((collection, _)) = keyspace.split_once('/')
+            && !names.contains(collection)
+        {
+            report.found(format_args!("keyspace {keyspace}: the catalog has no {collection}"));
+        }
+    }
+    Ok(report)
+}
+
+impl DeepReport {
+    /// Whether nothing is wrong.
+    pub fn is_ok(&self) -> bool {
+        self.findings_count == 0
+    }
+
+    fn found(&mut self, finding: impl fmt::Display) {
+        self.findings_count += 1;
+        if !self.is_full() {
+            self.findings.push(finding.to_string());
+        }
+    }
+
+    /// Whether further findings are only counted.
+    fn is_full(&self) -> bool {
+        self.findings.len() >= FINDINGS_LEN_MAX
+    }
+
+    /// Damage and a changed analyzer are findings, other errors are not ours to report.
+    fn found_error(&mut self, error: Error) -> Result<()> {
+        let is_finding = error.is_corruption()
+            || matches!(
+                error,
+                Error::AnalyzerChanged { .. } | Error::Lsm(crate::lsm::Error::UnknownKeyspace(_))
+            );
+        if !is_finding {
+            return Err(error);
+        }
+        self.found(error);
+        Ok(())
+    }
+}
+
+impl fmt::Display for DeepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} collections, {} documents, {} dead; {} text indexes, {} terms, {} postings and {} \
+             of dead documents",
+            self.collections,
+            self.documents,
+            self.dead,
+            self.text_indexes,
+            self.terms,
+            self.postings,
+            self.dead_postings,
+        )?;
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        match self.findings_count.saturating_sub(self.findings.len() as u64) {
+            0 => Ok(()),
+            more => writeln!(f, "and {more} more"),
+        }
+    }
+}
+
+impl Dead {
+    fn load(reader: &dyn Reader, keyspace: KeyspaceId, next: DocId) -> Result<Self> {
+        let mut chunks = BTreeMap::new();
+        let mut cursor = reader.cursor(keyspace)?;
+        let mut valid = cursor.first()?;
+        while valid {
+            chunks.insert(decode_dead(cursor.key())?, DeadChunk::decode(&cursor.value()?)?);
+            valid = cursor.next()?;
+        }
+        Ok(Dead { chunks, next })
+    }
+
+    fn life(&self, doc: DocId) -> Life {
+        if doc >= self.next {
+            return Life::NeverGiven;
+        }
+        let dead = self.chunks.get(&doc.chunk()).is_some_and(|dead| dead.contains(doc.offset()));
+        if dead { Life::Dead } else { Life::Live }
+    }
+
+    fn len(&self) -> u64 {
+        self.chunks.values().map(|dead| u64::from(dead.len())).sum()
+    }
+}
+
+fn check_collection(reader: &dyn Reader, name: &str, report: &mut DeepReport) -> Result<()> {
+    let Some(collection) = CollectionReader::open(reader, name)? else { return Ok(()) };
+    let dead = Dead::load(reader, collection.keyspaces().dead, collection.next_doc_id())?;
+    for (chunk, bitmap) in &dead.chunks {
+        let beyond = |offset| dead.next <= DocId::from_parts(*chunk, offset);
+        if let Some(offset) = bitmap.iter().find(|&offset| beyond(offset)) {
+            let doc = DocId::from_parts(*chunk, offset);
+            report.found(format_args!("{name}: {doc} is dead and was never given"));
+        }
+    }
+    let mut indexes = Vec::new();
+    for index in &collection.definition().indexes {
+        report.text_indexes += 1;
+        match collection.text_index(Some(&index.name)) {
+            Ok(text) => indexes.push(IndexCheck::new(format!("{name}, {}", index.name), text)?),
+            Err(error) => report.found_error(error)?,
+        }
+    }
+    check_dropped_indexes(reader, &collection, report)?;
+    let documents = check_documents(reader, &collection, &dead, &mut indexes, report)?;
+    check_ids(reader, &collection, &dead, documents, report)?;
+    for (counted, what, expected) in [
+        (documents, "live documents by the tally", collection.count()),
+        (documents + dead.len(), "live and dead by the numbers given", dead.next.number()),
+    ] {
+        if counted != expected {
+            report.found(format_args!("{name}: {counted} counted, {expected} {what}"));
+        }
+    }
+    report.documents += documents;
+    report.dead += dead.len();
+    for index in &mut indexes {
+        if let Err(error) = index.finish(&collection, &dead, report) {
+            report.found_error(error)?;
+        }
+    }
+    Ok(())
+}
+
+/// Walks the documents, lets the indexes see the live ones, and gives their number.
+fn check_documents(
+    reader: &dyn Reader,
+    collection: &CollectionReader<'_>,
+    dead: &Dead,
+    indexes: &mut [IndexCheck<'_>],
+    report: &mut DeepReport,
+) -> Result<u64> {
+    let name = collection.name();
+    let mut documents = 0;
+    let mut cursor = reader.cursor(collection.keyspaces().docs)?;
+    let mut valid = cursor.first()?;
+    while valid {
+        let doc = DocId::from_key(cursor.key())?;
+        match dead.life(doc) {
+            Life::Dead => {}
+            Life::NeverGiven => {
+                report.found(format_args!("{name}: document {doc} was never given"));
+            }
+            Life::Live => {
+                documents += 1;
+                let bytes = cursor.value()?;
+                if let Err(error) = check_document(reader, collection, doc, &bytes, indexes, report)
+                {
+                    report.found_error(error)?;
+                }
+            }
+        }
+        valid = cursor.next()?;
+    }
+    Ok(documents)
+}
+
+/// Checks one live document and its way from its `_id`, and lets the indexes see it.
+fn check_document(
+    reader: &dyn Reader,
+    collection: &CollectionReader<'_>,
+    doc: DocId,
+    bytes: &bytes::Bytes,
+    indexes: &mut [IndexCheck<'_>],
+    report: &mut DeepReport,
+) -> Result<()> {
+    let name = collection.name();
+    if let Err(error) = validate(bytes, NESTING_MAX) {
+        report.found(format_args!("{name}: document {doc} cannot be read: {error}"));
+        return Ok(());
+    }
+    let document = stored_document(bytes)?;
+    match id_of(document)? {
+        None => report.found(format_args!("{name}: document {doc} has no _id")),
+        Some(id) => {
+            let mut key = Vec::new();
+            sort_key(id, &mut key)?;
+            let found = reader.get(collection.keyspaces().ids, &key)?;
+            if found.as_deref() != Some(&doc.to_key()) {
+                report.found(format_args!("{name}: document {doc} is not found by its _id"));
+            }
+        }
+    }
+    for index in indexes {
+        index.document(doc, document, report)?;
+    }
+    Ok(())
+}
+
+/// Every live document was found by its `_id`, so with as many entries as documents there is none too many.
+fn check_ids(
+    reader: &dyn Reader,
+    collection: &CollectionReader<'_>,
+    dead: &Dead,
+    documents: u64,
+    report: &mut DeepReport,
+) -> Result<()> {
+    let name = collection.name();
+    let mut ids = 0;
+    let mut cursor = reader.cursor(collection.keyspaces().ids)?;
+    let mut valid = cursor.first()?;
+    while valid {
+        ids += 1;
+        let doc = DocId::from_key(&cursor.value()?)?;
+        if dead.life(doc) != Life::Live {
+            report.found(format_args!("{name}: an _id leads to {doc}, which is not alive"));
+        }
+        valid = cursor.next()?;
+    }
+    if ids != documents {
+        report.found(format_args!("{name}: {ids} _ids lead to {documents} live documents"));
+    }
+    Ok(())
+}
+
+/// Keyspaces of indexes that the catalog does not have must be empty.
+fn check_dropped_indexes(
+    reader: &dyn Reader,
+    collection: &CollectionReader<'_>,
+    report: &mut DeepReport,
+) -> Result<()> {
+    let name = collection.name();
+    let indexes = &collection.definition().indexes;
+    let mut known = vec![names::docs(name), names::ids(name), names::dead(name)];
+    known.extend(indexes.iter().map(|index| names::text(name, &index.name)));
+    known.extend(indexes.iter().map(|index| names::norms(name, &index.name)));
+    for keyspace in reader.keyspace_names() {
+        let ours = keyspace.split_once('/').is_some_and(|(collection, _)| collection == name);
+        let Some(id) = reader.keyspace(&keyspace).filter(|_| ours && !known.contains(&keyspace))
+        else {
+            continue;
+        };
+        if reader.cursor(id)?.first()? {
+            report.found(format_args!("keyspace {keyspace} has entries and the catalog no index"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! The deep check of one text index.
+//!
+//! Two multisets have to be equal: what the live documents' text says, and what the index holds of live documents. Both
+//! are walked in their own order, the documents once and the index once, and every (field, term, document, frequency)
+//! and (field, term, document, positions) is hashed to 128 bits; the sums of the hashes over windows of 4,096
+//! documents are compared. Equal sums mean equal contents: that others sum up the same by chance is out of the question.
+//! Where sums differ, `detail` finds out what does. Length codes are compared document by document; counters of a
+//! term with its postings, which the sums have proved; statistics with what the documents summed up to.
+
+use std::collections::BTreeMap;
+
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+
+use super::detail;
+use super::{Dead, DeepReport, Life};
+use crate::bson::RawDocument;
+use crate::collection::error::{Error, Result};
+use crate::collection::read::CollectionReader;
+use crate::fts::{
+    DocId, Field, FieldCounters, FieldId, FieldStatistics, LengthCodes, NormsKind, Positions,
+    Postings, StoredLengths, TermCounters, TextEvent, TextKind, TextReader, TextWalker,
+    length_code,
+};
+
+/// Binary logarithm of a window's documents.
+pub(super) const WINDOW_BITS: u32 = 12;
+/// Windows whose difference is spelled out; each costs a walk over the index.
+const WINDOWS_DETAILED_MAX: usize = 4;
+
+/// One text index while it is checked.
+pub(super) struct IndexCheck<'a> {
+    /// Collection and index, for findings.
+    name: String,
+    text: TextReader<'a>,
+    walker: TextWalker,
+    /// What the documents seen so far should have.
+    expected: Windows,
+    statistics: BTreeMap<FieldId, FieldStatistics>,
+    /// Stored length codes of the chunk of the last document, by field.
+    lengths: Option<(u32, BTreeMap<FieldId, StoredLengths>)>,
+    /// (hash of field and term, position) of the current document's tokens.
+    tokens: Vec<(u128, u32)>,
+}
+
+/// Sums of hashes by window.
+type Windows = BTreeMap<u64, Sums>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Sums {
+    postings: u128,
+    positions: u128,
+}
+
+/// A term while the index is walked.
+#[derive(Default)]
+struct Group {
+    field: Option<FieldId>,
+    term: Vec<u8>,
+    hash: u128,
+    /// Counted over the postings of live documents.
+    counted: TermCounters,
+    header: TermCounters,
+}
+
+/// Hashes postings and positions, with one buffer.
+#[derive(Default)]
+struct ItemHasher(Vec<u8>);
+
+impl ItemHasher {
+    fn begin(&mut self, term: u128, doc: DocId) {
+        self.0.clear();
+        self.0.extend_from_slice(&term.to_le_bytes());
+        self.0.extend_from_slice(&doc.number().to_le_bytes());
+    }
+
+    fn posting(&mut self, term: u128, doc: DocId, frequency: u32) -> u128 {
+        self.begin(term, doc);
+        self.0.extend_from_slice(&frequency.to_le_bytes());
+        xxh3_128_with_seed(&self.0, 0)
+    }
+
+    fn positions(&mut self, term: u128, doc: DocId, places: impl Iterator<Item = u32>) -> u128 {
+        self.begin(term, doc);
+        for place in places {
+            self.0.extend_from_slice(&place.to_le_bytes());
+        }
+        xxh3_128_with_seed(&self.0, 1)
+    }
+}
+
+fn term_hash(field: FieldId, term: &[u8], buffer: &mut Vec<u8>) -> u128 {
+    buffer.clear();
+    buffer.extend_from_slice(&field.0.to_le_bytes());
+    buffer.extend_from_slice(term);
+    xxh3_128(buffer)
+}
+
+fn sums_of(windows: &mut Windows, doc: DocId) -> &mut Sums {
+    windows.entry(doc.number() >> WINDOW_BITS).or_default()
+}
+
+impl<'a> IndexCheck<'a> {
+    pub(super) fn new(name: String, text: TextReader<'a>) -> Result<Self> {
+        Ok(IndexCheck {
+            name,
+            walker: text.walker()?,
+            text,
+            expected: Windows::new(),
+            statistics: BTreeMap::new(),
+            lengths: None,
+            tokens: Vec::new(),
+        })
+    }
+
+    /// Takes in what a live document should have in the index, and compares its lengths.
+    pub(super) fn document(
+        &mut self,
+        doc: DocId,
+        document: &RawDocument,
+        report: &mut DeepReport,
+    ) -> Result<()> {
+        self.load_lengths(doc.chunk())?;
+        let IndexCheck { name, walker, expected, statistics, lengths, tokens, .. } = self;
+        let mut buffer = Vec::new();
+        let stored = lengths.as_ref().map(|(_, lengths)| lengths);
+        tokens.clear();
+        walker.walk(document, &mut |event| {
+            match event {
+                TextEvent::Text { .. } => {}
+                TextEvent::Token { field, token, position } => {
+                    tokens.push((term_hash(field, token.term.as_bytes(), &mut buffer), position));
+                }
+                TextEvent::Path { term, start, end } => {
+                    let hash = term_hash(FieldId::PATHS, term.as_bytes(), &mut buffer);
+                    tokens.extend([(hash, start), (hash, end)]);
+                }
+                TextEvent::Length { field, tokens } => {
+                    if tokens > 0 {
+                        let statistics = statistics.entry(field).or_default();
+                        statistics.documents += 1;
+                        statistics.total_length += u64::from(tokens);
+                    }
+                    let code = match stored.and_then(|stored| stored.get(&field)) {
+                        Some(lengths) => lengths.view()?.length_code(doc.offset()),
+                        None => 0,
+                    };
+                    let right = length_code::encode(tokens);
+                    if code != right {
+                        report.found(format_args!(
+                            "{name}: field {field} of document {doc} has the length code {code}, \
+                             its {tokens} tokens have {right}"
+                        ));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        tokens.sort_unstable();
+        let sums = sums_of(expected, doc);
+        let mut hasher = ItemHasher::default();
+        for places in tokens.chunk_by(|left, right| left.0 == right.0) {
+            let Some(&(term, _)) = places.first() else { continue };
+            let frequency = u32::try_from(places.len());
+            let frequency = frequency.expect("invariant: a document is shorter than 4 GiB");
+            let posting = hasher.posting(term, doc, frequency);
+            let positions = hasher.positions(term, doc, places.iter().map(|place| place.1));
+            sums.postings = sums.postings.wrapping_add(posting);
+            sums.positions = sums.positions.wrapping_add(positions);
+        }
+        Ok(())
+    }
+
+    /// Compares the whole index with all documents, which have been seen by now.
+    pub(super) fn finish(
+        &mut self,
+        collection: &CollectionReader<'_>,
+        dead: &Dead,
+        report: &mut DeepReport,
+    ) -> Result<()> {
+        let stored = self.walk_index(dead, report)?;
+        self.check_norms(dead, report)?;
+        let empty = Sums::default();
+        let mut wrong = Vec::new();
+        for &window in self.expected.keys().chain(stored.keys()) {
+            let sums = |side: &Windows| side.get(&window).copied().unwrap_or(empty);
+            if sums(&self.expected) != sums(&stored) && !wrong.contains(&window) {
+                wrong.push(window);
+            }
+        }
+        for (index, window) in wrong.into_iter().enumerate() {
+            if index < WINDOWS_DETAILED_MAX && !report.is_full() {
+                let IndexCheck { name, text, walker, .. } = self;
+                detail::explain(name, text, walker, collection, dead, window, report)?;
+            } else {
+                let (start, end) = (window << WINDOW_BITS, (window + 1) << WINDOW_BITS);
+                report.found(format_args!(
+                    "{}: postings of documents {start}..{end} differ from their text",
+                    self.name
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn load_lengths(&mut self, chunk: u32) -> Result<()> {
+        if self.lengths.as_ref().is_some_and(|(loaded, _)| *loaded == chunk) {
+            return Ok(());
+        }
+        let mut lengths = BTreeMap::new();
+        for Field { id, .. } in self.text.fields() {
+            if let Some(stored) = self.text.lengths(*id, chunk)? {
+                lengths.insert(*id, stored);
+            }
+        }
+        self.lengths = Some((chunk, lengths));
+        Ok(())
+    }
+
+    /// Sums up the postings and positions of live documents, and compares each term's counters with its postings.
+    fn walk_index(&self, dead: &Dead, report: &mut DeepReport) -> Result<Windows> {
+        let mut windows = Windows::new();
+        let mut hasher = ItemHasher::default();
+        let mut group = Group::default();
+        let mut places = Vec::new();
+        let mut buffer = Vec::new();
+        self.text.each_entry(&mut |key, value| {
+            if group.field != Some(key.field) || group.term != *key.term {
+                group.finish(&self.name, report);
+                let hash = term_hash(key.field, &key.term, &mut buffer);
+                let term = key.term.to_vec();
+                group = Group { field: Some(key.field), term, hash, ..Group::default() };
+                report.terms += 1;
+            }
+            match key.kind {
+                TextKind::Postings(chunk) => {
+                    for posting in &Postings::parse(value)? {
+                        let (offset, frequency) = posting?;
+                        let doc = DocId::from_parts(chunk, offset);
+                        match dead.life(doc) {
+                            Life::Dead => report.dead_postings += 1,
+                            Life::NeverGiven => {
+                                group.found_never_given(&self.name, "postings", doc, report);
+                            }
+                            Life::Live => {
+                                report.postings += 1;
+                                group.counted.df += 1;
+                                group.counted.ttf += i64::from(frequency);
+                                let hash = hasher.posting(group.hash, doc, frequency);
+                                let sums = sums_of(&mut windows, doc);
+                                sums.postings = sums.postings.wrapping_add(hash);
+                            }
+                        }
+                    }
+                }
+                TextKind::Positions(chunk) => {
+                    let mut cursor = Positions::parse(value)?.cursor();
+                    while let Some(offset) = cursor.advance()? {
+                        let doc = DocId::from_parts(chunk, offset);
+                        match dead.life(doc) {
+                            Life::Dead => {}
+                            Life::NeverGiven => {
+                                group.found_never_given(&self.name, "positions", doc, report);
+                            }
+                            Life::Live => {
+                                cursor.positions(&mut places)?;
+                                let hash =
+                                    hasher.positions(group.hash, doc, places.iter().copied());
+                                let sums = sums_of(&mut windows, doc);
+                                sums.positions = sums.positions.wrapping_add(hash);
+                            }
+                        }
+                    }
+                }
+                TextKind::Header => group.header = TermCounters::decode(value)?,
+            }
+            Ok::<(), Error>(())
+        })?;
+        group.finish(&self.name, report);
+        Ok(windows)
+    }
+
+    /// Lengths of live documents were compared with their text; here it is seen that there are no others.
+    fn check_norms(&self, dead: &Dead, report: &mut DeepReport) -> Result<()> {
+        let name = &self.name;
+        let known = |field| self.text.fields().iter().any(|known| known.id == field);
+        self.text.each_norms_entry(&mut |key, value| {
+            let field = key.field;
+            if !known(field) {
+                report.found(format_args!("{name}: there are lengths of an unknown field {field}"));
+                return Ok(());
+            }
+            match key.kind {
+                NormsKind::LengthCodes(chunk) => {
+                    let lengths = LengthCodes::parse(value)?;
+                    let last = usize::from(lengths.first()) + lengths.codes().len() - 1;
+                    let last = DocId::from_parts(chunk, u16::try_from(last).unwrap_or(u16::MAX));
+                    if dead.life(last) == Life::NeverGiven {
+                        report.found(format_args!(
+                            "{name}: field {field} has a length for {last}, which was never given"
+                        ));
+                    }
+                }
+                NormsKind::Statistics => {
+                    FieldCounters::decode(value)?;
+                }
+            }
+            Ok::<(), Error>(())
+        })?;
+        for Field { id, .. } in self.text.fields() {
+            let expected = self.statistics.get(id).copied().unwrap_or_default();
+            let stored = self.text.statistics(*id)?;
+            if stored != expected {
+                report.found(format_args!(
+                    "{name}: field {id} has {stored:?}, its documents have {expected:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    fn finish(&self, name: &str, report: &mut DeepReport) {
+        let Some(field) = self.field else { return };
+        if self.header != self.counted {
+            let term = String::from_utf8_lossy(&self.term);
+            report.found(format_args!(
+                "{name}: the term {term:?} of field {field} has {:?}, its postings have {:?}",
+                self.header, self.counted
+            ));
+        }
+    }
+
+    fn found_never_given(&self, name: &str, what: &str, doc: DocId, report: &mut DeepReport) {
+        let term = String::from_utf8_lossy(&self.term);
+        report.found(format_args!(
+            "{name}: the term {term:?} has {what} for {doc}, which was never given"
+        ));
+    }
+}

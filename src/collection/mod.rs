@@ -1,0 +1,37 @@
+//! Collections: documents, their `_id`s and their text indexes, tied together in one transaction.
+//!
+//! Sits between the storage core with the text index on one side, and searches with the facade on the other. All that a
+//! write changes goes into one transaction of the storage core; all that a read sees comes from one `Reader`.
+//!
+//! ```text
+//!                    ┌► docs  DocId → BSON             catalog: which collections and indexes there are
+//! CollectionWriter ──┼► ids   _id → DocId
+//!   (one a           ├► dead  chunk → bitmap           CollectionReader: all of it over one snapshot
+//!   transaction)     └► text.<index>, norms.<index>    check: whether all of it agrees
+//! ```
+//!
+//! Invariants
+//! * A DocId names one document for ever; an update puts the document under a new one and marks the old one dead.
+//! * A document is found by its terms exactly when it can be read by its `_id`.
+//! * What is read back is byte for byte what was stored.
+
+mod catalog;
+mod check;
+mod documents;
+mod error;
+mod read;
+#[cfg(test)]
+mod tests;
+mod text_index;
+mod write;
+
+pub use catalog::{
+    CollectionDefinition, IndexDefinition, NAME_BYTES_MAX, check_name, collection_definition,
+    collection_names, create_collection,
+};
+pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
+pub use documents::{DocsRewriter, Documents, operators, rewriters};
+pub use error::{Error, Result};
+pub use read::CollectionReader;
+pub use text_index::{DEFAULT_TEXT_INDEX, create_text_index, drop_text_index, reindex};
+pub use write::{CollectionWriter, Upserted, WriterOptions};

@@ -1,0 +1,124 @@
+//! [`CollectionReader`]: one collection as a snapshot, or a transaction whose writer was drained, shows it.
+//!
+//! Opened by the facade, by searches and by checks; calls the storage core and opens text readers. Invariant: a document
+//! is found by its `_id` exactly when it is alive. Cost: opening reads the catalog; a document is two look-ups away.
+
+use std::fmt;
+
+use super::catalog::{CollectionDefinition, Keyspaces, Tally, collection_definition, tally};
+use super::documents::{DeadDocuments, Documents, stored_document};
+use super::error::Result;
+use super::text_index::open_reader;
+use crate::bson::{RawBsonRef, RawDocumentBuf, sort_key};
+use crate::fts::{DocId, TextReader};
+use crate::lsm::{KEY_BYTES_MAX, Reader};
+
+/// Reads one collection.
+pub struct CollectionReader<'a> {
+    reader: &'a dyn Reader,
+    name: String,
+    definition: CollectionDefinition,
+    keyspaces: Keyspaces,
+    tally: Tally,
+}
+
+impl<'a> CollectionReader<'a> {
+    /// Opens a collection, if it exists.
+    pub fn open(reader: &'a dyn Reader, name: &str) -> Result<Option<Self>> {
+        let Some(definition) = collection_definition(reader, name)? else { return Ok(None) };
+        let keyspaces = Keyspaces::find(reader, name)?;
+        let tally = tally(reader, keyspaces.catalog, name)?;
+        Ok(Some(CollectionReader { reader, name: name.to_owned(), definition, keyspaces, tally }))
+    }
+
+    /// The collection's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The collection's indexes.
+    pub fn definition(&self) -> &CollectionDefinition {
+        &self.definition
+    }
+
+    /// Number of documents.
+    pub fn count(&self) -> u64 {
+        self.tally.live
+    }
+
+    /// The DocId that the next document will get: all that were ever given are smaller.
+    pub fn next_doc_id(&self) -> DocId {
+        self.tally.next
+    }
+
+    /// The document with this `_id`, byte for byte as it was stored.
+    pub fn get(&self, id: RawBsonRef<'_>) -> Result<Option<RawDocumentBuf>> {
+        let Some(doc) = self.doc_id(id)? else { return Ok(None) };
+        self.stored(doc)
+    }
+
+    /// The DocId of the document with this `_id`.
+    pub fn doc_id(&self, id: RawBsonRef<'_>) -> Result<Option<DocId>> {
+        let mut key = Vec::new();
+        sort_key(id, &mut key)?;
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(None);
+        }
+        let value = self.reader.get(self.keyspaces.ids, &key)?;
+        Ok(value.map(|value| DocId::from_key(&value)).transpose()?)
+    }
+
+    /// The document of this number; `None` when it is dead or was never there.
+    pub fn document(&self, doc: DocId) -> Result<Option<RawDocumentBuf>> {
+        if self.is_dead(doc)? { Ok(None) } else { self.stored(doc) }
+    }
+
+    /// Whether the document of this number was removed or replaced.
+    pub fn is_dead(&self, doc: DocId) -> Result<bool> {
+        Ok(self.dead().contains(doc)?)
+    }
+
+    /// All documents, by ascending DocId, one after the other.
+    pub fn iter(&self) -> Result<Documents<'a>> {
+        self.iter_from(DocId::MIN)
+    }
+
+    /// The documents from `start` on, by ascending DocId.
+    pub fn iter_from(&self, start: DocId) -> Result<Documents<'a>> {
+        Documents::from(self.reader, &self.keyspaces, start)
+    }
+
+    /// A text index: the one named, else the only one, else the one named `default`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownIndex`](super::Error::UnknownIndex), and
+    /// [`Error::AnalyzerChanged`](super::Error::AnalyzerChanged).
+    pub fn text_index(&self, index: Option<&str>) -> Result<TextReader<'a>> {
+        open_reader(self.reader, &self.name, &self.definition, index)
+    }
+
+    pub(super) fn keyspaces(&self) -> &Keyspaces {
+        &self.keyspaces
+    }
+
+    pub(super) fn dead(&self) -> DeadDocuments<'a> {
+        DeadDocuments::new(self.reader, Some(self.keyspaces.dead))
+    }
+
+    fn stored(&self, doc: DocId) -> Result<Option<RawDocumentBuf>> {
+        let Some(bytes) = self.reader.get(self.keyspaces.docs, &doc.to_key())? else {
+            return Ok(None);
+        };
+        Ok(Some(stored_document(&bytes)?.to_owned()))
+    }
+}
+
+impl fmt::Debug for CollectionReader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CollectionReader")
+            .field("name", &self.name)
+            .field("definition", &self.definition)
+            .field("tally", &self.tally)
+            .finish_non_exhaustive()
+    }
+}

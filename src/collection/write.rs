@@ -1,0 +1,378 @@
+//! [`CollectionWriter`]: what one pending transaction changes in one collection.
+//!
+//! The facade keeps one for each collection that a transaction writes to and passes the transaction to every call.
+//! Documents and ids go into the transaction at once; text, dead marks and the tally gather here until
+//! [`drain`](CollectionWriter::drain), which has to run before the transaction searches, iterates, counts or commits.
+//!
+//! Steps of a write: 1. validate the document, 2. look its `_id` up, 3. let the indexes refuse it, and only then
+//! 4. mark the old document dead, 5. put the new one under the next DocId, 6. index it. What can be refused is refused
+//! before step 4; a failure of the storage core behind it leaves the writer refusing everything but a rollback.
+//! Cost: two or three look-ups a document, and the analysis of its text (of the old text too, when it goes).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::catalog::{
+    Keyspaces, Tally, collection_definition, create_collection, put_tally, tally,
+};
+use super::documents::stored_document;
+use super::error::{Error, Result};
+use super::text_index::{DEFAULT_TEXT_INDEX, create_text_index, open_indexers};
+use crate::bson::{
+    self, Bson, NESTING_MAX, ObjectId, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc, sort_key,
+    to_json, validate,
+};
+use crate::fts::{DeadChunk, DocId, TextIndexOptions, TextIndexer, dead_key};
+use crate::lsm::{self, KEY_BYTES_MAX, Reader, Transaction};
+
+/// What a writer is given by those above.
+#[derive(Debug, Clone, Copy)]
+pub struct WriterOptions {
+    /// Bytes that may gather before the writer drains by itself. Default: 32 MiB.
+    pub inverter_bytes_max: usize,
+    /// Where the `_id`s of documents without one come from. Default: `ObjectId::new`.
+    pub object_ids: fn() -> ObjectId,
+}
+
+/// What an upsert did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upserted {
+    /// There was no document with this `_id`.
+    Inserted,
+    /// The document with this `_id` was replaced.
+    Replaced,
+}
+
+/// Gathers the changes of one transaction to one collection.
+#[derive(Debug)]
+pub struct CollectionWriter {
+    name: String,
+    keyspaces: Keyspaces,
+    options: WriterOptions,
+    tally: Tally,
+    indexers: Vec<TextIndexer>,
+    /// Documents that died since the last drain, by chunk, and their number.
+    dead: BTreeMap<u32, DeadChunk>,
+    dead_len: usize,
+    changed: bool,
+    failed: bool,
+}
+
+/// A document that may be stored, and the key of its `_id`.
+struct Prepared<'a> {
+    document: Cow<'a, RawDocument>,
+    key: Vec<u8>,
+}
+
+/// The stored document that has to go.
+struct Old {
+    doc: DocId,
+    /// `None` when no index needs it.
+    document: Option<Bytes>,
+}
+
+/// Bytes that a chunk's bitmap of dead documents takes beside its members.
+const DEAD_CHUNK_BYTES: usize = 128;
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions { inverter_bytes_max: 32 << 20, object_ids: ObjectId::new }
+    }
+}
+
+impl CollectionWriter {
+    /// A writer for a collection that exists.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCollection`], and [`Error::AnalyzerChanged`] for a collection with a stale index.
+    pub fn open(reader: &dyn Reader, name: &str, options: WriterOptions) -> Result<Self> {
+        let unknown = || Error::UnknownCollection { name: name.to_owned() };
+        let definition = collection_definition(reader, name)?.ok_or_else(unknown)?;
+        let keyspaces = Keyspaces::find(reader, name)?;
+        Ok(CollectionWriter {
+            name: name.to_owned(),
+            keyspaces,
+            options,
+            tally: tally(reader, keyspaces.catalog, name)?,
+            indexers: open_indexers(reader, name, &definition)?,
+            dead: BTreeMap::new(),
+            dead_len: 0,
+            changed: false,
+            failed: false,
+        })
+    }
+
+    /// A writer for a collection that is created when it is not there, with a text index of these options if any.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) and of [`create_collection`].
+    pub fn open_or_create(
+        transaction: &mut Transaction,
+        name: &str,
+        text_index: Option<&TextIndexOptions>,
+        options: WriterOptions,
+    ) -> Result<Self> {
+        if let Some(text_index) = text_index {
+            text_index.check()?;
+        }
+        if create_collection(transaction, name)?
+            && let Some(text_index) = text_index
+        {
+            let bytes_max = options.inverter_bytes_max;
+            create_text_index(transaction, name, DEFAULT_TEXT_INDEX, text_index, bytes_max)?;
+        }
+        Self::open(transaction, name, options)
+    }
+
+    /// The collection's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Stores a new document and gives its `_id`, which becomes its first field when it had none.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateId`], [`Error::InvalidId`], [`Error::IdTooLong`], [`Error::Document`] and [`Error::Fts`] leave
+    /// all as it was; after any other the transaction has to be rolled back.
+    pub fn insert(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &RawDocument,
+    ) -> Result<Bson> {
+        self.check_usable()?;
+        let new = self.prepare(document)?;
+        if self.doc_id(transaction, &new.key)?.is_some() {
+            let id = id_of(&new.document)?.unwrap_or(RawBsonRef::Null);
+            return Err(self.duplicate(id));
+        }
+        self.write(transaction, None, Some(&new))?;
+        let id = id_of(&new.document)?.ok_or(Error::MissingId)?;
+        Ok(Bson::try_from(id).map_err(bson::Error::from)?)
+    }
+
+    /// Replaces the document with the same `_id`; whether there was one. Nothing is stored when there was none.
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert) without [`Error::DuplicateId`], and [`Error::MissingId`].
+    pub fn replace(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &RawDocument,
+    ) -> Result<bool> {
+        self.check_usable()?;
+        validate(document.as_bytes(), NESTING_MAX)?;
+        if id_of(document)?.is_none() {
+            return Err(Error::MissingId);
+        }
+        let new = self.prepare(document)?;
+        let Some(doc) = self.doc_id(transaction, &new.key)? else { return Ok(false) };
+        let old = self.old(transaction, doc)?;
+        self.write(transaction, Some((&new.key, old)), Some(&new))?;
+        Ok(true)
+    }
+
+    /// Stores a document, whether one with its `_id` is there or not.
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert) without [`Error::DuplicateId`].
+    pub fn upsert(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &RawDocument,
+    ) -> Result<Upserted> {
+        self.check_usable()?;
+        let new = self.prepare(document)?;
+        let Some(doc) = self.doc_id(transaction, &new.key)? else {
+            self.write(transaction, None, Some(&new))?;
+            return Ok(Upserted::Inserted);
+        };
+        let old = self.old(transaction, doc)?;
+        self.write(transaction, Some((&new.key, old)), Some(&new))?;
+        Ok(Upserted::Replaced)
+    }
+
+    /// Removes the document with this `_id`; whether there was one.
+    ///
+    /// # Errors
+    /// After any error of the storage core the transaction has to be rolled back.
+    pub fn remove(&mut self, transaction: &mut Transaction, id: RawBsonRef<'_>) -> Result<bool> {
+        self.check_usable()?;
+        let mut key = Vec::new();
+        sort_key(id, &mut key)?;
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(false);
+        }
+        let Some(doc) = self.doc_id(transaction, &key)? else { return Ok(false) };
+        let old = self.old(transaction, doc)?;
+        self.write(transaction, Some((&key, old)), None)?;
+        Ok(true)
+    }
+
+    /// Documents that are alive, those of this transaction included.
+    pub fn count(&self) -> u64 {
+        self.tally.live
+    }
+
+    /// Bytes of memory that wait to be drained.
+    pub fn bytes(&self) -> usize {
+        let indexers: usize = self.indexers.iter().map(TextIndexer::bytes).sum();
+        indexers + self.dead.len() * DEAD_CHUNK_BYTES + self.dead_len * 2
+    }
+
+    /// Writes all that has gathered into the transaction.
+    ///
+    /// # Errors
+    /// [`Error::TransactionFailed`], and those of the storage core; the transaction has to be rolled back.
+    pub fn drain(&mut self, transaction: &mut Transaction) -> Result<()> {
+        self.check_usable()?;
+        if !self.changed {
+            return Ok(());
+        }
+        self.failed = true;
+        for indexer in &mut self.indexers {
+            indexer.drain(transaction)?;
+        }
+        for (chunk, dead) in std::mem::take(&mut self.dead) {
+            let mut operand = Vec::new();
+            dead.encode(&mut operand);
+            transaction.merge(self.keyspaces.dead, &dead_key(chunk), operand)?;
+        }
+        self.dead_len = 0;
+        put_tally(transaction, self.keyspaces.catalog, &self.name, self.tally)?;
+        self.changed = false;
+        self.failed = false;
+        Ok(())
+    }
+
+    fn check_usable(&self) -> Result<()> {
+        if self.failed {
+            return Err(Error::TransactionFailed { collection: self.name.clone() });
+        }
+        Ok(())
+    }
+
+    /// Steps 1 and 3: all that a document can be refused for by itself.
+    fn prepare<'a>(&self, document: &'a RawDocument) -> Result<Prepared<'a>> {
+        let document = validate(document.as_bytes(), NESTING_MAX)?;
+        let document = if id_of(document)?.is_some() {
+            Cow::Borrowed(document)
+        } else {
+            let document = with_id((self.options.object_ids)(), document)?;
+            validate(document.as_bytes(), NESTING_MAX)?;
+            Cow::Owned(document)
+        };
+        let id = id_of(&document)?.ok_or(Error::MissingId)?;
+        let kind = match id {
+            RawBsonRef::Array(_) => Some("array"),
+            RawBsonRef::RegularExpression(_) => Some("regular expression"),
+            RawBsonRef::Undefined => Some("undefined"),
+            _ => None,
+        };
+        if let Some(kind) = kind {
+            return Err(Error::InvalidId { kind });
+        }
+        let mut key = Vec::new();
+        sort_key(id, &mut key)?;
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Error::IdTooLong { bytes: key.len(), bytes_max: KEY_BYTES_MAX });
+        }
+        for indexer in &self.indexers {
+            indexer.check(&document)?;
+        }
+        self.tally.next.plus(1)?;
+        Ok(Prepared { document, key })
+    }
+
+    /// Step 2.
+    fn doc_id(&self, transaction: &Transaction, key: &[u8]) -> Result<Option<DocId>> {
+        let value = transaction.get(self.keyspaces.ids, key)?;
+        Ok(value.map(|value| DocId::from_key(&value)).transpose()?)
+    }
+
+    /// The document that will go; its text is subtracted, so it is read while nothing is written yet.
+    fn old(&self, transaction: &Transaction, doc: DocId) -> Result<Old> {
+        if self.indexers.is_empty() {
+            return Ok(Old { doc, document: None });
+        }
+        let missing = || {
+            let what = format!("{}: document {doc} has an _id but is not there", self.name);
+            lsm::Error::corruption(what, 0)
+        };
+        let bytes = transaction.get(self.keyspaces.docs, &doc.to_key())?.ok_or_else(missing)?;
+        stored_document(&bytes)?;
+        Ok(Old { doc, document: Some(bytes) })
+    }
+
+    /// Steps 4 to 6. Only failures of the storage core can happen here.
+    fn write(
+        &mut self,
+        transaction: &mut Transaction,
+        old: Option<(&[u8], Old)>,
+        new: Option<&Prepared<'_>>,
+    ) -> Result<()> {
+        self.failed = true;
+        self.changed = true;
+        if let Some((key, old)) = old {
+            self.bury(&old)?;
+            // A new document overwrites the entry.
+            if new.is_none() {
+                transaction.delete(self.keyspaces.ids, key)?;
+            }
+        }
+        if let Some(Prepared { document, key }) = new {
+            let doc = self.tally.next;
+            let bytes = document.as_bytes().to_vec();
+            transaction.put(self.keyspaces.docs, &doc.to_key(), bytes)?;
+            transaction.put(self.keyspaces.ids, key, doc.to_key().to_vec())?;
+            for indexer in &mut self.indexers {
+                indexer.add(doc, document)?;
+            }
+            self.tally = Tally { next: doc.plus(1)?, live: self.tally.live + 1 };
+        }
+        self.failed = false;
+        if self.bytes() > self.options.inverter_bytes_max {
+            self.drain(transaction)?;
+        }
+        Ok(())
+    }
+
+    /// Step 4.
+    fn bury(&mut self, old: &Old) -> Result<()> {
+        if let Some(bytes) = &old.document {
+            let document = stored_document(bytes)?;
+            for indexer in &mut self.indexers {
+                indexer.remove(old.doc, document)?;
+            }
+        }
+        self.dead.entry(old.doc.chunk()).or_default().insert(old.doc.offset());
+        self.dead_len += 1;
+        let none_left = || lsm::Error::corruption("tally of a collection: too few documents", 0);
+        self.tally.live = self.tally.live.checked_sub(1).ok_or_else(none_left)?;
+        Ok(())
+    }
+
+    fn duplicate(&self, id: RawBsonRef<'_>) -> Error {
+        let document = rawdoc! { "_id": id };
+        Error::DuplicateId { collection: self.name.clone(), id: to_json(&document) }
+    }
+}
+
+/// The `_id` of a document; the first one, should it have several.
+pub(super) fn id_of(document: &RawDocument) -> Result<Option<RawBsonRef<'_>>> {
+    Ok(document.get("_id").map_err(bson::Error::from)?)
+}
+
+/// The document with an `_id` in front.
+fn with_id(id: ObjectId, document: &RawDocument) -> Result<RawDocumentBuf> {
+    // Both begin with 4 bytes of length, and the first ends with the NUL that ends documents.
+    let mut bytes = rawdoc! { "_id": id }.into_bytes();
+    bytes.pop();
+    bytes.extend_from_slice(document.as_bytes().get(4..).unwrap_or_default());
+    let too_large =
+        |_| bson::Error::TooLarge { bytes: bytes.len(), bytes_max: bson::DOCUMENT_BYTES_MAX };
+    let len = i32::try_from(bytes.len()).map_err(too_large)?;
+    bytes.splice(..4, len.to_le_bytes());
+    Ok(RawDocumentBuf::from_bytes(bytes).map_err(bson::Error::from)?)
+}

@@ -1,0 +1,189 @@
+//! [`Collection`]: documents of one kind, each call a transaction or a snapshot of its own.
+
+use super::document::IntoDocument;
+use super::handle::Database;
+use super::options::CollectionOptions;
+use super::search::Search;
+use super::snapshot::SnapshotCollection;
+use super::transaction::TransactionCollection;
+use crate::bson::{Bson, RawDocumentBuf};
+use crate::collection::{CollectionDefinition, DEFAULT_TEXT_INDEX, Upserted};
+use crate::error::Result;
+use crate::fts::TextIndexOptions;
+use crate::query::ParsedQuery;
+
+/// A named collection of documents.
+///
+/// Every write is a transaction of its own; use [`Database::begin`] to join several. Every read sees the newest
+/// commit; use [`Database::snapshot`] for several reads of the same state.
+///
+/// ```
+/// use alluvium::{Database, doc};
+///
+/// let db = Database::in_memory()?;
+/// let rivers = db.collection("rivers")?;
+/// rivers.insert_many([doc! { "_id": "loire", "km": 1006 }, doc! { "_id": "rhine", "km": 1233 }])?;
+/// rivers.upsert(doc! { "_id": "rhine", "km": 1232 })?;
+/// assert_eq!(rivers.get("rhine")?.unwrap().get_i32("km").unwrap(), 1232);
+/// assert!(rivers.remove("loire")?);
+/// assert_eq!(rivers.count()?, 1);
+/// # Ok::<(), alluvium::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Collection {
+    database: Database,
+    name: String,
+}
+
+impl Collection {
+    pub(super) fn new(database: Database, name: String) -> Self {
+        Collection { database, name }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it was created; `None` when it does not exist yet.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn options(&self) -> Result<Option<CollectionOptions>> {
+        self.now()?.options()
+    }
+
+    /// Stores a new document and gives its `_id`, which is made and becomes its first field when it had none.
+    ///
+    /// # Errors
+    /// When there is one with this `_id`, or the document cannot be stored.
+    pub fn insert<'d>(&self, document: impl IntoDocument<'d>) -> Result<Bson> {
+        self.write(|collection| collection.insert(document))
+    }
+
+    /// Stores new documents in one transaction and gives their `_id`s: all of them, or none.
+    ///
+    /// # Errors
+    /// Those of [`insert`](Self::insert) for any of the documents.
+    pub fn insert_many<'d>(
+        &self,
+        documents: impl IntoIterator<Item = impl IntoDocument<'d>>,
+    ) -> Result<Vec<Bson>> {
+        self.write(|collection| {
+            documents.into_iter().map(|document| collection.insert(document)).collect()
+        })
+    }
+
+    /// Replaces the document with the same `_id`; whether there was one.
+    ///
+    /// # Errors
+    /// When the document has no `_id` or cannot be stored.
+    pub fn replace<'d>(&self, document: impl IntoDocument<'d>) -> Result<bool> {
+        self.write(|collection| collection.replace(document))
+    }
+
+    /// Stores a document in the place of the one with its `_id`, if there is one.
+    ///
+    /// # Errors
+    /// When the document cannot be stored.
+    pub fn upsert<'d>(&self, document: impl IntoDocument<'d>) -> Result<Upserted> {
+        self.write(|collection| collection.upsert(document))
+    }
+
+    /// Removes the document with this `_id`; whether there was one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn remove(&self, id: impl Into<Bson>) -> Result<bool> {
+        self.write(|collection| collection.remove(id))
+    }
+
+    /// The document with this `_id`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn get(&self, id: impl Into<Bson>) -> Result<Option<RawDocumentBuf>> {
+        self.now()?.get(id)
+    }
+
+    /// Number of documents.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count(&self) -> Result<u64> {
+        self.now()?.count()
+    }
+
+    /// All documents of this moment, in the order in which they were last written.
+    ///
+    /// # Errors
+    /// When the file cannot be read; so can each item.
+    pub fn iter(&self) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + use<>> {
+        Ok(self.now()?.iter())
+    }
+
+    /// A search: any string that a person typed (see `docs/query.md`), or a [`Query`](crate::Query).
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert(doc! { "title": "Panning", "body": "Gold settles where the river slows." })?;
+    /// let hits: Vec<_> = notes.search("+gold -silver \"the river\"")?.into_iter().collect();
+    /// assert_eq!(hits.len(), 1);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Never for what the query says; running the search may fail.
+    pub fn search(&self, query: impl Into<ParsedQuery>) -> Result<Search<'static>> {
+        self.now()?.search(query)
+    }
+
+    /// Creates a text index and fills it with the documents that are there.
+    ///
+    /// # Errors
+    /// When there is one of this name, or its options are impossible.
+    pub fn create_text_index(&self, index: &str, options: &TextIndexOptions) -> Result<()> {
+        self.write(|collection| collection.create_text_index(index, options))
+    }
+
+    /// Drops a text index.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn drop_text_index(&self, index: &str) -> Result<()> {
+        self.write(|collection| collection.drop_text_index(index))
+    }
+
+    /// Builds a text index anew from the documents: the remedy when the analyzer has changed.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn reindex(&self, index: &str) -> Result<()> {
+        self.write(|collection| collection.reindex(index))
+    }
+
+    /// The collection in a snapshot of now.
+    fn now(&self) -> Result<SnapshotCollection> {
+        self.database.snapshot().collection(&self.name)
+    }
+
+    /// One transaction around `change`.
+    fn write<T>(
+        &self,
+        change: impl FnOnce(&mut TransactionCollection<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut transaction = self.database.begin()?;
+        let result = change(&mut transaction.collection(&self.name)?)?;
+        transaction.commit()?;
+        Ok(result)
+    }
+}
+
+/// What a definition says about how a collection was created.
+pub(super) fn options_of(definition: &CollectionDefinition) -> CollectionOptions {
+    let default = definition.indexes.iter().find(|index| index.name == DEFAULT_TEXT_INDEX);
+    CollectionOptions::new().text_index(default.map(|index| index.options.clone()))
+}

@@ -1,0 +1,19 @@
+//! The facade: what a program that uses Alluvium holds in its hands. No algorithm lives here; each call opens a view
+//! or a transaction of the storage core and hands it to the layers that know what to do.
+
+mod collection;
+mod document;
+mod handle;
+mod options;
+mod search;
+mod snapshot;
+mod transaction;
+mod view;
+
+pub use collection::Collection;
+pub use document::IntoDocument;
+pub use handle::{CheckReport, Database};
+pub use options::{CollectionOptions, Options};
+pub use search::{Found, Hit, Hits, Search};
+pub use snapshot::{Snapshot, SnapshotCollection};
+pub use transaction::{Transaction, TransactionCollection};

@@ -1,0 +1,266 @@
+//! [`Search`] and its [`Hit`]s: a query against one collection of one view.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::view::View;
+use crate::bson::{self, Bson, RawBsonRef, RawDocumentBuf};
+use crate::collection::{self, CollectionReader};
+use crate::error::{Error, Result};
+use crate::fts::TextReader;
+use crate::query::{
+    Highlighter, Parameters, ParsedQuery, Plan, ScoredDoc, Searcher, Snippet, Warning,
+};
+
+/// Hits that a search returns when it is not told.
+const LIMIT_DEFAULT: usize = 10;
+
+/// A search that has not run yet; it runs when it is iterated.
+///
+/// ```
+/// use alluvium::{Database, doc};
+///
+/// let db = Database::in_memory()?;
+/// let notes = db.collection("notes")?;
+/// notes.insert_many([doc! { "text": "gold" }, doc! { "text": "gold and more gold" }])?;
+/// let search = notes.search("gold")?.limit(1).k1(0.9).b(0.4);
+/// assert_eq!(search.count()?, 2);
+/// let scores: Vec<f32> = search.into_iter().map(|hit| Ok(hit?.score)).collect::<alluvium::Result<_>>()?;
+/// assert_eq!(scores.len(), 1);
+/// # Ok::<(), alluvium::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a search runs when it is iterated"]
+pub struct Search<'a> {
+    view: View<'a>,
+    collection: String,
+    index: Option<String>,
+    query: ParsedQuery,
+    limit: usize,
+    offset: usize,
+    k1: f32,
+    b: f32,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(view: View<'a>, collection: String, query: ParsedQuery) -> Self {
+        let (limit, offset) = (LIMIT_DEFAULT, 0);
+        let defaults = Parameters::default();
+        let (k1, b) = (defaults.k1(), defaults.b());
+        Search { view, collection, index: None, query, limit, offset, k1, b }
+    }
+
+    /// Returns at most this many hits. Default: 10.
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Leaves out the best `offset` hits. Default: 0.
+    pub fn offset(mut self, offset: usize) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// How much repetition of a term counts: BM25's k1, finite and at least 0. Default: 1.2.
+    pub fn k1(mut self, k1: f32) -> Self {
+        self.k1 = k1;
+        self
+    }
+
+    /// How much the length of a text counts: BM25's b, 0 to 1. Default: 0.75.
+    pub fn b(mut self, b: f32) -> Self {
+        self.b = b;
+        self
+    }
+
+    /// Uses the text index of this name. Default: the only one, else the one named `default`.
+    pub fn index(mut self, index: impl Into<String>) -> Self {
+        self.index = Some(index.into());
+        self
+    }
+
+    /// Number of documents that match, whatever the limit. Scores nothing.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn count(&self) -> Result<u64> {
+        let Some(collection) = self.view.collection(&self.collection)? else { return Ok(0) };
+        let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(0) };
+        let searcher = Searcher::new(&reader);
+        let (plan, _) = searcher.plan(&self.query.query)?;
+        Ok(searcher.count(&plan)?)
+    }
+
+    /// Runs the search: hits by descending score, then in the order in which they were written.
+    ///
+    /// # Errors
+    /// When the index cannot be read, k1 or b are out of range, or offset and limit ask for too much.
+    pub fn run(self) -> Result<Hits<'a>> {
+        let parameters = Parameters::new(self.k1, self.b)?;
+        let mut warnings = self.query.warnings.clone();
+        let (plan, scored) = {
+            let collection = self.view.collection(&self.collection)?;
+            let reader = match &collection {
+                Some(collection) => text_index(collection, self.index.as_deref())?,
+                None => None,
+            };
+            match reader {
+                None => (Plan::default(), Vec::new()),
+                Some(reader) => {
+                    let searcher = Searcher::new(&reader);
+                    let (plan, more) = searcher.plan(&self.query.query)?;
+                    warnings.extend(more);
+                    let scored = searcher.search(&plan, parameters, self.offset, self.limit)?;
+                    (plan, scored)
+                }
+            }
+        };
+        let context =
+            Context { view: self.view, collection: self.collection, index: self.index, plan };
+        Ok(Hits { context: Arc::new(context), scored: scored.into_iter(), warnings })
+    }
+}
+
+/// The text index to search; `None` when the collection has none at all.
+fn text_index<'r>(
+    collection: &CollectionReader<'r>,
+    index: Option<&str>,
+) -> Result<Option<TextReader<'r>>> {
+    if index.is_none() && collection.definition().indexes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(collection.text_index(index)?))
+}
+
+impl<'a> IntoIterator for Search<'a> {
+    type Item = Result<Hit<'a>>;
+    type IntoIter = Found<'a>;
+
+    /// Runs the search; when that fails, the error is the only item.
+    fn into_iter(self) -> Found<'a> {
+        Found(self.run().map_err(Some))
+    }
+}
+
+/// The hits of a search that was iterated, or its error.
+#[derive(Debug)]
+pub struct Found<'a>(Result<Hits<'a>, Option<Error>>);
+
+impl<'a> Iterator for Found<'a> {
+    type Item = Result<Hit<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Ok(hits) => hits.next().map(Ok),
+            Err(error) => error.take().map(Err),
+        }
+    }
+}
+
+/// What the hits of one search share.
+struct Context<'a> {
+    view: View<'a>,
+    collection: String,
+    index: Option<String>,
+    plan: Plan,
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("collection", &self.collection).finish_non_exhaustive()
+    }
+}
+
+/// The hits of a search, best first.
+#[derive(Debug)]
+pub struct Hits<'a> {
+    context: Arc<Context<'a>>,
+    scored: std::vec::IntoIter<ScoredDoc>,
+    warnings: Vec<Warning>,
+}
+
+impl Hits<'_> {
+    /// What was odd about the query, each with its place and a remedy.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+impl<'a> Iterator for Hits<'a> {
+    type Item = Hit<'a>;
+
+    fn next(&mut self) -> Option<Hit<'a>> {
+        let ScoredDoc { doc, score } = self.scored.next()?;
+        Some(Hit { score, doc, context: Arc::clone(&self.context) })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.scored.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Hits<'_> {}
+
+/// A document that matches, and how well.
+#[derive(Debug, Clone)]
+pub struct Hit<'a> {
+    /// The document's BM25 score; greater is better.
+    pub score: f32,
+    doc: crate::fts::DocId,
+    context: Arc<Context<'a>>,
+}
+
+impl Hit<'_> {
+    /// The document.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn document(&self) -> Result<RawDocumentBuf> {
+        let gone = || {
+            let what = format!("document {} is indexed but not stored", self.doc);
+            Error::Store(crate::lsm::Error::corruption(what, 0))
+        };
+        let collection = self.context.view.collection(&self.context.collection)?;
+        collection.ok_or_else(gone)?.document(self.doc)?.ok_or_else(gone)
+    }
+
+    /// The document's `_id`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn id(&self) -> Result<Bson> {
+        let document = self.document()?;
+        let id = document.get("_id").map_err(bson::Error::from)?.unwrap_or(RawBsonRef::Null);
+        Ok(Bson::try_from(id).map_err(bson::Error::from)?)
+    }
+
+    /// The part of the text at `path` that matches best, with what matched marked.
+    ///
+    /// The path is dotted; of several strings at and below it the best one is taken. Empty when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn snippet(&self, path: &str) -> Result<Snippet> {
+        let document = self.document()?;
+        let found = self.with_highlighter(|highlighter| Ok(highlighter.field(&document, path)?))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The part of all the document's text that matches best, and its path; `None` when it has no text.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn best_snippet(&self) -> Result<Option<(String, Snippet)>> {
+        let document = self.document()?;
+        self.with_highlighter(|highlighter| Ok(highlighter.best(&document)?))
+    }
+
+    fn with_highlighter<T>(&self, ask: impl FnOnce(&Highlighter<'_>) -> Result<T>) -> Result<T> {
+        let Context { view, collection, index, plan } = &*self.context;
+        let unknown = || collection::Error::UnknownCollection { name: collection.clone() };
+        let found = view.collection(collection)?.ok_or_else(unknown)?;
+        let reader = found.text_index(index.as_deref())?;
+        ask(&Highlighter::new(&reader, plan))
+    }
+}

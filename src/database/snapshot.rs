@@ -1,0 +1,147 @@
+//! [`Snapshot`]: the database as it was at one moment.
+
+use super::collection::options_of;
+use super::options::CollectionOptions;
+use super::search::Search;
+use super::transaction::raw_id;
+use super::view::View;
+use crate::bson::{Bson, RawDocumentBuf};
+use crate::collection::{self, CollectionReader, check_name};
+use crate::error::Result;
+use crate::fts::DocId;
+use crate::lsm;
+use crate::query::ParsedQuery;
+
+/// A view that later writes do not change.
+///
+/// It keeps what it sees from being freed, so do not hold one for ever.
+///
+/// ```
+/// use alluvium::{Database, doc};
+///
+/// let db = Database::in_memory()?;
+/// let notes = db.collection("notes")?;
+/// notes.insert(doc! { "text": "gold" })?;
+/// let before = db.snapshot();
+/// notes.insert(doc! { "text": "silver" })?;
+/// assert_eq!(before.collection("notes")?.count()?, 1);
+/// assert_eq!(notes.count()?, 2);
+/// # Ok::<(), alluvium::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    inner: lsm::Snapshot,
+}
+
+impl Snapshot {
+    pub(super) fn new(inner: lsm::Snapshot) -> Self {
+        Snapshot { inner }
+    }
+
+    /// The names of all collections, in ascending order.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn collection_names(&self) -> Result<Vec<String>> {
+        Ok(collection::collection_names(&self.inner)?)
+    }
+
+    /// A collection as the snapshot shows it; one that does not exist is empty.
+    ///
+    /// # Errors
+    /// When no collection can have this name.
+    pub fn collection(&self, name: &str) -> Result<SnapshotCollection> {
+        check_name(name)?;
+        Ok(SnapshotCollection { snapshot: self.inner.clone(), name: name.to_owned() })
+    }
+}
+
+/// A collection as a snapshot shows it.
+#[derive(Debug, Clone)]
+pub struct SnapshotCollection {
+    snapshot: lsm::Snapshot,
+    name: String,
+}
+
+/// Documents that an iteration reads at a time.
+const PAGE_LEN: usize = 64;
+
+impl SnapshotCollection {
+    fn open(&self) -> Result<Option<CollectionReader<'_>>> {
+        Ok(CollectionReader::open(&self.snapshot, &self.name)?)
+    }
+
+    /// How the collection was created; `None` when it does not exist.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn options(&self) -> Result<Option<CollectionOptions>> {
+        Ok(self.open()?.map(|collection| options_of(collection.definition())))
+    }
+
+    /// The document with this `_id`.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn get(&self, id: impl Into<Bson>) -> Result<Option<RawDocumentBuf>> {
+        let id = raw_id(id)?;
+        let Some(collection) = self.open()? else { return Ok(None) };
+        Ok(collection.get(id.as_raw_bson_ref())?)
+    }
+
+    /// Number of documents.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count(&self) -> Result<u64> {
+        Ok(self.open()?.map_or(0, |collection| collection.count()))
+    }
+
+    /// A search over what the snapshot shows.
+    ///
+    /// # Errors
+    /// None for now; running the search may fail.
+    pub fn search(&self, query: impl Into<ParsedQuery>) -> Result<Search<'static>> {
+        let view = View::Snapshot(self.snapshot.clone());
+        Ok(Search::new(view, self.name.clone(), query.into()))
+    }
+
+    /// All documents, in the order in which they were last written.
+    pub fn iter(&self) -> impl Iterator<Item = Result<RawDocumentBuf>> + use<> {
+        let mut pages = Pages { collection: self.clone(), next: Some(DocId::MIN) };
+        let mut page = Vec::new().into_iter();
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(document) = page.next() {
+                    return Some(Ok(document));
+                }
+                match pages.read() {
+                    Ok(read) if read.is_empty() => return None,
+                    Ok(read) => page = read.into_iter(),
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        })
+    }
+}
+
+/// Reads a collection page by page, so that an iterator need not borrow from itself.
+struct Pages {
+    collection: SnapshotCollection,
+    /// Where the next page begins; `None` when there is none.
+    next: Option<DocId>,
+}
+
+impl Pages {
+    fn read(&mut self) -> Result<Vec<RawDocumentBuf>> {
+        let Some(next) = self.next.take() else { return Ok(Vec::new()) };
+        let Some(collection) = self.collection.open()? else { return Ok(Vec::new()) };
+        let mut page = Vec::with_capacity(PAGE_LEN);
+        for found in collection.iter_from(next)?.take(PAGE_LEN) {
+            let (doc, document) = found?;
+            page.push(document);
+            self.next = doc.plus(1).ok();
+        }
+        Ok(page)
+    }
+}

@@ -1,0 +1,238 @@
+//! [`Transaction`]: writes that become visible and durable together, or not at all.
+
+use std::collections::BTreeMap;
+
+use super::document::IntoDocument;
+use super::handle::Database;
+use super::options::CollectionOptions;
+use super::search::Search;
+use super::view::View;
+use crate::bson::{self, Bson, RawBson, RawDocumentBuf};
+use crate::collection::{self, CollectionWriter, Upserted, WriterOptions, check_name};
+use crate::error::Result;
+use crate::fts::TextIndexOptions;
+use crate::lsm::{self, CommitNo, Durability};
+use crate::query::ParsedQuery;
+
+/// Pending writes to any number of collections; dropped without `commit`, they never happened.
+///
+/// It reads its own writes, and finds them in its own searches:
+///
+/// ```
+/// use alluvium::{Database, doc};
+///
+/// let db = Database::in_memory()?;
+/// let mut transaction = db.begin()?;
+/// let mut notes = transaction.collection("notes")?;
+/// notes.insert(doc! { "text": "a nugget of gold" })?;
+/// assert_eq!(notes.search("nugget")?.count()?, 1);
+/// transaction.rollback();
+/// assert_eq!(db.collection("notes")?.search("nugget")?.count()?, 0);
+/// # Ok::<(), alluvium::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct Transaction {
+    inner: lsm::Transaction,
+    writers: BTreeMap<String, CollectionWriter>,
+    // Behind the transaction, which has to end first.
+    database: Database,
+}
+
+impl Transaction {
+    pub(super) fn new(database: Database) -> Result<Self> {
+        let inner = database.shared.store.begin()?;
+        Ok(Transaction { inner, writers: BTreeMap::new(), database })
+    }
+
+    /// A collection within this transaction; the first write creates it.
+    ///
+    /// # Errors
+    /// When no collection can have this name.
+    pub fn collection(&mut self, name: &str) -> Result<TransactionCollection<'_>> {
+        check_name(name)?;
+        Ok(TransactionCollection { transaction: self, name: name.to_owned() })
+    }
+
+    pub(super) fn create_collection(
+        &mut self,
+        name: &str,
+        options: &CollectionOptions,
+    ) -> Result<()> {
+        let text_index = options.text_index.as_ref();
+        let options = self.writer_options();
+        let writer = CollectionWriter::open_or_create(&mut self.inner, name, text_index, options)?;
+        self.writers.insert(name.to_owned(), writer);
+        Ok(())
+    }
+
+    /// Makes everything visible, as durable as the database's options say.
+    ///
+    /// # Errors
+    /// After an error nothing of the transaction is visible.
+    pub fn commit(self) -> Result<CommitNo> {
+        let durability = self.database.shared.options.durability;
+        self.commit_with(durability)
+    }
+
+    /// Makes everything visible, as durable as asked.
+    ///
+    /// # Errors
+    /// After an error nothing of the transaction is visible.
+    pub fn commit_with(mut self, durability: Durability) -> Result<CommitNo> {
+        self.drain()?;
+        Ok(self.inner.commit(durability)?)
+    }
+
+    /// Undoes everything; the same as dropping the transaction.
+    pub fn rollback(self) {}
+
+    fn writer_options(&self) -> WriterOptions {
+        let inverter_bytes_max = self.database.shared.options.inverter_bytes_max();
+        WriterOptions { inverter_bytes_max, ..WriterOptions::default() }
+    }
+
+    /// Moves what the writers gathered into the pending run, where reads and the commit find it.
+    fn drain(&mut self) -> Result<()> {
+        for writer in self.writers.values_mut() {
+            writer.drain(&mut self.inner)?;
+        }
+        Ok(())
+    }
+
+    /// The pending run and the writer of a collection, which is created when it is not there.
+    fn writer(&mut self, name: &str) -> Result<(&mut lsm::Transaction, &mut CollectionWriter)> {
+        if !self.writers.contains_key(name) {
+            self.create_collection(name, &CollectionOptions::default())?;
+        }
+        let writer = self.writers.get_mut(name).expect("invariant: the writer was opened above");
+        Ok((&mut self.inner, writer))
+    }
+
+    /// What reads see: everything gathered so far.
+    fn view(&mut self) -> Result<View<'_>> {
+        self.drain()?;
+        Ok(View::Transaction(&self.inner))
+    }
+}
+
+/// A collection within a transaction.
+#[derive(Debug)]
+pub struct TransactionCollection<'t> {
+    transaction: &'t mut Transaction,
+    name: String,
+}
+
+impl TransactionCollection<'_> {
+    /// Stores a new document and gives its `_id`, which is made and becomes its first field when it had none.
+    ///
+    /// # Errors
+    /// A duplicate `_id`, and a document that cannot be stored, leave the transaction as it was.
+    pub fn insert<'d>(&mut self, document: impl IntoDocument<'d>) -> Result<Bson> {
+        let document = document.into_document()?;
+        let (transaction, writer) = self.transaction.writer(&self.name)?;
+        Ok(writer.insert(transaction, &document)?)
+    }
+
+    /// Replaces the document with the same `_id`; whether there was one.
+    ///
+    /// # Errors
+    /// A document without `_id`, or one that cannot be stored, leaves the transaction as it was.
+    pub fn replace<'d>(&mut self, document: impl IntoDocument<'d>) -> Result<bool> {
+        let document = document.into_document()?;
+        let (transaction, writer) = self.transaction.writer(&self.name)?;
+        Ok(writer.replace(transaction, &document)?)
+    }
+
+    /// Stores a document in the place of the one with its `_id`, if there is one.
+    ///
+    /// # Errors
+    /// A document that cannot be stored leaves the transaction as it was.
+    pub fn upsert<'d>(&mut self, document: impl IntoDocument<'d>) -> Result<Upserted> {
+        let document = document.into_document()?;
+        let (transaction, writer) = self.transaction.writer(&self.name)?;
+        Ok(writer.upsert(transaction, &document)?)
+    }
+
+    /// Removes the document with this `_id`; whether there was one.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn remove(&mut self, id: impl Into<Bson>) -> Result<bool> {
+        let id = raw_id(id)?;
+        let (transaction, writer) = self.transaction.writer(&self.name)?;
+        Ok(writer.remove(transaction, id.as_raw_bson_ref())?)
+    }
+
+    /// The document with this `_id`, pending writes included.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn get(&mut self, id: impl Into<Bson>) -> Result<Option<RawDocumentBuf>> {
+        let id = raw_id(id)?;
+        let view = self.transaction.view()?;
+        let Some(collection) = view.collection(&self.name)? else { return Ok(None) };
+        Ok(collection.get(id.as_raw_bson_ref())?)
+    }
+
+    /// Number of documents, pending writes included.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count(&mut self) -> Result<u64> {
+        let view = self.transaction.view()?;
+        Ok(view.collection(&self.name)?.map_or(0, |collection| collection.count()))
+    }
+
+    /// A search that also finds what this transaction wrote.
+    ///
+    /// # Errors
+    /// When what was gathered cannot be made searchable.
+    pub fn search(&mut self, query: impl Into<ParsedQuery>) -> Result<Search<'_>> {
+        let view = self.transaction.view()?;
+        Ok(Search::new(view, self.name.clone(), query.into()))
+    }
+
+    /// Creates a text index and fills it with the documents that are there.
+    ///
+    /// # Errors
+    /// When there is one of this name, or its options are impossible.
+    pub fn create_text_index(&mut self, index: &str, options: &TextIndexOptions) -> Result<()> {
+        self.transaction.writer(&self.name)?;
+        let inverter_bytes_max = self.close_writer()?;
+        let inner = &mut self.transaction.inner;
+        Ok(collection::create_text_index(inner, &self.name, index, options, inverter_bytes_max)?)
+    }
+
+    /// Drops a text index.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn drop_text_index(&mut self, index: &str) -> Result<()> {
+        self.close_writer()?;
+        collection::drop_text_index(&mut self.transaction.inner, &self.name, index)?;
+        Ok(())
+    }
+
+    /// Builds a text index anew from the documents.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn reindex(&mut self, index: &str) -> Result<()> {
+        let inverter_bytes_max = self.close_writer()?;
+        let inner = &mut self.transaction.inner;
+        Ok(collection::reindex(inner, &self.name, index, inverter_bytes_max)?)
+    }
+
+    /// Drains and forgets the writer, whose indexes are about to change.
+    fn close_writer(&mut self) -> Result<usize> {
+        self.transaction.drain()?;
+        self.transaction.writers.remove(&self.name);
+        Ok(self.transaction.writer_options().inverter_bytes_max)
+    }
+}
+
+/// An `_id` as the layers below want it.
+pub(super) fn raw_id(id: impl Into<Bson>) -> Result<RawBson> {
+    Ok(RawBson::try_from(id.into()).map_err(bson::Error::from)?)
+}

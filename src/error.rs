@@ -1,0 +1,144 @@
+//! The error of the facade: what went wrong, where, and what to do, from whichever layer it came.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::{bson, collection, fts, lsm, query};
+
+/// The result of every fallible operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of Alluvium.
+///
+/// ```
+/// use alluvium::{Database, doc};
+///
+/// let db = Database::in_memory()?;
+/// let notes = db.collection("notes")?;
+/// notes.insert(doc! { "_id": 1, "text": "gold" })?;
+/// let error = notes.insert(doc! { "_id": 1, "text": "silver" }).unwrap_err();
+/// assert!(error.is_duplicate_id());
+/// # Ok::<(), alluvium::Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage core: the file, the device, the log.
+    Store(lsm::Error),
+    /// Documents, `_id`s, collections and their indexes.
+    Collection(collection::Error),
+    /// A search.
+    Query(query::Error),
+    /// A file stands where a new one was asked for.
+    FileExists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A collection of this name exists already with another text index.
+    CollectionExists {
+        /// Its name.
+        name: String,
+    },
+    /// `close` was called while other handles of the database are alive.
+    HandlesOpen,
+}
+
+impl Error {
+    /// Whether an insert met a document with the same `_id`.
+    pub fn is_duplicate_id(&self) -> bool {
+        matches!(self, Error::Collection(collection::Error::DuplicateId { .. }))
+    }
+
+    /// Whether a document, and not the file or the device, is at fault: another one may well be stored.
+    pub fn is_document_refused(&self) -> bool {
+        use collection::Error as Refused;
+        matches!(
+            self,
+            Error::Collection(
+                Refused::DuplicateId { .. }
+                    | Refused::InvalidId { .. }
+                    | Refused::IdTooLong { .. }
+                    | Refused::MissingId
+                    | Refused::Document(_)
+                    | Refused::Fts(fts::Error::TermTooLong { .. } | fts::Error::Document(_))
+            )
+        )
+    }
+
+    /// Whether the error reports damage in the file.
+    pub fn is_corruption(&self) -> bool {
+        match self {
+            Error::Store(error) => error.is_corruption(),
+            Error::Collection(error) => error.is_corruption(),
+            Error::Query(query::Error::Fts(fts::Error::Lsm(error))) => error.is_corruption(),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Store(error) => error.fmt(f),
+            Error::Collection(error) => error.fmt(f),
+            Error::Query(error) => error.fmt(f),
+            Error::FileExists { path } => {
+                write!(f, "{} exists already; choose another path", path.display())
+            }
+            Error::CollectionExists { name } => write!(
+                f,
+                "the collection {name} exists already with another text index; use it as it is, \
+                 or choose another name"
+            ),
+            Error::HandlesOpen => write!(
+                f,
+                "collections, transactions or snapshots of the database are still in use; drop \
+                 them before closing it"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Store(error) => Some(error),
+            Error::Collection(error) => Some(error),
+            Error::Query(error) => Some(error),
+            Error::FileExists { .. } | Error::CollectionExists { .. } | Error::HandlesOpen => None,
+        }
+    }
+}
+
+impl From<lsm::Error> for Error {
+    fn from(error: lsm::Error) -> Self {
+        Error::Store(error)
+    }
+}
+
+impl From<collection::Error> for Error {
+    fn from(error: collection::Error) -> Self {
+        match error {
+            collection::Error::Lsm(error) => Error::Store(error),
+            error => Error::Collection(error),
+        }
+    }
+}
+
+impl From<fts::Error> for Error {
+    fn from(error: fts::Error) -> Self {
+        collection::Error::from(error).into()
+    }
+}
+
+impl From<bson::Error> for Error {
+    fn from(error: bson::Error) -> Self {
+        collection::Error::from(error).into()
+    }
+}
+
+impl From<query::Error> for Error {
+    fn from(error: query::Error) -> Self {
+        Error::Query(error)
+    }
+}

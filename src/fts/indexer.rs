@@ -1,0 +1,357 @@
+//! From a document to the text index: which token of which field stands at which position.
+//!
+//! [`TextWalker::walk`] is the only walk over a document's text: the [`TextIndexer`] feeds the inverter with it, the deep
+//! check and snippets take the same steps, so that all agree. The collection's writer calls the indexer.
+//!
+//! ```text
+//! text 1          gap        text 2            texts: strings in document order, one by one; for `$**` those of the
+//! 0 1 2 3   4 … 103 (100)    104 105 …         whole document, for a chosen field those under its path
+//! ```
+//! * Between two texts of a field lies a gap of [`POSITION_GAP`] positions that no phrase crosses; it does not count as
+//!   length. A text without a word takes no positions, and no gap.
+//! * An index over `$**` notes the path of every text with a word: the term `path` of the field [`FieldId::PATHS`] gets
+//!   the text's first position and the one after its last. Paths longer than [`PATH_BYTES_MAX`] are cut to that.
+//! * Removing a document walks its stored text again and subtracts; its postings stay and are masked as dead.
+//!
+//! Cost: that of the analyzer and of one look-up a token.
+
+use super::analysis::{Analyzer, Scratch, Token};
+use super::error::{Error, Result};
+use super::ids::{DocId, FieldId};
+use super::inverter::{Inverter, Part};
+use super::keyspace::IndexKeyspace;
+use super::schema::{Field, TextIndexOptions};
+use crate::bson::{Path, RawBsonRef, RawDocument, each_string};
+use crate::lsm::{self, KeyspaceId};
+
+/// Positions that are left free between two texts of one field.
+pub const POSITION_GAP: u32 = 100;
+
+/// The longest path that the index tells apart, in bytes; longer ones are cut.
+pub const PATH_BYTES_MAX: usize = 1024;
+
+/// What a walk over a document's text meets, in this order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TextEvent<'a, 'd> {
+    /// A text begins.
+    Text {
+        /// The field.
+        field: FieldId,
+        /// Dotted path of the text, without array indexes.
+        path: &'a str,
+        /// The stored string.
+        text: &'d str,
+    },
+    /// A token of the text that began last.
+    Token {
+        /// The field.
+        field: FieldId,
+        /// The token; its position counts from the text's beginning.
+        token: Token<'a>,
+        /// Its position in the field.
+        position: u32,
+    },
+    /// The text that began last took positions, in an index over everything.
+    Path {
+        /// The path as a term, cut if it is long.
+        term: &'a str,
+        /// The text's first position.
+        start: u32,
+        /// The position after the text's last.
+        end: u32,
+    },
+    /// A field ends.
+    Length {
+        /// The field.
+        field: FieldId,
+        /// Its tokens in this document.
+        tokens: u32,
+    },
+}
+
+/// Keeps one text index up to date inside a pending transaction.
+#[derive(Debug)]
+pub struct TextIndexer {
+    text: KeyspaceId,
+    norms: KeyspaceId,
+    walker: TextWalker,
+    inverter: Inverter,
+}
+
+/// An index's analyzer and fields, ready to walk documents.
+#[derive(Debug)]
+pub struct TextWalker {
+    analyzer: Analyzer,
+    fields: Vec<(Field, Option<Path>)>,
+    scratch: Scratch,
+}
+
+/// Where the next text of a field begins, and how many tokens it had so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct FieldPlace {
+    next: u32,
+    tokens: u32,
+}
+
+/// `path` as a term of the field [`FieldId::PATHS`].
+pub fn path_term(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or(path)
+}
+
+impl TextIndexer {
+    /// An indexer that writes to the keyspaces `text` and `norms`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidIndex`].
+    pub fn new(text: KeyspaceId, norms: KeyspaceId, options: &TextIndexOptions) -> Result<Self> {
+        let walker = TextWalker::new(options)?;
+        Ok(TextIndexer { text, norms, walker, inverter: Inverter::default() })
+    }
+
+    /// Refuses a document that [`add`](Self::add) would fail for; changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPositions`], and [`Error::Document`] for bytes that were not validated.
+    pub fn check(&self, document: &RawDocument) -> Result<()> {
+        self.walker.check(document)
+    }
+
+    /// Adds the text of a document; numbers ascend from call to call.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check); the transaction has to be rolled back then.
+    pub fn add(&mut self, doc: DocId, document: &RawDocument) -> Result<()> {
+        let inverter = &mut self.inverter;
+        self.walker.walk(document, &mut |event| match event {
+            TextEvent::Text { .. } => Ok(()),
+            TextEvent::Token { field, token, position } => {
+                inverter.add(field, token.term.as_bytes(), doc, position)
+            }
+            TextEvent::Path { term, start, end } => {
+                inverter.add(FieldId::PATHS, term.as_bytes(), doc, start)?;
+                inverter.add(FieldId::PATHS, term.as_bytes(), doc, end)
+            }
+            TextEvent::Length { field, tokens } => {
+                inverter.set_length(field, doc, tokens);
+                Ok(())
+            }
+        })
+    }
+
+    /// Subtracts the text of a document that is removed, as it is stored.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check); the transaction has to be rolled back then.
+    pub fn remove(&mut self, doc: DocId, document: &RawDocument) -> Result<()> {
+        let inverter = &mut self.inverter;
+        self.walker.walk(document, &mut |event| match event {
+            TextEvent::Text { .. } => Ok(()),
+            TextEvent::Token { field, token, .. } => {
+                inverter.subtract(field, token.term.as_bytes(), doc)
+            }
+            TextEvent::Path { term, .. } => {
+                inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)?;
+                inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)
+            }
+            TextEvent::Length { field, tokens } => {
+                inverter.subtract_length(field, tokens);
+                Ok(())
+            }
+        })
+    }
+
+    /// Bytes of memory that wait to be drained.
+    pub fn bytes(&self) -> usize {
+        if self.inverter.is_empty() { 0 } else { self.inverter.bytes() }
+    }
+
+    /// Writes what has gathered into the transaction, so that its searches see it and its commit keeps it.
+    ///
+    /// # Errors
+    /// Those of [`lsm::Transaction::merge`]; the transaction has to be rolled back then.
+    pub fn drain(&mut self, transaction: &mut lsm::Transaction) -> Result<()> {
+        self.inverter.drain(&mut |Part { keyspace, key, operand }| {
+            let keyspace = match keyspace {
+                IndexKeyspace::Text => self.text,
+                IndexKeyspace::Norms => self.norms,
+            };
+            Ok(transaction.merge(keyspace, key, operand.to_vec())?)
+        })
+    }
+}
+
+impl TextWalker {
+    /// A walker for an index with these options.
+    ///
+    /// # Errors
+    /// [`Error::InvalidIndex`].
+    pub fn new(options: &TextIndexOptions) -> Result<Self> {
+        options.check()?;
+        let with_path = |field: Field| {
+            let path = field.path.as_deref().map(Path::parse).transpose()?;
+            Ok((field, path))
+        };
+        Ok(TextWalker {
+            analyzer: Analyzer::new(&options.analyzer),
+            fields: options.fields().into_iter().map(with_path).collect::<Result<_>>()?,
+            scratch: Scratch::default(),
+        })
+    }
+
+    /// The analyzer.
+    pub fn analyzer(&self) -> &Analyzer {
+        &self.analyzer
+    }
+
+    /// Refuses a document whose text cannot be numbered, without analyzing it.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPositions`], and [`Error::Document`] for bytes that were not validated.
+    pub fn check(&self, document: &RawDocument) -> Result<()> {
+        for (_, path) in &self.fields {
+            // A word takes a byte or more.
+            let mut positions = 0_u64;
+            each_text(path.as_ref(), document, &mut |_, text| {
+                positions += text.len() as u64 + u64::from(POSITION_GAP);
+                Ok(())
+            })?;
+            if positions > u64::from(u32::MAX) {
+                return Err(Error::TooManyPositions);
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes to `visit` all that the index has to know about a document.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPositions`], [`Error::Document`] for bytes that were not validated, and those of `visit`.
+    pub fn walk<'d>(
+        &mut self,
+        document: &'d RawDocument,
+        visit: &mut dyn FnMut(TextEvent<'_, 'd>) -> Result<()>,
+    ) -> Result<()> {
+        let TextWalker { analyzer, fields, scratch } = self;
+        for (Field { id: field, .. }, chosen) in fields {
+            let field = *field;
+            let mut place = FieldPlace::default();
+            each_text(chosen.as_ref(), document, &mut |path, text| {
+                visit(TextEvent::Text { field, path, text })?;
+                let start = place.next;
+                let mut failed = Ok(());
+                let positions = analyzer.analyze_with(scratch, text, &mut |token| {
+                    if failed.is_ok() {
+                        failed = place.token(token.position).and_then(|position| {
+                            visit(TextEvent::Token { field, token, position })
+                        });
+                    }
+                });
+                failed?;
+                if positions == 0 {
+                    return Ok(());
+                }
+                let end = start.checked_add(positions).ok_or(Error::TooManyPositions)?;
+                if chosen.is_none() {
+                    visit(TextEvent::Path { term: path_term(path), start, end })?;
+                }
+                place.next = end.checked_add(POSITION_GAP).ok_or(Error::TooManyPositions)?;
+                Ok(())
+            })?;
+            visit(TextEvent::Length { field, tokens: place.tokens })?;
+        }
+        Ok(())
+    }
+}
+
+impl FieldPlace {
+    /// Counts a token at `position` of the current text and gives its position in the field.
+    fn token(&mut self, position: u32) -> Result<u32> {
+        self.tokens += 1;
+        self.next.checked_add(position).ok_or(Error::TooManyPositions)
+    }
+}
+
+/// Calls `f(path, text)` with every text under `chosen`, or of the whole document.
+fn each_text<'d>(
+    chosen: Option<&Path>,
+    document: &'d RawDocument,
+    f: &mut dyn FnMut(&str, &'d str) -> Result<()>,
+) -> Result<()> {
+    let Some(chosen) = chosen else { return each_string(document, f) };
+    let mut done = Ok(());
+    chosen.each_value(document, &mut |value| {
+        if let (Ok(()), RawBsonRef::String(text)) = (&done, value) {
+            done = f(chosen.as_str(), text);
+        }
+    })?;
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bson::rawdoc;
+    use crate::fts::AnalyzerOptions;
+
+    /// The events of a document, one line each.
+    fn events(options: &TextIndexOptions, document: &RawDocument) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut walker = TextWalker::new(options).unwrap();
+        walker.check(document).unwrap();
+        let mut line = |event: TextEvent<'_, '_>| {
+            lines.push(match event {
+                TextEvent::Text { path, text, .. } => format!("{path}: {text}"),
+                TextEvent::Token { field, token, position } => {
+                    format!("{field} {} {position}", token.term)
+                }
+                TextEvent::Path { term, start, end } => format!("{term} {start}..{end}"),
+                TextEvent::Length { field, tokens } => format!("{field} has {tokens}"),
+            });
+            Ok(())
+        };
+        walker.walk(document, &mut line).unwrap();
+        lines
+    }
+
+    #[test]
+    fn an_index_over_everything_notes_gaps_and_paths() {
+        let document = rawdoc! { "_id": "no", "t": "Gold dust", "e": "", "l": ["river", "sand"] };
+        let lines = events(&TextIndexOptions::default(), &document);
+        let expected = [
+            "t: Gold dust",
+            "0 gold 0",
+            "0 dust 1",
+            "t 0..2",
+            "e: ",
+            "l: river",
+            "0 river 102",
+            "l 102..103",
+            "l: sand",
+            "0 sand 203",
+            "l 203..204",
+            "0 has 4",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn chosen_fields_are_counted_apart_and_have_no_paths() {
+        let fields = [("l", 2.0), ("a.b", 1.0)];
+        let options = TextIndexOptions::chosen(fields, AnalyzerOptions::default());
+        let document = rawdoc! { "a": { "b": "x y", "c": "z" }, "l": ["r s", 7, "t"] };
+        let expected = [
+            "l: r s", "0 r 0", "0 s 1", "l: t", "0 t 102", "0 has 3", "a.b: x y", "1 x 0", "1 y 1",
+            "1 has 2",
+        ];
+        assert_eq!(events(&options, &document), expected);
+        assert_eq!(events(&options, &rawdoc! { "z": "z" }), ["0 has 0", "1 has 0"]);
+    }
+
+    #[test]
+    fn long_paths_are_cut_on_a_border_of_characters() {
+        let path = "ä".repeat(600);
+        assert_eq!(path_term(&path).len(), 1024);
+        assert_eq!(path_term(&format!("x{path}")).len(), 1023);
+        assert_eq!(path_term("a.b"), "a.b");
+    }
+}

@@ -1,0 +1,65 @@
+//! The text index: how text becomes terms, and which document holds which term where.
+//!
+//! Sits on the storage core, whose keyspaces it fills with merge operands, and on the document layer, whose strings it
+//! indexes; the collection layer says which documents come and go. It stores frequencies, positions and lengths, never
+//! a score, and knows neither pages nor queries.
+//!
+//! ```text
+//! document ─► TextIndexer ─► Analyzer ─► Inverter ─► operands ─► keyspaces  text.<index>, norms.<index>
+//!                                                                     │
+//! search   ◄─ TextReader ◄─ postings, positions, lengths, counters ◄──┘   dead documents are masked
+//! compaction:  TextRewriter takes the postings of dead documents out
+//! ```
+//!
+//! | part | answers |
+//! |---|---|
+//! | [`Analyzer`] | which terms does this text have, and where? |
+//! | [`TextIndexOptions`] | which strings of a document are indexed, and how? |
+//! | [`TextWalker`] | what has the index to know about this document? |
+//! | [`TextIndexer`] | what does this transaction change in the index? |
+//! | [`TextReader`] | which documents of this chunk hold this term? |
+//!
+//! Invariants
+//! * The counters of terms and fields are exact for the live documents, whatever was compacted when.
+//! * The analyzer that reads is the analyzer that wrote: its fingerprint is compared when an index is opened.
+//! * Keys are built and taken apart in one file, `keyspace`.
+
+mod analysis;
+mod counters;
+mod dead;
+mod error;
+mod ids;
+mod indexer;
+mod inverter;
+mod keyspace;
+pub mod length_code;
+mod norms;
+mod postings;
+mod reader;
+mod rewriter;
+mod schema;
+
+pub use analysis::{
+    Analyzer, AnalyzerOptions, Language, Scratch, TERM_BYTES_MAX as TOKEN_BYTES_MAX, Token,
+    UnknownLanguage,
+};
+pub use counters::{FieldStatistics as FieldCounters, TermCounters};
+pub use dead::{DeadChunk, DeadOperator};
+pub use error::{Error, Result};
+pub use ids::{DocId, FieldId};
+pub use indexer::{PATH_BYTES_MAX, POSITION_GAP, TextEvent, TextIndexer, TextWalker, path_term};
+pub use inverter::{Inverter, Part};
+pub use keyspace::{
+    IndexKeyspace, NormsKey, NormsKind, TERM_BYTES_MAX, TextKey, TextKind, dead_key, decode_dead,
+    names,
+};
+pub use norms::{LengthCodes, LengthCodesBuilder, NormsOperator};
+pub use postings::{
+    Positions, PositionsBuilder, PositionsCursor, Postings, PostingsBuilder, PostingsIter,
+    Retained, TextOperator, join_positions, join_postings, retain_positions, retain_postings,
+};
+pub use reader::{
+    FieldStatistics, StoredLengths, StoredPositions, StoredPostings, TermStatistics, TextReader,
+};
+pub use rewriter::TextRewriter;
+pub use schema::{FIELDS_LEN_MAX, Field, Fields, TextIndexOptions};

@@ -1,0 +1,295 @@
+//! [`TextReader`]: one text index as a snapshot, or a transaction with its own writes, shows it.
+//!
+//! Opened by the collection's reader; searches, snippets and the deep check read through it. It finds entries and
+//! turns counters into statistics; what the values hold, `postings` and `norms` say. Dead documents are not taken out
+//! here: a search masks with [`TextReader::dead`]. Nothing is cached. Cost: one look-up a call, unless said otherwise.
+
+use bytes::Bytes;
+
+use super::analysis::Analyzer;
+use super::counters::{FieldStatistics as FieldCounters, TermCounters};
+use super::dead::DeadChunk;
+use super::error::{Error, Result};
+use super::ids::FieldId;
+use super::indexer::{TextWalker, path_term};
+use super::keyspace::{self, NormsKey, TextKey, TextKind, names};
+use super::norms::LengthCodes;
+use super::postings::{Positions, Postings};
+use super::schema::{Field, TextIndexOptions};
+use crate::lsm::{self, KeyspaceId, Reader, Seek};
+
+/// Reads one text index.
+pub struct TextReader<'a> {
+    reader: &'a dyn Reader,
+    text: KeyspaceId,
+    norms: KeyspaceId,
+    dead: KeyspaceId,
+    options: TextIndexOptions,
+    fields: Vec<Field>,
+    walker: TextWalker,
+}
+
+/// Exact numbers of a field, over the live documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FieldStatistics {
+    /// Documents with a token in the field.
+    pub documents: u64,
+    /// Tokens of the field in all documents.
+    pub total_length: u64,
+}
+
+/// Exact numbers of a term in a field, over the live documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TermStatistics {
+    /// Documents that hold the term.
+    pub df: u64,
+    /// Occurrences of the term in all documents.
+    pub ttf: u64,
+}
+
+/// The postings of a term in one chunk, as they are stored.
+#[derive(Debug, Clone)]
+pub struct StoredPostings(Bytes);
+
+/// The positions of a term in one chunk, as they are stored.
+#[derive(Debug, Clone)]
+pub struct StoredPositions(Bytes);
+
+/// The length codes of a field in one chunk, as they are stored.
+#[derive(Debug, Clone)]
+pub struct StoredLengths(Bytes);
+
+impl StoredPostings {
+    /// The postings; reads their head only.
+    pub fn view(&self) -> Result<Postings<'_>> {
+        Ok(Postings::parse(&self.0)?)
+    }
+}
+
+impl StoredPositions {
+    /// The positions; reads their head only.
+    pub fn view(&self) -> Result<Positions<'_>> {
+        Ok(Positions::parse(&self.0)?)
+    }
+}
+
+impl StoredLengths {
+    /// The length codes; constant time.
+    pub fn view(&self) -> Result<LengthCodes<'_>> {
+        Ok(LengthCodes::parse(&self.0)?)
+    }
+}
+
+impl<'a> TextReader<'a> {
+    /// Opens the text index `index` of `collection`, which has these options.
+    ///
+    /// # Errors
+    /// [`lsm::Error::UnknownKeyspace`] when there is no such index.
+    pub fn open(
+        reader: &'a dyn Reader,
+        collection: &str,
+        index: &str,
+        options: TextIndexOptions,
+    ) -> Result<Self> {
+        let find = |name: String| {
+            let found = reader.keyspace(&name);
+            found.ok_or(lsm::Error::UnknownKeyspace(name))
+        };
+        Ok(TextReader {
+            reader,
+            text: find(names::text(collection, index))?,
+            norms: find(names::norms(collection, index))?,
+            dead: find(names::dead(collection))?,
+            fields: options.fields(),
+            walker: TextWalker::new(&options)?,
+            options,
+        })
+    }
+
+    /// The analyzer that the index was written with.
+    pub fn analyzer(&self) -> &Analyzer {
+        self.walker.analyzer()
+    }
+
+    /// The options that the index was created with.
+    pub fn options(&self) -> &TextIndexOptions {
+        &self.options
+    }
+
+    /// A walker that sees documents as the index does.
+    pub fn walker(&self) -> Result<TextWalker> {
+        TextWalker::new(&self.options)
+    }
+
+    /// The indexed fields, by ascending number.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The field that covers exactly `path`; never the field of `$**`.
+    pub fn field(&self, path: &str) -> Option<FieldId> {
+        let covers = |field: &&Field| field.path.as_deref() == Some(path);
+        self.fields.iter().find(covers).map(|field| field.id)
+    }
+
+    /// Terms of [`FieldId::PATHS`] that live documents have: `path` itself and what lies below it, at most `limit`.
+    ///
+    /// Only an index over everything has any. Cost: one look-up a path.
+    pub fn paths_under(&self, path: &str, limit: usize) -> Result<Vec<String>> {
+        let path = path_term(path);
+        let mut found = Vec::new();
+        if limit > 0 && self.term(FieldId::PATHS, path)?.df > 0 {
+            found.push(path.to_owned());
+        }
+        let below = format!("{path}.");
+        let mut prefix = keyspace::term_prefix(FieldId::PATHS, path_term(&below).as_bytes());
+        // Without the end of the term, so that longer terms begin with it too.
+        prefix.truncate(prefix.len() - 2);
+        let mut cursor = self.reader.cursor(self.text)?.prefix(&prefix);
+        let mut valid = below.len() == path_term(&below).len() && cursor.first()?;
+        while valid && found.len() < limit {
+            let term = keyspace::decode(cursor.key())?.term.into_owned();
+            let header = keyspace::header_key(FieldId::PATHS, &term);
+            // The header is the last entry of its term; without one, this is the next term.
+            let has_header = cursor.seek(&header, Seek::Ge)? && cursor.key() == header;
+            let df = if has_header { term_statistics(&cursor.value()?)?.df } else { 0 };
+            if df > 0 {
+                let path = String::from_utf8(term);
+                found.push(path.map_err(|_| lsm::Error::corruption("a path is not UTF-8", 0))?);
+            }
+            valid = if has_header { cursor.next()? } else { cursor.valid() };
+        }
+        Ok(found)
+    }
+
+    /// Numbers of a field; zeros when no live document has it.
+    pub fn statistics(&self, field: FieldId) -> Result<FieldStatistics> {
+        let value = self.reader.get(self.norms, &keyspace::statistics_key(field))?;
+        value.map_or(Ok(FieldStatistics::default()), |value| field_statistics(&value))
+    }
+
+    /// Numbers of a term; zeros when no live document holds it.
+    pub fn term(&self, field: FieldId, term: &str) -> Result<TermStatistics> {
+        let value = self.reader.get(self.text, &keyspace::header_key(field, term.as_bytes()))?;
+        value.map_or(Ok(TermStatistics::default()), |value| term_statistics(&value))
+    }
+
+    /// The chunks in which the term has postings, ascending. Cost: one step a chunk.
+    pub fn chunks(&self, field: FieldId, term: &str) -> Result<Vec<u32>> {
+        let prefix = keyspace::term_prefix(field, term.as_bytes());
+        let mut cursor = self.reader.cursor(self.text)?.prefix(&prefix);
+        let mut chunks = Vec::new();
+        let mut valid = cursor.first()?;
+        while valid {
+            // Postings come before positions and header.
+            let TextKind::Postings(chunk) = keyspace::decode(cursor.key())?.kind else { break };
+            chunks.push(chunk);
+            valid = cursor.next()?;
+        }
+        Ok(chunks)
+    }
+
+    /// The documents of one chunk that hold the term, dead ones included.
+    pub fn postings(
+        &self,
+        field: FieldId,
+        term: &str,
+        chunk: u32,
+    ) -> Result<Option<StoredPostings>> {
+        let key = keyspace::postings_key(field, term.as_bytes(), chunk);
+        Ok(self.reader.get(self.text, &key)?.map(StoredPostings))
+    }
+
+    /// Where the term stands in the documents of one chunk, dead ones included.
+    pub fn positions(
+        &self,
+        field: FieldId,
+        term: &str,
+        chunk: u32,
+    ) -> Result<Option<StoredPositions>> {
+        let key = keyspace::positions_key(field, term.as_bytes(), chunk);
+        Ok(self.reader.get(self.text, &key)?.map(StoredPositions))
+    }
+
+    /// Lengths of a field in the documents of one chunk, dead ones included.
+    pub fn lengths(&self, field: FieldId, chunk: u32) -> Result<Option<StoredLengths>> {
+        let key = keyspace::length_codes_key(field, chunk);
+        Ok(self.reader.get(self.norms, &key)?.map(StoredLengths))
+    }
+
+    /// The dead documents of one chunk.
+    pub fn dead(&self, chunk: u32) -> Result<DeadChunk> {
+        let value = self.reader.get(self.dead, &keyspace::dead_key(chunk))?;
+        Ok(value.map_or(Ok(DeadChunk::default()), |value| DeadChunk::decode(&value))?)
+    }
+
+    /// Passes every entry of terms to `visit`, in the order of the keys: a term's postings by chunk, its positions by
+    /// chunk, its counters. For checks; cost: the whole index is read.
+    ///
+    /// # Errors
+    /// Those of `visit`, and corruption.
+    pub fn each_entry<E: From<Error>>(
+        &self,
+        visit: &mut dyn FnMut(&TextKey<'_>, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        each(self.reader, self.text, &mut |key, value| {
+            visit(&keyspace::decode(key).map_err(Error::from)?, value)
+        })
+    }
+
+    /// Passes every entry of lengths and statistics to `visit`, in the order of the keys. For checks.
+    ///
+    /// # Errors
+    /// Those of `visit`, and corruption.
+    pub fn each_norms_entry<E: From<Error>>(
+        &self,
+        visit: &mut dyn FnMut(&NormsKey, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        each(self.reader, self.norms, &mut |key, value| {
+            visit(&keyspace::decode_norms(key).map_err(Error::from)?, value)
+        })
+    }
+}
+
+impl std::fmt::Debug for TextReader<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TextReader")
+            .field("text", &self.text)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+fn each<E: From<Error>>(
+    reader: &dyn Reader,
+    keyspace: KeyspaceId,
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut cursor = reader.cursor(keyspace).map_err(Error::from)?;
+    let mut valid = cursor.first().map_err(Error::from)?;
+    while valid {
+        let value = cursor.value().map_err(Error::from)?;
+        visit(cursor.key(), &value)?;
+        valid = cursor.next().map_err(Error::from)?;
+    }
+    Ok(())
+}
+
+fn term_statistics(value: &[u8]) -> Result<TermStatistics> {
+    let TermCounters { df, ttf } = TermCounters::decode(value)?;
+    Ok(TermStatistics { df: count("term counters", df)?, ttf: count("term counters", ttf)? })
+}
+
+fn field_statistics(value: &[u8]) -> Result<FieldStatistics> {
+    let FieldCounters { documents, total_length } = FieldCounters::decode(value)?;
+    Ok(FieldStatistics {
+        documents: count("field statistics", documents)?,
+        total_length: count("field statistics", total_length)?,
+    })
+}
+
+/// A counter summed over the whole snapshot: what was added before is all that can be taken away.
+fn count(what: &str, counter: i64) -> Result<u64> {
+    let negative = |_| lsm::Error::corruption(format!("{what}: the sum is {counter}"), 0);
+    Ok(u64::try_from(counter).map_err(negative)?)
+}

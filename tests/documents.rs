@@ -1,0 +1,283 @@
+//! Documents and their index through the public API: a model, power cuts, I/O errors and flipped bits. Whatever happens,
+//! a document is found by its terms exactly when it can be read by its `_id`; every test ends with `check(deep)`.
+//!
+//! The model is a map from `_id` to document. After a power cut the database must hold the state after some commit,
+//! at least the last acknowledged one. `ALLUVIUM_TEST_SCALE=10` runs ten times as many cases.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
+use alluvium::{Database, Error, Query, doc};
+
+type Model = BTreeMap<i32, String>;
+
+const WORDS: [&str; 12] = [
+    "gold", "silver", "river", "slows", "panning", "nugget", "ore", "creek", "vein", "quartz",
+    "miner", "sluice",
+];
+
+fn tiny_options() -> lsm::Options {
+    lsm::Options {
+        memory_bytes: 1 << 20,
+        block_bytes: 256,
+        segment_bytes_target: 4 << 10,
+        level0_runs_max: 2,
+        level_ratio: 2,
+        level1_bytes_max: 16 << 10,
+        log_bytes_max: 24 << 10,
+        scheduler: Arc::new(ManualScheduler),
+        clock: Arc::new(ManualClock::default()),
+        ..lsm::Options::default()
+    }
+}
+
+fn scale() -> u64 {
+    std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
+}
+
+fn random_text(rng: &mut fastrand::Rng) -> String {
+    let words: Vec<&str> = (0..rng.usize(0..9)).map(|_| WORDS[rng.usize(..WORDS.len())]).collect();
+    words.join(" ")
+}
+
+/// Some writes of one transaction, to the database and to the model.
+fn write(
+    transaction: &mut alluvium::Transaction,
+    model: &mut Model,
+    rng: &mut fastrand::Rng,
+) -> Result<(), Error> {
+    let mut notes = transaction.collection("notes")?;
+    for _ in 0..rng.u32(1..5) {
+        let (id, text) = (rng.i32(0..20), random_text(rng));
+        let document = doc! { "_id": id, "text": text.clone(), "tags": [text.clone(), "all"] };
+        match rng.u32(0..6) {
+            0 | 1 => {
+                notes.upsert(document)?;
+                model.insert(id, text);
+            }
+            2 | 3 => match notes.insert(document) {
+                Ok(_) => assert!(model.insert(id, text).is_none(), "a duplicate was inserted"),
+                Err(error) if error.is_duplicate_id() => assert!(model.contains_key(&id)),
+                Err(error) => return Err(error),
+            },
+            4 => {
+                let replaced = notes.replace(document)?;
+                assert_eq!(replaced, model.contains_key(&id));
+                if replaced {
+                    model.insert(id, text);
+                }
+            }
+            _ => assert_eq!(notes.remove(id)?, model.remove(&id).is_some()),
+        }
+    }
+    Ok(())
+}
+
+/// What is there, read by `_id`, by iterating, and by searching for each word; they must agree.
+fn read(db: &Database) -> Result<Model, Error> {
+    let notes = db.snapshot().collection("notes")?;
+    let mut model = Model::new();
+    for document in notes.iter() {
+        let document = document?;
+        let id = document.get_i32("_id").expect("every document has one");
+        assert_eq!(notes.get(id)?.as_ref(), Some(&document));
+        model.insert(id, document.get_str("text").expect("a text").to_owned());
+    }
+    assert_eq!(notes.count()?, model.len() as u64);
+    for word in WORDS {
+        let having = model.values().filter(|text| text.split(' ').any(|have| have == word));
+        assert_eq!(notes.search(Query::word(word))?.count()?, having.count() as u64, "{word}");
+    }
+    Ok(model)
+}
+
+fn check(db: &Database, context: &str) {
+    let report = db.check(true).unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert!(report.is_ok(), "{context}: {report:?}");
+}
+
+#[test]
+fn documents_equal_their_model_under_random_operations() -> Result<(), Error> {
+    for seed in 0..12 * scale() {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let device = SimulatedStorage::new(seed);
+        let mut db = Database::open_storage(device.clone(), tiny_options())?;
+        let mut model = Model::new();
+        for _ in 0..60 {
+            match rng.u32(0..20) {
+                0..10 => {
+                    let mut transaction = db.begin()?;
+                    let mut pending = model.clone();
+                    write(&mut transaction, &mut pending, &mut rng)?;
+                    if rng.bool() {
+                        let word = WORDS[rng.usize(..WORDS.len())];
+                        let mut notes = transaction.collection("notes")?;
+                        let having = pending
+                            .values()
+                            .filter(|text| text.split(' ').any(|have| have == word));
+                        let found = notes.search(Query::word(word))?.count()?;
+                        assert_eq!(found, having.count() as u64, "its own writes are found");
+                        assert_eq!(notes.count()?, pending.len() as u64);
+                    }
+                    if rng.u32(0..4) > 0 {
+                        transaction.commit()?;
+                        model = pending;
+                    }
+                }
+                10..16 => {
+                    db.step()?;
+                }
+                16 => db.compact()?,
+                17 => {
+                    db.close()?;
+                    db = Database::open_storage(device.clone(), tiny_options())?;
+                }
+                _ => assert_eq!(read(&db)?, model, "seed {seed}"),
+            }
+        }
+        assert_eq!(read(&db)?, model, "seed {seed}");
+        check(&db, &format!("seed {seed}"));
+        db.compact()?;
+        assert_eq!(read(&db)?, model, "seed {seed}");
+        check(&db, &format!("seed {seed}, compacted"));
+    }
+    Ok(())
+}
+
+/// Commits some transactions; returns the states so far and how many commits were acknowledged.
+fn script(device: &SimulatedStorage, seed: u64) -> (Vec<Model>, usize) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut states = vec![Model::new()];
+    let mut acknowledged = 0;
+    let mut run = || -> Result<(), Error> {
+        let db = Database::open_storage(device.clone(), tiny_options())?;
+        for _ in 0..10 {
+            let mut transaction = db.begin()?;
+            let mut model = states[states.len() - 1].clone();
+            write(&mut transaction, &mut model, &mut rng)?;
+            states.push(model);
+            transaction.commit()?;
+            acknowledged = states.len() - 1;
+            for _ in 0..rng.u32(0..3) {
+                db.step()?;
+            }
+            match rng.u32(0..8) {
+                0 => db.compact()?,
+                1 => db.sync()?,
+                _ => {}
+            }
+        }
+        db.close()
+    };
+    let _ = run();
+    (states, acknowledged)
+}
+
+fn verify(device: SimulatedStorage, states: &[Model], acknowledged: usize, context: &str) {
+    let db = Database::open_storage(device, tiny_options())
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
+    let found = read(&db).unwrap_or_else(|error| panic!("{context}: {error}"));
+    let known = states[acknowledged..].contains(&found);
+    assert!(known, "{context}: not the state after commit {acknowledged} or a later one");
+    check(&db, context);
+}
+
+#[test]
+fn a_power_cut_at_any_operation_leaves_documents_and_postings_in_agreement() {
+    for seed in 0..2 * scale() {
+        let device = SimulatedStorage::new(seed);
+        let (states, acknowledged) = script(&device, seed);
+        assert_eq!(acknowledged, states.len() - 1, "an undisturbed script runs to its end");
+        let operations = device.ops();
+        verify(device, &states, acknowledged, "undisturbed");
+        for cut in 1..=operations {
+            let device = SimulatedStorage::new(seed);
+            device.power_cut_at(cut);
+            let (states, acknowledged) = script(&device, seed);
+            for sectors in 0..2 {
+                let after = device.after_power_cut(cut * 10 + sectors);
+                let context = format!("seed {seed}, cut {cut} of {operations}, sectors {sectors}");
+                verify(after, &states, acknowledged, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_io_error_at_any_operation_leaves_documents_and_postings_in_agreement() {
+    let seed = 1;
+    let device = SimulatedStorage::new(seed);
+    script(&device, seed);
+    let (operations, reads) = (device.ops(), device.reads());
+    for fail in 1..=operations + reads {
+        let device = SimulatedStorage::new(seed);
+        if fail <= operations {
+            device.fail_at(fail, std::io::ErrorKind::Other);
+        } else {
+            device.fail_read_at(fail - operations, std::io::ErrorKind::Other);
+        }
+        let (states, acknowledged) = script(&device, seed);
+        let contents = SimulatedStorage::from_bytes(device.contents());
+        verify(contents, &states, acknowledged, &format!("error {fail} of {operations} + {reads}"));
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_an_error_or_harmless() {
+    let device = SimulatedStorage::new(2);
+    let (states, acknowledged) = script(&device, 2);
+    let bytes = device.contents();
+    let mut rng = fastrand::Rng::with_seed(3);
+    for offset in 0..bytes.len() {
+        let row = &bytes[offset / 64 * 64..][..64];
+        if offset % 64 != 0 && row.iter().all(|&byte| byte == 0) {
+            continue;
+        }
+        if rng.u64(0..4) >= scale().min(4) {
+            continue;
+        }
+        let mut damaged = bytes.clone();
+        damaged[offset] ^= 1 << rng.u32(0..8);
+        let device = SimulatedStorage::from_bytes(damaged);
+        let Ok(db) = Database::open_storage(device, tiny_options()) else { continue };
+        if let Ok(found) = read(&db) {
+            assert_eq!(found, states[acknowledged], "byte {offset}");
+        }
+        let _ = db.check(true);
+    }
+}
+
+#[test]
+fn a_transaction_finds_its_own_writes_and_a_rollback_leaves_nothing() -> Result<(), Error> {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let db = Database::open(folder.path().join("notes.alv"))?;
+    let notes = db.collection("notes")?;
+    notes.insert(doc! { "_id": 1, "text": "gold in the river" })?;
+
+    let mut transaction = db.begin()?;
+    let mut pending = transaction.collection("notes")?;
+    pending.insert(doc! { "_id": 2, "text": "a nugget of gold" })?;
+    pending.upsert(doc! { "_id": 1, "text": "only silver" })?;
+    let ids: Vec<_> =
+        pending.search("gold")?.into_iter().map(|hit| hit?.id()).collect::<Result<_, _>>()?;
+    assert_eq!(ids, [2.into()], "the new one is found, the replaced one is not");
+    assert_eq!(notes.search("gold")?.count()?, 1, "nobody else sees any of it");
+    assert!(pending.insert(doc! { "_id": 2, "text": "again" }).is_err_and(|e| e.is_duplicate_id()));
+    transaction.rollback();
+    assert_eq!(notes.search("nugget silver")?.count()?, 0);
+    assert_eq!(notes.count()?, 1);
+
+    let mut transaction = db.begin()?;
+    transaction.collection("notes")?.insert(doc! { "_id": 2, "text": "a nugget" })?;
+    transaction.collection("places")?.insert(doc! { "_id": 1, "text": "creek" })?;
+    transaction.commit()?;
+    drop(notes);
+    db.close()?;
+
+    let db = Database::open(folder.path().join("notes.alv"))?;
+    assert_eq!(db.collection_names()?, ["notes", "places"]);
+    assert_eq!(db.collection("notes")?.search("nugget")?.count()?, 1);
+    check(&db, "reopened");
+    Ok(())
+}
