@@ -113,8 +113,8 @@ pub(crate) enum OnError {
 /// "river bed" -silver'), and put -- before one that starts with a minus sign.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json, each hit is an object on a line of its own: rank, score, id, document, and if a text of
-the document has the words: snippet, path (its field), source and highlights. These last two are
+With --json, each hit is an object on a line of its own: rank, score, id, document, and if the
+document has text: snippet, path (the field it is from), source and highlights. These last two are
 ranges [start, end) in bytes of the stored text: source is where the snippet stands, highlights are
 the matches. Exit code 1 and no line when nothing is found.")]
 pub(crate) struct SearchArguments {

@@ -77,15 +77,16 @@ pub(crate) fn prepare_collection(
     if !names.iter().any(|there| there == name) {
         let analyzer =
             language.map_or_else(AnalyzerOptions::default, AnalyzerOptions::for_language);
-        let text_index = TextIndexOptions { analyzer, ..TextIndexOptions::default() };
-        db.create_collection(name, CollectionOptions { text_index }).at(path)?;
+        let options = CollectionOptions::new().text_index(TextIndexOptions::all(analyzer));
+        db.create_collection(name, options).at(path)?;
         return Ok(());
     }
     let Some(wanted) = language else {
         return Ok(());
     };
-    let collection = db.collection(name).at(path)?;
-    let found = collection.options().at(path)?.text_index.analyzer.language;
+    let options = db.collection(name).at(path)?.options().at(path)?;
+    let text_index = options.and_then(|options| options.text_index);
+    let found = text_index.and_then(|index| index.analyzer.language);
     if found == Some(wanted) {
         return Ok(());
     }

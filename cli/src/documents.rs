@@ -18,7 +18,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use alluvium::bson::{RawDocumentBuf, parse_json, rawdoc};
-use alluvium::{CollectionMut, Database};
+use alluvium::{Database, TransactionCollection};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::args::OnError;
@@ -193,7 +193,11 @@ impl<R: BufRead> Pass<'_, R> {
     }
 
     /// Whether the document went in; if not, its line was left out.
-    fn put(&mut self, target: &mut CollectionMut<'_>, document: &RawDocumentBuf) -> Result<bool> {
+    fn put(
+        &mut self,
+        target: &mut TransactionCollection<'_>,
+        document: &RawDocumentBuf,
+    ) -> Result<bool> {
         let done = match self.import.id {
             Some(_) => target.upsert(document).map(drop),
             None => target.insert(document).map(drop),

@@ -74,8 +74,7 @@ pub(crate) fn ask(
         let words = Query::word(query.text.as_str());
         let search = ranked(collection, words, ranking, path)?.limit(places(depth));
         let mut answer = Vec::new();
-        for hit in search {
-            let hit = hit.at(path)?;
+        for hit in search.run().at(path)? {
             answer.push((id_text(hit.id().at(path)?), f64::from(hit.score)));
         }
         run.insert(query.id.as_str(), answer)?;

@@ -6,10 +6,10 @@
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alluvium::bson::{Bson, RawDocument, RawDocumentBuf, to_json};
-use alluvium::{Collection, Hit, ParsedQuery, Query, Search};
+use alluvium::{Collection, Hit, Hits, ParsedQuery, Query, Search, Snippet};
 use serde_json::{Value, json};
 
 use crate::args::{RankingArguments, SearchArguments};
@@ -31,31 +31,26 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let search = ranked(&collection, query, arguments.ranking, path)?
         .limit(places(arguments.limit))
         .offset(places(arguments.offset));
-    for warning in search.warnings() {
+    // Counting takes as long as searching, and only people want the number.
+    let matching = if arguments.json { 0 } else { search.count().at(path)? };
+    let hits = search.run().at(path)?;
+    for warning in hits.warnings() {
         output::warn(warning);
     }
+    let hits = Found::all(hits, arguments.offset, path)?;
+    let elapsed = started.elapsed();
+
     let mut out = output::open(arguments.json);
-    let shown = if arguments.json {
-        let hits = found(search, arguments.offset, path)?;
+    if arguments.json {
         for hit in &hits {
             output::json_line(&mut out, &hit.to_json(path)?)?;
         }
-        hits.len()
     } else {
-        let matching = search.count().at(path)?;
-        let hits = found(search, arguments.offset, path)?;
-        let elapsed = output::time(started.elapsed());
         write_hits(&mut out, &hits)?;
-        if matching == 0 {
-            writeln!(out, "Nothing found.")?;
-        } else {
-            let (shown, matching) = (hits.len(), output::count(matching));
-            writeln!(out, "{FAINT}{shown} of {matching} matches shown, {elapsed}{FAINT:#}")?;
-        }
-        hits.len()
-    };
+        write_count(&mut out, hits.len(), matching, elapsed)?;
+    }
     out.flush()?;
-    Ok(if shown > 0 { Outcome::Done } else { Outcome::NothingFound })
+    Ok(if hits.is_empty() { Outcome::NothingFound } else { Outcome::Done })
 }
 
 /// One hit, ready to be shown.
@@ -66,16 +61,8 @@ pub(crate) struct Found {
     score: f32,
     id: Bson,
     document: RawDocumentBuf,
-    snippet: Option<Marked>,
-}
-
-/// A piece of a stored text and the matches in it, both as ranges of bytes in that text.
-#[derive(Debug)]
-struct Marked {
-    path: String,
-    text: String,
-    source: Range<usize>,
-    highlights: Vec<Range<usize>>,
+    /// The best part of the document's text, and its path.
+    snippet: Option<(String, Snippet)>,
 }
 
 /// The best `limit` hits for `query`.
@@ -86,7 +73,7 @@ pub(crate) fn find(
     path: &Path,
 ) -> Result<Vec<Found>> {
     let search = ranked(collection, query, RankingArguments::default(), path)?;
-    found(search.limit(places(limit)), 0, path)
+    Found::all(search.limit(places(limit)).run().at(path)?, 0, path)
 }
 
 /// A search with the ranking that was asked for.
@@ -95,7 +82,7 @@ pub(crate) fn ranked(
     query: impl Into<ParsedQuery>,
     ranking: RankingArguments,
     path: &Path,
-) -> Result<Search> {
+) -> Result<Search<'static>> {
     let mut search = collection.search(query).at(path)?;
     if let Some(k1) = ranking.k1 {
         search = search.k1(k1);
@@ -111,25 +98,20 @@ pub(crate) fn places(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn found(search: Search, offset: u32, path: &Path) -> Result<Vec<Found>> {
-    let mut hits = Vec::new();
-    let mut rank = u64::from(offset);
-    for hit in search {
-        rank += 1;
-        hits.push(Found::new(&hit.at(path)?, rank).at(path)?);
-    }
-    Ok(hits)
-}
-
 impl Found {
-    fn new(hit: &Hit, rank: u64) -> std::result::Result<Self, alluvium::Error> {
-        let snippet = hit.best_snippet()?.map(|snippet| Marked {
-            path: snippet.path,
-            text: snippet.text,
-            source: snippet.source,
-            highlights: snippet.highlights,
-        });
-        Ok(Self { rank, score: hit.score, id: hit.id()?, document: hit.document()?, snippet })
+    fn all(hits: Hits<'_>, offset: u32, path: &Path) -> Result<Vec<Self>> {
+        let ranks = u64::from(offset) + 1..;
+        ranks.zip(hits).map(|(rank, hit)| Self::new(&hit, rank).at(path)).collect()
+    }
+
+    fn new(hit: &Hit<'_>, rank: u64) -> std::result::Result<Self, alluvium::Error> {
+        Ok(Self {
+            rank,
+            score: hit.score,
+            id: hit.id()?,
+            document: hit.document()?,
+            snippet: hit.best_snippet()?,
+        })
     }
 
     fn to_json(&self, path: &Path) -> Result<Value> {
@@ -144,10 +126,10 @@ impl Found {
             "id": self.id.clone().into_relaxed_extjson(),
             "document": document,
         });
-        if let Some(snippet) = &self.snippet {
+        if let Some((path, snippet)) = &self.snippet {
             let pair = |range: &Range<usize>| [range.start, range.end];
             object["snippet"] = json!(snippet.text);
-            object["path"] = json!(snippet.path);
+            object["path"] = json!(path);
             object["source"] = json!(pair(&snippet.source));
             object["highlights"] = snippet.highlights.iter().map(pair).map(Value::from).collect();
         }
@@ -165,9 +147,21 @@ pub(crate) fn write_hits(out: &mut dyn Write, hits: &[Found]) -> Result<()> {
             write!(out, "  {FAINT}{id}{FAINT:#}")?;
         }
         writeln!(out, "  {FAINT}{:.3}{FAINT:#}", hit.score)?;
-        if let Some(snippet) = &hit.snippet {
-            writeln!(out, "     {}", snippet.to_terminal())?;
+        if let Some((_, snippet)) = &hit.snippet {
+            // Control characters of the document are spaces in what `marked` gives.
+            let (on, off) = (MATCH.render().to_string(), MATCH.render_reset().to_string());
+            writeln!(out, "     {}", snippet.marked(&on, &off))?;
         }
+    }
+    Ok(())
+}
+
+fn write_count(out: &mut dyn Write, shown: usize, matching: u64, elapsed: Duration) -> Result<()> {
+    if matching == 0 {
+        writeln!(out, "Nothing found.")?;
+    } else {
+        let (matching, elapsed) = (output::count(matching), output::time(elapsed));
+        writeln!(out, "{FAINT}{shown} of {matching} matches shown, {elapsed}{FAINT:#}")?;
     }
     Ok(())
 }
@@ -176,44 +170,4 @@ fn title(document: &RawDocument) -> Option<String> {
     let texts = TITLE_FIELDS.iter().filter_map(|field| document.get_str(field).ok());
     let title = output::printable(texts.map(str::trim).find(|text| !text.is_empty())?);
     Some(title)
-}
-
-impl Marked {
-    /// The text with its matches marked, on one line.
-    fn to_terminal(&self) -> String {
-        use std::fmt::Write;
-        let mut out = String::new();
-        let mut at = 0;
-        for highlight in &self.highlights {
-            let start = highlight.start.saturating_sub(self.source.start);
-            let end = highlight.end.saturating_sub(self.source.start);
-            // Ranges that do not fit the text are left unmarked rather than trusted.
-            if let (Some(before), Some(word)) =
-                (self.text.get(at..start), self.text.get(start..end))
-            {
-                out.push_str(&output::printable(before));
-                let _ = write!(out, "{MATCH}{}{MATCH:#}", output::printable(word));
-                at = end;
-            }
-        }
-        out.push_str(&output::printable(self.text.get(at..).unwrap_or_default()));
-        out
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn matches_are_marked_where_they_stand_in_the_stored_text() {
-        let marked = Marked {
-            path: "text".to_owned(),
-            text: "the gold\nof rivers".to_owned(),
-            source: 100..118,
-            highlights: vec![104..108, 112..118, 300..310, 90..95],
-        };
-        let marks = format!("the {MATCH}gold{MATCH:#} of {MATCH}rivers{MATCH:#}");
-        assert_eq!(marked.to_terminal(), marks);
-    }
 }

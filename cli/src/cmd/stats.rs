@@ -6,14 +6,14 @@ use std::io::Write;
 use crate::args::StatsArguments;
 use crate::cmd::Outcome;
 use crate::database;
-use crate::error::{At, Error, Result};
+use crate::error::{Error, Result};
 use crate::output;
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &StatsArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = database::open(path)?;
-    let stats = db.stats().at(path)?;
+    let stats = db.stats();
     let mut out = output::open(arguments.json);
     if arguments.json {
         output::json_line(&mut out, &stats)?;
