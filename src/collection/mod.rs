@@ -29,7 +29,7 @@ pub use catalog::{
     CollectionDefinition, IndexDefinition, NAME_BYTES_MAX, check_name, collection_definition,
     collection_names, create_collection,
 };
-pub use check::{FINDINGS_LEN_MAX, DeepReport, check};
+pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
 pub use documents::{DocsRewriter, Documents, operators, rewriters};
 pub use error::{Error, Result};
 pub use read::CollectionReader;

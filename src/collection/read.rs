@@ -79,7 +79,7 @@ impl<'a> CollectionReader<'a> {
     }
 
     /// All documents, by ascending DocId, one after the other.
-    pub fn iter(&self) -> Result<Documents<'a>> {
+    pub fn documents(&self) -> Result<Documents<'a>> {
         Documents::from(self.reader, &self.keyspaces, DocId::MIN)
     }
 

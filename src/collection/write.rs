@@ -136,7 +136,11 @@ impl CollectionWriter {
     /// # Errors
     /// [`Error::DuplicateId`], [`Error::InvalidId`], [`Error::IdTooLong`], [`Error::Document`] and [`Error::Fts`] leave
     /// all as it was; after any other the transaction has to be rolled back.
-    pub fn insert(&mut self, transaction: &mut Transaction, document: &RawDocument) -> Result<Bson> {
+    pub fn insert(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &RawDocument,
+    ) -> Result<Bson> {
         self.check_usable()?;
         let new = self.prepare(document)?;
         if self.doc_id(transaction, &new.key)?.is_some() {
@@ -366,10 +370,8 @@ fn with_id(id: ObjectId, document: &RawDocument) -> Result<RawDocumentBuf> {
     let mut bytes = rawdoc! { "_id": id }.into_bytes();
     bytes.pop();
     bytes.extend_from_slice(document.as_bytes().get(4..).unwrap_or_default());
-    let too_large = |_| bson::Error::TooLarge {
-        bytes: bytes.len(),
-        bytes_max: bson::DOCUMENT_BYTES_MAX,
-    };
+    let too_large =
+        |_| bson::Error::TooLarge { bytes: bytes.len(), bytes_max: bson::DOCUMENT_BYTES_MAX };
     let len = i32::try_from(bytes.len()).map_err(too_large)?;
     bytes.splice(..4, len.to_le_bytes());
     Ok(RawDocumentBuf::from_bytes(bytes).map_err(bson::Error::from)?)

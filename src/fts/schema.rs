@@ -116,7 +116,7 @@ impl TextIndexOptions {
                     .collect(),
             ),
         };
-        let language = self.analyzer.language.map(|language| language.code());
+        let language = self.analyzer.language.map(Language::code);
         doc! {
             "fields": fields,
             "analyzer": {
@@ -147,7 +147,8 @@ fn decode(document: &RawDocument) -> Option<TextIndexOptions> {
         match (element.key().as_str(), element.value().ok()?) {
             ("fields", RawBsonRef::String(ALL_NAME)) => options.fields = Fields::All,
             ("fields", RawBsonRef::Array(array)) => {
-                let fields = array.into_iter().map(|field| decode_field(field.ok()?.as_document()?));
+                let fields =
+                    array.into_iter().map(|field| decode_field(field.ok()?.as_document()?));
                 options.fields = Fields::Chosen(fields.collect::<Option<_>>()?);
             }
             ("analyzer", RawBsonRef::Document(analyzer)) => {

@@ -18,7 +18,8 @@ use crate::collection::error::{Error, Result};
 use crate::collection::read::CollectionReader;
 use crate::fts::{
     DocId, Field, FieldCounters, FieldId, FieldStatistics, LengthCodes, NormsKind, Positions,
-    Postings, StoredLengths, TermCounters, TextEvent, TextKind, TextReader, TextWalker, length_code,
+    Postings, StoredLengths, TermCounters, TextEvent, TextKind, TextReader, TextWalker,
+    length_code,
 };
 
 /// Binary logarithm of a window's documents.
