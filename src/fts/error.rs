@@ -70,7 +70,10 @@ impl std::error::Error for Error {
             // Its text is already ours, so what comes next is what stands behind it.
             Error::Lsm(error) => error.source(),
             Error::Document(error) => Some(error),
-            Error::TermTooLong { .. } | Error::TooManyPositions | Error::InvalidIndex { .. } | Error::DocIdsExhausted => None,
+            Error::TermTooLong { .. }
+            | Error::TooManyPositions
+            | Error::InvalidIndex { .. }
+            | Error::DocIdsExhausted => None,
         }
     }
 }
