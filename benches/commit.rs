@@ -30,12 +30,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut times: [Vec<Duration>; 4] = Default::default();
     for id in 0..ROUNDS {
-        let mut measure = |kind: usize, work: &mut dyn FnMut() -> Result<(), Box<dyn std::error::Error>>| {
-            let start = Instant::now();
-            work()?;
-            times[kind].push(start.elapsed());
-            Ok::<(), Box<dyn std::error::Error>>(())
-        };
+        let mut measure =
+            |kind: usize, work: &mut dyn FnMut() -> Result<(), Box<dyn std::error::Error>>| {
+                let start = Instant::now();
+                work()?;
+                times[kind].push(start.elapsed());
+                Ok::<(), Box<dyn std::error::Error>>(())
+            };
         measure(0, &mut || {
             use std::os::unix::fs::FileExt;
             beside.write_all_at(&[7; 4096], u64::try_from(id)? * 4096)?;
@@ -57,7 +58,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     println!("{:<22} {:>10} {:>10} {:>10}", "", "median", "p99", "max");
-    for (name, times) in ["write + fdatasync", "insert", "replace", "remove"].into_iter().zip(times) {
+    for (name, times) in ["write + fdatasync", "insert", "replace", "remove"].into_iter().zip(times)
+    {
         print_row(name, times);
     }
     drop(notes);

@@ -49,12 +49,28 @@ impl Error {
         matches!(self, Error::Collection(collection::Error::DuplicateId { .. }))
     }
 
+    /// Whether a document, and not the file or the device, is at fault: another one may well be stored.
+    pub fn is_document_refused(&self) -> bool {
+        use collection::Error as Refused;
+        matches!(
+            self,
+            Error::Collection(
+                Refused::DuplicateId { .. }
+                    | Refused::InvalidId { .. }
+                    | Refused::IdTooLong { .. }
+                    | Refused::MissingId
+                    | Refused::Document(_)
+                    | Refused::Fts(fts::Error::TermTooLong { .. } | fts::Error::Document(_))
+            )
+        )
+    }
+
     /// Whether the error reports damage in the file.
     pub fn is_corruption(&self) -> bool {
         match self {
             Error::Store(error) => error.is_corruption(),
             Error::Collection(error) => error.is_corruption(),
-            Error::Query(error) => error.is_corruption(),
+            Error::Query(query::Error::Fts(fts::Error::Lsm(error))) => error.is_corruption(),
             _ => false,
         }
     }

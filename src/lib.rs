@@ -1,11 +1,44 @@
 //! Alluvium, an embedded full-text search engine: one file, one commit, one crate. A log-structured merge engine
-//! stores BSON documents and their inverted index together, so both become durable and visible in one transaction.
+//! stores BSON documents and their inverted index together, so that a document and its index entries become durable
+//! and visible in the same transaction, or not at all.
+//!
+//! ```
+//! use alluvium::{Database, doc};
+//!
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path().join("notes.alv");
+//! let db = Database::open(path)?;
+//! let notes = db.collection("notes")?;
+//! notes.insert(doc! { "title": "Panning", "body": "Gold settles where the river slows." })?;
+//! for hit in notes.search("rivr gold")?.limit(10) {
+//!     let hit = hit?;
+//!     println!("{:.2}  {}", hit.score, hit.snippet("body")?);
+//! }
+//! # Ok::<(), alluvium::Error>(())
+//! ```
+//!
+//! No schema is needed, there is nothing to reload, and a search string never raises a syntax error. Start with
+//! [`Database`]; the storage core is public as [`lsm`], relevance measures are in [`eval`].
 
 pub mod bson;
 pub mod collection;
+mod database;
+mod error;
 pub mod eval;
 pub mod fts;
 pub mod lsm;
-mod query;
+pub mod query;
 
-pub use query::{Clause, Occur, ParsedQuery, Pattern, Query, Warning, WarningKind};
+pub use bson::doc;
+pub use collection::Upserted;
+pub use database::{
+    CheckReport, Collection, CollectionOptions, Database, Found, Hit, Hits, IntoDocument, Options,
+    Search, Snapshot, SnapshotCollection, Transaction, TransactionCollection,
+};
+pub use error::{Error, Result};
+pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};
+pub use lsm::Durability;
+pub use query::{
+    Clause, Error as QueryError, Occur, Parameters, ParsedQuery, Pattern, Query, Snippet, Warning,
+    WarningKind,
+};

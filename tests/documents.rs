@@ -113,8 +113,9 @@ fn documents_equal_their_model_under_random_operations() -> Result<(), Error> {
                     if rng.bool() {
                         let word = WORDS[rng.usize(..WORDS.len())];
                         let mut notes = transaction.collection("notes")?;
-                        let having =
-                            pending.values().filter(|text| text.split(' ').any(|have| have == word));
+                        let having = pending
+                            .values()
+                            .filter(|text| text.split(' ').any(|have| have == word));
                         let found = notes.search(Query::word(word))?.count()?;
                         assert_eq!(found, having.count() as u64, "its own writes are found");
                         assert_eq!(notes.count()?, pending.len() as u64);
@@ -258,7 +259,8 @@ fn a_transaction_finds_its_own_writes_and_a_rollback_leaves_nothing() -> Result<
     let mut pending = transaction.collection("notes")?;
     pending.insert(doc! { "_id": 2, "text": "a nugget of gold" })?;
     pending.upsert(doc! { "_id": 1, "text": "only silver" })?;
-    let ids: Vec<_> = pending.search("gold")?.into_iter().map(|hit| hit?.id()).collect::<Result<_, _>>()?;
+    let ids: Vec<_> =
+        pending.search("gold")?.into_iter().map(|hit| hit?.id()).collect::<Result<_, _>>()?;
     assert_eq!(ids, [2.into()], "the new one is found, the replaced one is not");
     assert_eq!(notes.search("gold")?.count()?, 1, "nobody else sees any of it");
     assert!(pending.insert(doc! { "_id": 2, "text": "again" }).is_err_and(|e| e.is_duplicate_id()));

@@ -1,1 +1,59 @@
-fn main() {}
+//! The `alluvium` command: imports, searches, measures and checks database files from a shell.
+//!
+//! This file reads the command line, calls one verb of [`cmd`] and turns what it returns into an
+//! exit code. Verbs build on the library's facade alone; what they share is in `database` (opening
+//! files, collections, identifiers), `documents` (from lines to transactions), `output` and
+//! `progress`.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done; `search` found something, `get` found the document, `check` found nothing wrong |
+//! | 1 | `search` found nothing, `get` found no such document |
+//! | 2 | an error, told in one line on standard error; `check` found something wrong |
+//!
+//! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
+
+mod args;
+mod cmd;
+mod database;
+mod documents;
+mod error;
+mod output;
+mod progress;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{CommandLine, Verb};
+use cmd::Outcome;
+use error::Result;
+
+fn main() -> ExitCode {
+    let arguments = CommandLine::parse();
+    match run(&arguments.verb) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::NothingFound) => ExitCode::from(1),
+        Ok(Outcome::NotSound) => ExitCode::from(2),
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            let style = output::ERROR;
+            // Nobody is left to tell when standard error is closed too.
+            let _ = writeln!(anstream::stderr(), "{style}error:{style:#} {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(verb: &Verb) -> Result<Outcome> {
+    match verb {
+        Verb::Demo(arguments) => cmd::demo::run(arguments),
+        Verb::Import(arguments) => cmd::import::run(arguments),
+        Verb::Search(arguments) => cmd::search::run(arguments),
+        Verb::Get(arguments) => cmd::get::run(arguments),
+        Verb::Eval(arguments) => cmd::eval::run(arguments),
+        Verb::Stats(arguments) => cmd::stats::run(arguments),
+        Verb::Check(arguments) => cmd::check::run(arguments),
+    }
+}

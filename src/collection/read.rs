@@ -80,7 +80,12 @@ impl<'a> CollectionReader<'a> {
 
     /// All documents, by ascending DocId, one after the other.
     pub fn documents(&self) -> Result<Documents<'a>> {
-        Documents::from(self.reader, &self.keyspaces, DocId::MIN)
+        self.documents_from(DocId::MIN)
+    }
+
+    /// The documents from `start` on, by ascending DocId.
+    pub fn documents_from(&self, start: DocId) -> Result<Documents<'a>> {
+        Documents::from(self.reader, &self.keyspaces, start)
     }
 
     /// A text index: the one named, else the only one, else the one named `default`.

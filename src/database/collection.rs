@@ -171,7 +171,10 @@ impl Collection {
     }
 
     /// One transaction around `change`.
-    fn write<T>(&self, change: impl FnOnce(&mut TransactionCollection<'_>) -> Result<T>) -> Result<T> {
+    fn write<T>(
+        &self,
+        change: impl FnOnce(&mut TransactionCollection<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut transaction = self.database.begin()?;
         let result = change(&mut transaction.collection(&self.name)?)?;
         transaction.commit()?;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::collection::Collection;
 use super::options::{CollectionOptions, Options};
 use super::snapshot::Snapshot;
@@ -47,7 +49,7 @@ impl fmt::Debug for Database {
 }
 
 /// What a check read, and what it found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CheckReport {
     /// The file: its segments, its pages.
@@ -59,7 +61,33 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether everything is as it should be.
     pub fn is_ok(&self) -> bool {
-        self.deep.as_ref().is_none_or(DeepReport::is_clean)
+        self.deep.as_ref().is_none_or(|deep| deep.findings_count == 0)
+    }
+}
+
+impl fmt::Display for CheckReport {
+    /// `ok` and what was read, or a line for each finding.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(deep) = self.deep.as_ref().filter(|deep| deep.findings_count > 0) {
+            for finding in &deep.findings {
+                writeln!(f, "{finding}")?;
+            }
+            return write!(f, "{} findings; restore from a copy, or reindex", deep.findings_count);
+        }
+        let store = &self.store;
+        write!(
+            f,
+            "ok: {} segments, {} entries, {} pages",
+            store.segments, store.entries, store.pages
+        )?;
+        match &self.deep {
+            Some(deep) => write!(
+                f,
+                "; {} documents, {} terms, {} postings agree",
+                deep.documents, deep.terms, deep.postings
+            ),
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,7 +197,8 @@ impl Database {
     /// The first damage that keeps the check from going on.
     pub fn check(&self, deep: bool) -> Result<CheckReport> {
         let store = self.shared.store.check()?;
-        let deep = if deep { Some(collection::check(&self.shared.store.snapshot())?) } else { None };
+        let deep =
+            if deep { Some(collection::check(&self.shared.store.snapshot())?) } else { None };
         Ok(CheckReport { store, deep })
     }
 

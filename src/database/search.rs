@@ -8,7 +8,9 @@ use crate::bson::{self, Bson, RawBsonRef, RawDocumentBuf};
 use crate::collection::{self, CollectionReader};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
-use crate::query::{Highlighter, Parameters, ParsedQuery, Plan, ScoredDoc, Searcher, Snippet, Warning};
+use crate::query::{
+    Highlighter, Parameters, ParsedQuery, Plan, ScoredDoc, Searcher, Snippet, Warning,
+};
 
 /// Hits that a search returns when it is not told.
 const LIMIT_DEFAULT: usize = 10;
@@ -43,7 +45,8 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     pub(super) fn new(view: View<'a>, collection: String, query: ParsedQuery) -> Self {
         let (limit, offset) = (LIMIT_DEFAULT, 0);
-        let Parameters { k1, b } = Parameters::default();
+        let defaults = Parameters::default();
+        let (k1, b) = (defaults.k1(), defaults.b());
         Search { view, collection, index: None, query, limit, offset, k1, b }
     }
 
@@ -113,7 +116,8 @@ impl<'a> Search<'a> {
                 }
             }
         };
-        let context = Context { view: self.view, collection: self.collection, index: self.index, plan };
+        let context =
+            Context { view: self.view, collection: self.collection, index: self.index, plan };
         Ok(Hits { context: Arc::new(context), scored: scored.into_iter(), warnings })
     }
 }
@@ -233,21 +237,21 @@ impl Hit<'_> {
 
     /// The part of the text at `path` that matches best, with what matched marked.
     ///
-    /// The path is dotted; of several strings there the best one is taken. Empty when there is no string.
-    ///
-    /// # Errors
-    /// When the path is not one, or the file cannot be read.
-    pub fn snippet(&self, path: &str) -> Result<Snippet> {
-        let path = bson::Path::parse(path)?;
-        let document = self.document()?;
-        self.with_highlighter(|highlighter| Ok(highlighter.best_at(&document, &path)?))
-    }
-
-    /// The part of all the document's text that matches best, and its path.
+    /// The path is dotted; of several strings at and below it the best one is taken. Empty when there is none.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn best_snippet(&self) -> Result<(String, Snippet)> {
+    pub fn snippet(&self, path: &str) -> Result<Snippet> {
+        let document = self.document()?;
+        let found = self.with_highlighter(|highlighter| Ok(highlighter.field(&document, path)?))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// The part of all the document's text that matches best, and its path; `None` when it has no text.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn best_snippet(&self) -> Result<Option<(String, Snippet)>> {
         let document = self.document()?;
         self.with_highlighter(|highlighter| Ok(highlighter.best(&document)?))
     }
@@ -257,6 +261,6 @@ impl Hit<'_> {
         let unknown = || collection::Error::UnknownCollection { name: collection.clone() };
         let found = view.collection(collection)?.ok_or_else(unknown)?;
         let reader = found.text_index(index.as_deref())?;
-        ask(&Highlighter::new(reader.analyzer(), plan))
+        ask(&Highlighter::new(&reader, plan))
     }
 }

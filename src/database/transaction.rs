@@ -54,11 +54,14 @@ impl Transaction {
         Ok(TransactionCollection { transaction: self, name: name.to_owned() })
     }
 
-    pub(super) fn create_collection(&mut self, name: &str, options: &CollectionOptions) -> Result<()> {
+    pub(super) fn create_collection(
+        &mut self,
+        name: &str,
+        options: &CollectionOptions,
+    ) -> Result<()> {
         let text_index = options.text_index.as_ref();
         let options = self.writer_options();
-        let writer =
-            CollectionWriter::open_or_create(&mut self.inner, name, text_index, options)?;
+        let writer = CollectionWriter::open_or_create(&mut self.inner, name, text_index, options)?;
         self.writers.insert(name.to_owned(), writer);
         Ok(())
     }

@@ -29,11 +29,7 @@ pub const DECODED: [u32; 256] = decoded();
 
 /// The code of the longest length that has one and is not above `length`.
 pub const fn encode(length: u32) -> u8 {
-    let length = if length > LENGTH_MAX {
-        LENGTH_MAX
-    } else {
-        length
-    };
+    let length = if length > LENGTH_MAX { LENGTH_MAX } else { length };
     if length < FREE {
         return low_byte(length);
     }
@@ -127,20 +123,12 @@ mod tests {
         let lengths = lengths_by_counting();
         assert_eq!(lengths, DECODED);
         for length in 0..3_000_000 {
-            assert_eq!(
-                encode(length),
-                slow_encode(length, &lengths),
-                "length {length}"
-            );
+            assert_eq!(encode(length), slow_encode(length, &lengths), "length {length}");
         }
         // Above, the code can change only at a length of the table.
         for &border in &lengths {
             for length in border.saturating_sub(1)..=border + 1 {
-                assert_eq!(
-                    encode(length),
-                    slow_encode(length, &lengths),
-                    "length {length}"
-                );
+                assert_eq!(encode(length), slow_encode(length, &lengths), "length {length}");
             }
         }
         assert_eq!(encode(u32::MAX), 255);
@@ -153,11 +141,7 @@ mod tests {
             .lines()
             .skip_while(|line| !line.starts_with("| row"))
             .skip(2)
-            .map_while(|line| {
-                line.strip_prefix("| ")?
-                    .strip_suffix(" |")?
-                    .split_once(" | ")
-            })
+            .map_while(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
             .flat_map(|(_row, lengths)| lengths.split(" | "))
             .map(|length| length.parse().unwrap())
             .collect();

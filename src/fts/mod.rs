@@ -47,9 +47,7 @@ pub use counters::{FieldStatistics as FieldCounters, TermCounters};
 pub use dead::{DeadChunk, DeadOperator};
 pub use error::{Error, Result};
 pub use ids::{DocId, FieldId};
-pub use indexer::{
-    PATH_BYTES_MAX, POSITION_GAP, TextEvent, TextIndexer, TextWalker, path_term,
-};
+pub use indexer::{PATH_BYTES_MAX, POSITION_GAP, TextEvent, TextIndexer, TextWalker, path_term};
 pub use inverter::{Inverter, Part};
 pub use keyspace::{
     IndexKeyspace, NormsKey, NormsKind, TERM_BYTES_MAX, TextKey, TextKind, dead_key, decode_dead,
@@ -57,8 +55,8 @@ pub use keyspace::{
 };
 pub use norms::{LengthCodes, LengthCodesBuilder, NormsOperator};
 pub use postings::{
-    Positions, PositionsBuilder, PositionsCursor, Postings, PostingsBuilder, PostingsIter, Retained,
-    TextOperator, join_positions, join_postings, retain_positions, retain_postings,
+    Positions, PositionsBuilder, PositionsCursor, Postings, PostingsBuilder, PostingsIter,
+    Retained, TextOperator, join_positions, join_postings, retain_positions, retain_postings,
 };
 pub use reader::{
     FieldStatistics, StoredLengths, StoredPositions, StoredPostings, TermStatistics, TextReader,

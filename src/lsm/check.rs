@@ -5,13 +5,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use super::disk::Disk;
 use super::error::{Error, Result};
 use super::ids::Extent;
 use super::manifest::Version;
 
 /// What a check read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     /// Keyspaces.
     pub keyspaces: u64,

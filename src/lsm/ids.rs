@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// Bytes of a page, the unit of the file: 4 KiB.
 pub const PAGE_BYTES: u64 = 4096;
 /// Pages that a file may have: 4 EiB, so that no byte offset overflows.
@@ -19,7 +21,7 @@ pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub struct KeyspaceId(pub(crate) u32);
 
 /// Number of a commit: 1 for the first, ascending without holes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 pub struct CommitNo(pub u64);
 
 /// Number of a segment, never reused in one file.

@@ -1,9 +1,11 @@
 //! Numbers about a store, for people and programs.
 
+use serde::Serialize;
+
 use super::ids::CommitNo;
 
 /// The state of a store in numbers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
     /// The newest commit.
     pub commit: CommitNo,
@@ -28,7 +30,7 @@ pub struct Stats {
 }
 
 /// The state of one keyspace on disk.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyspaceStats {
     /// Its name.
     pub name: String,
@@ -37,7 +39,7 @@ pub struct KeyspaceStats {
 }
 
 /// The state of one level.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LevelStats {
     /// Runs.
     pub runs: usize,

@@ -2,7 +2,19 @@
 //! below know nothing of it.
 
 mod ast;
+mod bm25;
+mod error;
+mod highlight;
 mod parser;
+mod plan;
+mod searcher;
+mod topk;
 
 pub use ast::{Clause, Occur, Pattern, Query};
+pub use bm25::Parameters;
+pub use error::{Error, Result};
+pub use highlight::{Highlighter, SNIPPET_CHARS, Snippet};
 pub use parser::{ParsedQuery, Warning, WarningKind};
+pub use plan::Plan;
+pub use searcher::{RESULTS_LEN_MAX, Searcher};
+pub use topk::ScoredDoc;

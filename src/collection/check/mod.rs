@@ -17,6 +17,8 @@ mod postings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::Serialize;
+
 use postings::IndexCheck;
 
 use super::catalog::collection_names;
@@ -32,7 +34,7 @@ use crate::lsm::{KeyspaceId, Reader};
 pub const FINDINGS_LEN_MAX: usize = 100;
 
 /// What a deep check looked at, and what it found wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct DeepReport {
     /// Collections.
     pub collections: u64,

@@ -141,11 +141,7 @@ impl Run {
                 self.units[0] = second;
                 self.count = 1;
             }
-            self.units[self.count] = Unit {
-                bytes: c.len_utf8(),
-                start,
-                end,
-            };
+            self.units[self.count] = Unit { bytes: c.len_utf8(), start, end };
             self.count += 1;
             self.text.push(c);
         }
@@ -154,11 +150,7 @@ impl Run {
     /// Ends the run: emits its last pair, or its only unit, and is empty again.
     pub(super) fn finish(&mut self, emit: &mut dyn FnMut(&str, usize, usize)) {
         if self.count > 0 {
-            emit(
-                &self.text,
-                self.units[0].start,
-                self.units[self.count - 1].end,
-            );
+            emit(&self.text, self.units[0].start, self.units[self.count - 1].end);
         }
         self.script = None;
         self.count = 0;

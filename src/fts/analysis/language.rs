@@ -147,9 +147,7 @@ impl FromStr for Language {
                 wanted.eq_ignore_ascii_case(language.code())
                     || wanted.eq_ignore_ascii_case(language.name())
             })
-            .ok_or_else(|| UnknownLanguage {
-                text: text.to_owned(),
-            })
+            .ok_or_else(|| UnknownLanguage { text: text.to_owned() })
     }
 }
 

@@ -111,12 +111,7 @@ struct Output<'a> {
 
 impl Output<'_> {
     fn emit(&mut self, term: &str, start: usize, end: usize) {
-        (self.sink)(Token {
-            term,
-            position: self.position,
-            start,
-            end,
-        });
+        (self.sink)(Token { term, position: self.position, start, end });
         self.skip();
     }
 
@@ -132,9 +127,7 @@ impl Analyzer {
         Analyzer {
             options: options.clone(),
             stemmer: language.filter(|_| options.stemmer).map(Stemmer::new),
-            stop_words: language
-                .filter(|_| options.stop_words)
-                .map_or(&[], stop_words),
+            stop_words: language.filter(|_| options.stop_words).map_or(&[], stop_words),
         }
     }
 
@@ -246,16 +239,9 @@ impl Analyzer {
                     finish_run(&mut scratch.run, output);
                 }
                 scratch.unit.clear();
-                normalize_into(
-                    piece,
-                    self.options.language,
-                    UNIT_BYTES_MAX,
-                    &mut scratch.unit,
-                );
+                normalize_into(piece, self.options.language, UNIT_BYTES_MAX, &mut scratch.unit);
                 let emit = &mut |term: &str, start, end| output.emit(term, start, end);
-                scratch
-                    .run
-                    .push(script, &scratch.unit, at, at + bytes, emit);
+                scratch.run.push(script, &scratch.unit, at, at + bytes, emit);
             } else {
                 finish_run(&mut scratch.run, output);
                 if piece.unicode_words().next().is_some() {
@@ -274,9 +260,7 @@ fn end_of(
     mut chars: impl Iterator<Item = (usize, char)>,
     stops: impl Fn(char) -> bool,
 ) -> usize {
-    chars
-        .find(|&(_, c)| stops(c))
-        .map_or(text.len(), |(index, _)| index)
+    chars.find(|&(_, c)| stops(c)).map_or(text.len(), |(index, _)| index)
 }
 
 fn finish_run(run: &mut Run, output: &mut Output<'_>) {
@@ -301,9 +285,8 @@ fn bare(word: &str, language: Option<Language>) -> &str {
     }
 }
 
-const FRENCH_ELISIONS: &[&str] = &[
-    "l", "d", "j", "m", "t", "n", "s", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu",
-];
+const FRENCH_ELISIONS: &[&str] =
+    &["l", "d", "j", "m", "t", "n", "s", "c", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu"];
 const ITALIAN_ELISIONS: &[&str] = &[
     "l", "d", "c", "m", "t", "s", "v", "un", "gl", "dell", "all", "dall", "nell", "sull", "quell",
     "quest",
@@ -314,9 +297,7 @@ fn cut(stem: &str) -> &str {
     if stem.len() <= TERM_BYTES_MAX {
         return stem;
     }
-    let end = (0..=TERM_BYTES_MAX)
-        .rev()
-        .find(|&end| stem.is_char_boundary(end));
+    let end = (0..=TERM_BYTES_MAX).rev().find(|&end| stem.is_char_boundary(end));
     &stem[..end.unwrap_or(0)]
 }
 

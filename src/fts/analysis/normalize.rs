@@ -38,11 +38,7 @@ pub(super) fn normalize_into(
             out[from..].make_ascii_lowercase();
         }
         _ if word.chars().all(folds_alone) => {
-            push_while_fits(
-                word.chars().default_case_fold().map(plain_apostrophe),
-                bytes_max,
-                out,
-            );
+            push_while_fits(word.chars().default_case_fold().map(plain_apostrophe), bytes_max, out);
         }
         _ => fold_any(word.chars(), bytes_max, out),
     }

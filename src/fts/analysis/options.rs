@@ -38,26 +38,16 @@ pub struct AnalyzerOptions {
 impl AnalyzerOptions {
     /// The options for text in one language: stemmer and stop words on.
     pub fn for_language(language: Language) -> AnalyzerOptions {
-        AnalyzerOptions {
-            language: Some(language),
-            stemmer: true,
-            stop_words: true,
-        }
+        AnalyzerOptions { language: Some(language), stemmer: true, stop_words: true }
     }
 
     /// With the stemmer on or off.
     pub fn stemmer(self, on: bool) -> AnalyzerOptions {
-        AnalyzerOptions {
-            stemmer: on,
-            ..self
-        }
+        AnalyzerOptions { stemmer: on, ..self }
     }
 
     /// With stop words left out (`true`) or kept.
     pub fn stop_words(self, on: bool) -> AnalyzerOptions {
-        AnalyzerOptions {
-            stop_words: on,
-            ..self
-        }
+        AnalyzerOptions { stop_words: on, ..self }
     }
 }

@@ -32,10 +32,7 @@ pub(super) struct Stemmer {
 
 impl Stemmer {
     pub(super) fn new(language: Language) -> Stemmer {
-        Stemmer {
-            language,
-            snowball: rust_stemmers::Stemmer::create(language.algorithm()),
-        }
+        Stemmer { language, snowball: rust_stemmers::Stemmer::create(language.algorithm()) }
     }
 
     /// The stem of a folded word; the word itself when the algorithm leaves nothing or cannot be

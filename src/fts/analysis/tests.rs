@@ -13,22 +13,13 @@ type Found = (String, u32, usize, usize);
 fn tokens(analyzer: &Analyzer, text: &str) -> (Vec<Found>, u32) {
     let mut found = Vec::new();
     let positions = analyzer.analyze(text, &mut |token| {
-        found.push((
-            token.term.to_owned(),
-            token.position,
-            token.start,
-            token.end,
-        ));
+        found.push((token.term.to_owned(), token.position, token.start, token.end));
     });
     (found, positions)
 }
 
 fn terms(analyzer: &Analyzer, text: &str) -> Vec<String> {
-    tokens(analyzer, text)
-        .0
-        .into_iter()
-        .map(|(term, ..)| term)
-        .collect()
+    tokens(analyzer, text).0.into_iter().map(|(term, ..)| term).collect()
 }
 
 fn plain() -> Analyzer {
@@ -41,13 +32,8 @@ fn of(language: Language) -> Analyzer {
 
 /// Every kind of analyzer that takes a path of its own.
 fn several() -> Vec<Analyzer> {
-    let languages = [
-        Language::English,
-        Language::French,
-        Language::Greek,
-        Language::Turkish,
-        Language::Arabic,
-    ];
+    let languages =
+        [Language::English, Language::French, Language::Greek, Language::Turkish, Language::Arabic];
     languages.into_iter().map(of).chain([plain()]).collect()
 }
 
@@ -70,23 +56,11 @@ fn texts() -> impl Strategy<Value = String> {
 #[test]
 fn words_are_those_of_uax_29() {
     for (text, expected) in [
-        (
-            "can't stop 3.14, 1,000 foo-bar",
-            vec!["can't", "stop", "3.14", "1,000", "foo", "bar"],
-        ),
-        (
-            "foo_bar _emphasis_ __init__ ___",
-            vec!["foo_bar", "emphasis", "init"],
-        ),
-        (
-            "user@example.com http://a.b/c",
-            vec!["user", "example.com", "http", "a.b", "c"],
-        ),
+        ("can't stop 3.14, 1,000 foo-bar", vec!["can't", "stop", "3.14", "1,000", "foo", "bar"]),
+        ("foo_bar _emphasis_ __init__ ___", vec!["foo_bar", "emphasis", "init"]),
+        ("user@example.com http://a.b/c", vec!["user", "example.com", "http", "a.b", "c"]),
         ("Straße ÉTÉ ﬁn ＡＢＣ", vec!["strasse", "été", "fin", "abc"]),
-        (
-            "שָׁלוֹם مرحبا नमस्ते 대한민국",
-            vec!["שָׁלוֹם", "مرحبا", "नमस्ते", "대한민국"],
-        ),
+        ("שָׁלוֹם مرحبا नमस्ते 대한민국", vec!["שָׁלוֹם", "مرحبا", "नमस्ते", "대한민국"]),
         ("C++ 🎉 -- § !", vec!["c"]),
         ("a\u{2060}b \u{3164}", vec!["ab"]),
         ("", vec![]),
@@ -100,13 +74,7 @@ fn words_are_those_of_uax_29() {
 fn stop_words_leave_holes_and_count() {
     let (found, positions) = tokens(&of(Language::English), "The rivers of the NORTH and");
     assert_eq!(positions, 6);
-    assert_eq!(
-        found,
-        [
-            ("river".to_owned(), 1, 4, 10),
-            ("north".to_owned(), 4, 18, 23)
-        ]
-    );
+    assert_eq!(found, [("river".to_owned(), 1, 4, 10), ("north".to_owned(), 4, 18, 23)]);
 }
 
 #[test]
@@ -122,10 +90,7 @@ fn the_english_possessive_is_removed() {
 #[test]
 fn what_hangs_on_a_word_by_an_apostrophe_is_removed() {
     let french = of(Language::French);
-    assert_eq!(
-        terms(&french, "l’eau d'une aujourd'hui"),
-        terms(&french, "eau aujourd'hui")
-    );
+    assert_eq!(terms(&french, "l’eau d'une aujourd'hui"), terms(&french, "eau aujourd'hui"));
     let italian = of(Language::Italian);
     assert_eq!(terms(&italian, "dell'acqua"), terms(&italian, "acqua"));
     let turkish = of(Language::Turkish);
@@ -183,20 +148,13 @@ fn long_words_are_cut_alike_everywhere() {
         let marks = format!("a{}", "\u{301}".repeat(10_000));
         assert_eq!(terms(&analyzer, &marks).len(), 1);
         let marks = format!("か{0}か{0}", "\u{3099}".repeat(10_000));
-        assert!(
-            terms(&analyzer, &marks)
-                .iter()
-                .all(|term| term.len() <= TERM_BYTES_MAX)
-        );
+        assert!(terms(&analyzer, &marks).iter().all(|term| term.len() <= TERM_BYTES_MAX));
     }
 }
 
 #[test]
 fn greek_that_upsets_the_stemmer_is_kept_as_it_is() {
-    assert_eq!(
-        terms(&of(Language::Greek), "ΙΣΑΙΣΑ ίσαισα"),
-        ["ισαισα", "ίσαισα"]
-    );
+    assert_eq!(terms(&of(Language::Greek), "ΙΣΑΙΣΑ ίσαισα"), ["ισαισα", "ίσαισα"]);
 }
 
 #[test]
@@ -209,14 +167,8 @@ fn analyzers_are_shared_between_threads() {
 fn options_survive_serde_and_unknown_ones_are_refused() {
     let options = AnalyzerOptions::for_language(Language::German).stop_words(false);
     let json = serde_json::to_string(&options).unwrap();
-    assert_eq!(
-        json,
-        r#"{"language":"german","stemmer":true,"stop_words":false}"#
-    );
-    assert_eq!(
-        serde_json::from_str::<AnalyzerOptions>(&json).unwrap(),
-        options
-    );
+    assert_eq!(json, r#"{"language":"german","stemmer":true,"stop_words":false}"#);
+    assert_eq!(serde_json::from_str::<AnalyzerOptions>(&json).unwrap(), options);
     assert!(serde_json::from_str::<AnalyzerOptions>(r#"{"synonyms":true}"#).is_err());
 }
 
@@ -228,9 +180,7 @@ fn fingerprints_name_crates_and_options() {
         english.ends_with("; language english; rust-stemmers 1.2.0 english; stop english-33"),
         "{english}"
     );
-    let mut all: Vec<_> = Language::ALL
-        .map(|language| of(language).fingerprint())
-        .into();
+    let mut all: Vec<_> = Language::ALL.map(|language| of(language).fingerprint()).into();
     all.push(plain().fingerprint());
     all.push(
         Analyzer::new(&AnalyzerOptions::for_language(Language::English).stemmer(false))

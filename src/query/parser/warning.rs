@@ -1,7 +1,7 @@
 //! Warnings: what a query text said that was not taken as written, and what to type instead.
 //!
 //! The forgiving parser gives most of them, the planner those that need an index (`UnknownField`,
-//! `NoTerms`). They are values with a span, so that a search box can underline the place; none of
+//! `TooManyPaths`, `NoTerms`). They are values with a span, so that a search box can underline the place; none of
 //! them stops a search.
 
 use std::fmt;
@@ -62,6 +62,13 @@ pub enum WarningKind {
     UnknownField {
         /// The name before the colon.
         field: String,
+    },
+    /// There are too many paths below the one that was named; only the first ones were searched.
+    TooManyPaths {
+        /// The path before the colon.
+        field: String,
+        /// How many were searched.
+        paths_max: usize,
     },
     /// The analyzer found nothing to search for in a clause, which was dropped.
     NoTerms,
@@ -124,6 +131,11 @@ impl fmt::Display for Warning {
                 f,
                 "there is no field `{field}` (byte {at}), so the text was searched everywhere; \
                  check the field's name, or write a space instead of the colon"
+            ),
+            WarningKind::TooManyPaths { field, paths_max } => write!(
+                f,
+                "`{field}` (byte {at}) has many paths below it, of which {paths_max} were searched; \
+                 name one of them"
             ),
             WarningKind::NoTerms => write!(
                 f,

@@ -1,0 +1,322 @@
+//! The command line: every verb, its arguments, and the help that shows them.
+//!
+//! `main` parses a [`CommandLine`] and hands the arguments of one verb to its file in `cmd`. Values
+//! are checked here, so that verbs meet only values that make sense; what is wrong on the command
+//! line ends the process with exit code 2 before anything is opened.
+
+use std::path::PathBuf;
+
+use alluvium::Language;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Full-text search over documents in one file.
+#[derive(Debug, Parser)]
+#[command(name = "alluvium", version, about, propagate_version = true)]
+#[command(after_help = "\
+Exit codes: 0 done or found, 1 nothing found, 2 error.
+Colours follow NO_COLOR and CLICOLOR_FORCE; nothing but text goes into a pipe.
+Start with `alluvium demo`.")]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What the command can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    Demo(DemoArguments),
+    Import(ImportArguments),
+    Search(SearchArguments),
+    Get(GetArguments),
+    Eval(EvalArguments),
+    Stats(StatsArguments),
+    Check(CheckArguments),
+}
+
+/// Build a database from the bundled articles, search it and measure it.
+///
+/// The 10,033 opening extracts of Wikipedia's vital articles are imported into one file, and the
+/// test collection that comes with them tells how good the ranking is. A file that an earlier demo
+/// made is used as it is; any other file is left alone.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// The database file to make.
+    #[arg(value_name = "PATH", default_value = "alluvium-demo.alv")]
+    pub(crate) database: PathBuf,
+    /// Language of stemmer and stop words.
+    #[arg(long, value_name = "LANG", default_value = "en", value_parser = language)]
+    pub(crate) language: Language,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArguments,
+    /// Print one JSON object: documents, queries, map, p_at_10, ndcg_at_10, recall_at_100, mrr,
+    /// file_bytes, reused, and (null for a file that was reused) seconds, documents_per_second,
+    /// mb_per_second.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Import a file of documents, one JSON object a line.
+///
+/// Documents are extended JSON, so {"$date": …}, {"$oid": …} and {"$numberLong": …} become what
+/// they stand for. The database and the collection are made when missing. Batches are transactions
+/// that are on the disk when the next one starts, so whatever ends an import, the file holds whole
+/// batches in order; with --id, importing again replaces them.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The documents, NDJSON, plain or compressed by gzip; - reads standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) source: PathBuf,
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The field that identifies a document. It becomes `_id`, and a document replaces an earlier
+    /// one of the same `_id`. Without it, documents keep their `_id` or get one, and an `_id` that
+    /// is there already makes the line malformed.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) id: Option<String>,
+    /// The collection to import into.
+    #[arg(long, value_name = "NAME", default_value = crate::database::COLLECTION)]
+    pub(crate) collection: String,
+    /// Language of stemmer and stop words, as code or name (en, english); without it, words are
+    /// indexed as they are. Fixed when the collection is made.
+    #[arg(long, value_name = "LANG", value_parser = language)]
+    pub(crate) language: Option<Language>,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArguments,
+    /// What a malformed line does: stop keeps the batches before it and nothing of its own; skip
+    /// leaves out the line. Either way the line is named on standard error.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnError::Stop)]
+    pub(crate) on_error: OnError,
+    /// Most documents in one transaction. Large documents make it fewer.
+    #[arg(long, value_name = "DOCUMENTS", default_value_t = 10_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) batch: u32,
+    /// Print one JSON object: documents, skipped, bytes, seconds, documents_per_second,
+    /// mb_per_second, file_bytes, collection.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What a malformed line does to an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnError {
+    /// Leave out the line, count it, go on.
+    Skip,
+    /// Roll its batch back and end.
+    Stop,
+}
+
+/// Search a collection.
+///
+/// Any text is a query: words are alternatives, +word is required, -word excluded, "words side by
+/// side" are a phrase, field:word looks into one field. Quote the query for the shell ('+gold
+/// "river bed" -silver'), and put -- before one that starts with a minus sign.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --json, each hit is an object on a line of its own: rank, score, id, document, and if a text of
+the document has the words: snippet, path (its field), source and highlights. These last two are
+ranges [start, end) in bytes of the stored text: source is where the snippet stands, highlights are
+the matches. Exit code 1 and no line when nothing is found.")]
+pub(crate) struct SearchArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// What to search for; several arguments are joined by spaces.
+    #[arg(value_name = "QUERY", required = true)]
+    pub(crate) query: Vec<String>,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Most hits to show.
+    #[arg(long, value_name = "HITS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Hits to leave out from the start.
+    #[arg(long, value_name = "HITS", default_value_t = 0)]
+    pub(crate) offset: u32,
+    #[command(flatten)]
+    pub(crate) ranking: RankingArguments,
+    /// Print one JSON object a line for each hit.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print a document as JSON.
+///
+/// On a terminal it is laid out over several lines, otherwise it is one line.
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The document's `_id`: tried as a string first, then as JSON (7, {"$oid": "…"}), then as the
+    /// 24 digits of an object id.
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) id: String,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Print one line on a terminal too.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Measure the ranking with the questions and judgements of a test collection.
+///
+/// Every question is asked as plain words: signs that are operators in a search have no meaning
+/// here, since real questions hold hyphens, colons and quotes as text. Document identifiers in the
+/// judgements are compared with `_id` as text. Means are over the questions that have a relevant
+/// document, by the definitions of trec_eval.
+#[derive(Debug, Args)]
+pub(crate) struct EvalArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The questions, {"_id": …, "text": …} a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// The judgements, `question TAB document TAB grade` a line, or TREC's four columns.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) qrels: PathBuf,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    #[command(flatten)]
+    pub(crate) ranking: RankingArguments,
+    /// Most hits of each question that are looked at.
+    #[arg(long, value_name = "HITS", default_value_t = 1000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) depth: u32,
+    /// Write the rankings to this file, in the form that trec_eval reads.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) run: Option<PathBuf>,
+    /// Print one JSON object: queries, map, p_at_10, ndcg_at_10, recall_at_100, mrr.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show what a file holds and how it is laid out.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Check that a file is sound.
+///
+/// Prints `ok` and ends with 0 when all is well; prints what is wrong and ends with 2 otherwise.
+/// Nothing is repaired.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// Analyze every document again and compare with the text index.
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Print one JSON object: ok, and the report.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What verbs that build an index have in common.
+#[derive(Debug, Args)]
+pub(crate) struct MemoryArguments {
+    /// Memory for buffers and caches: bytes, or with a unit (64MiB, 1GiB, 500MB).
+    #[arg(id = "memory", long = "memory", value_name = "BYTES", default_value = "256MiB",
+          value_parser = size)]
+    pub(crate) bytes: u64,
+}
+
+/// What verbs that rank have in common.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct RankingArguments {
+    /// How soon repetitions of a word stop to count: 0 at once, usually .9 to 2 [default: 1.2].
+    #[arg(long, value_name = "NUMBER", value_parser = k1, allow_negative_numbers = true)]
+    pub(crate) k1: Option<f32>,
+    /// How much long texts are marked down: 0 not at all, 1 fully [default: 0.75].
+    #[arg(long, value_name = "NUMBER", value_parser = b, allow_negative_numbers = true)]
+    pub(crate) b: Option<f32>,
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    text.parse::<Language>().map_err(|error| error.to_string())
+}
+
+fn k1(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("expected a number from 0 up".to_owned()),
+    }
+}
+
+fn b(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("expected a number from 0 to 1".to_owned()),
+    }
+}
+
+/// A number of bytes, with or without a unit of powers of 1,000 (MB) or 1,024 (MiB, or just M).
+fn size(text: &str) -> Result<u64, String> {
+    let expected = || "expected bytes, perhaps with a unit, as in 256MiB".to_owned();
+    let text = text.trim();
+    let digits_end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(digits_end);
+    let number: u64 = digits.parse().map_err(|_| expected())?;
+    let factor: u64 = match unit.trim_start().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err(expected()),
+    };
+    number.checked_mul(factor).ok_or_else(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_bytes_with_or_without_a_unit() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("256MiB", 256 << 20),
+            ("64 mib", 64 << 20),
+            ("1G", 1 << 30),
+            ("500MB", 500_000_000),
+            ("7b", 7),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "MiB", "-1", "1.5GiB", "1TiBs", "99999999999999GiB", "é"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ranking_parameters_stay_in_their_range() {
+        assert_eq!((k1("0.9"), b("1")), (Ok(0.9), Ok(1.0)));
+        for text in ["-0.1", "NaN", "inf", "x", ""] {
+            assert!(k1(text).is_err(), "{text}");
+            assert!(b(text).is_err(), "{text}");
+        }
+        assert!(b("1.01").is_err());
+    }
+}

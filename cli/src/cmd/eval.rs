@@ -1,0 +1,102 @@
+//! `alluvium eval`: how well a collection answers the questions of a test collection.
+//!
+//! [`ask`] turns questions into a run, the library's `eval` layer measures it; `demo` does the same
+//! with the bundled questions. Questions become [`Query::word`]: alternatives, as in a search, but
+//! with no operators, because a hyphen or a colon in a question that somebody wrote is text.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use alluvium::eval::{Judgements, MeasureSummary, Run, TestQuery, evaluate, open_queries};
+use alluvium::{Collection, Query};
+
+use crate::args::{EvalArguments, RankingArguments};
+use crate::cmd::Outcome;
+use crate::cmd::search::{places, ranked};
+use crate::database::{self, id_text};
+use crate::error::{At, Error, Result};
+use crate::output::{self, FAINT, STRONG};
+
+/// Runs the verb.
+pub(crate) fn run(arguments: &EvalArguments) -> Result<Outcome> {
+    let path = arguments.database.as_path();
+    let queries = open_queries(&arguments.queries)?;
+    let judgements = Judgements::open(&arguments.qrels)?;
+    let known: HashSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
+    if let Some((query, _)) = judgements.iter().find(|(query, _)| !known.contains(query)) {
+        return Err(Error::Other(format!(
+            "{}: question `{query}` is judged, but is not in {}; use the two files of one \
+             collection",
+            arguments.qrels.display(),
+            arguments.queries.display(),
+        )));
+    }
+    let db = database::open(path)?;
+    let collection = database::collection(&db, path, arguments.collection.as_deref())?;
+    let started = Instant::now();
+    let run = ask(&collection, &queries, arguments.ranking, arguments.depth, path)?;
+    let elapsed = output::time(started.elapsed());
+    if let Some(target) = &arguments.run {
+        let file = File::create(target).at(target)?;
+        run.write(BufWriter::new(file), target, "alluvium")?;
+    }
+    let summary = evaluate(&run, &judgements).summary;
+
+    let mut out = output::open(arguments.json);
+    if arguments.json {
+        output::json_line(&mut out, &summary)?;
+    } else {
+        write_measures(&mut out, &summary)?;
+        let (asked, judged) = (queries.len(), summary.queries);
+        writeln!(
+            out,
+            "{FAINT}{asked} questions asked in {elapsed}; means over the {judged} that have a \
+             relevant document{FAINT:#}"
+        )?;
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}
+
+/// Asks every question as plain words and ranks at most `depth` documents for each.
+pub(crate) fn ask(
+    collection: &Collection,
+    queries: &[TestQuery],
+    ranking: RankingArguments,
+    depth: u32,
+    path: &Path,
+) -> Result<Run> {
+    let mut run = Run::new();
+    for query in queries {
+        let words = Query::word(query.text.as_str());
+        let search = ranked(collection, words, ranking, path)?.limit(places(depth));
+        let mut answer = Vec::new();
+        for hit in search {
+            let hit = hit.at(path)?;
+            answer.push((id_text(hit.id().at(path)?), f64::from(hit.score)));
+        }
+        run.insert(query.id.as_str(), answer)?;
+    }
+    Ok(run)
+}
+
+/// A table of one row.
+pub(crate) fn write_measures(out: &mut dyn Write, summary: &MeasureSummary) -> Result<()> {
+    let heads = ["questions", "MAP", "nDCG@10", "P@10", "recall@100", "MRR"];
+    let mut line = String::new();
+    for head in heads {
+        line.push_str(&format!("{head:>11}"));
+    }
+    writeln!(out, "{STRONG}{line}{STRONG:#}")?;
+    write!(out, "{:>11}", summary.queries)?;
+    for value in
+        [summary.map, summary.ndcg_at_10, summary.p_at_10, summary.recall_at_100, summary.mrr]
+    {
+        write!(out, "{value:>11.4}")?;
+    }
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! The verbs, one file each. Every verb has a `run` that takes its arguments from `args`, prints
+//! through `output`, and returns an [`Outcome`] or an error that names the file it is about.
+
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod eval;
+pub(crate) mod get;
+pub(crate) mod import;
+pub(crate) mod search;
+pub(crate) mod stats;
+
+/// How a verb that met no error ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It did what was asked.
+    Done,
+    /// What was asked for is not there.
+    NothingFound,
+    /// The file is not what it should be; the verb has said in which way.
+    NotSound,
+}

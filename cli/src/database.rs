@@ -1,0 +1,151 @@
+//! Opening database files and collections for the verbs, and identifiers as text.
+//!
+//! The library makes a file or a collection that is not there; a verb that reads must not, so that
+//! a mistyped name is an error that says so and leaves nothing behind. That difference lives here.
+
+use std::path::Path;
+
+use alluvium::bson::{Bson, ObjectId, parse_json};
+use alluvium::{
+    AnalyzerOptions, Collection, CollectionOptions, Database, Language, Options, TextIndexOptions,
+};
+use serde_json::Value;
+
+use crate::error::{At, Error, Result};
+
+/// The collection that an import fills when none is named.
+pub(crate) const COLLECTION: &str = "documents";
+
+/// Opens a file that has to be there.
+pub(crate) fn open(path: &Path) -> Result<Database> {
+    match path.try_exists() {
+        Ok(true) => Database::open(path).at(path),
+        Ok(false) => Err(Error::Other(format!(
+            "{}: there is no such file; check the path, or make a database with `alluvium import \
+             FILE DB` or `alluvium demo`",
+            path.display()
+        ))),
+        Err(source) => Err(source).at(path),
+    }
+}
+
+/// Opens a file for building an index, and makes it when it is missing.
+pub(crate) fn open_or_create(path: &Path, memory_bytes: u64) -> Result<Database> {
+    Database::open_with(path, options(memory_bytes)).at(path)
+}
+
+/// Makes a file that must not be there yet.
+pub(crate) fn create(path: &Path, memory_bytes: u64) -> Result<Database> {
+    Database::open_with(path, options(memory_bytes).create_new(true)).at(path)
+}
+
+fn options(memory_bytes: u64) -> Options {
+    let memory_bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+    Options::new().memory_bytes(memory_bytes)
+}
+
+/// The collection to read: the one that is named, else the only one, else [`COLLECTION`].
+pub(crate) fn collection(db: &Database, path: &Path, name: Option<&str>) -> Result<Collection> {
+    let names = db.collection_names().at(path)?;
+    let chosen = match (name, names.as_slice()) {
+        (None, [only]) => only,
+        (name, _) => name.unwrap_or(COLLECTION),
+    };
+    if names.iter().any(|name| name == chosen) {
+        return db.collection(chosen).at(path);
+    }
+    let path = path.display();
+    Err(Error::Other(if names.is_empty() {
+        format!(
+            "{path}: the file has no collection yet; fill one with `alluvium import FILE {path}`"
+        )
+    } else {
+        let names = names.join(", ");
+        format!("{path}: there is no collection `{chosen}`; name one with --collection: {names}")
+    }))
+}
+
+/// Makes the collection unless it is there. A language that differs from the one it was made with
+/// is an error, since the index would answer in the old one.
+pub(crate) fn prepare_collection(
+    db: &Database,
+    path: &Path,
+    name: &str,
+    language: Option<Language>,
+) -> Result<()> {
+    let names = db.collection_names().at(path)?;
+    if !names.iter().any(|there| there == name) {
+        let analyzer =
+            language.map_or_else(AnalyzerOptions::default, AnalyzerOptions::for_language);
+        let text_index = TextIndexOptions { analyzer, ..TextIndexOptions::default() };
+        db.create_collection(name, CollectionOptions { text_index }).at(path)?;
+        return Ok(());
+    }
+    let Some(wanted) = language else {
+        return Ok(());
+    };
+    let collection = db.collection(name).at(path)?;
+    let found = collection.options().at(path)?.text_index.analyzer.language;
+    if found == Some(wanted) {
+        return Ok(());
+    }
+    Err(Error::Other(format!(
+        "{}: collection `{name}` was made with {}, not {}; leave out --language, or import into \
+         another collection",
+        path.display(),
+        found.map_or("no language", Language::name),
+        wanted.name(),
+    )))
+}
+
+/// Whether the document is at fault, and not the file, the disk or the budget.
+pub(crate) fn blames_document(error: &alluvium::Error) -> bool {
+    error.is_document_refused()
+}
+
+/// What an identifier typed on the command line may stand for, likeliest first.
+pub(crate) fn readings_of_id(text: &str) -> Vec<Bson> {
+    let mut readings = vec![Bson::String(text.to_owned())];
+    // Only a whole JSON value may stand behind the colon.
+    if serde_json::from_str::<Value>(text).is_ok()
+        && let Ok(document) = parse_json(format!("{{\"_id\":{text}}}"))
+        && let Ok(Some(value)) = document.get("_id")
+        && let Ok(value) = Bson::try_from(value)
+    {
+        readings.push(value);
+    }
+    if let Ok(object_id) = ObjectId::parse_str(text) {
+        readings.push(Bson::ObjectId(object_id));
+    }
+    readings
+}
+
+/// An identifier as judgements write it: a string as it is, anything else as extended JSON.
+pub(crate) fn id_text(id: Bson) -> String {
+    match id {
+        Bson::String(text) => text,
+        other => other.into_relaxed_extjson().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_a_string_before_it_is_anything_else() {
+        let shown = |text: &str| -> Vec<String> {
+            let readings = readings_of_id(text).into_iter();
+            readings.map(|id| id.into_relaxed_extjson().to_string()).collect()
+        };
+        assert_eq!(shown("Loire"), [r#""Loire""#]);
+        assert_eq!(shown("7"), [r#""7""#, "7"]);
+        assert_eq!(shown(r#""7""#), [r#""\"7\"""#, r#""7""#]);
+        assert_eq!(shown(r#"1,"x":2"#).len(), 1);
+        assert_eq!(shown(r#"1},{"x":2"#).len(), 1);
+        let object_id = r#"{"$oid":"65a1b2c3d4e5f60718293a4b"}"#;
+        assert_eq!(shown("65a1b2c3d4e5f60718293a4b")[1], object_id);
+        assert_eq!(shown(object_id)[1], object_id);
+        assert_eq!(shown("").len(), 1);
+    }
+}

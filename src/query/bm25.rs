@@ -1,0 +1,178 @@
+//! BM25: the one definition of a document's score, and the arithmetic that makes it the same number everywhere.
+//!
+//! The searcher asks here for a clause's weight ([`clause_weight`]) and for a field's table ([`Norms`]), and then
+//! for one number a posting ([`Norms::score`]). Nothing here knows documents or an index. Invariants: scores are finite
+//! or infinite but never NaN, and never below 0; a score depends on the numbers passed in alone. Cost: a look-up, a
+//! division and a multiplication a posting.
+//!
+#![doc = include_str!("../../docs/scoring.md")]
+
+use super::error::{Error, Result};
+use crate::fts::length_code;
+
+/// The two parameters of BM25.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parameters {
+    k1: f32,
+    b: f32,
+}
+
+/// What a posting's frequency is weighed against, by the length code of its document.
+#[derive(Debug, Clone)]
+pub struct Norms {
+    by_code: [f32; 256],
+}
+
+impl Parameters {
+    /// How much repetition of a term counts.
+    pub fn k1(self) -> f32 {
+        self.k1
+    }
+
+    /// How much the length of a text counts.
+    pub fn b(self) -> f32 {
+        self.b
+    }
+
+    /// The parameters `k1` (how slowly repetition saturates) and `b` (how much length counts).
+    ///
+    /// # Errors
+    /// [`Error::InvalidParameters`] unless `k1` is finite and at least 0, and `b` lies from 0 to 1.
+    pub fn new(k1: f32, b: f32) -> Result<Self> {
+        if k1.is_finite() && k1 >= 0.0 && (0.0..=1.0).contains(&b) {
+            Ok(Parameters { k1, b })
+        } else {
+            Err(Error::InvalidParameters { k1, b })
+        }
+    }
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters { k1: 1.2, b: 0.75 }
+    }
+}
+
+/// Rarity of a term that `df` of `documents` documents hold; above 0. `df` is at most `documents`.
+pub fn idf(documents: u64, df: u64) -> f64 {
+    let (documents, df) = (exact(documents), exact(df));
+    (1.0 + (documents - df + 0.5) / (df + 0.5)).ln()
+}
+
+/// What a clause's saturated frequency is multiplied by: `weight` times `idf`, rounded here and nowhere else.
+pub fn clause_weight(idf: f64, weight: f64) -> f32 {
+    // Weights are the user's: without the bound, infinity times 0 would be no number.
+    rounded(weight * idf).min(f32::MAX)
+}
+
+impl Norms {
+    /// The table of a field in which `documents` documents have `total_length` tokens.
+    pub fn new(parameters: Parameters, documents: u64, total_length: u64) -> Self {
+        let Parameters { k1, b } = parameters;
+        let average = rounded(exact(total_length) / exact(documents.max(1)));
+        let norm = |length| k1 * ((1.0 - b) + b * (single(length) / average));
+        // Without a token there is no posting to score, and nothing to divide by.
+        let average_is_zero = total_length == 0;
+        let by_code =
+            length_code::DECODED.map(|length| if average_is_zero { k1 } else { norm(length) });
+        Norms { by_code }
+    }
+
+    /// Score of a clause that occurs `frequency` times, at least once, in a document with this length code.
+    pub fn score(&self, weight: f32, frequency: u32, length_code: u8) -> f32 {
+        let frequency = single(frequency);
+        weight * (frequency / (frequency + self.by_code[usize::from(length_code)]))
+    }
+}
+
+/// The nearest f32; of two equally near ones the even one.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding to f32 is what the definition asks for"
+)]
+fn rounded(value: f64) -> f32 {
+    value as f32
+}
+
+/// The nearest f64: exact below 2^53, rounded once above.
+fn exact(number: u64) -> f64 {
+    let [low, high] = [number & u64::from(u32::MAX), number >> 32];
+    let half = |half: u64| f64::from(u32::try_from(half).unwrap_or(u32::MAX));
+    half(high) * 4_294_967_296.0 + half(low)
+}
+
+/// The nearest f32: exact up to 2^24, rounded once above.
+fn single(number: u32) -> f32 {
+    rounded(f64::from(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_shows_true_numbers() {
+        let page = include_str!("../../docs/scoring.md");
+        let weight = clause_weight(idf(1000, 10), 1.0);
+        let norms = Norms::new(Parameters::default(), 1000, 120_000);
+        let score = norms.score(weight, 3, length_code::encode(97));
+        for shown in [
+            format!("w     = {weight:?}"),
+            format!("norm  = {:?}", norms.by_code[usize::from(length_code::encode(97))]),
+            format!("score = {score:?}"),
+        ] {
+            assert!(page.contains(&shown), "{shown}");
+        }
+    }
+
+    #[test]
+    fn parameters_outside_their_ranges_are_refused() {
+        for (k1, b) in [(0.0, 0.0), (1.2, 0.75), (f32::MAX, 1.0)] {
+            assert!(Parameters::new(k1, b).is_ok());
+        }
+        for (k1, b) in [
+            (-0.1, 0.5),
+            (f32::NAN, 0.5),
+            (f32::INFINITY, 0.5),
+            (1.2, f32::NAN),
+            (1.2, -0.1),
+            (1.2, 1.1),
+        ] {
+            let error = Parameters::new(k1, b).unwrap_err();
+            assert!(error.to_string().contains("usually 1.2 and 0.75"), "{error}");
+        }
+    }
+
+    #[test]
+    fn scores_are_never_below_zero_and_never_no_number() {
+        let extremes = [0.0, f32::MIN_POSITIVE, 1.2, f32::MAX];
+        for k1 in extremes {
+            for b in [0.0, 0.75, 1.0] {
+                let parameters = Parameters::new(k1, b).unwrap();
+                for (documents, total) in [(0, 0), (1, 1), (u64::MAX, u64::MAX), (1, u64::MAX)] {
+                    let norms = Norms::new(parameters, documents, total);
+                    for weight in [f64::MIN_POSITIVE, 1.0, f64::from(f32::MAX)] {
+                        let weight = clause_weight(idf(documents, documents.min(3)), weight);
+                        for frequency in [1, 7, u32::MAX] {
+                            for code in [0, 1, 40, 255] {
+                                assert!(norms.score(weight, frequency, code) >= 0.0);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_become_floats_with_one_rounding() {
+        for number in [0, 1, 0xFFFF_FFFF, 1 << 32, (1 << 53) - 1, (1 << 53) + 3, u64::MAX] {
+            let decimal: f64 = number.to_string().parse().unwrap();
+            assert_eq!(exact(number).to_bits(), decimal.to_bits());
+        }
+        for number in [0, 1, (1 << 24) + 1, (1 << 24) + 3, u32::MAX] {
+            let decimal: f32 = number.to_string().parse().unwrap();
+            assert_eq!(single(number).to_bits(), decimal.to_bits());
+        }
+    }
+}

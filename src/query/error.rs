@@ -1,0 +1,68 @@
+//! What can go wrong with a search, and what a person can do about it.
+//!
+//! A query text never fails; what fails are parameters and limits that a program sets, and the layers below, whose
+//! errors are wrapped. The facade wraps this type.
+
+use std::fmt;
+
+use crate::fts;
+
+/// The result of every fallible operation of a search.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of a search.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text index failed, or stored bytes are damaged.
+    Fts(fts::Error),
+    /// The parameters of the score are outside their ranges.
+    InvalidParameters {
+        /// The k1 that was asked for.
+        k1: f32,
+        /// The b that was asked for.
+        b: f32,
+    },
+    /// A search asks for more than a search may take.
+    LimitExceeded {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much was asked for.
+        asked: usize,
+        /// How much is allowed.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Fts(error) => error.fmt(f),
+            Error::InvalidParameters { k1, b } => write!(
+                f,
+                "documents cannot be scored with k1 = {k1} and b = {b}; k1 is a finite number of 0 or more and b one \
+                 from 0 to 1, usually 1.2 and 0.75"
+            ),
+            Error::LimitExceeded { what, asked, limit } => write!(
+                f,
+                "{asked} {what} are too many for one search, at most {limit} are allowed; ask for fewer"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its text is already ours, so what comes next is what stands behind it.
+            Error::Fts(error) => error.source(),
+            Error::InvalidParameters { .. } | Error::LimitExceeded { .. } => None,
+        }
+    }
+}
+
+impl From<fts::Error> for Error {
+    fn from(error: fts::Error) -> Self {
+        Error::Fts(error)
+    }
+}
