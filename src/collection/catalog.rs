@@ -7,7 +7,9 @@
 #![doc = include_str!("../../docs/format/catalog.md")]
 
 use super::error::{Error, Result};
-use crate::bson::{Bson, Document, NESTING_MAX, RawDocument, RawDocumentBuf, doc, validate};
+use crate::bson::{
+    Bson, Document, NESTING_MAX, RawBsonRef, RawDocument, RawDocumentBuf, doc, validate,
+};
 use crate::fts::{DocId, TextIndexOptions, names};
 use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Reader, Transaction};
 
@@ -131,10 +133,12 @@ pub fn create_collection(transaction: &mut Transaction, name: &str) -> Result<bo
         }
     }
     transaction.create_keyspace(CATALOG, KeyspaceOptions::default())?;
-    let docs = KeyspaceOptions { group_rewriter: named("docs"), ..KeyspaceOptions::default() };
+    let docs =
+        KeyspaceOptions { group_rewriter: Some("docs".to_owned()), ..KeyspaceOptions::default() };
     transaction.create_keyspace(&names::docs(name), docs)?;
     transaction.create_keyspace(&names::ids(name), KeyspaceOptions::default())?;
-    let dead = KeyspaceOptions { merge_operator: named("dead"), ..KeyspaceOptions::default() };
+    let dead =
+        KeyspaceOptions { merge_operator: Some("dead".to_owned()), ..KeyspaceOptions::default() };
     transaction.create_keyspace(&names::dead(name), dead)?;
     put_definition(transaction, name, &CollectionDefinition { id, indexes: Vec::new() })?;
     let keyspaces = Keyspaces::find(transaction, name)?;
@@ -150,13 +154,13 @@ pub(super) fn create_index_keyspaces(
 ) -> Result<(KeyspaceId, KeyspaceId)> {
     let text = KeyspaceOptions {
         compression: Compression::None,
-        merge_operator: named("text"),
-        group_rewriter: named("text"),
+        merge_operator: Some("text".to_owned()),
+        group_rewriter: Some("text".to_owned()),
         ..KeyspaceOptions::default()
     };
     let norms = KeyspaceOptions {
         compression: Compression::None,
-        merge_operator: named("norms"),
+        merge_operator: Some("norms".to_owned()),
         ..KeyspaceOptions::default()
     };
     let text = transaction.create_keyspace(&names::text(collection, index), text)?;
@@ -225,10 +229,6 @@ fn catalog(reader: &dyn Reader) -> Result<KeyspaceId> {
     catalog.ok_or_else(|| Error::Lsm(lsm::Error::UnknownKeyspace(CATALOG.to_owned())))
 }
 
-fn named(name: &str) -> Option<String> {
-    Some(name.to_owned())
-}
-
 /// No name has a `/`, so this is no collection's key.
 fn tally_key(name: &str) -> Vec<u8> {
     format!("{name}/tally").into_bytes()
@@ -261,7 +261,7 @@ fn decode(document: &RawDocument) -> Result<Option<CollectionDefinition>> {
     }
     let mut indexes = Vec::new();
     for index in array {
-        let Some(index) = index.ok().and_then(|index| index.as_document()) else { return Ok(None) };
+        let Some(index) = index.ok().and_then(RawBsonRef::as_document) else { return Ok(None) };
         let (Ok(name), Ok(KIND_TEXT), Ok(options), Ok(fingerprint)) = (
             index.get_str("name"),
             index.get_str("kind"),

@@ -79,12 +79,12 @@ impl<'a> CollectionReader<'a> {
     }
 
     /// All documents, by ascending DocId, one after the other.
-    pub fn iter(&self) -> Result<Documents<'a>> {
-        self.iter_from(DocId::MIN)
+    pub fn documents(&self) -> Result<Documents<'a>> {
+        self.documents_from(DocId::MIN)
     }
 
     /// The documents from `start` on, by ascending DocId.
-    pub fn iter_from(&self, start: DocId) -> Result<Documents<'a>> {
+    pub fn documents_from(&self, start: DocId) -> Result<Documents<'a>> {
         Documents::from(self.reader, &self.keyspaces, start)
     }
 

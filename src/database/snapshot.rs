@@ -137,7 +137,7 @@ impl Pages {
         let Some(next) = self.next.take() else { return Ok(Vec::new()) };
         let Some(collection) = self.collection.open()? else { return Ok(Vec::new()) };
         let mut page = Vec::with_capacity(PAGE_LEN);
-        for found in collection.iter_from(next)?.take(PAGE_LEN) {
+        for found in collection.documents_from(next)?.take(PAGE_LEN) {
             let (doc, document) = found?;
             page.push(document);
             self.next = doc.plus(1).ok();

@@ -17,10 +17,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The storage core failed, or stored bytes are damaged.
     Lsm(lsm::Error),
-    /// A term is longer than [`TERM_BYTES_MAX`](super::TERM_BYTES_MAX).
+    /// A term is too long for the keys of the text index.
     TermTooLong {
         /// Bytes of the refused term.
         bytes: usize,
+        /// Bytes that a term may have.
+        bytes_max: usize,
     },
     /// All 2^48 document numbers of a collection are used up.
     DocIdsExhausted,
@@ -39,11 +41,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Lsm(error) => error.fmt(f),
-            Error::TermTooLong { bytes } => write!(
+            Error::TermTooLong { bytes, bytes_max } => write!(
                 f,
-                "a term of {bytes} bytes is too long for the text index, at most {} are allowed; \
-                 use an analyzer that drops or splits long tokens",
-                super::TERM_BYTES_MAX
+                "a term of {bytes} bytes is too long for the text index, at most {bytes_max} are \
+                 allowed; use an analyzer that drops or splits long tokens"
             ),
             Error::DocIdsExhausted => write!(
                 f,

@@ -95,7 +95,10 @@ struct FieldPlace {
 
 /// `path` as a term of the field [`FieldId::PATHS`].
 pub fn path_term(path: &str) -> &str {
-    path.get(..path.floor_char_boundary(PATH_BYTES_MAX)).unwrap_or(path)
+    if path.len() <= PATH_BYTES_MAX {
+        return path;
+    }
+    (0..=PATH_BYTES_MAX).rev().find_map(|end| path.get(..end)).unwrap_or_default()
 }
 
 impl TextIndexer {

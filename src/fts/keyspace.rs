@@ -192,7 +192,7 @@ pub fn decode_dead(key: &[u8]) -> lsm::Result<u32> {
 /// Refuses a term that is too long for a key.
 pub(crate) fn check_term(term: &[u8]) -> Result<()> {
     if term.len() > TERM_BYTES_MAX {
-        return Err(Error::TermTooLong { bytes: term.len() });
+        return Err(Error::TermTooLong { bytes: term.len(), bytes_max: TERM_BYTES_MAX });
     }
     Ok(())
 }

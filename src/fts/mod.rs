@@ -31,7 +31,7 @@ mod error;
 mod ids;
 mod indexer;
 mod inverter;
-mod keyspace;
+pub mod keyspace;
 pub mod length_code;
 mod norms;
 mod postings;

@@ -108,7 +108,7 @@ impl LengthCodesBuilder {
 ///
 /// # Errors
 /// Corruption for bytes that are no length codes, and when two parts have a code for one document.
-pub fn overlay(parts: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn overlay(parts: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
     let parsed: Vec<_> =
         parts.iter().map(|part| LengthCodes::parse(part)).collect::<Result<_>>()?;
     let end_of = |part: &LengthCodes<'_>| usize::from(part.first) + part.codes.len();

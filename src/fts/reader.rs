@@ -59,6 +59,15 @@ pub struct StoredPositions(Bytes);
 #[derive(Debug, Clone)]
 pub struct StoredLengths(Bytes);
 
+/// Is shown entries of terms.
+type TextVisitor<'v, E> = dyn FnMut(&TextKey<'_>, &[u8]) -> Result<(), E> + 'v;
+
+/// Is shown entries of lengths and statistics.
+type NormsVisitor<'v, E> = dyn FnMut(&NormsKey, &[u8]) -> Result<(), E> + 'v;
+
+/// Is shown entries as they are stored.
+type Visitor<'v, E> = dyn FnMut(&[u8], &[u8]) -> Result<(), E> + 'v;
+
 impl StoredPostings {
     /// The postings; reads their head only.
     pub fn view(&self) -> Result<Postings<'_>> {
@@ -230,7 +239,7 @@ impl<'a> TextReader<'a> {
     /// Those of `visit`, and corruption.
     pub fn each_entry<E: From<Error>>(
         &self,
-        visit: &mut dyn FnMut(&TextKey<'_>, &[u8]) -> Result<(), E>,
+        visit: &mut TextVisitor<'_, E>,
     ) -> Result<(), E> {
         each(self.reader, self.text, &mut |key, value| {
             visit(&keyspace::decode(key).map_err(Error::from)?, value)
@@ -243,7 +252,7 @@ impl<'a> TextReader<'a> {
     /// Those of `visit`, and corruption.
     pub fn each_norms_entry<E: From<Error>>(
         &self,
-        visit: &mut dyn FnMut(&NormsKey, &[u8]) -> Result<(), E>,
+        visit: &mut NormsVisitor<'_, E>,
     ) -> Result<(), E> {
         each(self.reader, self.norms, &mut |key, value| {
             visit(&keyspace::decode_norms(key).map_err(Error::from)?, value)
@@ -263,7 +272,7 @@ impl std::fmt::Debug for TextReader<'_> {
 fn each<E: From<Error>>(
     reader: &dyn Reader,
     keyspace: KeyspaceId,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), E>,
+    visit: &mut Visitor<'_, E>,
 ) -> Result<(), E> {
     let mut cursor = reader.cursor(keyspace).map_err(Error::from)?;
     let mut valid = cursor.first().map_err(Error::from)?;

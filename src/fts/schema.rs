@@ -116,7 +116,7 @@ impl TextIndexOptions {
                     .collect(),
             ),
         };
-        let language = self.analyzer.language.map(|language| language.code());
+        let language = self.analyzer.language.map(Language::code);
         doc! {
             "fields": fields,
             "analyzer": {

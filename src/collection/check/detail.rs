@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::postings::WINDOW_BITS;
 use super::{Dead, DeepReport, Life};
-use crate::collection::error::{Error, Result};
+use crate::collection::error::Result;
 use crate::collection::read::CollectionReader;
 use crate::fts::{
     DocId, FieldId, Positions, Postings, TextEvent, TextKind, TextReader, TextWalker,
@@ -18,8 +18,11 @@ use crate::fts::{
 /// Bytes of documents that are compared at a time.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
-/// Positions by field, term and document.
-type Expected = BTreeMap<(FieldId, Vec<u8>), BTreeMap<u64, Vec<u32>>>;
+/// A field and a term.
+type Term = (FieldId, Vec<u8>);
+
+/// Positions by term and document.
+type Expected = BTreeMap<Term, BTreeMap<u64, Vec<u32>>>;
 
 /// Reports what differs between the documents of a window and the index.
 pub(super) fn explain(
@@ -67,70 +70,36 @@ pub(super) fn explain(
     Ok(())
 }
 
-/// Takes out of `expected` what the index has; what is left, or was not there, is reported.
+/// What is still to be seen of a batch of documents while the index is walked.
+struct Batch<'a> {
+    name: &'a str,
+    dead: &'a Dead,
+    documents: Range<u64>,
+    /// Postings that were not met yet.
+    postings: Expected,
+    /// Positions that were not met yet, of postings that were.
+    positions: Expected,
+}
+
+/// Reports what differs between `expected`, which the documents' text says, and the index.
 fn compare(
     name: &str,
     text: &TextReader<'_>,
     dead: &Dead,
     documents: Range<u64>,
-    mut expected: Expected,
+    expected: Expected,
     report: &mut DeepReport,
 ) -> Result<()> {
-    // Terms and documents whose postings were right, with the positions that are still to be seen.
-    let mut places: Expected = Expected::new();
-    let mut buffer = Vec::new();
-    let checked = |chunk, offset| {
-        let doc = DocId::from_parts(chunk, offset);
-        let ours = documents.contains(&doc.number()) && dead.life(doc) == Life::Live;
-        ours.then_some(doc.number())
-    };
+    let mut batch = Batch { name, dead, documents, postings: expected, positions: Expected::new() };
     text.each_entry(&mut |key, value| {
         let term = (key.field, key.term.to_vec());
-        let shown = String::from_utf8_lossy(&key.term);
-        let field = key.field;
         match key.kind {
-            TextKind::Postings(chunk) => {
-                for posting in &Postings::parse(value)? {
-                    let (offset, frequency) = posting?;
-                    let Some(doc) = checked(chunk, offset) else { continue };
-                    let found = expected.get_mut(&term).and_then(|docs| docs.remove(&doc));
-                    match found {
-                        None => report.found(format_args!(
-                            "{name}: the term {shown:?} of field {field} has a posting for \
-                             document {doc}, whose text does not hold it"
-                        )),
-                        Some(right) => {
-                            if right.len() as u64 != u64::from(frequency) {
-                                report.found(format_args!(
-                                    "{name}: the term {shown:?} of field {field} has the frequency \
-                                     {frequency} in document {doc}, it is {}",
-                                    right.len()
-                                ));
-                            }
-                            places.entry(term.clone()).or_default().insert(doc, right);
-                        }
-                    }
-                }
-            }
-            TextKind::Positions(chunk) => {
-                let mut cursor = Positions::parse(value)?.cursor();
-                while let Some(offset) = cursor.advance()? {
-                    let Some(doc) = checked(chunk, offset) else { continue };
-                    cursor.positions(&mut buffer)?;
-                    let right = places.get_mut(&term).and_then(|docs| docs.remove(&doc));
-                    if right.as_ref() != Some(&buffer) {
-                        report.found(format_args!(
-                            "{name}: the term {shown:?} of field {field} has other positions in \
-                             document {doc} than its text"
-                        ));
-                    }
-                }
-            }
-            TextKind::Header => {}
+            TextKind::Postings(chunk) => batch.check_postings(&term, chunk, value, report),
+            TextKind::Positions(chunk) => batch.check_positions(&term, chunk, value, report),
+            TextKind::Header => Ok(()),
         }
-        Ok::<(), Error>(())
     })?;
-    for (what, missing) in [("posting", expected), ("positions", places)] {
+    for (what, missing) in [("posting", batch.postings), ("positions", batch.positions)] {
         for ((field, term), docs) in missing {
             let term = String::from_utf8_lossy(&term);
             for doc in docs.keys() {
@@ -141,4 +110,68 @@ fn compare(
         }
     }
     Ok(())
+}
+
+impl Batch<'_> {
+    /// The document's number when it is of this batch and alive.
+    fn document(&self, chunk: u32, offset: u16) -> Option<u64> {
+        let doc = DocId::from_parts(chunk, offset);
+        let ours = self.documents.contains(&doc.number()) && self.dead.life(doc) == Life::Live;
+        ours.then_some(doc.number())
+    }
+
+    fn check_postings(
+        &mut self,
+        term: &Term,
+        chunk: u32,
+        value: &[u8],
+        report: &mut DeepReport,
+    ) -> Result<()> {
+        let name = self.name;
+        let (field, shown) = (term.0, String::from_utf8_lossy(&term.1));
+        for posting in &Postings::parse(value)? {
+            let (offset, frequency) = posting?;
+            let Some(doc) = self.document(chunk, offset) else { continue };
+            let Some(right) = self.postings.get_mut(term).and_then(|docs| docs.remove(&doc)) else {
+                report.found(format_args!(
+                    "{name}: the term {shown:?} of field {field} has a posting for document {doc}, \
+                     whose text does not hold it"
+                ));
+                continue;
+            };
+            if right.len() as u64 != u64::from(frequency) {
+                report.found(format_args!(
+                    "{name}: the term {shown:?} of field {field} has the frequency {frequency} in \
+                     document {doc}, it is {}",
+                    right.len()
+                ));
+            }
+            self.positions.entry(term.clone()).or_default().insert(doc, right);
+        }
+        Ok(())
+    }
+
+    fn check_positions(
+        &mut self,
+        term: &Term,
+        chunk: u32,
+        value: &[u8],
+        report: &mut DeepReport,
+    ) -> Result<()> {
+        let mut places = Vec::new();
+        let mut cursor = Positions::parse(value)?.cursor();
+        while let Some(offset) = cursor.advance()? {
+            let Some(doc) = self.document(chunk, offset) else { continue };
+            cursor.positions(&mut places)?;
+            let right = self.positions.get_mut(term).and_then(|docs| docs.remove(&doc));
+            if right.as_ref() != Some(&places) {
+                let (name, field, shown) = (self.name, term.0, String::from_utf8_lossy(&term.1));
+                report.found(format_args!(
+                    "{name}: the term {shown:?} of field {field} has other positions in document \
+                     {doc} than its text"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
