@@ -63,7 +63,8 @@ impl Norms {
         let norm = |length| k1 * ((1.0 - b) + b * (single(length) / average));
         // Without a token there is no posting to score, and nothing to divide by.
         let average_is_zero = total_length == 0;
-        let by_code = length_code::DECODED.map(|length| if average_is_zero { k1 } else { norm(length) });
+        let by_code =
+            length_code::DECODED.map(|length| if average_is_zero { k1 } else { norm(length) });
         Norms { by_code }
     }
 
@@ -75,7 +76,10 @@ impl Norms {
 }
 
 /// The nearest f32; of two equally near ones the even one.
-#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what the definition asks for")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounding to f32 is what the definition asks for"
+)]
 fn rounded(value: f64) -> f32 {
     value as f32
 }

@@ -201,8 +201,11 @@ impl<'h> Highlighter<'h> {
 
     /// All matches in a string, by where they begin; of several at one place the longest first.
     fn matches(&self, path: &str, text: &str) -> Vec<Match> {
-        let active: Vec<bool> =
-            self.patterns.iter().map(|pattern| pattern.places.iter().any(|p| p.holds(path))).collect();
+        let active: Vec<bool> = self
+            .patterns
+            .iter()
+            .map(|pattern| pattern.places.iter().any(|p| p.holds(path)))
+            .collect();
         if !active.contains(&true) {
             return Vec::new();
         }
@@ -226,7 +229,8 @@ impl<'h> Highlighter<'h> {
                 }
             }
         }
-        matches.sort_by_key(|found| (found.bytes.start, usize::MAX - found.bytes.end, found.pattern));
+        matches
+            .sort_by_key(|found| (found.bytes.start, usize::MAX - found.bytes.end, found.pattern));
         // A term that stands twice in a phrase meets it once for each.
         matches.dedup();
         matches
@@ -356,8 +360,10 @@ fn word_start(text: &str, at: usize, limit: usize) -> usize {
         return at;
     }
     let near = text.get(at..limit).unwrap_or_default().char_indices().take(WORD_CHARS_MAX);
-    let mut behind = near.skip_while(|(_, c)| !c.is_whitespace()).skip_while(|(_, c)| c.is_whitespace());
-    let ends_at_space = || text.get(at..limit).is_some_and(|gap| gap.ends_with(char::is_whitespace));
+    let mut behind =
+        near.skip_while(|(_, c)| !c.is_whitespace()).skip_while(|(_, c)| c.is_whitespace());
+    let ends_at_space =
+        || text.get(at..limit).is_some_and(|gap| gap.ends_with(char::is_whitespace));
     match behind.next() {
         Some((bytes, _)) => at + bytes,
         None if ends_at_space() && limit - at <= WORD_CHARS_MAX => limit,

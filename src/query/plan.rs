@@ -96,11 +96,6 @@ impl Plan {
         }
         planner.finish()
     }
-
-    /// Whether nothing was asked for, so that nothing matches.
-    pub fn is_empty(&self) -> bool {
-        self.leaves.iter().all(|leaf| leaf.clauses == 0)
-    }
 }
 
 impl Leaf {
@@ -184,10 +179,8 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
             if found.len() > PATHS_LEN_MAX {
                 found.truncate(PATHS_LEN_MAX);
-                let kind = WarningKind::TooManyPaths {
-                    field: name.clone(),
-                    paths_max: PATHS_LEN_MAX,
-                };
+                let kind =
+                    WarningKind::TooManyPaths { field: name.clone(), paths_max: PATHS_LEN_MAX };
                 self.warn(kind, clause);
             }
             self.paths.insert(path.clone(), found);
@@ -208,7 +201,8 @@ impl<'p, 'r> Planner<'p, 'r> {
         if found == 0 {
             self.warn(WarningKind::NoTerms, clause);
         }
-        let too_many = |warning: &Warning| matches!(warning.kind, WarningKind::TooManyClauses { .. });
+        let too_many =
+            |warning: &Warning| matches!(warning.kind, WarningKind::TooManyClauses { .. });
         if found > terms.len() && !self.warnings.iter().any(too_many) {
             self.warn(WarningKind::TooManyClauses { clauses_max: TERMS_LEN_MAX }, clause);
         }

@@ -162,11 +162,19 @@ struct Evaluation<'e, 'r> {
 }
 
 impl<'e, 'r> Evaluation<'e, 'r> {
-    fn new(reader: &'e TextReader<'r>, plan: &'e Plan, parameters: Option<Parameters>) -> Result<Self> {
+    fn new(
+        reader: &'e TextReader<'r>,
+        plan: &'e Plan,
+        parameters: Option<Parameters>,
+    ) -> Result<Self> {
         let mut roles: Vec<Role> = plan
             .leaves
             .iter()
-            .map(|leaf| Role { weight: weight_of(plan, leaf), required: Vec::new(), excluded: false })
+            .map(|leaf| Role {
+                weight: weight_of(plan, leaf),
+                required: Vec::new(),
+                excluded: false,
+            })
             .collect();
         for (set, places) in plan.required.iter().enumerate() {
             places.iter().for_each(|&place| roles[place].required.push(set));
@@ -260,7 +268,8 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             return Ok(());
         };
         let scores = &mut scoring.scores;
-        matching.each(|offset| found(DocId::from_parts(chunk, offset), scores[usize::from(offset)]));
+        matching
+            .each(|offset| found(DocId::from_parts(chunk, offset), scores[usize::from(offset)]));
         self.touched.each(|offset| scores[usize::from(offset)] = 0.0);
         Ok(())
     }
@@ -288,7 +297,8 @@ impl<'e, 'r> Evaluation<'e, 'r> {
         }
         let Some((norms, Some((_, Some(lengths))))) = norms.get(&field).zip(Some(lengths.as_ref()))
         else {
-            let what = format!("length codes: field {field} has postings and no lengths in chunk {chunk}");
+            let what =
+                format!("length codes: field {field} has postings and no lengths in chunk {chunk}");
             return Err(corruption(what));
         };
         let lengths = lengths.view()?;
@@ -424,7 +434,8 @@ fn places(terms: &mut [PlacedTerm<'_>], counts: impl Fn(u32) -> bool) -> Result<
         let position = first.checked_add(term.distance);
         position.is_some_and(|position| term.positions.binary_search(&position).is_ok())
     };
-    let found = firsts.filter(|&first| others.iter().all(|term| follows(first, term)) && counts(first));
+    let found =
+        firsts.filter(|&first| others.iter().all(|term| follows(first, term)) && counts(first));
     Ok(u32::try_from(found.count()).unwrap_or(u32::MAX))
 }
 
