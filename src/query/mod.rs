@@ -8,6 +8,8 @@ mod highlight;
 mod parser;
 mod plan;
 mod searcher;
+#[cfg(test)]
+mod tests;
 mod topk;
 
 pub use ast::{Clause, Occur, Pattern, Query};

@@ -96,11 +96,6 @@ impl Plan {
         }
         planner.finish()
     }
-
-    /// Whether nothing was asked for, so that nothing matches.
-    pub fn is_empty(&self) -> bool {
-        self.leaves.iter().all(|leaf| leaf.clauses == 0)
-    }
 }
 
 impl Leaf {

@@ -1,0 +1,419 @@
+//! Searches against their oracle: random documents and queries, through the real collection on a real store.
+//!
+//! A script of transactions (inserts, updates, removals) runs on a simulated device, between flushes, compactions and
+//! reopenings; after each step, and inside transactions, random queries are asked. Documents, scores to the bit, order,
+//! counts and pages must equal those of `tests/support/naive_search.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{
+    Clause, Error, Highlighter, Occur, Parameters, ParsedQuery, Pattern, Query, RESULTS_LEN_MAX,
+    Searcher, WarningKind,
+};
+use crate::bson::{
+    Error as BsonError, RawBsonRef, RawDocument, RawDocumentBuf, doc, each_string, rawdoc,
+};
+use crate::collection::{CollectionReader, CollectionWriter, WriterOptions, operators, rewriters};
+use crate::fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions};
+use crate::lsm::{
+    Durability, ManualScheduler, Options, Reader, SimulatedStorage, Store, Transaction,
+};
+use naive_search::{NaiveParameters, NaiveSearch};
+
+#[path = "../../tests/support/naive_search.rs"]
+mod naive_search;
+
+const NAME: &str = "notes";
+const WORDS: [&str; 16] = [
+    "gold",
+    "river",
+    "bed",
+    "sand",
+    "the",
+    "of",
+    "rivers",
+    "golden",
+    "pan",
+    "slow",
+    "slows",
+    "Ada",
+    "multi-agent",
+    "東京都",
+    "don't",
+    "x",
+];
+const PATHS: [&str; 8] =
+    ["title", "body", "tags", "author", "author.name", "a", "nothing", "autho"];
+
+/// A collection with its oracle: the live documents by `_id`, each with its turn.
+struct World {
+    device: SimulatedStorage,
+    store: Store,
+    options: TextIndexOptions,
+    live: BTreeMap<i32, (u32, RawDocumentBuf)>,
+    turn: u32,
+}
+
+fn open(device: &SimulatedStorage) -> Store {
+    let options = Options {
+        scheduler: Arc::new(ManualScheduler),
+        merge_operators: operators(),
+        group_rewriters: rewriters(),
+        ..Options::default()
+    };
+    Store::open(device.clone(), options).unwrap()
+}
+
+impl World {
+    fn new(options: TextIndexOptions) -> World {
+        let device = SimulatedStorage::new(1);
+        let store = open(&device);
+        World { device, store, options, live: BTreeMap::new(), turn: 0 }
+    }
+
+    fn writer(&self, transaction: &mut Transaction) -> CollectionWriter {
+        let options = Some(&self.options);
+        CollectionWriter::open_or_create(transaction, NAME, options, WriterOptions::default())
+            .unwrap()
+    }
+
+    fn put(
+        &mut self,
+        transaction: &mut Transaction,
+        writer: &mut CollectionWriter,
+        document: RawDocumentBuf,
+    ) {
+        writer.upsert(transaction, &document).unwrap();
+        self.turn += 1;
+        self.live.insert(id_of(&document), (self.turn, document));
+    }
+
+    fn remove(&mut self, transaction: &mut Transaction, writer: &mut CollectionWriter, id: i32) {
+        let removed = writer.remove(transaction, RawBsonRef::Int32(id)).unwrap();
+        assert_eq!(removed, self.live.remove(&id).is_some());
+    }
+
+    fn reopen(self) -> World {
+        let World { device, store, options, live, turn } = self;
+        store.close().unwrap();
+        World { store: open(&device), device, options, live, turn }
+    }
+
+    /// The live documents, in the order of writing.
+    fn documents(&self) -> Vec<&RawDocumentBuf> {
+        let mut documents: Vec<_> = self.live.values().collect();
+        documents.sort_by_key(|(turn, _)| *turn);
+        documents.into_iter().map(|(_, document)| document).collect()
+    }
+
+    /// Asks all queries of the index, as `reader` shows it, and of the oracle; gives the number of results.
+    fn compare(&self, reader: &dyn Reader, queries: &[Query], rng: &mut fastrand::Rng) -> usize {
+        let collection = CollectionReader::open(reader, NAME).unwrap().unwrap();
+        let text = collection.text_index(None).unwrap();
+        let analyzer = Analyzer::new(&self.options.analyzer);
+        let chosen = match &self.options.fields {
+            Fields::All => None,
+            Fields::Chosen(fields) => Some(fields.clone()),
+        };
+        let naive = NaiveSearch::new(&analyzer, chosen, self.documents());
+        let searcher = Searcher::new(&text);
+        let mut results = 0;
+        for query in queries {
+            let (k1, b) = *rng.choice(&[(1.2, 0.75), (0.9, 0.4), (0.0, 0.0), (2.5, 1.0)]).unwrap();
+            let expected: Vec<(i32, u32)> = naive
+                .search(query, &NaiveParameters { k1, b })
+                .into_iter()
+                .map(|(document, score)| (id_of(document), score.to_bits()))
+                .collect();
+            let (plan, _) = searcher.plan(query).unwrap();
+            assert_eq!(searcher.count(&plan).unwrap(), expected.len() as u64, "{query}");
+            let parameters = Parameters::new(k1, b).unwrap();
+            for (offset, limit) in
+                [(0, 1000), (0, rng.usize(1..5)), (rng.usize(..9), rng.usize(..9))]
+            {
+                let found = searcher.search(&plan, parameters, offset, limit).unwrap();
+                let found: Vec<(i32, u32)> = found
+                    .into_iter()
+                    .map(|found| {
+                        let document = collection.document(found.doc).unwrap().unwrap();
+                        (id_of(&document), found.score.to_bits())
+                    })
+                    .collect();
+                let page: Vec<_> = expected.iter().copied().skip(offset).take(limit).collect();
+                assert_eq!(found, page, "{query} k1 {k1} b {b} offset {offset} limit {limit}");
+            }
+            check_snippets(&Highlighter::new(&text, &plan), &self.documents());
+            results += expected.len();
+        }
+        results
+    }
+}
+
+fn id_of(document: &RawDocument) -> i32 {
+    document.get_i32("_id").unwrap()
+}
+
+/// The laws of snippets, whatever the query.
+fn check_snippets(highlighter: &Highlighter<'_>, documents: &[&RawDocumentBuf]) {
+    for document in documents.iter().take(5) {
+        each_string(document, &mut |path, text| {
+            let snippet = highlighter.snippet(path, text);
+            assert_eq!(snippet.text, text[snippet.source.clone()]);
+            let mut before = snippet.source.start;
+            for (index, highlight) in snippet.highlights.iter().enumerate() {
+                assert!(highlight.start < highlight.end && highlight.end <= snippet.source.end);
+                assert!(highlight.start > before || (index == 0 && highlight.start == before));
+                assert!(text.get(highlight.clone()).is_some());
+                before = highlight.end;
+            }
+            Ok::<(), BsonError>(())
+        })
+        .unwrap();
+    }
+}
+
+fn random_text(rng: &mut fastrand::Rng) -> String {
+    let len = if rng.u8(..20) == 0 { rng.usize(..300) } else { rng.usize(..9) };
+    let words: Vec<&str> = (0..len).map(|_| random_word(rng)).collect();
+    words.join(" ")
+}
+
+/// Earlier words are more frequent.
+fn random_word(rng: &mut fastrand::Rng) -> &'static str {
+    let most = rng.usize(1..=WORDS.len());
+    WORDS[rng.usize(..most)]
+}
+
+fn random_document(rng: &mut fastrand::Rng, id: i32) -> RawDocumentBuf {
+    let mut document = doc! { "_id": id, "n": 7 };
+    if rng.bool() {
+        document.insert("title", random_text(rng));
+    }
+    if rng.u8(..4) > 0 {
+        document.insert("body", random_text(rng));
+    }
+    if rng.bool() {
+        let tags: Vec<String> = (0..rng.usize(..4)).map(|_| random_text(rng)).collect();
+        document.insert("tags", tags);
+    }
+    match rng.u8(..4) {
+        0 => document.insert("author", random_text(rng)),
+        1 => document.insert("author", doc! { "name": random_text(rng), "of": random_text(rng) }),
+        2 => document.insert("authority", random_text(rng)),
+        _ => None,
+    };
+    RawDocumentBuf::try_from(&document).unwrap()
+}
+
+fn random_query(rng: &mut fastrand::Rng) -> Query {
+    let mut query = Query::default();
+    for _ in 0..rng.usize(1..5) {
+        let len = rng.usize(1..4);
+        let text = (0..len).map(|_| random_word(rng)).collect::<Vec<_>>().join(" ");
+        let mut clause = match rng.u8(..6) {
+            0 | 1 => Query::phrase(text),
+            2 => Query::word(text),
+            _ => Query::word(random_word(rng)),
+        };
+        clause = match rng.u8(..8) {
+            0 | 1 => clause.must(),
+            2 => clause.must_not(),
+            _ => clause,
+        };
+        if rng.u8(..4) == 0 {
+            clause = clause.field(PATHS[rng.usize(..PATHS.len())]);
+        }
+        query = query.with(clause);
+    }
+    query
+}
+
+fn random_queries(rng: &mut fastrand::Rng, len: usize) -> Vec<Query> {
+    (0..len).map(|_| random_query(rng)).collect()
+}
+
+/// The indexes that the random scripts run on.
+fn indexes() -> [TextIndexOptions; 4] {
+    let english = AnalyzerOptions::for_language(Language::English);
+    let fields = [("title", 2.5), ("body", 1.0), ("tags", 0.3), ("author.name", 7.0)];
+    [
+        TextIndexOptions::default(),
+        TextIndexOptions::all(english.clone()),
+        TextIndexOptions::chosen(fields, AnalyzerOptions::default()),
+        TextIndexOptions::chosen(fields, english),
+    ]
+}
+
+#[test]
+fn every_search_equals_the_naive_one() {
+    for (seed, index) in (0..).zip(indexes()) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut world = World::new(index);
+        let mut results = 0;
+        for step in 0..30 {
+            let store_transaction = world.store.begin();
+            let mut transaction = store_transaction.unwrap();
+            let before = world.live.clone();
+            let mut writer = world.writer(&mut transaction);
+            for _ in 0..rng.usize(1..12) {
+                let id = rng.i32(..60);
+                if rng.u8(..4) == 0 {
+                    world.remove(&mut transaction, &mut writer, id);
+                } else {
+                    let document = random_document(&mut rng, id);
+                    world.put(&mut transaction, &mut writer, document);
+                }
+            }
+            writer.drain(&mut transaction).unwrap();
+            let queries = random_queries(&mut rng, 12);
+            results += world.compare(&transaction, &queries, &mut rng);
+            if step > 0 && rng.u8(..6) == 0 {
+                drop(transaction);
+                world.live = before;
+            } else {
+                transaction.commit(Durability::Buffered).unwrap();
+            }
+            world.compare(&world.store.snapshot(), &queries, &mut rng);
+            match rng.u8(..8) {
+                0 | 1 => world.store.flush().unwrap(),
+                2 => world.store.compact().unwrap(),
+                3 => world = world.reopen(),
+                _ => continue,
+            }
+            world.compare(&world.store.snapshot(), &queries, &mut rng);
+        }
+        assert!(results > 1000, "the queries of seed {seed} find something: {results}");
+    }
+}
+
+#[test]
+fn documents_of_several_chunks_are_ranked_together() {
+    let mut rng = fastrand::Rng::with_seed(9);
+    let mut world = World::new(TextIndexOptions::default());
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    for id in 0..66_500 {
+        let text = match id % 1009 {
+            0 => "gold river bed gold",
+            1 => "bed of gold",
+            2 => "golden river",
+            _ => "x",
+        };
+        let document = rawdoc! { "_id": id, "a": text };
+        world.put(&mut transaction, &mut writer, document);
+    }
+    for id in (0..66_500).step_by(2018) {
+        world.remove(&mut transaction, &mut writer, id);
+    }
+    writer.drain(&mut transaction).unwrap();
+    let queries =
+        ["gold", "+x -x", "+gold +river", "\"river bed\" a:golden", "\"of gold\"", "x bed"];
+    let queries = queries.map(|text| Query::user(text).query);
+    world.compare(&transaction, &queries, &mut rng);
+    transaction.commit(Durability::Buffered).unwrap();
+    world.store.compact().unwrap();
+    world.compare(&world.store.snapshot(), &queries, &mut rng);
+}
+
+/// A collection with one document per text, under `body`.
+fn world_of(texts: &[&str]) -> World {
+    let mut world = World::new(TextIndexOptions::default());
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    for (id, text) in (0..).zip(texts) {
+        world.put(&mut transaction, &mut writer, rawdoc! { "_id": id, "body": *text });
+    }
+    writer.drain(&mut transaction).unwrap();
+    transaction.commit(Durability::Buffered).unwrap();
+    world
+}
+
+/// Numbers of the documents that a query finds, best first, and the kinds of the planner's warnings.
+fn ask(world: &World, query: impl Into<ParsedQuery>) -> (Vec<u64>, Vec<WarningKind>) {
+    let snapshot = world.store.snapshot();
+    let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
+    let index = collection.text_index(None).unwrap();
+    let searcher = Searcher::new(&index);
+    let (plan, warnings) = searcher.plan(&query.into().query).unwrap();
+    let found = searcher.search(&plan, Parameters::default(), 0, 100).unwrap();
+    let numbers = found.into_iter().map(|found| found.doc.number()).collect();
+    (numbers, warnings.into_iter().map(|warning| warning.kind).collect())
+}
+
+#[test]
+fn clauses_mean_what_the_query_tree_says() {
+    let world =
+        world_of(&["gold river", "river gold", "gold", "multi agent", "agent multi", "note"]);
+    let found = |text: &str| ask(&world, text).0;
+    assert_eq!(found("gold river"), [0, 1, 2]);
+    assert_eq!(found("\"gold river\""), [0]);
+    assert_eq!(found("+gold -river"), [2]);
+    assert_eq!(found("multi-agent"), [3, 4]);
+    assert_eq!(found("+multi-agent"), [3, 4]);
+    assert_eq!(found("agent -multi-agent"), [4]);
+    assert_eq!(found("-gold"), [0_u64; 0]);
+    assert_eq!(found("gold -gold"), [0_u64; 0]);
+    assert_eq!(found("+gold +silver"), [0_u64; 0]);
+    assert_eq!(found("body:river"), [0, 1]);
+    let unknown = WarningKind::UnknownField { field: "note".to_owned() };
+    let (numbers, warnings) = ask(&world, "note:river");
+    assert_eq!((numbers.len(), warnings), (3, vec![unknown]));
+    let dots = Query::word("gold").with(Query::word("..."));
+    assert_eq!(ask(&world, dots).1, [WarningKind::NoTerms]);
+}
+
+#[test]
+fn what_exceeds_the_limits_is_dropped_with_a_warning_or_refused() {
+    let world = world_of(&["gold"]);
+    let many = "gold-".repeat(3000);
+    let (numbers, warnings) = ask(&world, &format!("{many} river").as_str());
+    assert_eq!(numbers, [0]);
+    assert_eq!(warnings, [WarningKind::TooManyClauses { clauses_max: 1024 }]);
+    let snapshot = world.store.snapshot();
+    let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
+    let index = collection.text_index(None).unwrap();
+    let searcher = Searcher::new(&index);
+    let (plan, _) = searcher.plan(&Query::word("gold")).unwrap();
+    let search = |offset, limit| searcher.search(&plan, Parameters::default(), offset, limit);
+    assert_eq!(search(0, RESULTS_LEN_MAX).unwrap().len(), 1);
+    assert!(search(5, 0).unwrap().is_empty());
+    for (offset, limit) in [(1, RESULTS_LEN_MAX), (usize::MAX, usize::MAX)] {
+        let refused = search(offset, limit);
+        assert!(matches!(refused, Err(Error::LimitExceeded { limit: RESULTS_LEN_MAX, .. })));
+    }
+}
+
+#[test]
+fn damaged_entries_are_errors() {
+    let world = world_of(&["gold river", "gold"]);
+    for (term, keyspace) in [("gold", "notes/text.default"), ("", "notes/norms.default")] {
+        let mut transaction = world.store.begin().unwrap();
+        let keyspace = transaction.keyspace(keyspace).unwrap();
+        let mut keys = Vec::new();
+        let mut cursor = transaction.cursor(keyspace).unwrap();
+        let mut valid = cursor.first().unwrap();
+        while valid {
+            if cursor.key().get(2..).is_some_and(|key| key.starts_with(term.as_bytes())) {
+                keys.push(cursor.key().to_vec());
+            }
+            valid = cursor.next().unwrap();
+        }
+        drop(cursor);
+        for key in keys {
+            for damaged in [&[][..], &[1], &[9, 9, 9, 9, 9, 9], &[1, 0, 0, 3, 0, 9, 1, 1, 1]] {
+                transaction.put(keyspace, &key, damaged.to_vec()).unwrap();
+                let collection = CollectionReader::open(&transaction, NAME).unwrap().unwrap();
+                let index = collection.text_index(None).unwrap();
+                let searcher = Searcher::new(&index);
+                for query in ["gold", "\"gold river\"", "body:gold"] {
+                    // An error or an answer, but no panic.
+                    if let Ok((plan, _)) = searcher.plan(&Query::user(query).query) {
+                        let _ = searcher.search(&plan, Parameters::default(), 0, 10);
+                        let _ = searcher.count(&plan);
+                    }
+                }
+            }
+        }
+    }
+}
