@@ -1,4 +1,5 @@
-//! Tests of `alluvium demo`: one file, one object, and no file of anybody else touched.
+//! Tests of `alluvium demo`: one file, one object, and no file of anybody else touched. The first test
+//! imports the whole bundled corpus and is the slowest of the command's.
 
 use crate::{Shell, rivers};
 

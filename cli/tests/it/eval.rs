@@ -1,4 +1,5 @@
-//! Tests of `alluvium eval`: the measures of a ranking that is known by hand, and the run file.
+//! Tests of `alluvium eval`: the measures of a ranking that is known by hand, and the run file. The
+//! measures' definitions are tested in the library's `eval` layer.
 
 use crate::{Shell, names, rivers};
 

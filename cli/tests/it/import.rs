@@ -1,4 +1,5 @@
-//! Tests of `alluvium import`: what a file holds after one, and after one that went wrong.
+//! Tests of `alluvium import`: what a file holds after one, and after one that went wrong. Sources are
+//! small, so that a batch of two or three documents has others before and behind it.
 
 use std::io::Write;
 

@@ -1,4 +1,5 @@
-//! Tests of `alluvium search`: hits, exit codes, what goes where, and no escape codes in pipes.
+//! Tests of `alluvium search`: hits, exit codes, what goes where, and no escape codes in pipes. What the
+//! ranking itself has to be is tested in the library.
 
 use std::process::{Command, Stdio};
 
