@@ -79,7 +79,8 @@ impl fmt::Display for SegmentId {
 
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pages {}..{}", self.start, self.end())
+        // Also for an extent that a damaged file named.
+        write!(f, "pages {}..{}", self.start, self.start.saturating_add(self.pages))
     }
 }
 

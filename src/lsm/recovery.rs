@@ -31,6 +31,8 @@ pub(crate) struct Recovered {
     pub(crate) manifests: VecDeque<ExtentLease>,
     /// Where the log holds each commit that is not flushed, oldest first.
     pub(crate) groups: VecDeque<(CommitNo, LogPosition)>,
+    /// Whether the log ends where a process died, rather than where one closed the file.
+    pub(crate) inherited: bool,
 }
 
 /// Opens the file behind `storage`, or creates it when nothing is there.
@@ -83,7 +85,7 @@ fn create(storage: Arc<dyn Storage>, options: Options) -> Result<Recovered> {
     storage.sync().map_err(io)?;
     let version = Version::default();
     let (manifests, groups) = (VecDeque::from([lease]), VecDeque::new());
-    Ok(Recovered { disk, version, log, root, manifests, groups })
+    Ok(Recovered { disk, version, log, root, manifests, groups, inherited: false })
 }
 
 /// Writes a manifest into an extent of its own; `root` makes the root that names it.
@@ -107,8 +109,10 @@ pub(crate) fn write_manifest(
 
 fn read_manifest(storage: &dyn Storage, root: &Root) -> Result<Manifest> {
     let place = || format!("{}, generation {}", root.manifest, root.generation);
+    let len_bytes =
+        storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
     let end = root.manifest.start.checked_add(root.manifest.pages);
-    let within = end.is_some_and(|end| end <= root.file_pages);
+    let within = end.is_some_and(|end| end <= root.file_pages.min(len_bytes / PAGE_BYTES));
     if !within || pages_for(root.manifest_bytes) != root.manifest.pages {
         return Err(Error::corruption("manifest: lies outside its place", 0).at(place));
     }
@@ -140,6 +144,7 @@ fn replay(
     let mut manifests = VecDeque::from([space.adopt(root.manifest)?]);
     let mut version =
         manifest.restore(registry, manifest.flushed, &mut |placed| disk.adopt(placed))?;
+    let flushed_through = flushed_through(&*storage, root)?;
     let mut log = Log::open(&*storage, root.log)?;
     let mut groups = VecDeque::new();
     while let Some(record) = log.next()? {
@@ -154,15 +159,20 @@ fn replay(
                     let what = format!("log: commit {} follows {}", run.commits.0, version.commit);
                     return Err(Error::corruption(what, 0).at(place));
                 }
+                if run.commits.0 <= flushed_through {
+                    // An edit that follows has its entries, but not the keyspaces that it creates.
+                    version.skip(&run, registry)?;
+                    continue;
+                }
                 groups.push_back((run.commits.0, record.position));
                 version.push_fresh(Arc::new(run), registry)?;
+                version.fold_after_commit(flushed_through)?;
             }
             RecordKind::Edit if record.record >= root.edits_before => {
                 let edit = Edit::decode(&record.payload).map_err(|error| error.at(place))?;
                 version
-                    .apply(&edit, &mut |placed| disk.adopt(placed))
+                    .apply(&edit, registry, &mut |placed| disk.adopt(placed))
                     .map_err(|error| error.at(place))?;
-                groups.retain(|&(commit, _)| commit > version.flushed);
             }
             RecordKind::Edit | RecordKind::Link | RecordKind::Mark => {}
         }
@@ -171,7 +181,8 @@ fn replay(
     for &(sequence, extent) in log.extents() {
         extents.push_back((sequence, space.adopt(extent)?));
     }
-    if !(root.clean && log.is_untouched()?) {
+    let inherited = !(root.clean && log.is_untouched()?);
+    if inherited {
         let used = space.check()?.leased;
         log.prove_end(&|page| {
             let before = used.partition_point(|extent| extent.start <= page);
@@ -190,5 +201,22 @@ fn replay(
         None => space.defer_free_until(root.generation + 1),
     }
     let log = LogWriter::resume(storage, space, extents, end, root.log.record, bytes);
-    Ok(Recovered { disk, version, log, root: root.clone(), manifests, groups })
+    Ok(Recovered { disk, version, log, root: root.clone(), manifests, groups, inherited })
+}
+
+/// The last commit that an edit of the log flushes: what the log holds of commits up to there is not needed.
+///
+/// Known before the groups are replayed, so that they can be folded as they come: a run that spans this commit could
+/// not be taken apart again.
+fn flushed_through(storage: &dyn Storage, root: &Root) -> Result<CommitNo> {
+    let mut through = CommitNo(0);
+    let mut log = Log::open(storage, root.log)?;
+    while let Some(record) = log.next()? {
+        if record.kind == RecordKind::Edit && record.record >= root.edits_before {
+            let edit = Edit::decode(&record.payload)
+                .map_err(|error| error.at(|| format!("log record {}", record.record)))?;
+            through = through.max(edit.flushed.unwrap_or_default());
+        }
+    }
+    Ok(through)
 }

@@ -144,7 +144,7 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
     let descriptor = page(0)?;
     let slots = [page(SLOT_PAGES[0])?, page(SLOT_PAGES[1])?];
     if descriptor.iter().all(|&byte| byte == 0) {
-        return undescribed(len, &slots);
+        return undescribed(storage, len);
     }
     check_descriptor(&descriptor)?;
     let mut roots: Vec<Root> = slots.iter().filter_map(|slot| Root::decode(slot).ok()).collect();
@@ -164,17 +164,27 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
 }
 
 /// A file whose descriptor is all zeros: the descriptor is written last, so either its creation was cut
-/// short (then there is nothing behind the first log extent, and no root but perhaps the first), or it is
-/// not ours.
-fn undescribed(len: u64, slots: &[Vec<u8>; 2]) -> Result<Found> {
-    let unborn = slots.iter().all(|slot| {
-        slot.chunks(512)
-            .all(|sector| sector.iter().all(|&byte| byte == 0) || sector.starts_with(ROOT_MAGIC))
-    });
-    if len <= NEW_FILE_PAGES * PAGE_BYTES && unborn {
-        return Ok(Found::Nothing);
+/// short, and there is nothing but what creation writes, or it is not ours, or damaged.
+fn undescribed(storage: &dyn Storage, len: u64) -> Result<Found> {
+    let refused = || Error::NotADatabase { found: "its first page is empty".to_owned() };
+    if len > NEW_FILE_PAGES * PAGE_BYTES {
+        return Err(refused());
     }
-    Err(Error::NotADatabase { found: "its first page is empty".to_owned() })
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or_default()];
+    storage.read_at(0, &mut bytes).map_err(|source| Error::io("reading a new file", source))?;
+    let mut reader = ByteReader::new("new file", &bytes);
+    let page_bytes = usize::try_from(PAGE_BYTES).unwrap_or_default();
+    for page in 0..NEW_FILE_PAGES {
+        let bytes = reader.take(page_bytes.min(reader.remaining()))?;
+        let is_empty = bytes.iter().all(|&byte| byte == 0);
+        let is_first_root = || Root::decode(bytes).is_ok_and(|root| root.generation == 1);
+        if !is_empty
+            && !(NEW_FILE_FILLED.contains(&page) || page == SLOT_PAGES[0] && is_first_root())
+        {
+            return Err(refused());
+        }
+    }
+    Ok(Found::Nothing)
 }
 
 fn check_descriptor(page: &[u8]) -> Result<()> {
@@ -204,6 +214,8 @@ fn check_descriptor(page: &[u8]) -> Result<()> {
 
 /// Pages of a file that holds nothing yet: the reserved ones, a manifest and the first log extent.
 pub(crate) const NEW_FILE_PAGES: u64 = 16;
+/// Pages of a new file that are not empty besides the reserved ones: its manifest, and the header of its log.
+const NEW_FILE_FILLED: [u64; 2] = [2, 9];
 
 /// Writes the descriptor, the last thing that a new file gets.
 pub(crate) fn write_descriptor(storage: &dyn Storage) -> Result<()> {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::{Error, Result};
-use super::ids::Extent;
+use super::ids::{Extent, PAGE_BYTES};
 
 /// The page allocator of a store.
 #[derive(Debug)]
@@ -88,8 +88,10 @@ impl Drop for ExtentLease {
 impl Space {
     /// The space of a file of which everything is free but the first `reserved_pages`.
     pub(crate) fn new(reserved: &[Extent], file_pages: u64, generation: u64) -> Arc<Self> {
-        let mut state = State { end: file_pages, generation, ..State::default() };
-        state.free.insert(0, file_pages);
+        let reserved_end = reserved.iter().map(|extent| extent.end()).max().unwrap_or_default();
+        let end = file_pages.max(reserved_end);
+        let mut state = State { end, generation, ..State::default() };
+        state.free.insert(0, end);
         for &extent in reserved {
             state.claim(extent);
             state.leased.insert(extent.start, extent.pages);
@@ -138,7 +140,7 @@ impl Space {
         if !state.claim_checked(extent) {
             return Err(Error::corruption(
                 format!("{extent} is used twice or lies behind the end of the file"),
-                extent.offset(),
+                extent.start.saturating_mul(PAGE_BYTES),
             ));
         }
         state.leased.insert(extent.start, extent.pages);

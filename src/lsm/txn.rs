@@ -159,19 +159,29 @@ impl Transaction {
         if kind == EntryKind::Merge && operator.is_none() {
             return Err(Error::NoMergeOperator { keyspace: keyspace.name.clone() });
         }
-        let table = self.pending.entry(id).or_default();
-        let have = table.get_mut(key);
-        let bytes = self.bytes + value.len() + key.len() + PENDING_OVERHEAD_BYTES;
-        let bytes = have.as_ref().map_or(bytes, |(_, have)| bytes.saturating_sub(have.len()));
+        let have = self.pending.get(&id).and_then(|table| table.get(key));
+        let (entry, bytes) = match have {
+            Some(have) => {
+                let entry = combine(key, have.clone(), (kind, value), operator)?;
+                if entry.1.len() > VALUE_BYTES_MAX {
+                    return Err(Error::ValueTooLong { bytes: entry.1.len() });
+                }
+                let bytes = self.bytes - have.1.len() + entry.1.len();
+                (entry, bytes)
+            }
+            None => {
+                let bytes = self.bytes + key.len() + value.len() + PENDING_OVERHEAD_BYTES;
+                ((kind, value), bytes)
+            }
+        };
         let bytes_max = self.core.options().transaction_bytes_max();
         if bytes > bytes_max {
             return Err(Error::TransactionTooLarge { bytes, bytes_max });
         }
-        match have {
-            Some(have) => *have = combine(key, have.clone(), (kind, value), operator)?,
-            None => {
-                table.insert(key.to_vec(), (kind, value));
-            }
+        let table = self.pending.entry(id).or_default();
+        match table.get_mut(key) {
+            Some(have) => *have = entry,
+            None => drop(table.insert(key.to_vec(), entry)),
         }
         self.bytes = bytes;
         Ok(())
@@ -187,18 +197,19 @@ impl Transaction {
     /// # Errors
     /// After an error nothing of the transaction is visible; an error while the log is written also poisons
     /// the store, because it is then unknown whether the commit would survive.
-    pub fn commit(self, durability: Durability) -> Result<CommitNo> {
+    pub fn commit(mut self, durability: Durability) -> Result<CommitNo> {
         if self.pending.is_empty() && self.created.is_empty() {
             self.core.harden(durability)?;
             return Ok(self.base.commit);
         }
         let mut tables = BTreeMap::new();
-        for (id, pending) in &self.pending {
+        // Entry by entry from one form into the other, so that they are not both in memory whole.
+        for (id, pending) in std::mem::take(&mut self.pending) {
             let mut builder = FreshTableBuilder::default();
             for (key, (kind, value)) in pending {
-                builder.add(key, *kind, value);
+                builder.add(&key, kind, &value);
             }
-            tables.insert(*id, builder);
+            tables.insert(id, builder);
         }
         self.core.commit(self.created, tables, durability)
     }

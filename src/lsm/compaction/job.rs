@@ -44,7 +44,8 @@ impl FlushJob {
     pub(crate) fn new(disk: Arc<Disk>, version: Arc<Version>) -> Self {
         let runs = version.fresh.clone();
         let keyspaces = version.keyspaces.keys().rev().copied().collect();
-        let edit = Edit { flushed: Some(version.commit), ..Edit::default() };
+        let created = runs.iter().rev().flat_map(|run| run.created.iter().cloned()).collect();
+        let edit = Edit { flushed: Some(version.commit), created, ..Edit::default() };
         let report = CompactionReport { keyspace: "*".to_owned(), ..CompactionReport::default() };
         let finished = Finished { edit, segments: Vec::new(), report };
         FlushJob { disk, version, runs, keyspaces, rewriting: None, finished }

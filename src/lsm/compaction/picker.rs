@@ -1,6 +1,6 @@
 //! Which segments to compact next.
 //!
-//! Level 0 first: its runs overlap, so every one of them costs each read. Then the level that is furthest above
+//! Level 0 first: its runs overlap, so every one of them costs each read. Then the first level that is above
 //! its size; from it the segment with the most tombstones, else the next one in key order, so that every
 //! key range has its turn. A segment that overlaps nothing is moved, not rewritten, unless it is small.
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::lsm::ids::KeyspaceId;
-use crate::lsm::manifest::{Keyspace, Run, Version};
+use crate::lsm::manifest::{Keyspace, LEVELS_MAX, Run, Version};
 use crate::lsm::options::Options;
 use crate::lsm::segment::Segment;
 
@@ -47,7 +47,9 @@ impl Picker {
         }
         for keyspace in keyspaces() {
             let mut bytes_max = options.level1_bytes_max;
-            for (level, content) in keyspace.levels.iter().enumerate().skip(1) {
+            // What is on the last level that there may be stays there.
+            for (level, content) in keyspace.levels.iter().enumerate().take(LEVELS_MAX - 1).skip(1)
+            {
                 if content.bytes() > bytes_max {
                     return self.push_down(keyspace, level, options);
                 }

@@ -102,6 +102,10 @@ impl Rewriting {
         match pass.map(|pass| pass.entry(key, &value)).transpose()? {
             None | Some(Decision::Keep) => self.output.add(key, kind, &value)?,
             Some(Decision::Replace(value)) => self.output.add(key, kind, &value)?,
+            // Without it, what it hid in an older run would come back.
+            Some(Decision::Drop) if kind == EntryKind::Put && !bottom => {
+                self.output.add(key, EntryKind::Delete, &[])?;
+            }
             Some(Decision::Drop) => self.report.purged += 1,
         }
         Ok(bytes)

@@ -5,6 +5,7 @@
 
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::error::Result;
+use crate::lsm::fresh::KeyspaceDescriptor;
 use crate::lsm::ids::{CommitNo, Extent, SegmentId};
 use crate::lsm::segment::SegmentSummary;
 
@@ -22,6 +23,8 @@ pub(crate) struct Placed {
 pub(crate) struct Edit {
     /// Commits up to this one are in segments now.
     pub(crate) flushed: Option<CommitNo>,
+    /// Keyspaces that these commits created. A log that holds the commits names them too, but there may be none.
+    pub(crate) created: Vec<KeyspaceDescriptor>,
     /// Segments that are gone.
     pub(crate) removed: Vec<SegmentId>,
     /// Segments that change level: segment, new level, new run.
@@ -52,6 +55,10 @@ impl Edit {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_varint(&mut out, self.flushed.map_or(0, |commit| commit.0 + 1));
+        put_varint(&mut out, self.created.len() as u64);
+        for descriptor in &self.created {
+            descriptor.encode(&mut out);
+        }
         put_varint(&mut out, self.removed.len() as u64);
         for id in &self.removed {
             put_varint(&mut out, id.0);
@@ -73,6 +80,9 @@ impl Edit {
         let mut reader = ByteReader::new("manifest edit", bytes);
         let mut edit =
             Edit { flushed: reader.varint()?.checked_sub(1).map(CommitNo), ..Edit::default() };
+        for _ in 0..reader.varint()? {
+            edit.created.push(KeyspaceDescriptor::decode(&mut reader)?);
+        }
         for _ in 0..reader.varint()? {
             edit.removed.push(SegmentId(reader.varint()?));
         }

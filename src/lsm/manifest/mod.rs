@@ -4,7 +4,9 @@ mod edit;
 mod version;
 
 pub(crate) use edit::{Edit, Placed};
-pub(crate) use version::{Keyspace, Operands, Registry, Run, Version, merge_operands};
+pub(crate) use version::{
+    FRESH_RUNS_MAX, Keyspace, LEVELS_MAX, Operands, Registry, Run, Version, merge_operands,
+};
 
 use std::sync::Arc;
 

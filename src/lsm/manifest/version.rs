@@ -7,7 +7,7 @@
 //! Invariants, asserted by `check_order`: the segments of a run are sorted by key and disjoint; levels
 //! below 0 hold at most one run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,7 +24,14 @@ use crate::lsm::options::KeyspaceOptions;
 use crate::lsm::segment::Segment;
 
 /// Levels that a keyspace may have: with a ratio of 8 and 64 MiB in level 1, enough for 16 PiB.
-const LEVELS_MAX: usize = 12;
+pub(crate) const LEVELS_MAX: usize = 12;
+
+/// Runs of up to this size fold while a commit holds the lock; larger ones in background steps.
+const FOLD_AT_COMMIT_BYTES: usize = 64 << 10;
+/// Fresh runs above which a commit folds before it returns.
+pub(crate) const FRESH_RUNS_MAX: usize = 16;
+/// Bytes that one fold may take.
+const FOLD_BYTES_MAX: usize = 2 << 20;
 
 /// The operators and rewriters that keyspaces may name.
 #[derive(Debug, Clone, Default)]
@@ -126,21 +133,21 @@ impl Keyspace {
         self.runs().flat_map(|run| &run.segments)
     }
 
-    /// Takes a segment out, and its run when that becomes empty.
-    fn take(&mut self, id: SegmentId) -> Option<Arc<Segment>> {
-        for level in &mut self.levels {
-            for index in 0..level.runs.len() {
-                let segments = &mut level.runs[index].segments;
-                if let Some(at) = segments.iter().position(|segment| segment.summary().id == id) {
-                    let taken = segments.remove(at);
-                    if segments.is_empty() {
-                        level.runs.remove(index);
-                    }
-                    return Some(taken);
-                }
+    /// Proves that each run of level 0 holds older commits than the one before it, and younger ones than level 1.
+    fn check_ages(&self, flushed: CommitNo) -> Result<()> {
+        let mut newer = CommitNo(flushed.0.saturating_add(1));
+        for run in self.levels.iter().take(2).flat_map(|level| &level.runs) {
+            let (first, last) = run.commits();
+            if last >= newer {
+                let what = format!(
+                    "run {} of {} holds commit {last}, not only ones before {newer}",
+                    run.id, self.name
+                );
+                return Err(Error::corruption(what, 0));
             }
+            newer = first;
         }
-        None
+        Ok(())
     }
 
     fn add(&mut self, level: u8, run: u64, segment: Arc<Segment>) -> Result<()> {
@@ -207,6 +214,15 @@ impl Version {
         Ok(())
     }
 
+    /// Passes over a commit whose entries are in segments already.
+    pub(crate) fn skip(&mut self, run: &FreshRun, registry: &Registry) -> Result<()> {
+        for descriptor in &run.created {
+            self.create_keyspace(descriptor, registry)?;
+        }
+        self.commit = run.commits.1;
+        Ok(())
+    }
+
     /// Shows one more commit.
     pub(crate) fn push_fresh(&mut self, run: Arc<FreshRun>, registry: &Registry) -> Result<()> {
         for descriptor in &run.created {
@@ -220,6 +236,46 @@ impl Version {
         Ok(())
     }
 
+    /// Folds the newest fresh runs while they are small and of similar size, and two others when there are many.
+    ///
+    /// Runs up to `flushing` stay as they are. Folding only what is of similar size copies each byte O(log n) times.
+    pub(crate) fn fold_after_commit(&mut self, flushing: CommitNo) -> Result<()> {
+        while let [newest, second, ..] = &self.fresh[..] {
+            let (left, right) = (newest.memory_bytes(), second.memory_bytes());
+            let small = left + right <= FOLD_AT_COMMIT_BYTES && left * 2 >= right;
+            if second.commits.0 <= flushing || !small {
+                break;
+            }
+            self.fold(1)?;
+        }
+        self.fold_cheapest(flushing, FRESH_RUNS_MAX).map(|_| ())
+    }
+
+    /// Folds the two neighbours that cost least when there are more than `runs_max` runs behind `flushing`; false
+    /// when there is nothing to fold, or nothing that is small enough for one step.
+    pub(crate) fn fold_cheapest(&mut self, flushing: CommitNo, runs_max: usize) -> Result<bool> {
+        let foldable = self.fresh.partition_point(|run| run.commits.0 > flushing);
+        if foldable <= runs_max {
+            return Ok(false);
+        }
+        let bytes: Vec<usize> = self.fresh[..foldable].iter().map(|r| r.memory_bytes()).collect();
+        let pairs = bytes.windows(2).map(|pair| pair[0] + pair[1]).enumerate();
+        let cheapest = pairs.min_by_key(|&(_, bytes)| bytes);
+        match cheapest.filter(|&(_, bytes)| bytes <= FOLD_BYTES_MAX) {
+            Some((newer, _)) => self.fold(newer + 1).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Makes one run of fresh runs `index - 1` and `index`.
+    fn fold(&mut self, index: usize) -> Result<()> {
+        let operators = |id: KeyspaceId| self.keyspaces.get(&id).and_then(|k| k.operator.clone());
+        let folded = FreshRun::fold(&self.fresh[index], &self.fresh[index - 1], &operators)?;
+        self.fresh[index - 1] = Arc::new(folded);
+        self.fresh.remove(index);
+        Ok(())
+    }
+
     /// Adds a segment; a run that the level does not have yet becomes its newest.
     pub(crate) fn add_segment(&mut self, level: u8, run: u64, segment: Arc<Segment>) -> Result<()> {
         self.keyspace_mut(segment.summary().keyspace)?.add(level, run, segment)
@@ -229,14 +285,17 @@ impl Version {
     pub(crate) fn apply(
         &mut self,
         edit: &Edit,
+        registry: &Registry,
         open: &mut dyn FnMut(&super::Placed) -> Result<Arc<Segment>>,
     ) -> Result<()> {
-        for &id in &edit.removed {
-            self.take(id)?;
+        for descriptor in &edit.created {
+            self.create_keyspace(descriptor, registry)?;
         }
+        let moved = edit.moved.iter().map(|&(id, ..)| id);
+        let mut gone = self.take(&edit.removed.iter().copied().chain(moved).collect())?;
         for &(id, level, run) in &edit.moved {
-            let segment = self.take(id)?;
-            self.add_segment(level, run, segment)?;
+            let missing = || Error::corruption(format!("segment {id} is moved twice"), 0);
+            self.add_segment(level, run, gone.remove(&id).ok_or_else(missing)?)?;
         }
         for placed in &edit.added {
             self.add_segment(placed.level, placed.run, open(placed)?)?;
@@ -249,14 +308,41 @@ impl Version {
         self.check_order()
     }
 
-    fn take(&mut self, id: SegmentId) -> Result<Arc<Segment>> {
-        let holder = self.keyspaces.values().find_map(|keyspace| {
-            let holds = keyspace.segments().any(|segment| segment.summary().id == id);
-            holds.then_some(keyspace.id)
-        });
-        let missing = || Error::corruption(format!("segment {id} is removed but not there"), 0);
-        let keyspace = self.keyspace_mut(holder.ok_or_else(missing)?)?;
-        keyspace.take(id).ok_or_else(missing)
+    /// Applies an edit that this process made, which adds `segments`.
+    pub(crate) fn apply_own(
+        &mut self,
+        edit: &Edit,
+        registry: &Registry,
+        segments: &[Arc<Segment>],
+    ) -> Result<()> {
+        let mut made = segments.iter();
+        self.apply(edit, registry, &mut |placed| {
+            let segment = made.next().filter(|made| made.summary().id == placed.summary.id);
+            Ok(Arc::clone(segment.expect("invariant: an edit adds the segments beside it")))
+        })
+    }
+
+    /// Takes segments out, and runs that become empty. One pass, however many there are.
+    fn take(&mut self, ids: &HashSet<SegmentId>) -> Result<HashMap<SegmentId, Arc<Segment>>> {
+        let mut taken = HashMap::with_capacity(ids.len());
+        if ids.is_empty() {
+            return Ok(taken);
+        }
+        let wanted = |segment: &Arc<Segment>| ids.contains(&segment.summary().id);
+        for keyspace in self.keyspaces.values_mut().filter(|k| k.segments().any(wanted)) {
+            for level in &mut Arc::make_mut(keyspace).levels {
+                for run in &mut level.runs {
+                    let gone = run.segments.iter().filter(|segment| wanted(segment));
+                    taken.extend(gone.map(|gone| (gone.summary().id, Arc::clone(gone))));
+                    run.segments.retain(|segment| !wanted(segment));
+                }
+                level.runs.retain(|run| !run.segments.is_empty());
+            }
+        }
+        match ids.iter().find(|id| !taken.contains_key(id)) {
+            None => Ok(taken),
+            Some(id) => Err(Error::corruption(format!("segment {id} is removed but not there"), 0)),
+        }
     }
 
     fn keyspace_mut(&mut self, id: KeyspaceId) -> Result<&mut Keyspace> {
@@ -276,6 +362,7 @@ impl Version {
                 }
                 content.runs.iter().try_for_each(Run::check_order)?;
             }
+            keyspace.check_ages(self.flushed)?;
         }
         let newest_first =
             self.fresh.windows(2).all(|pair| pair[0].commits.0.0 == pair[1].commits.1.0 + 1);

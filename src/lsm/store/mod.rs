@@ -19,6 +19,7 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -26,12 +27,13 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use super::check::{CheckReport, check};
+use super::codec::checksum::checksum;
 use super::compaction::{CompactionJob, CompactionReport, Finished, FlushJob, Picker, everything};
 use super::disk::Disk;
 use super::error::{Error, Result};
 use super::fresh::{FreshRun, FreshTableBuilder, KeyspaceDescriptor};
 use super::ids::{CommitNo, Extent, KeyspaceId, PAGE_BYTES};
-use super::manifest::{Manifest, Registry, Version};
+use super::manifest::{FRESH_RUNS_MAX, Manifest, Registry, Version};
 use super::options::{Durability, Options};
 use super::recovery::{Recovered, recover, write_manifest};
 use super::root::{NEW_FILE_PAGES, RESERVED, Root};
@@ -42,12 +44,6 @@ use super::storage::{FileStorage, Storage};
 use super::txn::{Snapshot, Transaction};
 use super::wal::{LogPosition, LogWriter, RecordKind};
 
-/// Runs of up to this size fold while a commit holds the lock; larger ones in background steps.
-const FOLD_AT_COMMIT_BYTES: usize = 64 << 10;
-/// Fresh runs above which a commit folds before it returns.
-const FRESH_RUNS_MAX: usize = 16;
-/// Bytes that one fold may take in a background step.
-const FOLD_BYTES_MAX: usize = 2 << 20;
 /// Pages that may wait for a checkpoint before one is due for their sake.
 const DEFERRED_PAGES_MAX: u64 = (32 << 20) / PAGE_BYTES;
 
@@ -76,6 +72,8 @@ pub(crate) struct Core {
     disk: Arc<Disk>,
     registry: Registry,
     version: ArcSwap<Version>,
+    /// The log still ends where a process that died left it: nothing may be appended before `settle_past`.
+    inherited: AtomicBool,
     jobs: Mutex<Jobs>,
     writer: Mutex<Writer>,
     gate: Gate,
@@ -93,7 +91,7 @@ struct Jobs {
     picker: Picker,
     /// Flush up to here even if there is room.
     flush_wanted: CommitNo,
-    /// Keyspaces to compact into one run.
+    /// Keyspaces to compact into one run; one leaves when that is done.
     compact_wanted: VecDeque<KeyspaceId>,
     last_report: Option<CompactionReport>,
 }
@@ -111,6 +109,17 @@ struct Writer {
     /// When the oldest `Interval` commit must be durable.
     sync_due: Option<Duration>,
     poison: Option<String>,
+}
+
+/// What a checkpoint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checkpoint {
+    /// To cut the log and free pages.
+    Plain,
+    /// To end an orderly close: nothing is in the log, and the root before says the same.
+    Clean,
+    /// To begin a chain of log records that continues nothing that was there before.
+    NewChain,
 }
 
 /// Lets one transaction in at a time.
@@ -171,7 +180,7 @@ impl Store {
         };
         let scheduler = Arc::clone(&options.scheduler);
         let recovered = recover(Arc::new(storage), options, &registry)?;
-        let Recovered { disk, version, log, root, manifests, groups } = recovered;
+        let Recovered { disk, version, log, root, manifests, groups, inherited } = recovered;
         let writer = Writer {
             log,
             root,
@@ -185,6 +194,7 @@ impl Store {
             disk,
             registry,
             version: ArcSwap::from_pointee(version),
+            inherited: AtomicBool::new(inherited),
             jobs: Mutex::default(),
             writer: Mutex::new(writer),
             gate: Gate::default(),
@@ -262,7 +272,8 @@ impl Store {
     /// What the write met; the checkpoint before stays in force.
     pub fn checkpoint(&self) -> Result<()> {
         let _jobs = lock(&self.core.jobs);
-        self.core.checkpoint(false)
+        self.core.settle_past()?;
+        self.core.checkpoint(Checkpoint::Plain)
     }
 
     /// Reads and proves everything; see [`CheckReport`].
@@ -313,8 +324,8 @@ fn background_step(core: &Weak<Core>) -> Outcome {
     match core.step() {
         Ok(true) => Outcome::More,
         Ok(false) => Outcome::Idle(core.time_to_sync()),
-        // Kept in `health`; the next wake-up tries again.
-        Err(_) => Outcome::Idle(None),
+        // Kept in `health`; the next wake-up, or the next sync that is due, tries again.
+        Err(_) => Outcome::Idle(core.time_to_sync()),
     }
 }
 
@@ -349,6 +360,7 @@ impl Core {
         tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
         durability: Durability,
     ) -> Result<CommitNo> {
+        self.await_past()?;
         self.make_room()?;
         let mut writer = self.writer()?;
         let current = self.version.load();
@@ -356,7 +368,7 @@ impl Core {
         let run = Arc::new(FreshRun::new(commit, created, tables));
         let mut next = Version::clone(&current);
         next.push_fresh(Arc::clone(&run), &self.registry)?;
-        self.fold_newest(&mut next, writer.flushing)?;
+        next.fold_after_commit(writer.flushing)?;
         if self.options().log {
             let sealed = durability == Durability::Sync;
             let appended = writer.log.append(RecordKind::Group, &run.encode(), sealed);
@@ -372,6 +384,7 @@ impl Core {
 
     /// Makes what is committed as durable as asked.
     pub(crate) fn harden(&self, durability: Durability) -> Result<()> {
+        self.await_past()?;
         let mut writer = self.writer()?;
         if durability == Durability::Sync && !writer.log.is_durable() {
             // The mark seals the page that is about to become durable.
@@ -383,14 +396,16 @@ impl Core {
 
     fn harden_log(&self, writer: &mut Writer, durability: Durability) -> Result<()> {
         match durability {
-            Durability::Sync if writer.log.is_durable() => {}
             Durability::Sync => {
-                let synced = writer.log.sync();
-                writer.poison_on_error(synced)?;
+                if !writer.log.is_durable() {
+                    let synced = writer.log.sync();
+                    writer.poison_on_error(synced)?;
+                }
                 writer.sync_due = None;
             }
+            Durability::Interval(_) if writer.log.is_durable() => {}
             Durability::Interval(interval) => {
-                let due = self.options().clock.now() + interval;
+                let due = self.options().clock.now().saturating_add(interval);
                 writer.sync_due = Some(writer.sync_due.map_or(due, |earlier| earlier.min(due)));
             }
             Durability::Buffered => {}
@@ -398,25 +413,45 @@ impl Core {
         Ok(())
     }
 
-    /// Time until the oldest `Interval` commit must be durable.
-    fn time_to_sync(&self) -> Option<Duration> {
-        let due = lock(&self.writer).sync_due?;
-        Some(due.saturating_sub(self.options().clock.now()).max(Duration::from_millis(1)))
-    }
-
-    /// Folds the newest runs while they are small and of similar size.
-    fn fold_newest(&self, version: &mut Version, flushing: CommitNo) -> Result<()> {
-        while let [newest, second, ..] = &version.fresh[..] {
-            let (left, right) = (newest.memory_bytes(), second.memory_bytes());
-            let crowded = version.fresh.len() > FRESH_RUNS_MAX;
-            let small = left + right <= FOLD_AT_COMMIT_BYTES && left * 2 >= right;
-            let bounded = left + right <= FOLD_BYTES_MAX;
-            if second.commits.0 <= flushing || !(small || (crowded && bounded)) {
-                return Ok(());
-            }
-            fold(version, 1)?;
+    /// Makes sure that the log may be appended to. Called without `jobs`, or after `settle_past`.
+    fn await_past(&self) -> Result<()> {
+        if self.inherited.load(Ordering::Acquire) {
+            let _jobs = lock(&self.jobs);
+            self.settle_past()?;
         }
         Ok(())
+    }
+
+    /// Takes over what a process that died has left, before anything is appended. Called with `jobs` held.
+    ///
+    /// The end of its log may stand in the system's cache only, where a sync that failed can have left it for ever; and
+    /// behind the end there may be whole records of commits that are lost, which would come back if the commit before
+    /// them were repeated byte for byte. So all is flushed, and both roots begin a chain of records of its own.
+    fn settle_past(&self) -> Result<()> {
+        if !self.inherited.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let version = self.version.load_full();
+        if !version.fresh.is_empty() {
+            let mut flush = FlushJob::new(Arc::clone(&self.disk), Arc::clone(&version));
+            while !flush.step()? {}
+            let Finished { edit, segments, .. } = flush.finish();
+            let mut next = Version::clone(&version);
+            next.apply_own(&edit, &self.registry, &segments)?;
+            segments.iter().for_each(|segment| segment.publish());
+            self.writer()?.groups.clear();
+            self.version.store(Arc::new(next));
+        }
+        self.checkpoint(Checkpoint::NewChain)?;
+        self.checkpoint(Checkpoint::Plain)?;
+        self.inherited.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Time until the oldest `Interval` commit must be durable.
+    fn time_to_sync(&self) -> Option<Duration> {
+        let due = self.writer().ok()?.sync_due?;
+        Some(due.saturating_sub(self.options().clock.now()).max(Duration::from_millis(1)))
     }
 
     /// Waits, by working, until there is room for another commit.
@@ -446,9 +481,9 @@ impl Core {
             Ok(worked) if *worked => *lock(&self.trouble) = None,
             Ok(_) => {}
             Err(error) => {
+                // What `compact` waits for stays wanted, so that the failure meets it too.
                 jobs.flush = None;
                 jobs.compaction = None;
-                jobs.compact_wanted.clear();
                 lock(&self.writer).flushing = CommitNo(0);
                 *lock(&self.trouble) = Some(error.to_string());
             }
@@ -457,9 +492,12 @@ impl Core {
     }
 
     fn step_of(&self, jobs: &mut Jobs) -> Result<bool> {
-        let (due, log_bytes) = {
+        self.settle_past()?;
+        let log_bytes_max = self.options().log_bytes_max;
+        let (due, long_log, mostly_fresh) = {
             let writer = self.writer()?;
-            (writer.sync_due, writer.log.bytes())
+            let fresh = writer.groups.front().map_or(0, |(_, from)| writer.log.bytes_from(from));
+            (writer.sync_due, writer.log.bytes() > log_bytes_max, fresh > log_bytes_max / 2)
         };
         if due.is_some_and(|due| due <= self.options().clock.now()) {
             self.harden(Durability::Sync)?;
@@ -473,13 +511,13 @@ impl Core {
             }
             return Ok(true);
         }
-        let long_log = log_bytes >= self.options().log_bytes_max;
-        if let Some(flush) = self.begin_flush(jobs.flush_wanted, long_log)? {
+        // Only when that would free most of the log: else commits that go on would put off the checkpoint for ever.
+        if let Some(flush) = self.begin_flush(jobs.flush_wanted, long_log && mostly_fresh)? {
             jobs.flush = Some(flush);
             return Ok(true);
         }
         if long_log || self.disk.space.deferred_pages() > self.deferred_pages_max() {
-            self.checkpoint(false)?;
+            self.checkpoint(Checkpoint::Plain)?;
             return Ok(true);
         }
         if self.fold_step()? {
@@ -512,36 +550,48 @@ impl Core {
         if current.fresh.len() <= FRESH_RUNS_MAX / 2 {
             return Ok(false);
         }
-        let bytes = |index: usize| current.fresh[index].memory_bytes();
-        let smallest = (1..current.fresh.len())
-            .filter(|&index| current.fresh[index].commits.0 > writer.flushing)
-            .min_by_key(|&index| bytes(index - 1) + bytes(index))
-            .filter(|&index| bytes(index - 1) + bytes(index) <= FOLD_BYTES_MAX);
-        let Some(index) = smallest else { return Ok(false) };
         let mut next = Version::clone(&current);
-        fold(&mut next, index)?;
-        self.version.store(Arc::new(next));
-        Ok(true)
+        let folded = next.fold_cheapest(writer.flushing, FRESH_RUNS_MAX / 2)?;
+        if folded {
+            self.version.store(Arc::new(next));
+        }
+        Ok(folded)
     }
 
     fn compaction_step(&self, jobs: &mut Jobs) -> Result<bool> {
         let version = self.version.load_full();
         if jobs.compaction.is_none() {
-            let wanted = jobs.compact_wanted.pop_front();
+            let wanted = jobs.compact_wanted.front();
             let work = match wanted {
-                Some(id) => everything(version.keyspace(id)?),
+                Some(&id) => everything(version.keyspace(id)?),
                 None => jobs.picker.pick(&version, self.options()),
             };
-            let Some(work) = work else { return Ok(wanted.is_some()) };
+            let Some(work) = work else { return Ok(jobs.compact_wanted.pop_front().is_some()) };
+            let wanted = wanted.is_some();
             let job = CompactionJob::new(Arc::clone(&self.disk), &version, work)?;
-            jobs.compaction = Some((job, wanted.is_some()));
+            jobs.compaction = Some((job, wanted));
         }
         let Some((job, _)) = &mut jobs.compaction else { return Ok(false) };
-        if job.step(&Snapshot::new(version))? {
-            let (job, _) = jobs.compaction.take().expect("invariant: it was just stepped");
+        if job.step(&self.shown_to_rewriters(version))? {
+            let (job, wanted) = jobs.compaction.take().expect("invariant: it was just stepped");
             jobs.last_report = Some(self.install(job.finish())?);
+            if wanted {
+                jobs.compact_wanted.pop_front();
+            }
         }
         Ok(true)
+    }
+
+    /// What a rewriter may act on: with a log the newest version, because an edit in the log comes after the
+    /// commits that it leans on; without one only what is flushed, because a crash takes the rest back.
+    fn shown_to_rewriters(&self, version: Arc<Version>) -> Snapshot {
+        if self.options().log || version.fresh.is_empty() {
+            return Snapshot::new(version);
+        }
+        let mut flushed = Version::clone(&version);
+        flushed.fresh.clear();
+        flushed.commit = flushed.flushed;
+        Snapshot::new(Arc::new(flushed))
     }
 
     /// Makes a finished job's output part of the store.
@@ -554,10 +604,7 @@ impl Core {
         }
         let mut writer = self.writer()?;
         let mut next = Version::clone(&self.version.load());
-        next.apply(&edit, &mut |placed| {
-            let made = segments.iter().find(|made| made.summary().id == placed.summary.id);
-            Ok(Arc::clone(made.expect("invariant: an edit adds the segments beside it")))
-        })?;
+        next.apply_own(&edit, &self.registry, &segments)?;
         // From here on the log may name the extents.
         segments.iter().for_each(|segment| segment.publish());
         let appended = writer.log.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false);
@@ -570,13 +617,19 @@ impl Core {
     }
 
     /// Writes the manifest, then the root, and cuts the log. Called with `jobs` held.
-    fn checkpoint(&self, clean: bool) -> Result<()> {
-        let (version, start, edits_before, generation, log_end) = {
+    fn checkpoint(&self, kind: Checkpoint) -> Result<()> {
+        let (version, start, edits_before, generation, clean, log_end) = {
             let writer = self.writer()?;
             let end = writer.log.position();
-            let start = writer.groups.front().map_or(end, |&(_, position)| position);
+            let mut start = writer.groups.front().map_or(end, |&(_, position)| position);
+            if kind == Checkpoint::NewChain {
+                start.previous = checksum(end.record, writer.root.generation + 1, b"chain");
+            }
+            // A commit may have come between the two roots of a close.
+            let clean = kind == Checkpoint::Clean && start == writer.root.log && start == end;
             let log_end = writer.log.extents().map(Extent::end).max().unwrap_or_default();
-            (self.version.load_full(), start, end.record, writer.root.generation + 1, log_end)
+            let generation = writer.root.generation + 1;
+            (self.version.load_full(), start, end.record, generation, clean, log_end)
         };
         let (next_segment, next_run) = self.disk.next_ids();
         let manifest = Manifest::capture(&version, next_segment, next_run);
@@ -605,6 +658,9 @@ impl Core {
             }
         }
         writer.root = root;
+        if kind == Checkpoint::NewChain {
+            writer.log.begin_chain(start.previous);
+        }
         let file_pages = self.disk.space.checkpoint_durable(generation);
         writer.log.cut(&start);
         // Under the writer's lock, so that the log does not grow behind the cut meanwhile.
@@ -642,15 +698,11 @@ impl Core {
             version.keyspaces.values().filter(|keyspace| keyspace.segments().next().is_some());
         lock(&self.jobs).compact_wanted.extend(filled.map(|keyspace| keyspace.id));
         drop(version);
-        loop {
-            {
-                let jobs = lock(&self.jobs);
-                let busy = jobs.compaction.as_ref().is_some_and(|(_, wanted)| *wanted);
-                if jobs.compact_wanted.is_empty() && !busy {
-                    break;
-                }
+        while !lock(&self.jobs).compact_wanted.is_empty() {
+            if let Err(error) = self.step() {
+                lock(&self.jobs).compact_wanted.clear();
+                return Err(error);
             }
-            self.step()?;
         }
         self.settle(false)
     }
@@ -658,15 +710,16 @@ impl Core {
     /// Checkpoints until nothing waits for a checkpoint any more.
     fn settle(&self, clean: bool) -> Result<()> {
         let _jobs = lock(&self.jobs);
+        self.settle_past()?;
         let small = self.writer()?.log.is_small();
         if !small {
             let mut writer = self.writer()?;
             let begun = writer.log.begin_small_extent();
             writer.poison_on_error(begun)?;
         }
-        self.checkpoint(false)?;
+        self.checkpoint(Checkpoint::Plain)?;
         for _ in 0..3 {
-            self.checkpoint(clean)?;
+            self.checkpoint(if clean { Checkpoint::Clean } else { Checkpoint::Plain })?;
             if self.disk.space.deferred_pages() == 0 {
                 break;
             }
@@ -747,13 +800,4 @@ impl Writer {
         }
         result
     }
-}
-
-/// Makes one run of fresh runs `index - 1` and `index`.
-fn fold(version: &mut Version, index: usize) -> Result<()> {
-    let operators = |id: KeyspaceId| version.keyspaces.get(&id).and_then(|k| k.operator.clone());
-    let folded = FreshRun::fold(&version.fresh[index], &version.fresh[index - 1], &operators)?;
-    version.fresh[index - 1] = Arc::new(folded);
-    version.fresh.remove(index);
-    Ok(())
 }

@@ -17,6 +17,8 @@ pub(crate) use writer::LogWriter;
 const EXTENT_MAGIC: &[u8; 8] = b"ALVLOG\0\0";
 const EXTENT_HEADER_BYTES: usize = 32;
 const RECORD_HEADER_BYTES: usize = 40;
+/// Pages of the extent with which a log begins, in a new file and after an orderly close.
+const FIRST_EXTENT_PAGES: u64 = 7;
 /// Payload of a link: two page numbers.
 const LINK_PAYLOAD_BYTES: u64 = 16;
 
@@ -144,3 +146,6 @@ fn decode_link(payload: &Bytes) -> Result<Extent> {
     reader.expect_end()?;
     extent.ok_or_else(|| reader.error("the next extent's place is impossible"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use super::{
-    LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordKind, decode_link, next_offset,
-    read_extent_header, record_checksum,
+    FIRST_EXTENT_PAGES, LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordKind, decode_link,
+    next_offset, read_extent_header, record_checksum,
 };
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, PAGE_BYTES};
@@ -61,10 +61,11 @@ impl<'a> Log<'a> {
 
     /// The next group, edit or mark; `None` at the end of the log.
     pub(crate) fn next(&mut self) -> Result<Option<LogRecord>> {
-        while let Some((header, payload)) = self.read(&self.at)? {
+        while let Some(header) = self.header(&self.at)? {
             if header.record != self.at.record || header.previous != self.at.previous {
                 return Ok(None);
             }
+            let Some(payload) = self.payload(&self.at, &header)? else { return Ok(None) };
             let Some(kind) = header.kind else {
                 let what = "log record: unknown kind, written by a newer version?";
                 return Err(Error::corruption(what, self.at.extent.offset() + self.at.offset));
@@ -90,16 +91,17 @@ impl<'a> Log<'a> {
         Ok(None)
     }
 
-    /// Whether nothing was read, and nothing but zeros stands where the first record would.
+    /// Whether nothing was read, and nothing but zeros stands in the rest of the extent, a smallest one.
     ///
-    /// An orderly close leaves the log so; there is nothing to prove then.
+    /// An orderly close leaves the log so; there is nothing to prove then, and nothing to mistake for a record.
     pub(crate) fn is_untouched(&self) -> Result<bool> {
-        let mut header = [0; RECORD_HEADER_BYTES];
-        if self.bytes > 0 || self.at.offset + header.len() as u64 > self.at.extent.bytes() {
+        if self.bytes > 0 || self.at.extent.pages > FIRST_EXTENT_PAGES {
             return Ok(false);
         }
-        self.fill(self.at.extent.offset() + self.at.offset, &mut header)?;
-        Ok(header.iter().all(|&byte| byte == 0))
+        let rest = self.at.extent.bytes().saturating_sub(self.at.offset);
+        let mut bytes = vec![0; usize::try_from(rest).unwrap_or_default()];
+        self.fill(self.at.extent.offset() + self.at.offset, &mut bytes)?;
+        Ok(bytes.iter().all(|&byte| byte == 0))
     }
 
     /// Fails when a whole record proves that the log went on behind its end.
@@ -131,8 +133,12 @@ impl<'a> Log<'a> {
 
     /// Fails when the record at `place` says that record `broken` was durable.
     fn refute(&self, place: &LogPosition, broken: u64) -> Result<()> {
-        match self.read(place)? {
-            Some((header, _)) if header.durable > broken => Err(Error::corruption(
+        // Most of what stands there are users' bytes: what cannot be a proof is not read to its end.
+        let proves = |header: &RecordHeader| {
+            header.kind.is_some() && broken < header.durable && header.durable <= header.record
+        };
+        match self.header(place)?.filter(proves) {
+            Some(header) if self.payload(place, &header)?.is_some() => Err(Error::corruption(
                 format!(
                     "log: record {broken} is damaged, record {} says that it was durable",
                     header.record
@@ -143,25 +149,27 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// The record at `place` if its checksum holds.
-    fn read(&self, place: &LogPosition) -> Result<Option<(RecordHeader, Bytes)>> {
+    /// What may be the header of a record at `place`, if the record would end within its extent.
+    fn header(&self, place: &LogPosition) -> Result<Option<RecordHeader>> {
         let header_bytes = RECORD_HEADER_BYTES as u64;
         let room = place.extent.bytes().saturating_sub(place.offset);
         if room < header_bytes {
             return Ok(None);
         }
-        let start = place.extent.offset() + place.offset;
-        let mut bytes = vec![0; RECORD_HEADER_BYTES];
-        self.fill(start, &mut bytes)?;
+        let mut bytes = [0; RECORD_HEADER_BYTES];
+        self.fill(place.extent.offset() + place.offset, &mut bytes)?;
         let header = RecordHeader::decode(&bytes)?;
-        if u64::from(header.payload_bytes) > room - header_bytes {
-            return Ok(None);
-        }
-        bytes.resize(RECORD_HEADER_BYTES + header.payload_bytes as usize, 0);
-        self.fill(start, &mut bytes)?;
+        let fits = u64::from(header.payload_bytes) <= room - header_bytes;
+        Ok(fits.then_some(header))
+    }
+
+    /// The payload of the record at `place` if its checksum holds.
+    fn payload(&self, place: &LogPosition, header: &RecordHeader) -> Result<Option<Bytes>> {
+        let mut bytes = vec![0; RECORD_HEADER_BYTES + header.payload_bytes as usize];
+        self.fill(place.extent.offset() + place.offset, &mut bytes)?;
         let covered = bytes.get(8..).unwrap_or_default();
         let whole = record_checksum(place, covered) == header.checksum;
-        Ok(whole.then(|| (header, Bytes::from(bytes).slice(RECORD_HEADER_BYTES..))))
+        Ok(whole.then(|| Bytes::from(bytes).slice(RECORD_HEADER_BYTES..)))
     }
 
     fn fill(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {

@@ -10,16 +10,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
-    LINK_PAYLOAD_BYTES, LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
-    encode_extent_header, next_offset, record_checksum,
+    FIRST_EXTENT_PAGES, LINK_PAYLOAD_BYTES, LogPosition, RECORD_HEADER_BYTES, RecordHeader,
+    RecordKind, encode_extent_header, next_offset, record_checksum,
 };
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, PAGE_BYTES, pages_for};
 use crate::lsm::space::{ExtentLease, Space};
 use crate::lsm::storage::Storage;
 
-/// Pages of the extent with which a log begins, in a new file and after an orderly close.
-pub(crate) const FIRST_EXTENT_PAGES: u64 = 7;
 const EXTENT_PAGES_MAX: u64 = 1024;
 
 /// The end of the log.
@@ -109,6 +107,14 @@ impl LogWriter {
         Ok(())
     }
 
+    /// Begins a chain of its own: the next record names `previous`, which stands in a root, as the one before it.
+    ///
+    /// Called when nothing that was read from the log is needed any more and all of it is durable.
+    pub(crate) fn begin_chain(&mut self, previous: u64) {
+        self.at.previous = previous;
+        self.durable = self.at.record;
+    }
+
     /// Begins a new, smallest extent, so that an orderly close leaves a small file.
     pub(crate) fn begin_small_extent(&mut self) -> Result<()> {
         self.link_to(FIRST_EXTENT_PAGES)
@@ -119,8 +125,14 @@ impl LogWriter {
         while self.extents.front().is_some_and(|(sequence, _)| *sequence < start.sequence) {
             self.extents.pop_front();
         }
-        let whole: u64 = self.extents.iter().map(|(_, lease)| lease.extent().bytes()).sum();
-        self.bytes = whole.saturating_sub(start.offset + self.at.extent.bytes() - self.at.offset);
+        self.bytes = self.bytes_from(start);
+    }
+
+    /// Bytes of log from `start` to its end.
+    pub(crate) fn bytes_from(&self, start: &LogPosition) -> u64 {
+        let kept = self.extents.iter().filter(|(sequence, _)| *sequence >= start.sequence);
+        let whole: u64 = kept.map(|(_, lease)| lease.extent().bytes()).sum();
+        whole.saturating_sub(start.offset + self.at.extent.bytes() - self.at.offset)
     }
 
     /// Pages of the extents that the log occupies.
@@ -141,10 +153,12 @@ impl LogWriter {
         // A record may name the extent from here on, whatever happens.
         lease.publish();
         self.prepare(extent, sequence)?;
-        self.storage.sync().map_err(|source| Error::io("syncing a log extent", source))?;
+        self.sync()?;
         let mut link = extent.start.to_le_bytes().to_vec();
         link.extend_from_slice(&extent.pages.to_le_bytes());
         self.write(RecordKind::Link, &[Bytes::from(link)], LINK_PAYLOAD_BYTES, false)?;
+        // Records behind a link that was lost would wait there for one that looks the same.
+        self.sync()?;
         self.at = LogPosition { extent, sequence, offset: PAGE_BYTES, ..self.at };
         self.extents.push_back((sequence, lease));
         Ok(())

@@ -1,8 +1,10 @@
 //! Tests of the whole store: against a model, under power cuts and I/O errors, and with flipped bits. Each module
 //! states its goal; this one holds what they share: tiny options, an operator, and the model itself.
 
+mod background;
 mod crash;
 mod damage;
+mod killed;
 mod model;
 mod opening;
 
