@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let db = Database::open(scratch.path().join("bench.alv"))?;
     let english = TextIndexOptions::all(AnalyzerOptions::for_language(Language::English));
     let articles =
-        db.create_collection("articles", CollectionOptions::new().text_index(english))?;
+        db.create_collection("articles", &CollectionOptions::new().text_index(english))?;
     let mut transaction = db.begin()?;
     let mut batch = transaction.collection("articles")?;
     for document in CorpusReader::new(BufReader::new(&corpus[..]), "corpus.jsonl") {

@@ -68,9 +68,10 @@ impl Error {
     /// Whether the error reports damage in the file.
     pub fn is_corruption(&self) -> bool {
         match self {
-            Error::Store(error) => error.is_corruption(),
+            Error::Store(error) | Error::Query(query::Error::Fts(fts::Error::Lsm(error))) => {
+                error.is_corruption()
+            }
             Error::Collection(error) => error.is_corruption(),
-            Error::Query(query::Error::Fts(fts::Error::Lsm(error))) => error.is_corruption(),
             _ => false,
         }
     }

@@ -78,7 +78,7 @@ fn write(
 fn read(db: &Database) -> Result<Model, Error> {
     let notes = db.snapshot().collection("notes")?;
     let mut model = Model::new();
-    for document in notes.iter() {
+    for document in notes.documents() {
         let document = document?;
         let id = document.get_i32("_id").expect("every document has one");
         assert_eq!(notes.get(id)?.as_ref(), Some(&document));

@@ -78,7 +78,7 @@ pub(crate) fn prepare_collection(
         let analyzer =
             language.map_or_else(AnalyzerOptions::default, AnalyzerOptions::for_language);
         let options = CollectionOptions::new().text_index(TextIndexOptions::all(analyzer));
-        db.create_collection(name, options).at(path)?;
+        db.create_collection(name, &options).at(path)?;
         return Ok(());
     }
     let Some(wanted) = language else {

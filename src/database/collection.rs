@@ -118,8 +118,8 @@ impl Collection {
     ///
     /// # Errors
     /// When the file cannot be read; so can each item.
-    pub fn iter(&self) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + use<>> {
-        Ok(self.now()?.iter())
+    pub fn documents(&self) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + use<>> {
+        Ok(self.now()?.documents())
     }
 
     /// A search: any string that a person typed (see `docs/query.md`), or a [`Query`](crate::Query).

@@ -156,16 +156,16 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::CollectionExists`] when it has other options.
-    pub fn create_collection(&self, name: &str, options: CollectionOptions) -> Result<Collection> {
+    pub fn create_collection(&self, name: &str, options: &CollectionOptions) -> Result<Collection> {
         let collection = self.collection(name)?;
         if let Some(have) = collection.options()? {
-            if have == options {
+            if have == *options {
                 return Ok(collection);
             }
             return Err(Error::CollectionExists { name: name.to_owned() });
         }
         let mut transaction = self.begin()?;
-        transaction.create_collection(name, &options)?;
+        transaction.create_collection(name, options)?;
         transaction.commit()?;
         Ok(collection)
     }

@@ -86,7 +86,7 @@ impl Options {
 /// let db = Database::in_memory()?;
 /// let english = AnalyzerOptions::for_language(Language::English);
 /// let fields = TextIndexOptions::chosen([("title", 2.0), ("body", 1.0)], english);
-/// let notes = db.create_collection("notes", CollectionOptions::new().text_index(fields))?;
+/// let notes = db.create_collection("notes", &CollectionOptions::new().text_index(fields))?;
 /// notes.insert(doc! { "title": "Panning", "body": "Rivers carry gold." })?;
 /// assert_eq!(notes.search("title:pans")?.count()?, 1);
 /// # Ok::<(), alluvium::Error>(())

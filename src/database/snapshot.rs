@@ -107,7 +107,7 @@ impl SnapshotCollection {
     }
 
     /// All documents, in the order in which they were last written.
-    pub fn iter(&self) -> impl Iterator<Item = Result<RawDocumentBuf>> + use<> {
+    pub fn documents(&self) -> impl Iterator<Item = Result<RawDocumentBuf>> + use<> {
         let mut pages = Pages { collection: self.clone(), next: Some(DocId::MIN) };
         let mut page = Vec::new().into_iter();
         std::iter::from_fn(move || {

@@ -237,10 +237,7 @@ impl<'a> TextReader<'a> {
     ///
     /// # Errors
     /// Those of `visit`, and corruption.
-    pub fn each_entry<E: From<Error>>(
-        &self,
-        visit: &mut TextVisitor<'_, E>,
-    ) -> Result<(), E> {
+    pub fn each_entry<E: From<Error>>(&self, visit: &mut TextVisitor<'_, E>) -> Result<(), E> {
         each(self.reader, self.text, &mut |key, value| {
             visit(&keyspace::decode(key).map_err(Error::from)?, value)
         })
