@@ -151,10 +151,10 @@ impl<'p, 'r> Planner<'p, 'r> {
         let side_by_side =
             clause.occur == Occur::MustNot || matches!(clause.pattern, Pattern::Phrase(_));
         if side_by_side {
-            self.pattern(clause.occur, &scope, phrase(terms));
+            self.pattern(clause.occur, &scope, &phrase(terms));
         } else {
             for (term, _) in terms {
-                self.pattern(clause.occur, &scope, vec![(term, 0)]);
+                self.pattern(clause.occur, &scope, &[(term, 0)]);
             }
         }
         Ok(())
@@ -211,14 +211,14 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     /// Adds a term or phrase in all fields of `scope`.
-    fn pattern(&mut self, occur: Occur, scope: &Scope, terms: Terms) {
+    fn pattern(&mut self, occur: Occur, scope: &Scope, terms: &[(String, u32)]) {
         let keys: Vec<LeafKey> = scope
             .fields
             .iter()
             .map(|&field| LeafKey {
                 field,
                 is_phrase: terms.len() > 1,
-                terms: terms.clone(),
+                terms: terms.to_vec(),
                 path: scope.path.clone(),
             })
             .collect();

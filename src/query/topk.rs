@@ -91,7 +91,9 @@ mod tests {
                 .collect();
             let k = rng.usize(..70);
             let mut top = TopK::new(k);
-            all.iter().for_each(|&document| top.push(document));
+            for &document in &all {
+                top.push(document);
+            }
             all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.doc.cmp(&b.doc)));
             all.truncate(k);
             assert_eq!(top.into_sorted(), all);
