@@ -3,6 +3,8 @@
 //! Run with `cargo bench --bench commit [-- FOLDER]`. The folder says which device is measured; without one it is the
 //! system's temporary folder. Inserts, replacements, removals and bare syncs alternate, so that all see the same weather.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;

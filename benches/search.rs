@@ -3,6 +3,8 @@
 //! Run with `cargo bench --bench search`. Each question is asked several times and its fastest time counts; the median and
 //! the p99 are over questions.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+
 use std::io::{BufReader, Read};
 use std::time::{Duration, Instant};
 

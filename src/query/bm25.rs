@@ -19,7 +19,7 @@ pub struct Parameters {
 
 /// What a posting's frequency is weighed against, by the length code of its document.
 #[derive(Debug, Clone)]
-pub struct Norms {
+pub(crate) struct Norms {
     by_code: [f32; 256],
 }
 
@@ -54,20 +54,20 @@ impl Default for Parameters {
 }
 
 /// Rarity of a term that `df` of `documents` documents hold; above 0. `df` is at most `documents`.
-pub fn idf(documents: u64, df: u64) -> f64 {
+pub(crate) fn idf(documents: u64, df: u64) -> f64 {
     let (documents, df) = (exact(documents), exact(df));
     (1.0 + (documents - df + 0.5) / (df + 0.5)).ln()
 }
 
 /// What a clause's saturated frequency is multiplied by: `weight` times `idf`, rounded here and nowhere else.
-pub fn clause_weight(idf: f64, weight: f64) -> f32 {
+pub(crate) fn clause_weight(idf: f64, weight: f64) -> f32 {
     // Weights are the user's: without the bound, infinity times 0 would be no number.
     rounded(weight * idf).min(f32::MAX)
 }
 
 impl Norms {
     /// The table of a field in which `documents` documents have `total_length` tokens.
-    pub fn new(parameters: Parameters, documents: u64, total_length: u64) -> Self {
+    pub(crate) fn new(parameters: Parameters, documents: u64, total_length: u64) -> Self {
         let Parameters { k1, b } = parameters;
         let average = rounded(exact(total_length) / exact(documents.max(1)));
         let norm = |length| k1 * ((1.0 - b) + b * (single(length) / average));
@@ -79,7 +79,7 @@ impl Norms {
     }
 
     /// Score of a clause that occurs `frequency` times, at least once, in a document with this length code.
-    pub fn score(&self, weight: f32, frequency: u32, length_code: u8) -> f32 {
+    pub(crate) fn score(&self, weight: f32, frequency: u32, length_code: u8) -> f32 {
         let frequency = single(frequency);
         weight * (frequency / (frequency + self.by_code[usize::from(length_code)]))
     }

@@ -29,10 +29,10 @@ use crate::fts::{self, Field, FieldId, FieldStatistics, POSITION_GAP, TextReader
 use crate::lsm;
 
 /// The most terms that a query has after analysis; the rest is dropped with a warning.
-pub const TERMS_LEN_MAX: usize = 1024;
+pub(crate) const TERMS_LEN_MAX: usize = 1024;
 
 /// The most paths at and below the one of a clause; the rest is not searched, with a warning.
-pub const PATHS_LEN_MAX: usize = 1024;
+pub(crate) const PATHS_LEN_MAX: usize = 1024;
 
 /// What a query comes to in one text index.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -151,10 +151,10 @@ impl<'p, 'r> Planner<'p, 'r> {
         let side_by_side =
             clause.occur == Occur::MustNot || matches!(clause.pattern, Pattern::Phrase(_));
         if side_by_side {
-            self.pattern(clause.occur, &scope, phrase(terms));
+            self.pattern(clause.occur, &scope, &phrase(terms));
         } else {
             for (term, _) in terms {
-                self.pattern(clause.occur, &scope, vec![(term, 0)]);
+                self.pattern(clause.occur, &scope, &[(term, 0)]);
             }
         }
         Ok(())
@@ -211,14 +211,14 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     /// Adds a term or phrase in all fields of `scope`.
-    fn pattern(&mut self, occur: Occur, scope: &Scope, terms: Terms) {
+    fn pattern(&mut self, occur: Occur, scope: &Scope, terms: &[(String, u32)]) {
         let keys: Vec<LeafKey> = scope
             .fields
             .iter()
             .map(|&field| LeafKey {
                 field,
                 is_phrase: terms.len() > 1,
-                terms: terms.clone(),
+                terms: terms.to_vec(),
                 path: scope.path.clone(),
             })
             .collect();

@@ -17,6 +17,7 @@
 //! never scores. Cost: each posting is decoded once, a phrase decodes positions only in documents with all its terms;
 //! no allocation a posting. Memory: half a MiB, and 8 KiB for each required set.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use super::ast::Query;
@@ -49,7 +50,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     ///
     /// # Errors
     /// Those of the text index. No query is refused.
-    pub fn plan(&self, query: &Query) -> Result<(Plan, Vec<Warning>)> {
+    pub fn plan(self, query: &Query) -> Result<(Plan, Vec<Warning>)> {
         Plan::new(self.reader, query)
     }
 
@@ -58,7 +59,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// # Errors
     /// [`Error::LimitExceeded`] when `offset` and `limit` exceed [`RESULTS_LEN_MAX`], and those of the text index.
     pub fn search(
-        &self,
+        self,
         plan: &Plan,
         parameters: Parameters,
         offset: usize,
@@ -71,7 +72,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         }
         let mut top = TopK::new(k);
         if limit > 0 {
-            let mut evaluation = Evaluation::new(self.reader, plan, Some(parameters))?;
+            let mut evaluation = Evaluation::new(self.reader, plan, Some(parameters));
             evaluation.run(&mut |doc, score| top.push(ScoredDoc { doc, score }))?;
         }
         Ok(top.into_sorted().into_iter().skip(offset).collect())
@@ -81,9 +82,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
     ///
     /// # Errors
     /// Those of the text index.
-    pub fn count(&self, plan: &Plan) -> Result<u64> {
+    pub fn count(self, plan: &Plan) -> Result<u64> {
         let mut count = 0;
-        Evaluation::new(self.reader, plan, None)?.run(&mut |_, _| count += 1)?;
+        Evaluation::new(self.reader, plan, None).run(&mut |_, _| count += 1)?;
         Ok(count)
     }
 }
@@ -162,11 +163,7 @@ struct Evaluation<'e, 'r> {
 }
 
 impl<'e, 'r> Evaluation<'e, 'r> {
-    fn new(
-        reader: &'e TextReader<'r>,
-        plan: &'e Plan,
-        parameters: Option<Parameters>,
-    ) -> Result<Self> {
+    fn new(reader: &'e TextReader<'r>, plan: &'e Plan, parameters: Option<Parameters>) -> Self {
         let mut roles: Vec<Role> = plan
             .leaves
             .iter()
@@ -177,9 +174,13 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             })
             .collect();
         for (set, places) in plan.required.iter().enumerate() {
-            places.iter().for_each(|&place| roles[place].required.push(set));
+            for &place in places {
+                roles[place].required.push(set);
+            }
         }
-        plan.excluded.iter().for_each(|&place| roles[place].excluded = true);
+        for &place in &plan.excluded {
+            roles[place].excluded = true;
+        }
         let norms_of = |parameters| {
             let norms = plan.fields.iter().map(|(&id, field)| {
                 let statistics = field.statistics;
@@ -192,7 +193,7 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             scores: vec![0.0; 1 << 16].into_boxed_slice(),
             lengths: None,
         });
-        Ok(Evaluation {
+        Evaluation {
             reader,
             plan,
             roles,
@@ -200,7 +201,7 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             touched: Bitmap::new(),
             required: plan.required.iter().map(|_| Bitmap::new()).collect(),
             excluded: Bitmap::new(),
-        })
+        }
     }
 
     /// Passes every matching live document to `found`, ascending; its score is 0 when counting.
@@ -224,10 +225,11 @@ impl<'e, 'r> Evaluation<'e, 'r> {
             let rarest = leaf.dfs.iter().zip(&leaf.key.terms).min_by_key(|(df, _)| **df);
             let Some((_, (term, _))) = rarest else { continue };
             let name = (leaf.key.field, term.as_str());
-            if !known.contains_key(&name) {
-                known.insert(name, self.reader.chunks(name.0, name.1)?);
-            }
-            for &chunk in &known[&name] {
+            let of_term = match known.entry(name) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => unknown.insert(self.reader.chunks(name.0, name.1)?),
+            };
+            for &mut chunk in of_term {
                 chunks.entry(chunk).or_default().push(place);
             }
         }

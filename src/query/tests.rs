@@ -367,7 +367,7 @@ fn clauses_mean_what_the_query_tree_says() {
 fn what_exceeds_the_limits_is_dropped_with_a_warning_or_refused() {
     let world = world_of(&["gold"]);
     let many = "gold-".repeat(3000);
-    let (numbers, warnings) = ask(&world, &format!("{many} river").as_str());
+    let (numbers, warnings) = ask(&world, format!("{many} river"));
     assert_eq!(numbers, [0]);
     assert_eq!(warnings, [WarningKind::TooManyClauses { clauses_max: 1024 }]);
     let snapshot = world.store.snapshot();

@@ -20,7 +20,7 @@ pub struct ScoredDoc {
 
 /// Keeps the `k` best of the documents that are pushed.
 #[derive(Debug)]
-pub struct TopK {
+pub(crate) struct TopK {
     k: usize,
     /// The worst one on top.
     best: BinaryHeap<Ranked>,
@@ -32,12 +32,12 @@ struct Ranked(ScoredDoc);
 
 impl TopK {
     /// Keeps the best `k`.
-    pub fn new(k: usize) -> Self {
+    pub(crate) fn new(k: usize) -> Self {
         TopK { k, best: BinaryHeap::new() }
     }
 
     /// Adds a document.
-    pub fn push(&mut self, document: ScoredDoc) {
+    pub(crate) fn push(&mut self, document: ScoredDoc) {
         let document = Ranked(document);
         if self.best.len() < self.k {
             self.best.push(document);
@@ -49,7 +49,7 @@ impl TopK {
     }
 
     /// The best documents, the very best first.
-    pub fn into_sorted(self) -> Vec<ScoredDoc> {
+    pub(crate) fn into_sorted(self) -> Vec<ScoredDoc> {
         self.best.into_sorted_vec().into_iter().map(|Ranked(document)| document).collect()
     }
 }
@@ -91,7 +91,9 @@ mod tests {
                 .collect();
             let k = rng.usize(..70);
             let mut top = TopK::new(k);
-            all.iter().for_each(|&document| top.push(document));
+            for &document in &all {
+                top.push(document);
+            }
             all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.doc.cmp(&b.doc)));
             all.truncate(k);
             assert_eq!(top.into_sorted(), all);

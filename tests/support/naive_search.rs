@@ -1,4 +1,4 @@
-//! The oracle of searches: scores every live document from its text, with no index. Slow and obvious.
+//! The oracle of searches: scores every live document from its text, with no index. It is slow and obvious.
 //!
 //! It shares with the engine what is defined elsewhere: the analyzer, the query tree and the walk over a document's
 //! strings. Everything of `docs/scoring.md` it does again in its own way, from the words of that page. What a search
@@ -146,13 +146,12 @@ impl<'a> NaiveSearch<'a> {
     fn conditions(&self, query: &Query) -> Conditions {
         let mut conditions = Conditions::default();
         for clause in &query.clauses {
-            match self.scope(clause) {
-                Some(scope) => self.clause(clause, &scope, &mut conditions),
-                None => {
-                    let everywhere: Vec<_> =
-                        (0..self.fields_len()).map(|field| (field, None)).collect();
-                    self.clause(&clause.without_field(), &everywhere, &mut conditions);
-                }
+            if let Some(scope) = self.scope(clause) {
+                self.clause(clause, &scope, &mut conditions);
+            } else {
+                let everywhere: Vec<_> =
+                    (0..self.fields_len()).map(|field| (field, None)).collect();
+                self.clause(&clause.without_field(), &everywhere, &mut conditions);
             }
         }
         conditions

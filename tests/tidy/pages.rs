@@ -104,7 +104,7 @@ pub(crate) fn check_layout_tables(page: &Source) -> Vec<String> {
                     wrong.push(page.at(
                         offset,
                         "row of unknown size in a fixed layout; describe it as grammar",
-                    ))
+                    ));
                 }
             }
         } else if let (Some(end), Some((_, told))) = (sum, line.split_once("Total:")) {
