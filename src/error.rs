@@ -1,4 +1,5 @@
-//! The error of the facade: what went wrong, where, and what to do, from whichever layer it came.
+//! The error of the facade: what went wrong, where, and what to do, from whichever layer it came. Layers below wrap
+//! upward into it and never import it.
 
 use std::fmt;
 use std::path::PathBuf;

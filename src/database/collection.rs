@@ -1,4 +1,5 @@
-//! [`Collection`]: documents of one kind, each call a transaction or a snapshot of its own.
+//! [`Collection`]: documents of one kind. Each call is a transaction or a snapshot of its own, opened through the
+//! [`Database`]; what is found and written is decided by the layers below.
 
 use super::document::IntoDocument;
 use super::handle::Database;

@@ -1,4 +1,5 @@
-//! What may be handed over as a document.
+//! What may be handed over as a document. Every write of the facade takes an [`IntoDocument`], so that parsed and raw
+//! documents, owned and borrowed ones, need no conversion by the caller.
 
 use std::borrow::Cow;
 

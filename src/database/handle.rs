@@ -1,4 +1,5 @@
-//! [`Database`]: one file, opened.
+//! [`Database`]: one file, opened. It owns the store, gives out collections, transactions and snapshots, and runs what
+//! concerns the file as a whole: checks, compaction, closing.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! [`Search`] and its [`Hit`]s: a query against one collection of one view.
+//! [`Search`] and its [`Hit`]s: a query against one collection of one view. The query layer plans and ranks; documents and
+//! snippets are read when a hit is asked for them.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! [`Snapshot`]: the database as it was at one moment.
+//! [`Snapshot`]: the database as it was at one moment. Collections read through it, and so does every call of a
+//! collection outside of a transaction.
 
 use super::collection::options_of;
 use super::options::CollectionOptions;

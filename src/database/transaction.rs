@@ -1,4 +1,5 @@
-//! [`Transaction`]: writes that become visible and durable together, or not at all.
+//! [`Transaction`]: writes that become visible and durable together, or not at all. It pairs the storage core's transaction
+//! with one writer for each collection, and drains the writers before anything is read or committed.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What a read looks at: a snapshot of its own, or the transaction that asks.
+//! What a read looks at: a snapshot of its own, or the transaction that asks. Searches hold one, so that the same code
+//! serves both.
 
 use crate::collection::CollectionReader;
 use crate::error::Result;

@@ -79,7 +79,7 @@ pub(crate) fn check_layout_tables(page: &Source) -> Vec<String> {
     let (mut wrong, mut sum, mut offset) = (Vec::new(), None::<usize>, 0);
     for line in page.text.lines() {
         let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
-        let row = line.trim_start().starts_with('|');
+        let row = line.trim_start().starts_with('|') && cells.len() > 1;
         if row
             && cells.len() > 3
             && cells[0].eq_ignore_ascii_case("offset")
