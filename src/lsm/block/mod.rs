@@ -27,6 +27,6 @@ pub(crate) use builder::BlockBuilder;
 pub use compression::Compression;
 pub(crate) use compression::{compress, decompress};
 pub(crate) use cursor::{BlockCursor, BlockValue};
-pub(crate) use entry::{EXTERNAL_BYTES_MAX, EntryValue, VALUE_ALIGN_BYTES, ValueRef, shared_len};
+pub(crate) use entry::{EXTERNAL_BYTES_MAX, EntryValue, VALUE_ALIGN_BYTES, ValueRef};
 pub(crate) use frame::{TRAILER_BYTES, open, seal};
 pub(crate) use parsed::Block;

@@ -31,7 +31,6 @@ mod writer;
 mod tests;
 
 pub(crate) use cursor::SegmentCursor;
-pub(crate) use properties::SegmentCounts;
 pub(crate) use reader::Segment;
 pub(crate) use summary::SegmentSummary;
 pub(crate) use writer::{SegmentLayout, SegmentWriter};

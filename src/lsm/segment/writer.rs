@@ -109,10 +109,6 @@ impl SegmentWriter {
         self.offset() + open_bytes as u64
     }
 
-    /// Entries added so far.
-    pub(crate) fn entries(&self) -> u64 {
-        self.counts.entries
-    }
 
     /// Bytes that [`take_output`](Self::take_output) would give.
     pub(crate) fn pending_output(&self) -> usize {

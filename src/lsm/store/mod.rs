@@ -744,6 +744,12 @@ impl Core {
         if settled { Ok(()) } else { self.settle(true) }
     }
 
+    /// Forgets the store as a process does that dies: closing writes nothing more.
+    #[cfg(test)]
+    fn abandon(&self) {
+        lock(&self.writer).poison = Some("abandoned".to_owned());
+    }
+
     fn check(&self) -> Result<CheckReport> {
         let _jobs = lock(&self.jobs);
         let (version, others) = {

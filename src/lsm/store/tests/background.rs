@@ -9,8 +9,8 @@ use super::super::{background_step, lock};
 use super::{open, tiny_options};
 use crate::lsm::scheduler::Outcome;
 use crate::lsm::{
-    Durability, GroupRewriter, KeyspaceId, KeyspaceOptions, Options, Reader, Result, Rewrite,
-    RewritePass, SimulatedStorage, Store,
+    Durability, GroupRewriter, KeyspaceId, KeyspaceOptions, ManualClock, Options, Reader, Result,
+    Rewrite, RewritePass, SimulatedStorage, Store,
 };
 
 /// Does all steps, of which there must be a reasonable number.
@@ -104,6 +104,32 @@ fn a_long_log_is_cut_although_commits_go_on() -> Result<()> {
         store.step()?;
         let log_bytes = store.stats().log_bytes;
         assert!(log_bytes <= 2 * (16 << 10), "{log_bytes} bytes of log after {number} commits");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_interval_commit_is_durable_when_its_time_has_come() -> Result<()> {
+    for seed in 0..10 {
+        let device = SimulatedStorage::new(seed);
+        let clock = Arc::new(ManualClock::default());
+        let options = Options { clock: clock.clone(), ..tiny_options() };
+        let store = open(device.clone(), options)?;
+        let id = store.snapshot().keyspace("plain").expect("created by open");
+        for (key, seconds) in [(b"late", 9), (b"soon", 3)] {
+            let mut transaction = store.begin()?;
+            transaction.put(id, key, "value")?;
+            transaction.commit(Durability::Interval(Duration::from_secs(seconds)))?;
+        }
+        clock.advance(Duration::from_secs(2));
+        let syncs = device.syncs();
+        settle(&store)?;
+        assert_eq!(device.syncs(), syncs, "nothing is due yet");
+        clock.advance(Duration::from_secs(1));
+        settle(&store)?;
+        let after = open(device.after_power_cut(seed), tiny_options())?;
+        assert_eq!(after.snapshot().get(id, b"soon")?.as_deref(), Some(&b"value"[..]));
+        assert_eq!(after.snapshot().get(id, b"late")?.as_deref(), Some(&b"value"[..]));
     }
     Ok(())
 }

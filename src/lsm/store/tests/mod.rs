@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::lsm::{
-    Compression, Durability, Error, KeyspaceOptions, ManualClock, ManualScheduler, MergeOperator,
-    Options, Reader, Result, Storage, Store,
+    Compression, Durability, GroupRewriter, KeyspaceId, KeyspaceOptions, ManualClock,
+    ManualScheduler, MergeOperator, Options, Reader, Result, Rewrite, RewritePass, Storage, Store,
+    Transaction,
 };
 
 /// Appends operands to each other: not commutative, so that a wrong order shows.
@@ -31,6 +32,44 @@ impl MergeOperator for Append {
     }
 }
 
+/// Drops values of `~` and cuts `#` from the end of others: readers do the same, so they never see a difference.
+#[derive(Debug)]
+struct Tidy;
+
+impl GroupRewriter for Tidy {
+    fn name(&self) -> &'static str {
+        "tidy"
+    }
+
+    fn group_len(&self, key: &[u8]) -> usize {
+        key.len().min(2)
+    }
+
+    fn begin<'a>(
+        &'a self,
+        keyspace: &str,
+        reader: &'a dyn Reader,
+    ) -> Result<Box<dyn RewritePass + 'a>> {
+        assert!(reader.keyspace(keyspace).is_some(), "the reader shows the keyspace itself");
+        Ok(Box::new(Tidy))
+    }
+}
+
+impl RewritePass for Tidy {
+    fn entry(&mut self, _key: &[u8], value: &[u8]) -> Result<Rewrite> {
+        Ok(match tidied(value) {
+            None => Rewrite::Drop,
+            Some(kept) if kept.len() < value.len() => Rewrite::Replace(kept.to_vec()),
+            Some(_) => Rewrite::Keep,
+        })
+    }
+}
+
+/// What readers of the tidied keyspace make of a value.
+fn tidied(value: &[u8]) -> Option<&[u8]> {
+    (value != b"~").then(|| value.strip_suffix(b"#").unwrap_or(value))
+}
+
 /// Options under which a few hundred entries make many blocks, segments, levels and checkpoints.
 fn tiny_options() -> Options {
     Options {
@@ -45,12 +84,13 @@ fn tiny_options() -> Options {
         scheduler: Arc::new(ManualScheduler),
         clock: Arc::new(ManualClock::default()),
         merge_operators: vec![Arc::new(Append)],
+        group_rewriters: vec![Arc::new(Tidy)],
         ..Options::default()
     }
 }
 
-/// The keyspaces that the tests use: one plain, one compressed with an operator.
-fn keyspaces() -> [(&'static str, KeyspaceOptions); 2] {
+/// The keyspaces that the tests use: one plain, one compressed with an operator, one with a rewriter.
+fn keyspaces() -> [(&'static str, KeyspaceOptions); 3] {
     let plain = KeyspaceOptions {
         compression: Compression::None,
         value_bytes_inline_max: 100,
@@ -58,11 +98,16 @@ fn keyspaces() -> [(&'static str, KeyspaceOptions); 2] {
     };
     let merged =
         KeyspaceOptions { merge_operator: Some("append".to_owned()), ..KeyspaceOptions::default() };
-    [("plain", plain), ("merged", merged)]
+    let tidied = KeyspaceOptions {
+        group_rewriter: Some("tidy".to_owned()),
+        value_bytes_inline_max: 0,
+        ..KeyspaceOptions::default()
+    };
+    [("plain", plain), ("merged", merged), ("tidied", tidied)]
 }
 
 /// What the store should hold: keyspace by keyspace, key by key.
-type State = [BTreeMap<Vec<u8>, Vec<u8>>; 2];
+type State = [BTreeMap<Vec<u8>, Vec<u8>>; 3];
 
 /// One write of a script.
 #[derive(Debug, Clone)]
@@ -74,11 +119,16 @@ enum Write {
 
 impl Write {
     fn random(rng: &mut fastrand::Rng) -> Write {
-        let keyspace = rng.usize(0..2);
+        let keyspace = rng.usize(0..3);
         let key = format!("{:03}", rng.u32(0..60)).into_bytes();
         let key = if rng.u32(0..40) == 0 { Vec::new() } else { key };
         let len = if rng.u32(0..12) == 0 { rng.usize(100..900) } else { rng.usize(0..30) };
-        let value: Vec<u8> = (0..len).map(|_| rng.u8(b'a'..=b'z')).collect();
+        let mut value: Vec<u8> = (0..len).map(|_| rng.u8(b'a'..=b'z')).collect();
+        match rng.u32(0..6) {
+            0 => value = b"~".to_vec(),
+            1 => value.push(b'#'),
+            _ => {}
+        }
         match rng.u32(0..10) {
             0..5 => Write::Put(keyspace, key, value),
             5..7 => Write::Delete(keyspace, key),
@@ -88,32 +138,36 @@ impl Write {
 
     fn apply_to(&self, state: &mut State) {
         match self.clone() {
-            Write::Put(keyspace, key, value) => {
-                state[keyspace].insert(key, value);
-            }
-            Write::Delete(keyspace, key) => {
-                state[keyspace].remove(&key);
-            }
+            Write::Put(2, key, value) => match tidied(&value) {
+                Some(value) => drop(state[2].insert(key, value.to_vec())),
+                None => drop(state[2].remove(&key)),
+            },
+            Write::Put(keyspace, key, value) => drop(state[keyspace].insert(key, value)),
+            Write::Delete(keyspace, key) => drop(state[keyspace].remove(&key)),
             Write::Merge(key, operand) => state[1].entry(key).or_default().extend(operand),
         }
     }
 
-    fn write_to(&self, transaction: &mut crate::lsm::Transaction) -> Result<()> {
-        let id = |index: usize| {
-            let name = keyspaces()[index].0;
-            transaction.keyspace(name).ok_or_else(|| Error::UnknownKeyspace(name.to_owned()))
+    /// Writes it; the keyspace is created with the first write to it.
+    fn write_to(&self, transaction: &mut Transaction) -> Result<()> {
+        let id = |transaction: &mut Transaction, index: usize| -> Result<KeyspaceId> {
+            let (name, options) = keyspaces()[index].clone();
+            match transaction.keyspace(name) {
+                Some(id) => Ok(id),
+                None => transaction.create_keyspace(name, options),
+            }
         };
         match self.clone() {
             Write::Put(keyspace, key, value) => {
-                let id = id(keyspace)?;
+                let id = id(transaction, keyspace)?;
                 transaction.put(id, &key, value)
             }
             Write::Delete(keyspace, key) => {
-                let id = id(keyspace)?;
+                let id = id(transaction, keyspace)?;
                 transaction.delete(id, &key)
             }
             Write::Merge(key, operand) => {
-                let id = id(1)?;
+                let id = id(transaction, 1)?;
                 transaction.merge(id, &key, operand)
             }
         }
@@ -135,6 +189,56 @@ fn open(storage: impl Storage + 'static, options: Options) -> Result<Store> {
     Ok(store)
 }
 
+/// How often the expensive tests do what they do: `ALLUVIUM_TEST_SCALE`, 1 by default.
+fn scale() -> u64 {
+    let scale = std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok());
+    scale.unwrap_or(1)
+}
+
+/// What a run passed through, so that a test knows that it tested something.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    levels: usize,
+    moved: u64,
+    merged: u64,
+    dropped: u64,
+    purged: u64,
+    flushes: u64,
+    checkpoints: u64,
+    log_extents: u64,
+    flushed: u64,
+}
+
+impl Seen {
+    /// Looks at a store, after every step.
+    fn observe(&mut self, store: &Store) {
+        let version = store.core.version.load();
+        self.flushes += u64::from(version.flushed.0 > self.flushed);
+        self.flushed = version.flushed.0;
+        for keyspace in version.keyspaces.values() {
+            self.levels = self.levels.max(keyspace.levels.len());
+        }
+        let writer = super::lock(&store.core.writer);
+        self.checkpoints = self.checkpoints.max(writer.root.generation);
+        self.log_extents = self.log_extents.max(writer.log.position().sequence);
+        drop(writer);
+        if let Some(report) = store.last_compaction() {
+            self.moved = self.moved.max(report.segments_moved);
+            self.merged = self.merged.max(report.merged);
+            self.dropped = self.dropped.max(report.dropped);
+            self.purged = self.purged.max(report.purged);
+        }
+    }
+
+    /// Nothing that matters was left out.
+    fn assert_all(&self) {
+        assert!(self.levels > 2, "levels below the first: {self:?}");
+        assert!(self.flushes > 3 && self.checkpoints > 5 && self.log_extents > 2, "{self:?}");
+        let accounts = [self.moved, self.merged, self.dropped, self.purged];
+        assert!(accounts.iter().all(|&account| account > 0), "{self:?}");
+    }
+}
+
 /// Everything that a reader sees.
 fn read_all(reader: &dyn Reader) -> Result<State> {
     let mut state = State::default();
@@ -143,7 +247,10 @@ fn read_all(reader: &dyn Reader) -> Result<State> {
         let mut cursor = reader.cursor(id)?;
         let mut on_entry = cursor.first()?;
         while on_entry {
-            state[index].insert(cursor.key().to_vec(), cursor.value()?.to_vec());
+            let value = cursor.value()?;
+            if let Some(value) = if index == 2 { tidied(&value) } else { Some(&value[..]) } {
+                state[index].insert(cursor.key().to_vec(), value.to_vec());
+            }
             on_entry = cursor.next()?;
         }
     }

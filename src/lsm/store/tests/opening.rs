@@ -72,7 +72,12 @@ fn opening_and_closing_again_and_again_leaves_the_file_as_it_is() -> Result<()> 
     let folder = tempfile::tempdir().expect("a folder for the test");
     let path = folder.path().join("store.alv");
     std::fs::write(&path, sample()).expect("a file for the test");
-    let options = Options { merge_operators: tiny_options().merge_operators, ..Options::default() };
+    let tiny = tiny_options();
+    let options = Options {
+        merge_operators: tiny.merge_operators,
+        group_rewriters: tiny.group_rewriters,
+        ..Options::default()
+    };
     let before = std::fs::read(&path).expect("the file");
     for _ in 0..50 {
         let store = open(FileStorage::open(&path)?, options.clone())?;
