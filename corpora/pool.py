@@ -3,11 +3,12 @@
 
 Three steps, each usable by itself (`python3 corpora/pool.py STEP --help`):
 
-  runs   search a collection with three systems and write one TREC run file for each
+  runs   search a collection with three systems that pip installs; one TREC run file for each
   merge  unite the first DEPTH documents of any run files, shuffle, and write pool.tsv
   parts  write the pool as JSON lines with titles and texts, in parts, for the judges
 
-What was pooled for wikipedia-vital-en (depth 20, seed 20260802; both are the defaults):
+What was pooled for wikipedia-vital-en, four systems and the source articles (depth 20, seed
+20260802; both are the defaults):
 
   tantivy   tantivy 0.27.0 (PyPI), title and text as two fields, `en_stem` tokenizer, words of the
             question joined by OR, BM25 with k1 1.2 and b 0.75
@@ -15,11 +16,15 @@ What was pooled for wikipedia-vital-en (depth 20, seed 20260802; both are the de
             `unicode61 remove_diacritics 2` without a stemmer, words joined by OR, bm25()
   bm25s     bm25s 0.3.16 (PyPI) with PyStemmer 3.1.0, title and text as one field, Snowball
             English stemmer, English stop words, method `lucene` with k1 0.9 and b 0.4
+  alluvium  Alluvium's own first version (0.1.0 before its release): English analyzer, one field
+            over all strings, words joined by OR, BM25 with k1 1.2 and b 0.75. It came when the
+            others had been judged, so its 163 new pairs follow theirs question by question
   sources   the article that each question was written from (sources.tsv), so that it is judged
             even where every engine misses it
 
 `merge` reads run files of any other engine as well. Given the pool that exists, it keeps those
-lines and their order and adds only what is new:
+lines and their order and adds only what is new. Alluvium writes such a file with
+`alluvium eval … --run alluvium.run`, on the file that `alluvium demo` makes:
 
   python3 corpora/pool.py merge --keep corpora/wikipedia-vital-en/pool.tsv other.run > new.tsv
   python3 corpora/pool.py parts --parts 1 --pool new.tsv --judged qrels.tsv FOLDER
