@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Outcome> {
         show_examples(&mut out, &collection, path)?;
         writeln!(
             out,
-            "{STRONG}How good is the ranking?{STRONG:#} The questions of the collection, judged by hand:"
+            "{STRONG}How good is the ranking?{STRONG:#} The questions of the collection, judged by reading:"
         )?;
         write_measures(&mut out, &measure(&collection, path)?)?;
         write_next_steps(&mut out, path)?;
