@@ -1,4 +1,4 @@
-//! The laws that every cursor obeys, and [`Reader`], the face through which the layers above read.
+//! The law that every cursor obeys, and what stands at a cursor's place.
 //!
 //! [`RawCursor`] moves over entries as they were written, tombstones included; blocks, segments, fresh
 //! runs and their combinations implement it. What users hold is [`Cursor`](super::Cursor), which shows
@@ -7,8 +7,6 @@
 use bytes::Bytes;
 
 use super::error::Result;
-use super::ids::KeyspaceId;
-use super::scan::Cursor;
 
 /// What an entry says about its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +19,7 @@ pub(crate) enum EntryKind {
     Merge,
 }
 
-/// Where [`Cursor::seek`] lands.
+/// Where [`Cursor::seek`](super::Cursor::seek) lands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seek {
     /// On the key itself, or nowhere.
@@ -58,22 +56,6 @@ pub(crate) trait RawCursor: Send {
         if !self.valid() {
             return self.last();
         }
-        if self.key() != key { self.prev() } else { Ok(()) }
+        if self.key() == key { Ok(()) } else { self.prev() }
     }
-}
-
-/// A consistent view of all keyspaces: a [`Snapshot`](super::Snapshot), or a
-/// [`Transaction`](super::Transaction) with its own writes in front.
-pub trait Reader {
-    /// The keyspace of this name, if it exists.
-    fn keyspace(&self, name: &str) -> Option<KeyspaceId>;
-
-    /// Names of all keyspaces, in ascending order.
-    fn keyspace_names(&self) -> Vec<String>;
-
-    /// The value of `key`, with operands applied; `None` when the key does not exist.
-    fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>>;
-
-    /// A cursor over all living entries of a keyspace, standing nowhere.
-    fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>>;
 }

@@ -113,7 +113,7 @@ impl FreshTableBuilder {
         let value_start = self.position();
         self.bytes.extend_from_slice(value);
         let value_end = self.position();
-        self.slots.push(Slot { key_start, key_end, value_start, value_end, kind });
+        self.slots.push(Slot { key_start, key_end, value_end, value_start, kind });
     }
 
     fn position(&self) -> u32 {
@@ -225,11 +225,14 @@ impl FreshRun {
         let mut tables = BTreeMap::new();
         let empty = FreshTable::default();
         for id in older.keyspaces().chain(newer.keyspaces()) {
-            if !tables.contains_key(&id) {
+            if let std::collections::btree_map::Entry::Vacant(e) = tables.entry(id) {
                 let (left, right) = (older.tables.get(&id), newer.tables.get(&id));
-                let table =
-                    fold_tables(left.unwrap_or(&empty), right.unwrap_or(&empty), operators(id))?;
-                tables.insert(id, table);
+                let table = fold_tables(
+                    left.unwrap_or(&empty),
+                    right.unwrap_or(&empty),
+                    operators(id).as_deref(),
+                )?;
+                e.insert(table);
             }
         }
         let created = older.created.iter().chain(&newer.created).cloned().collect();
@@ -240,7 +243,7 @@ impl FreshRun {
 fn fold_tables(
     older: &FreshTable,
     newer: &FreshTable,
-    operator: Option<Arc<dyn MergeOperator>>,
+    operator: Option<&dyn MergeOperator>,
 ) -> Result<FreshTable> {
     let mut out = FreshTableBuilder::default();
     out.bytes.reserve(older.bytes.len() + newer.bytes.len());
@@ -262,7 +265,7 @@ fn fold_tables(
                 let entry = (newer.slots[right].kind, newer.value(right));
                 let below = (older.slots[left].kind, older.value(left));
                 let key = newer.key(right);
-                let (kind, value) = combine(key, below, entry, operator.as_deref())?;
+                let (kind, value) = combine(key, &below, entry, operator)?;
                 out.add(key, kind, &value);
                 left += 1;
                 right += 1;
@@ -281,7 +284,7 @@ fn fold_tables(
 /// What two entries of one key say together.
 pub(crate) fn combine(
     key: &[u8],
-    older: (EntryKind, Bytes),
+    older: &(EntryKind, Bytes),
     newer: (EntryKind, Bytes),
     operator: Option<&dyn MergeOperator>,
 ) -> Result<(EntryKind, Bytes)> {
@@ -326,7 +329,7 @@ fn decode_table(bytes: &Bytes, entries: usize) -> Result<FreshTable> {
         let value_start = here(&reader);
         reader.take(value_len)?;
         let value_end = here(&reader);
-        slots.push(Slot { key_start, key_end, value_start, value_end, kind });
+        slots.push(Slot { key_start, key_end, value_end, value_start, kind });
     }
     if slots.len() != entries {
         let found = slots.len();

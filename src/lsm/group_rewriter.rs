@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use super::cursor::Reader;
 use super::error::Result;
+use super::reader::Reader;
 
 /// Drops or replaces entries of a group during compaction.
 ///

@@ -24,7 +24,9 @@ mod group_rewriter;
 mod ids;
 mod manifest;
 mod merge_operator;
+mod operands;
 mod options;
+mod reader;
 mod recovery;
 mod root;
 mod scan;
@@ -42,7 +44,7 @@ pub use check::CheckReport;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::{ByteReader, put_signed_varint, put_varint};
 pub use compaction::CompactionReport;
-pub use cursor::{Reader, Seek};
+pub use cursor::Seek;
 pub use error::{Corruption, Error, Result};
 pub use group_rewriter::{GroupRewriter, Rewrite, RewritePass};
 pub use ids::{
@@ -50,6 +52,7 @@ pub use ids::{
 };
 pub use merge_operator::MergeOperator;
 pub use options::{Durability, KeyspaceOptions, Options};
+pub use reader::Reader;
 pub use scan::Cursor;
 pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, ThreadScheduler};
 pub use stats::{KeyspaceStats, LevelStats, Stats};

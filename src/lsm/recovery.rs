@@ -42,7 +42,7 @@ pub(crate) fn recover(
     registry: &Registry,
 ) -> Result<Recovered> {
     match root::read(&*storage)? {
-        Found::Nothing => create(storage, options),
+        Found::Nothing => create(&storage, options),
         Found::Roots(roots) => {
             let mut first_error = None;
             for (index, root) in roots.iter().enumerate() {
@@ -60,13 +60,13 @@ pub(crate) fn recover(
     }
 }
 
-fn create(storage: Arc<dyn Storage>, options: Options) -> Result<Recovered> {
+fn create(storage: &Arc<dyn Storage>, options: Options) -> Result<Recovered> {
     let io = |source| Error::io("creating the file", source);
     storage.set_len(0).map_err(io)?;
     let reserved_pages = RESERVED.iter().map(|extent| extent.end()).max().unwrap_or_default();
     let space = Space::new(&RESERVED, reserved_pages, 1);
-    let log = LogWriter::create(Arc::clone(&storage), Arc::clone(&space))?;
-    let disk = Arc::new(Disk::new(Arc::clone(&storage), space, options));
+    let log = LogWriter::create(Arc::clone(storage), Arc::clone(&space))?;
+    let disk = Arc::new(Disk::new(Arc::clone(storage), space, options));
     let manifest = Manifest::capture(&Version::default(), 1, 1);
     let (root, lease) = write_manifest(&disk, &manifest, |manifest, bytes, sum| Root {
         generation: 1,
@@ -79,9 +79,9 @@ fn create(storage: Arc<dyn Storage>, options: Options) -> Result<Recovered> {
         log: log.position(),
         edits_before: 0,
     })?;
-    root.write(&*storage)?;
+    root.write(&**storage)?;
     storage.sync().map_err(io)?;
-    root::write_descriptor(&*storage)?;
+    root::write_descriptor(&**storage)?;
     storage.sync().map_err(io)?;
     let version = Version::default();
     let (manifests, groups) = (VecDeque::from([lease]), VecDeque::new());
@@ -144,39 +144,10 @@ fn replay(
     let mut manifests = VecDeque::from([space.adopt(root.manifest)?]);
     let mut version =
         manifest.restore(registry, manifest.flushed, &mut |placed| disk.adopt(placed))?;
-    let flushed_through = flushed_through(&*storage, root)?;
     let mut log = Log::open(&*storage, root.log)?;
-    let mut groups = VecDeque::new();
-    while let Some(record) = log.next()? {
-        let place = || format!("log record {}", record.record);
-        match record.kind {
-            RecordKind::Group => {
-                let run = FreshRun::decode(&record.payload).map_err(|error| error.at(place))?;
-                if run.commits.0 <= version.flushed {
-                    continue;
-                }
-                if run.commits.0.0 != version.commit.0 + 1 {
-                    let what = format!("log: commit {} follows {}", run.commits.0, version.commit);
-                    return Err(Error::corruption(what, 0).at(place));
-                }
-                if run.commits.0 <= flushed_through {
-                    // An edit that follows has its entries, but not the keyspaces that it creates.
-                    version.skip(&run, registry)?;
-                    continue;
-                }
-                groups.push_back((run.commits.0, record.position));
-                version.push_fresh(Arc::new(run), registry)?;
-                version.fold_after_commit(flushed_through)?;
-            }
-            RecordKind::Edit if record.record >= root.edits_before => {
-                let edit = Edit::decode(&record.payload).map_err(|error| error.at(place))?;
-                version
-                    .apply(&edit, registry, &mut |placed| disk.adopt(placed))
-                    .map_err(|error| error.at(place))?;
-            }
-            RecordKind::Edit | RecordKind::Link | RecordKind::Mark => {}
-        }
-    }
+    let flushed_through = flushed_through(&*storage, root)?;
+    let groups =
+        replay_log(&mut log, &mut version, root.edits_before, flushed_through, &disk, registry)?;
     let mut extents = VecDeque::new();
     for &(sequence, extent) in log.extents() {
         extents.push_back((sequence, space.adopt(extent)?));
@@ -202,6 +173,49 @@ fn replay(
     }
     let log = LogWriter::resume(storage, space, extents, end, root.log.record, bytes);
     Ok(Recovered { disk, version, log, root: root.clone(), manifests, groups, inherited })
+}
+
+/// Applies every record of the log to `version`; gives the places of the commits that stay in memory.
+fn replay_log(
+    log: &mut Log<'_>,
+    version: &mut Version,
+    edits_before: u64,
+    flushed_through: CommitNo,
+    disk: &Disk,
+    registry: &Registry,
+) -> Result<VecDeque<(CommitNo, LogPosition)>> {
+    let mut groups = VecDeque::new();
+    while let Some(record) = log.next()? {
+        let place = || format!("log record {}", record.record);
+        match record.kind {
+            RecordKind::Group => {
+                let run = FreshRun::decode(&record.payload).map_err(|error| error.at(place))?;
+                if run.commits.0 <= version.flushed {
+                    continue;
+                }
+                if run.commits.0.0 != version.commit.0 + 1 {
+                    let what = format!("log: commit {} follows {}", run.commits.0, version.commit);
+                    return Err(Error::corruption(what, 0).at(place));
+                }
+                if run.commits.0 <= flushed_through {
+                    // An edit that follows has its entries, but not the keyspaces that it creates.
+                    version.skip(&run, registry)?;
+                    continue;
+                }
+                groups.push_back((run.commits.0, record.position));
+                version.push_fresh(Arc::new(run), registry)?;
+                version.fold_after_commit(flushed_through)?;
+            }
+            RecordKind::Edit if record.record >= edits_before => {
+                let edit = Edit::decode(&record.payload).map_err(|error| error.at(place))?;
+                version
+                    .apply(&edit, registry, &mut |placed| disk.adopt(placed))
+                    .map_err(|error| error.at(place))?;
+            }
+            RecordKind::Edit | RecordKind::Link | RecordKind::Mark => {}
+        }
+    }
+    Ok(groups)
 }
 
 /// The last commit that an edit of the log flushes: what the log holds of commits up to there is not needed.

@@ -1,3 +1,7 @@
+//! Where everything durable begins: the descriptor and the two root slots, encoded, chosen and written here.
+//!
+//! Recovery reads them, checkpoints write them; nothing else knows their bytes. The layout:
+#![doc = ""]
 #![doc = include_str!("../../docs/format/root.md")]
 
 use super::codec::ByteReader;
@@ -112,7 +116,7 @@ impl Root {
     pub(crate) fn write(&self, storage: &dyn Storage) -> Result<()> {
         let mut page = self.encode();
         page.resize(usize::try_from(PAGE_BYTES).expect("invariant: a page fits in memory"), 0);
-        let slot = SLOT_PAGES[usize::from(self.generation % 2 == 0)];
+        let slot = SLOT_PAGES[usize::from(self.generation.is_multiple_of(2))];
         storage
             .write_at(slot * PAGE_BYTES, &page)
             .map_err(|source| Error::io(format!("writing root {}", self.generation), source))
@@ -178,9 +182,12 @@ fn undescribed(storage: &dyn Storage, len: u64) -> Result<Found> {
         let bytes = reader.take(page_bytes.min(reader.remaining()))?;
         let is_empty = bytes.iter().all(|&byte| byte == 0);
         let is_first_root = || Root::decode(bytes).is_ok_and(|root| root.generation == 1);
-        if !is_empty
-            && !(NEW_FILE_FILLED.contains(&page) || page == SLOT_PAGES[0] && is_first_root())
-        {
+        let is_of_creation = match page {
+            _ if NEW_FILE_FILLED.contains(&page) => true,
+            _ if page == SLOT_PAGES[0] => is_empty || is_first_root(),
+            _ => is_empty,
+        };
+        if !is_of_creation {
             return Err(refused());
         }
     }

@@ -240,11 +240,11 @@ pub(crate) struct SpaceUse {
 impl State {
     fn free(&mut self, extent: Extent) {
         let mut joined = extent;
-        if let Some((&start, &pages)) = self.free.range(..extent.start).next_back() {
-            if start + pages == extent.start {
-                self.free.remove(&start);
-                joined = Extent { start, pages: pages + joined.pages };
-            }
+        if let Some((&start, &pages)) = self.free.range(..extent.start).next_back()
+            && start + pages == extent.start
+        {
+            self.free.remove(&start);
+            joined = Extent { start, pages: pages + joined.pages };
         }
         if let Some(pages) = self.free.remove(&joined.end()) {
             joined.pages += pages;

@@ -1,4 +1,6 @@
 //! Numbers about a store, for people and programs.
+//!
+//! Plain data that [`Store::stats`](super::Store::stats) fills from memory alone, without reading the file.
 
 use serde::Serialize;
 

@@ -5,21 +5,39 @@
 //! the version it began on, so it reads its own writes through the same cursors. Dropping it undoes it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::cursor::{EntryKind, RawCursor, Reader};
+use super::cursor::{EntryKind, RawCursor};
 use super::error::{Error, Result};
 use super::fresh::{FreshTableBuilder, KeyspaceDescriptor, combine};
 use super::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, VALUE_BYTES_MAX};
-use super::manifest::{Keyspace, Version};
-use super::options::{Durability, KeyspaceOptions};
+use super::manifest::{Keyspace, Registry, Version};
+use super::options::{Durability, KeyspaceOptions, Options};
+use super::reader::Reader;
 use super::scan::{Cursor, PendingCursor, PendingTable};
-use super::store::{Core, WriteToken};
 
 /// Bytes that a pending write takes besides its key and value.
 const PENDING_OVERHEAD_BYTES: usize = 96;
+
+/// The right to write, which the store gives to one transaction at a time; dropped, it goes to the next one.
+pub(crate) trait WriteRight: Send + Sync + fmt::Debug {
+    fn registry(&self) -> &Registry;
+    fn options(&self) -> &Options;
+
+    /// Appends a commit to the log and publishes it.
+    fn commit(
+        &self,
+        created: Vec<KeyspaceDescriptor>,
+        tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
+        durability: Durability,
+    ) -> Result<CommitNo>;
+
+    /// Makes what is committed as durable as asked.
+    fn harden(&self, durability: Durability) -> Result<()>;
+}
 
 /// An unchanging view of the whole store.
 ///
@@ -56,7 +74,7 @@ impl Reader for Snapshot {
     fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {
         let keyspace = self.version.keyspace(keyspace)?;
         let sources = self.version.cursors(keyspace);
-        Ok(Cursor::new(Arc::clone(keyspace), sources.into_iter().map(shorten).collect()))
+        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources.into_iter().map(shorten).collect()))
     }
 }
 
@@ -76,24 +94,22 @@ fn names(version: &Version) -> Vec<String> {
 #[derive(Debug)]
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Transaction {
-    core: Arc<Core>,
+    right: Box<dyn WriteRight>,
     /// The version it began on, and the keyspaces it created.
     base: Version,
     pending: BTreeMap<KeyspaceId, PendingTable>,
     created: Vec<KeyspaceDescriptor>,
     bytes: usize,
-    _token: WriteToken,
 }
 
 impl Transaction {
-    pub(crate) fn new(core: Arc<Core>, base: &Version, token: WriteToken) -> Self {
+    pub(crate) fn new(base: &Version, right: Box<dyn WriteRight>) -> Self {
         Transaction {
-            core,
+            right,
             base: base.clone(),
             pending: BTreeMap::new(),
             created: Vec::new(),
             bytes: 0,
-            _token: token,
         }
     }
 
@@ -112,7 +128,7 @@ impl Transaction {
         let last = self.base.keyspaces.last_key_value().map_or(0, |(id, _)| id.0);
         let descriptor =
             KeyspaceDescriptor { id: KeyspaceId(last + 1), name: name.to_owned(), options };
-        self.base.create_keyspace(&descriptor, self.core.registry())?;
+        self.base.create_keyspace(&descriptor, self.right.registry())?;
         self.created.push(descriptor);
         Ok(KeyspaceId(last + 1))
     }
@@ -155,33 +171,32 @@ impl Transaction {
         if value.len() > VALUE_BYTES_MAX {
             return Err(Error::ValueTooLong { bytes: value.len() });
         }
-        let operator = keyspace.operator.as_deref();
+        let operator = keyspace.combiner.operator.as_deref();
         if kind == EntryKind::Merge && operator.is_none() {
             return Err(Error::NoMergeOperator { keyspace: keyspace.name.clone() });
         }
         let have = self.pending.get(&id).and_then(|table| table.get(key));
-        let (entry, bytes) = match have {
-            Some(have) => {
-                let entry = combine(key, have.clone(), (kind, value), operator)?;
-                if entry.1.len() > VALUE_BYTES_MAX {
-                    return Err(Error::ValueTooLong { bytes: entry.1.len() });
-                }
-                let bytes = self.bytes - have.1.len() + entry.1.len();
-                (entry, bytes)
+        let (entry, bytes) = if let Some(have) = have {
+            let entry = combine(key, have, (kind, value), operator)?;
+            if entry.1.len() > VALUE_BYTES_MAX {
+                return Err(Error::ValueTooLong { bytes: entry.1.len() });
             }
-            None => {
-                let bytes = self.bytes + key.len() + value.len() + PENDING_OVERHEAD_BYTES;
-                ((kind, value), bytes)
-            }
+            let bytes = self.bytes - have.1.len() + entry.1.len();
+            (entry, bytes)
+        } else {
+            let bytes = self.bytes + key.len() + value.len() + PENDING_OVERHEAD_BYTES;
+            ((kind, value), bytes)
         };
-        let bytes_max = self.core.options().transaction_bytes_max();
+        let bytes_max = self.right.options().transaction_bytes_max();
         if bytes > bytes_max {
             return Err(Error::TransactionTooLarge { bytes, bytes_max });
         }
         let table = self.pending.entry(id).or_default();
         match table.get_mut(key) {
             Some(have) => *have = entry,
-            None => drop(table.insert(key.to_vec(), entry)),
+            None => {
+                table.insert(key.to_vec(), entry);
+            }
         }
         self.bytes = bytes;
         Ok(())
@@ -199,7 +214,7 @@ impl Transaction {
     /// the store, because it is then unknown whether the commit would survive.
     pub fn commit(mut self, durability: Durability) -> Result<CommitNo> {
         if self.pending.is_empty() && self.created.is_empty() {
-            self.core.harden(durability)?;
+            self.right.harden(durability)?;
             return Ok(self.base.commit);
         }
         let mut tables = BTreeMap::new();
@@ -211,7 +226,7 @@ impl Transaction {
             }
             tables.insert(id, builder);
         }
-        self.core.commit(self.created, tables, durability)
+        self.right.commit(self.created, tables, durability)
     }
 
     fn pending(&self, keyspace: &Keyspace) -> Option<&PendingTable> {
@@ -243,6 +258,6 @@ impl Reader for Transaction {
             sources.push(Box::new(PendingCursor::new(pending)));
         }
         sources.extend(self.base.cursors(keyspace).into_iter().map(shorten));
-        Ok(Cursor::new(Arc::clone(keyspace), sources))
+        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources))
     }
 }

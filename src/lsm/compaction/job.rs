@@ -9,12 +9,13 @@ use super::output::SegmentOutput;
 use super::picker::Work;
 use super::report::CompactionReport;
 use super::rewrite::Rewriting;
-use crate::lsm::cursor::{RawCursor, Reader};
+use crate::lsm::cursor::RawCursor;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::Result;
 use crate::lsm::fresh::FreshRun;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Edit, Placed, Version};
+use crate::lsm::reader::Reader;
 use crate::lsm::scan::RunCursor;
 use crate::lsm::segment::Segment;
 

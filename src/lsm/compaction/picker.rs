@@ -113,7 +113,9 @@ fn work(
     };
     let (mut moved, rewritten): (Vec<_>, Vec<_>) = sources.iter().cloned().partition(is_movable);
     let mut span = Span::default();
-    rewritten.iter().for_each(|segment| span.extend(segment));
+    for segment in &rewritten {
+        span.extend(segment);
+    }
     // A small segment just before the inputs joins them: otherwise ascending keys leave a trail of crumbs.
     let before = below.partition_point(|segment| !span.is_empty() && span.is_behind(segment));
     let crumb = before.checked_sub(1).and_then(|index| below.get(index));

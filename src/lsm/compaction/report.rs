@@ -1,4 +1,7 @@
 //! What a compaction did, as accounts that must balance.
+//!
+//! `rewrite` counts, `job` adds up and proves the balance before anything is installed, and programs read the last
+//! report. An entry that is in no account was lost, so such a compaction is discarded.
 
 use std::fmt;
 

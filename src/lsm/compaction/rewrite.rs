@@ -1,4 +1,7 @@
 //! The heart of a compaction: walk the inputs key by key and write what is left of each.
+//!
+//! Called by `job` in bounded steps, for flushes too; asks the operator and the rewriter of the keyspace, writes through
+//! `output`. Invariant: what readers see below newer runs is the same before and after.
 
 use std::sync::Arc;
 
@@ -6,10 +9,11 @@ use bytes::Bytes;
 
 use super::output::SegmentOutput;
 use super::report::CompactionReport;
-use crate::lsm::cursor::{EntryKind, RawCursor, Reader};
+use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
 use crate::lsm::group_rewriter::{Rewrite as Decision, RewritePass};
-use crate::lsm::manifest::{Keyspace, Run, merge_operands};
+use crate::lsm::manifest::{Keyspace, Run};
+use crate::lsm::reader::Reader;
 use crate::lsm::scan::MergeCursor;
 
 /// Merges the runs of one keyspace into new segments.
@@ -97,7 +101,7 @@ impl Rewriting {
         let value = if values.len() == 1 {
             newest.clone()
         } else {
-            merge_operands(&self.keyspace, key, &values)?
+            self.keyspace.combiner.merge(key, &values)?
         };
         match pass.map(|pass| pass.entry(key, &value)).transpose()? {
             None | Some(Decision::Keep) => self.output.add(key, kind, &value)?,

@@ -1,12 +1,14 @@
+//! What the store consists of: the version in memory, its edits, and the manifest that a checkpoint writes of it.
+//!
+//! `recovery` restores a version from it, `store` applies edits and captures it. The layout:
+#![doc = ""]
 #![doc = include_str!("../../../docs/format/manifest.md")]
 
 mod edit;
 mod version;
 
 pub(crate) use edit::{Edit, Placed};
-pub(crate) use version::{
-    FRESH_RUNS_MAX, Keyspace, LEVELS_MAX, Operands, Registry, Run, Version, merge_operands,
-};
+pub(crate) use version::{FRESH_RUNS_MAX, Keyspace, LEVELS_MAX, Registry, Run, Version};
 
 use std::sync::Arc;
 

@@ -20,7 +20,9 @@ use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
 use crate::lsm::group_rewriter::GroupRewriter;
 use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::merge_operator::MergeOperator;
+use crate::lsm::operands::{Combiner, Operands};
 use crate::lsm::options::KeyspaceOptions;
+use crate::lsm::scan::RunCursor;
 use crate::lsm::segment::Segment;
 
 /// Levels that a keyspace may have: with a ratio of 8 and 64 MiB in level 1, enough for 16 PiB.
@@ -58,7 +60,7 @@ pub(crate) struct Keyspace {
     pub(crate) id: KeyspaceId,
     pub(crate) name: String,
     pub(crate) options: KeyspaceOptions,
-    pub(crate) operator: Option<Arc<dyn MergeOperator>>,
+    pub(crate) combiner: Arc<Combiner>,
     pub(crate) rewriter: Option<Arc<dyn GroupRewriter>>,
     /// Level 0 first.
     pub(crate) levels: Vec<Level>,
@@ -79,7 +81,10 @@ pub(crate) struct Run {
 
 impl fmt::Debug for Keyspace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyspace").field("name", &self.name).field("levels", &self.levels).finish()
+        f.debug_struct("Keyspace")
+            .field("name", &self.name)
+            .field("levels", &self.levels)
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +170,7 @@ impl Keyspace {
         });
         let segments = &mut runs[index].segments;
         let smallest = &segment.summary().smallest;
-        let at = segments.partition_point(|have| &have.summary().smallest < smallest);
+        let at = segments.partition_point(|have| have.summary().smallest < smallest);
         segments.insert(at, segment);
         Ok(())
     }
@@ -209,7 +214,8 @@ impl Version {
         };
         let operator = options.merge_operator.as_ref().map(find_operator).transpose()?;
         let rewriter = options.group_rewriter.as_ref().map(find_rewriter).transpose()?;
-        let keyspace = Keyspace { id, name, options, operator, rewriter, levels: Vec::new() };
+        let combiner = Arc::new(Combiner { keyspace: name.clone(), operator });
+        let keyspace = Keyspace { id, name, options, combiner, rewriter, levels: Vec::new() };
         self.keyspaces.insert(id, Arc::new(keyspace));
         Ok(())
     }
@@ -269,7 +275,8 @@ impl Version {
 
     /// Makes one run of fresh runs `index - 1` and `index`.
     fn fold(&mut self, index: usize) -> Result<()> {
-        let operators = |id: KeyspaceId| self.keyspaces.get(&id).and_then(|k| k.operator.clone());
+        let operators =
+            |id: KeyspaceId| self.keyspaces.get(&id).and_then(|k| k.combiner.operator.clone());
         let folded = FreshRun::fold(&self.fresh[index], &self.fresh[index - 1], &operators)?;
         self.fresh[index - 1] = Arc::new(folded);
         self.fresh.remove(index);
@@ -376,31 +383,30 @@ impl Version {
     pub(crate) fn find(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
         let mut operands = Operands::default();
         for run in &self.fresh {
-            if let Some((kind, value)) = run.find(keyspace.id, key) {
-                if operands.push(kind, value) {
-                    return operands.resolve(keyspace, key);
-                }
+            if let Some((kind, value)) = run.find(keyspace.id, key)
+                && operands.push(kind, value)
+            {
+                return operands.resolve(&keyspace.combiner, key);
             }
         }
-        self.find_on_disk(keyspace, key, operands)
+        Self::find_on_disk(keyspace, key, operands)
     }
 
     /// Like [`find`](Self::find) below `operands`, which newer runs gave.
     fn find_on_disk(
-        &self,
         keyspace: &Keyspace,
         key: &[u8],
         mut operands: Operands,
     ) -> Result<Option<Bytes>> {
         for run in keyspace.runs() {
             let Some(segment) = run.segment_for(key) else { continue };
-            if let Some((kind, value)) = segment.get(key)? {
-                if operands.push(kind, value) {
-                    break;
-                }
+            if let Some((kind, value)) = segment.get(key)?
+                && operands.push(kind, value)
+            {
+                break;
             }
         }
-        operands.resolve(keyspace, key)
+        operands.resolve(&keyspace.combiner, key)
     }
 
     /// Like [`find`](Self::find) below one newer entry.
@@ -412,12 +418,12 @@ impl Version {
     ) -> Result<Option<Bytes>> {
         let mut operands = Operands::default();
         if operands.push(newest.0, newest.1) {
-            return operands.resolve(keyspace, key);
+            return operands.resolve(&keyspace.combiner, key);
         }
         if let Some(base) = self.find(keyspace, key)? {
             operands.push(EntryKind::Put, base);
         }
-        operands.resolve(keyspace, key)
+        operands.resolve(&keyspace.combiner, key)
     }
 
     /// Cursors over the entries of a keyspace, one a run, newest first.
@@ -426,54 +432,8 @@ impl Version {
         let mut cursors: Vec<Box<dyn RawCursor>> =
             fresh.map(|cursor| Box::new(cursor) as Box<dyn RawCursor>).collect();
         for run in keyspace.runs() {
-            cursors.push(Box::new(crate::lsm::scan::RunCursor::new(run.segments.clone())));
+            cursors.push(Box::new(RunCursor::new(run.segments.clone())));
         }
         cursors
     }
-}
-
-/// What the runs say about one key, collected newest first.
-#[derive(Debug, Default)]
-pub(crate) struct Operands {
-    /// Newest first; the last one may be a base.
-    values: Vec<Bytes>,
-    deleted: bool,
-}
-
-impl Operands {
-    /// Takes the next older entry; true when nothing older matters.
-    pub(crate) fn push(&mut self, kind: EntryKind, value: Bytes) -> bool {
-        match kind {
-            EntryKind::Put => self.values.push(value),
-            EntryKind::Delete => self.deleted = true,
-            EntryKind::Merge => {
-                self.values.push(value);
-                return false;
-            }
-        }
-        true
-    }
-
-    /// The key's value.
-    pub(crate) fn resolve(mut self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
-        if self.values.len() <= 1 {
-            return Ok(self.values.pop());
-        }
-        merge_operands(keyspace, key, &self.values).map(Some)
-    }
-}
-
-/// Combines at least two operands, given newest first.
-pub(crate) fn merge_operands(
-    keyspace: &Keyspace,
-    key: &[u8],
-    newest_first: &[Bytes],
-) -> Result<Bytes> {
-    let operator = keyspace.operator.as_ref().ok_or_else(|| {
-        Error::corruption(format!("an operand in {}, which has no operator", keyspace.name), 0)
-    })?;
-    let oldest_first: Vec<&[u8]> = newest_first.iter().rev().map(|value| &value[..]).collect();
-    let mut out = Vec::new();
-    operator.merge(key, &oldest_first, &mut out)?;
-    Ok(Bytes::from(out))
 }

@@ -1,4 +1,6 @@
 //! Pending writes of a transaction, as the newest run of its view.
+//!
+//! `txn` fills the table and stacks the cursor in front of those of the version; `merge` walks them together.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::merge::MergeCursor;
 use crate::lsm::cursor::{EntryKind, RawCursor, Seek};
 use crate::lsm::error::Result;
-use crate::lsm::manifest::{Keyspace, Operands};
+use crate::lsm::operands::{Combiner, Operands};
 
 /// A position among the living entries of a keyspace.
 ///
@@ -36,7 +36,7 @@ use crate::lsm::manifest::{Keyspace, Operands};
 /// ```
 pub struct Cursor<'a> {
     sources: MergeCursor<'a>,
-    keyspace: Arc<Keyspace>,
+    combiner: Arc<Combiner>,
     lower: Bound<Vec<u8>>,
     upper: Bound<Vec<u8>>,
 }
@@ -44,7 +44,7 @@ pub struct Cursor<'a> {
 impl fmt::Debug for Cursor<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cursor")
-            .field("keyspace", &self.keyspace.name)
+            .field("keyspace", &self.combiner.keyspace)
             .field("key", &self.key())
             .finish_non_exhaustive()
     }
@@ -52,10 +52,10 @@ impl fmt::Debug for Cursor<'_> {
 
 impl<'a> Cursor<'a> {
     /// A cursor over `sources`, the runs of a keyspace, newest first.
-    pub(crate) fn new(keyspace: Arc<Keyspace>, sources: Vec<Box<dyn RawCursor + 'a>>) -> Self {
+    pub(crate) fn new(combiner: Arc<Combiner>, sources: Vec<Box<dyn RawCursor + 'a>>) -> Self {
         Cursor {
             sources: MergeCursor::new(sources),
-            keyspace,
+            combiner,
             lower: Bound::Unbounded,
             upper: Bound::Unbounded,
         }
@@ -169,7 +169,7 @@ impl<'a> Cursor<'a> {
                 break;
             }
         }
-        Ok(operands.resolve(&self.keyspace, self.sources.key())?.unwrap_or_default())
+        Ok(operands.resolve(&self.combiner, self.sources.key())?.unwrap_or_default())
     }
 
     /// Whether the current key has a value.

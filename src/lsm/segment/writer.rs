@@ -109,7 +109,6 @@ impl SegmentWriter {
         self.offset() + open_bytes as u64
     }
 
-
     /// Bytes that [`take_output`](Self::take_output) would give.
     pub(crate) fn pending_output(&self) -> usize {
         self.output.len()

@@ -38,10 +38,11 @@ use super::options::{Durability, Options};
 use super::recovery::{Recovered, recover, write_manifest};
 use super::root::{NEW_FILE_PAGES, RESERVED, Root};
 use super::scheduler::{Outcome, Running};
+use super::segment::Segment;
 use super::space::ExtentLease;
 use super::stats::{KeyspaceStats, LevelStats, Stats};
 use super::storage::{FileStorage, Storage};
-use super::txn::{Snapshot, Transaction};
+use super::txn::{Snapshot, Transaction, WriteRight};
 use super::wal::{LogPosition, LogWriter, RecordKind};
 
 /// Pages that may wait for a checkpoint before one is due for their sake.
@@ -68,7 +69,7 @@ pub struct Store {
 }
 
 /// What the handles of a store share.
-pub(crate) struct Core {
+struct Core {
     disk: Arc<Disk>,
     registry: Registry,
     version: ArcSwap<Version>,
@@ -131,7 +132,7 @@ struct Gate {
 
 /// The right to write; dropped, it lets the next transaction in.
 #[derive(Debug)]
-pub(crate) struct WriteToken {
+struct WriteToken {
     core: Arc<Core>,
 }
 
@@ -139,6 +140,29 @@ impl Drop for WriteToken {
     fn drop(&mut self) {
         *lock(&self.core.gate.taken) = false;
         self.core.gate.freed.notify_one();
+    }
+}
+
+impl WriteRight for WriteToken {
+    fn registry(&self) -> &Registry {
+        &self.core.registry
+    }
+
+    fn options(&self) -> &Options {
+        self.core.options()
+    }
+
+    fn commit(
+        &self,
+        created: Vec<KeyspaceDescriptor>,
+        tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
+        durability: Durability,
+    ) -> Result<CommitNo> {
+        self.core.commit(created, tables, durability)
+    }
+
+    fn harden(&self, durability: Durability) -> Result<()> {
+        self.core.harden(durability)
     }
 }
 
@@ -227,7 +251,7 @@ impl Store {
         let token = WriteToken { core: Arc::clone(&self.core) };
         drop(self.core.writer()?);
         let base = self.core.version.load_full();
-        Ok(Transaction::new(Arc::clone(&self.core), &base, token))
+        Ok(Transaction::new(&base, Box::new(token)))
     }
 
     /// Makes every commit so far durable.
@@ -323,18 +347,13 @@ fn background_step(core: &Weak<Core>) -> Outcome {
     let Some(core) = core.upgrade() else { return Outcome::Finished };
     match core.step() {
         Ok(true) => Outcome::More,
-        Ok(false) => Outcome::Idle(core.time_to_sync()),
-        // Kept in `health`; the next wake-up, or the next sync that is due, tries again.
-        Err(_) => Outcome::Idle(core.time_to_sync()),
+        // An error is kept in `health`; the next wake-up, or the next sync that is due, tries again.
+        Ok(false) | Err(_) => Outcome::Idle(core.time_to_sync()),
     }
 }
 
 impl Core {
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    pub(crate) fn options(&self) -> &Options {
+    fn options(&self) -> &Options {
         &self.disk.options
     }
 
@@ -354,7 +373,7 @@ impl Core {
     }
 
     /// Appends a commit to the log and publishes it.
-    pub(crate) fn commit(
+    fn commit(
         &self,
         created: Vec<KeyspaceDescriptor>,
         tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
@@ -383,7 +402,7 @@ impl Core {
     }
 
     /// Makes what is committed as durable as asked.
-    pub(crate) fn harden(&self, durability: Durability) -> Result<()> {
+    fn harden(&self, durability: Durability) -> Result<()> {
         self.await_past()?;
         let mut writer = self.writer()?;
         if durability == Durability::Sync && !writer.log.is_durable() {
@@ -438,7 +457,7 @@ impl Core {
             let Finished { edit, segments, .. } = flush.finish();
             let mut next = Version::clone(&version);
             next.apply_own(&edit, &self.registry, &segments)?;
-            segments.iter().for_each(|segment| segment.publish());
+            publish(&segments);
             self.writer()?.groups.clear();
             self.version.store(Arc::new(next));
         }
@@ -606,7 +625,7 @@ impl Core {
         let mut next = Version::clone(&self.version.load());
         next.apply_own(&edit, &self.registry, &segments)?;
         // From here on the log may name the extents.
-        segments.iter().for_each(|segment| segment.publish());
+        publish(&segments);
         let appended = writer.log.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false);
         writer.poison_on_error(appended)?;
         while writer.groups.front().is_some_and(|&(commit, _)| commit <= next.flushed) {
@@ -805,5 +824,12 @@ impl Writer {
             self.poison.get_or_insert_with(|| error.to_string());
         }
         result
+    }
+}
+
+/// Notes that roots or the log may name the segments from now on.
+fn publish(segments: &[Arc<Segment>]) {
+    for segment in segments {
+        segment.publish();
     }
 }

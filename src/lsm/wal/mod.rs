@@ -1,3 +1,7 @@
+//! The write-ahead log, as the store and recovery see it: a writer, a reader, and positions in between.
+//!
+//! [`LogWriter`] appends while the store holds its lock; [`Log`] replays once, when the file is opened. The layout:
+#![doc = ""]
 #![doc = include_str!("../../../docs/format/wal.md")]
 
 mod reader;

@@ -1,4 +1,6 @@
 //! The log by itself: what a torn end costs the reader, whatever the user's bytes look like.
+//!
+//! Bytes read are counted, because time is not.
 
 use std::io;
 use std::sync::Arc;

@@ -199,7 +199,9 @@ impl LogWriter {
         record.extend_from_slice(&[0; 8]);
         record.extend_from_slice(&len);
         record.extend_from_slice(&body);
-        payload.iter().for_each(|piece| record.extend_from_slice(piece));
+        for piece in payload {
+            record.extend_from_slice(piece);
+        }
         let sum = record_checksum(&self.at, &record[8..]);
         record[..8].copy_from_slice(&sum.to_le_bytes());
         let offset = self.at.extent.offset() + self.at.offset;

@@ -182,10 +182,10 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
         loop {
             let again = device.after_power_cut(cut);
             again.power_cut_at(second);
-            if let Ok(store) = Store::open(again.clone(), options()) {
-                if store.close().is_ok() {
-                    break;
-                }
+            if let Ok(store) = Store::open(again.clone(), options())
+                && store.close().is_ok()
+            {
+                break;
             }
             let context = format!("cut {cut}, then {second}");
             script.verify(again.after_power_cut(second), script.durable, &context);

@@ -1,4 +1,6 @@
 //! Damage tests: any bit of a small file flips; the store answers with an error or with the right data.
+//!
+//! Files that were closed and files as a dying process leaves them; whole pages that are overwritten or swapped, too.
 
 use super::{State, Write, open, read_all, tiny_options};
 use crate::lsm::{Durability, Result, SimulatedStorage, Store};

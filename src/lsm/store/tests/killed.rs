@@ -1,5 +1,7 @@
 //! What stands in the log of a file that was not closed, when it is opened: many commits, commits of a past that was
 //! lost, and bytes that the system shows although the device refused them.
+//!
+//! Each test leaves a file behind as a death would, opens it, and compares what it shows.
 
 use super::{Write, open, read_all, tiny_options};
 use crate::lsm::{Durability, Options, Reader, Result, SimulatedStorage, Store};

@@ -34,7 +34,7 @@ fn the_store_equals_its_model_under_random_operations() {
 
 /// Options of any kind that make sense together; every third case has the tiny ones.
 fn random_options(seed: u64, rng: &mut fastrand::Rng) -> Options {
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         return tiny_options();
     }
     Options {

@@ -1,0 +1,63 @@
+//! What several runs say about one key, and how that becomes one value.
+//!
+//! Point reads and cursors collect the entries of a key in [`Operands`], newest first, and stop where nothing older
+//! matters; compactions and they combine them with the keyspace's [`Combiner`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::cursor::EntryKind;
+use super::error::{Error, Result};
+use super::merge_operator::MergeOperator;
+
+/// A keyspace's operator, if it has one, and the name that errors give.
+#[derive(Debug)]
+pub(crate) struct Combiner {
+    pub(crate) keyspace: String,
+    pub(crate) operator: Option<Arc<dyn MergeOperator>>,
+}
+
+impl Combiner {
+    /// Combines at least two operands, given newest first.
+    pub(crate) fn merge(&self, key: &[u8], newest_first: &[Bytes]) -> Result<Bytes> {
+        let operator = self.operator.as_ref().ok_or_else(|| {
+            Error::corruption(format!("an operand in {}, which has no operator", self.keyspace), 0)
+        })?;
+        let oldest_first: Vec<&[u8]> = newest_first.iter().rev().map(|value| &value[..]).collect();
+        let mut out = Vec::new();
+        operator.merge(key, &oldest_first, &mut out)?;
+        Ok(Bytes::from(out))
+    }
+}
+
+/// What the runs say about one key, collected newest first.
+#[derive(Debug, Default)]
+pub(crate) struct Operands {
+    /// Newest first; the last one may be a base.
+    values: Vec<Bytes>,
+    deleted: bool,
+}
+
+impl Operands {
+    /// Takes the next older entry; true when nothing older matters.
+    pub(crate) fn push(&mut self, kind: EntryKind, value: Bytes) -> bool {
+        match kind {
+            EntryKind::Put => self.values.push(value),
+            EntryKind::Delete => self.deleted = true,
+            EntryKind::Merge => {
+                self.values.push(value);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The key's value.
+    pub(crate) fn resolve(mut self, combiner: &Combiner, key: &[u8]) -> Result<Option<Bytes>> {
+        if self.values.len() <= 1 {
+            return Ok(self.values.pop());
+        }
+        combiner.merge(key, &self.values).map(Some)
+    }
+}
