@@ -60,7 +60,9 @@ pub(crate) fn names_of(sources: &[Source]) -> BTreeSet<String> {
 pub(crate) fn check_shown_once(page: &Source, sources: &[Source]) -> Vec<String> {
     let needle = format!("{}\")", page.path);
     let shows = |s: &&Source| {
-        s.text.lines().any(|line| line.contains("include_str!(\"") && line.contains(&needle))
+        s.text
+            .lines()
+            .any(|line| line.contains("#![doc = include_str!(\"") && line.contains(&needle))
     };
     let homes: Vec<&str> = sources.iter().filter(shows).map(|s| s.path.as_str()).collect();
     if homes.len() == 1 {
