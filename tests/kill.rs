@@ -51,7 +51,11 @@ fn options() -> Options {
 fn write_of(commit: u64) -> (Vec<u8>, Option<Vec<u8>>) {
     let key = format!("key {:03}", commit * 7919 % KEYS).into_bytes();
     let len = if commit.is_multiple_of(97) { 100_000 } else { commit * 31 % 2000 };
-    let value = commit.to_be_bytes().into_iter().cycle().take(usize::try_from(len).unwrap());
+    let value = commit
+        .to_be_bytes()
+        .into_iter()
+        .cycle()
+        .take(usize::try_from(len).expect("a short length"));
     (key, (!commit.is_multiple_of(11)).then(|| value.collect()))
 }
 
