@@ -249,6 +249,40 @@ fn a_flipped_bit_is_an_error_or_harmless() {
 }
 
 #[test]
+fn a_document_of_16_mib_comes_back_byte_for_byte_and_a_larger_one_is_refused() -> Result<(), Error>
+{
+    use alluvium::bson::{DOCUMENT_BYTES_MAX, RawDocumentBuf, rawdoc};
+
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let db = Database::open(folder.path().join("large.alv"))?;
+    let files = db.collection("files")?;
+    let of = |id: i32, bytes: usize| -> RawDocumentBuf {
+        let empty = rawdoc! { "_id": id, "text": "", "nested": { "list": [1, 2.5, null, "gold"] } };
+        let text: String = "silver and nothing else, "
+            .chars()
+            .cycle()
+            .take(bytes - empty.as_bytes().len())
+            .collect();
+        rawdoc! { "_id": id, "text": text, "nested": { "list": [1, 2.5, null, "gold"] } }
+    };
+    let largest = of(1, DOCUMENT_BYTES_MAX);
+    assert_eq!(largest.as_bytes().len(), DOCUMENT_BYTES_MAX);
+    files.insert(&largest)?;
+    let error = files.insert(of(2, DOCUMENT_BYTES_MAX + 1)).expect_err("one byte too many");
+    assert!(error.is_document_refused() && error.to_string().contains("16777216"), "{error}");
+    assert_eq!(files.get(1)?.expect("it is there").as_bytes(), largest.as_bytes());
+    assert_eq!(files.search("nested.list:gold")?.count()?, 1);
+    drop(files);
+    db.close()?;
+
+    let db = Database::open(folder.path().join("large.alv"))?;
+    let stored = db.collection("files")?.get(1)?.expect("it is there");
+    assert_eq!(stored.as_bytes(), largest.as_bytes());
+    check(&db, "one large document");
+    Ok(())
+}
+
+#[test]
 fn a_transaction_finds_its_own_writes_and_a_rollback_leaves_nothing() -> Result<(), Error> {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let db = Database::open(folder.path().join("notes.alv"))?;

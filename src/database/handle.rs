@@ -62,7 +62,7 @@ pub struct CheckReport {
 impl CheckReport {
     /// Whether everything is as it should be.
     pub fn is_ok(&self) -> bool {
-        self.deep.as_ref().is_none_or(|deep| deep.findings_count == 0)
+        self.deep.as_ref().is_none_or(DeepReport::is_ok)
     }
 }
 

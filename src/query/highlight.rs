@@ -183,13 +183,16 @@ impl<'h> Highlighter<'h> {
         document: &RawDocument,
         takes: &dyn Fn(&str) -> bool,
     ) -> Result<Option<(String, Snippet)>> {
-        let mut best: Option<(Stretch, String, Snippet)> = None;
+        // Between equals the longer string says more: a title alone repeats what a reader sees anyway.
+        let room = |text: &str| text.len().min(SNIPPET_CHARS);
+        let mut best: Option<((Stretch, usize), String, Snippet)> = None;
         let walked = each_string(document, &mut |path, text| {
             if !takes(path) {
                 return Ok::<(), bson::Error>(());
             }
             let matches = self.matches(path, text);
             let (stretch, value) = best_stretch(text, &matches);
+            let value = (value, room(text));
             if best.as_ref().is_none_or(|(known, ..)| value > *known) {
                 best = Some((value, path.to_owned(), cut(text, &matches, stretch)));
             }

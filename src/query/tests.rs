@@ -14,7 +14,9 @@ use super::{
 use crate::bson::{
     Error as BsonError, RawBsonRef, RawDocument, RawDocumentBuf, doc, each_string, rawdoc,
 };
-use crate::collection::{CollectionReader, CollectionWriter, WriterOptions, operators, rewriters};
+use crate::collection::{
+    CollectionReader, CollectionWriter, WriterOptions, check, operators, rewriters,
+};
 use crate::fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions};
 use crate::lsm::{
     Durability, ManualScheduler, Options, Reader, SimulatedStorage, Store, Transaction,
@@ -284,6 +286,8 @@ fn every_search_equals_the_naive_one() {
             world.compare(&world.store.snapshot(), &queries, &mut rng);
         }
         assert!(results > 1000, "the queries of seed {seed} find something: {results}");
+        let report = check(&world.store.snapshot()).unwrap();
+        assert!(report.is_ok(), "seed {seed}: {report}");
     }
 }
 
