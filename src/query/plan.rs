@@ -123,6 +123,8 @@ struct Planner<'p, 'r> {
     paths: BTreeMap<String, Vec<String>>,
     terms_left: usize,
     warnings: Vec<Warning>,
+    /// Warnings that only matter when nothing else is left of the query.
+    stop_words: Vec<Warning>,
 }
 
 impl<'p, 'r> Planner<'p, 'r> {
@@ -135,6 +137,7 @@ impl<'p, 'r> Planner<'p, 'r> {
             paths: BTreeMap::new(),
             terms_left: TERMS_LEN_MAX,
             warnings: Vec::new(),
+            stop_words: Vec::new(),
         }
     }
 
@@ -199,7 +202,13 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
         });
         if found == 0 {
-            self.warn(WarningKind::NoTerms, clause);
+            let is_word = clause.pattern.text().chars().any(char::is_alphanumeric);
+            if clause.occur == Occur::Should && is_word {
+                // A stop word of a question: nobody misses it while other words are left.
+                self.stop_words.push(Warning::new(WarningKind::NoTerms, clause.span.clone()));
+            } else {
+                self.warn(WarningKind::NoTerms, clause);
+            }
         }
         let too_many =
             |warning: &Warning| matches!(warning.kind, WarningKind::TooManyClauses { .. });
@@ -240,7 +249,11 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     fn finish(self) -> Result<(Plan, Vec<Warning>)> {
-        let Planner { reader, leaves, required, excluded, paths, warnings, .. } = self;
+        let Planner { reader, leaves, required, excluded, paths, mut warnings, stop_words, .. } =
+            self;
+        if leaves.is_empty() {
+            warnings.extend(stop_words);
+        }
         let mut fields = BTreeMap::new();
         for Field { id, path, weight } in reader.fields() {
             let statistics = reader.statistics(*id)?;

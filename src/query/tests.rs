@@ -322,7 +322,11 @@ fn documents_of_several_chunks_are_ranked_together() {
 
 /// A collection with one document per text, under `body`.
 fn world_of(texts: &[&str]) -> World {
-    let mut world = World::new(TextIndexOptions::default());
+    world_with(TextIndexOptions::default(), texts)
+}
+
+fn world_with(options: TextIndexOptions, texts: &[&str]) -> World {
+    let mut world = World::new(options);
     let mut transaction = world.store.begin().unwrap();
     let mut writer = world.writer(&mut transaction);
     for (id, text) in (0..).zip(texts) {
@@ -365,6 +369,15 @@ fn clauses_mean_what_the_query_tree_says() {
     assert_eq!((numbers.len(), warnings), (3, vec![unknown]));
     let dots = Query::word("gold").with(Query::word("..."));
     assert_eq!(ask(&world, dots).1, [WarningKind::NoTerms]);
+}
+
+#[test]
+fn stop_words_are_only_missed_when_nothing_else_is_left() {
+    let english = TextIndexOptions::all(AnalyzerOptions::for_language(Language::English));
+    let world = world_with(english, &["the night watch", "who"]);
+    assert_eq!(ask(&world, "the night"), (vec![0], vec![]));
+    assert_eq!(ask(&world, "+the night"), (vec![0], vec![WarningKind::NoTerms]));
+    assert_eq!(ask(&world, "the of"), (vec![], vec![WarningKind::NoTerms; 2]));
 }
 
 #[test]
