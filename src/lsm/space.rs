@@ -105,9 +105,25 @@ impl Space {
 
     /// Takes the lowest free pages, growing the file if none suffice.
     pub(crate) fn allocate(self: &Arc<Self>, pages: u64) -> ExtentLease {
+        self.allocate_between(pages, pages)
+    }
+
+    /// Takes the lowest free extent of at least `pages_min` pages, and of that at most `pages` pages.
+    ///
+    /// For what can adapt to the gaps that others left.
+    pub(crate) fn allocate_between(self: &Arc<Self>, pages_min: u64, pages: u64) -> ExtentLease {
         let mut state = self.lock();
-        let found = state.free.iter().find(|&(_, &len)| len >= pages).map(|(&start, _)| start);
-        let start = found.unwrap_or_else(|| {
+        let mut pages = pages;
+        let found = state.free.iter().find(|&(_, &len)| len >= pages_min);
+        let inside = found.map(|(&start, &len)| (start, len)).filter(|&(start, len)| {
+            // The free tail of the file can grow to what is wanted.
+            len >= pages || start + len < state.end
+        });
+        let start = inside.map(|(start, len)| {
+            pages = pages.min(len);
+            start
+        });
+        let start = start.unwrap_or_else(|| {
             let last = state.free.last_key_value().map(|(&start, &len)| (start, len));
             match last {
                 // A free tail is used and grown rather than left behind.
@@ -339,6 +355,20 @@ mod tests {
         assert_eq!(space.allocate(1).extent().start, 2);
         space.checkpoint_durable(9);
         assert_eq!(space.allocate(1).extent().start, 1);
+    }
+
+    #[test]
+    fn who_can_adapt_takes_a_smaller_gap_but_lets_the_tail_grow() {
+        let space = Space::new(&[Extent { start: 0, pages: 1 }], 1, 1);
+        let gap = space.allocate(8);
+        let _behind = space.allocate(1);
+        drop(gap);
+        let small = space.allocate_between(5, 10);
+        assert_eq!(small.extent(), Extent { start: 1, pages: 8 });
+        drop(space.allocate(6));
+        let tail = space.allocate_between(5, 10);
+        assert_eq!(tail.extent(), Extent { start: 10, pages: 10 });
+        space.check().unwrap();
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl CompactionJob {
             let cursors = work
                 .inputs
                 .into_iter()
-                .map(|segments| Box::new(RunCursor::new(segments)) as Box<dyn RawCursor>)
+                .map(|segments| Box::new(RunCursor::new(Arc::new(segments))) as Box<dyn RawCursor>)
                 .collect();
             let output =
                 SegmentOutput::new(Arc::clone(&job.disk), Arc::clone(&keyspace), (first, last));

@@ -1,7 +1,7 @@
 //! Writes sorted entries into segments, each in one extent, a bounded piece at a time.
 //!
-//! The size of a segment is not known when its first byte is written: an extent for the usual size is taken,
-//! the rest given back at the end, and when a large group does not fit, what is written is copied verbatim
+//! The size of a segment is not known when its first byte is written: an extent for the usual size is taken, or a gap
+//! of at least half of it, in which a smaller segment is written; the rest is given back at the end, and when a large group does not fit, what is written is copied verbatim
 //! into a larger one (segments do not depend on their place).
 
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(crate) struct SegmentOutput {
 struct OpenSegment {
     writer: SegmentWriter,
     lease: ExtentLease,
+    /// Where to close it: smaller than the usual in an extent that is.
+    bytes_target: u64,
     written: u64,
 }
 
@@ -59,10 +61,7 @@ impl SegmentOutput {
             Some(rewriter) => key.get(..rewriter.group_len(key)).unwrap_or(key),
             None => key,
         };
-        let full = self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.writer.bytes() >= self.disk.options.segment_bytes_target);
+        let full = self.open.as_ref().is_some_and(|open| open.writer.bytes() >= open.bytes_target);
         if full && group != self.group {
             self.finish_segment()?;
         }
@@ -73,8 +72,11 @@ impl SegmentOutput {
             let id = self.disk.new_segment_id();
             let writer = SegmentWriter::new(id, self.keyspace.id, &layout);
             let target = self.disk.options.segment_bytes_target;
-            let lease = self.disk.space.allocate(pages_for(target + target / 4).max(1));
-            self.open = Some(OpenSegment { writer, lease, written: 0 });
+            let pages = pages_for(target.saturating_add(target / 4)).max(1);
+            let lease = self.disk.space.allocate_between(pages.div_ceil(2), pages);
+            // An eighth for the index and for the entry that exceeds the target.
+            let bytes_target = target.min(lease.extent().bytes() / 8 * 7);
+            self.open = Some(OpenSegment { writer, lease, bytes_target, written: 0 });
         }
         let open = self.open.as_mut().expect("invariant: a segment was opened above");
         open.writer.add(key, kind, value)?;
@@ -95,7 +97,7 @@ impl SegmentOutput {
         if let Some(mut open) = self.open.take() {
             let piece = open.writer.take_output();
             open.write(&self.disk, &piece)?;
-            let OpenSegment { writer, mut lease, mut written } = open;
+            let OpenSegment { writer, mut lease, mut written, .. } = open;
             let (mut rest, summary) = writer.finish(self.commits);
             let end = written + rest.len() as u64;
             // Whole pages, so that the file never ends inside one.

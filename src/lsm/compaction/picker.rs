@@ -81,13 +81,13 @@ fn dead_share(segment: &Segment) -> u64 {
 /// All runs of level 0 into level 1.
 fn level0(keyspace: &Keyspace, options: &Options) -> Work {
     let runs = keyspace.levels.first().map(|level| &level.runs[..]).unwrap_or_default();
-    let inputs = runs.iter().map(|run| run.segments.clone()).collect();
+    let inputs = runs.iter().map(|run| run.segments.to_vec()).collect();
     work(keyspace, 1, inputs, options)
 }
 
 /// Everything into one run.
 pub(crate) fn everything(keyspace: &Keyspace) -> Option<Work> {
-    let inputs: Vec<Vec<Arc<Segment>>> = keyspace.runs().map(|run| run.segments.clone()).collect();
+    let inputs: Vec<Vec<Arc<Segment>>> = keyspace.runs().map(|run| run.segments.to_vec()).collect();
     let last = keyspace.levels.iter().rposition(|level| !level.runs.is_empty())?;
     let level = u8::try_from(last.max(1)).ok()?;
     Some(Work { keyspace: keyspace.id, level, inputs, moved: Vec::new(), older: Vec::new() })

@@ -76,7 +76,8 @@ pub(crate) struct Level {
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) id: u64,
-    pub(crate) segments: Vec<Arc<Segment>>,
+    /// Shared with cursors, so that opening one does not copy the list.
+    pub(crate) segments: Arc<Vec<Arc<Segment>>>,
 }
 
 impl fmt::Debug for Keyspace {
@@ -135,7 +136,7 @@ impl Keyspace {
     }
 
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> + '_ {
-        self.runs().flat_map(|run| &run.segments)
+        self.runs().flat_map(|run| run.segments.iter())
     }
 
     /// Proves that each run of level 0 holds older commits than the one before it, and younger ones than level 1.
@@ -165,10 +166,10 @@ impl Keyspace {
         }
         let runs = &mut self.levels[level].runs;
         let index = runs.iter().position(|have| have.id == run).unwrap_or_else(|| {
-            runs.insert(0, Run { id: run, segments: Vec::new() });
+            runs.insert(0, Run { id: run, segments: Arc::default() });
             0
         });
-        let segments = &mut runs[index].segments;
+        let segments = Arc::make_mut(&mut runs[index].segments);
         let smallest = &segment.summary().smallest;
         let at = segments.partition_point(|have| have.summary().smallest < smallest);
         segments.insert(at, segment);
@@ -341,7 +342,7 @@ impl Version {
                 for run in &mut level.runs {
                     let gone = run.segments.iter().filter(|segment| wanted(segment));
                     taken.extend(gone.map(|gone| (gone.summary().id, Arc::clone(gone))));
-                    run.segments.retain(|segment| !wanted(segment));
+                    Arc::make_mut(&mut run.segments).retain(|segment| !wanted(segment));
                 }
                 level.runs.retain(|run| !run.segments.is_empty());
             }
@@ -432,7 +433,7 @@ impl Version {
         let mut cursors: Vec<Box<dyn RawCursor>> =
             fresh.map(|cursor| Box::new(cursor) as Box<dyn RawCursor>).collect();
         for run in keyspace.runs() {
-            cursors.push(Box::new(RunCursor::new(run.segments.clone())));
+            cursors.push(Box::new(RunCursor::new(Arc::clone(&run.segments))));
         }
         cursors
     }

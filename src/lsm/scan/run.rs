@@ -13,13 +13,13 @@ use crate::lsm::segment::{Segment, SegmentCursor};
 
 /// Moves over the entries of a run.
 pub(crate) struct RunCursor {
-    segments: Vec<Arc<Segment>>,
+    segments: Arc<Vec<Arc<Segment>>>,
     /// The segment that is open, and its cursor; none when the cursor stands nowhere.
     open: Option<(usize, SegmentCursor)>,
 }
 
 impl RunCursor {
-    pub(crate) fn new(segments: Vec<Arc<Segment>>) -> Self {
+    pub(crate) fn new(segments: Arc<Vec<Arc<Segment>>>) -> Self {
         RunCursor { segments, open: None }
     }
 

@@ -800,7 +800,7 @@ impl Core {
         for keyspace in version.keyspaces.values() {
             let levels = keyspace.levels.iter().map(|level| {
                 let mut stats = LevelStats { runs: level.runs.len(), ..LevelStats::default() };
-                for segment in level.runs.iter().flat_map(|run| &run.segments) {
+                for segment in level.runs.iter().flat_map(|run| run.segments.iter()) {
                     let summary = segment.summary();
                     stats.segments += 1;
                     stats.bytes += summary.bytes;
