@@ -17,7 +17,7 @@ use crate::lsm::ids::SegmentId;
 type Value = (EntryKind, Vec<u8>);
 type Model = BTreeMap<Vec<u8>, Value>;
 
-const PAGE: &str = include_str!("../../../docs/format/block.md");
+const PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/format/block.md"));
 
 fn random_model(rng: &mut fastrand::Rng) -> Model {
     let prefix = vec![b'p'; rng.usize(0..12)];
