@@ -55,7 +55,7 @@ impl Disk {
     pub(crate) fn layout(&self, options: &KeyspaceOptions) -> SegmentLayout {
         SegmentLayout {
             block_bytes: self.options.block_bytes,
-            restart_interval: self.options.restart_interval,
+            restart_interval: self.options.restart_interval.clamp(1, 256),
             compression: options.compression,
             value_bytes_inline_max: options.value_bytes_inline_max,
         }

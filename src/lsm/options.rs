@@ -103,7 +103,7 @@ pub struct Options {
     /// Bytes of a block before compression. Larger blocks compress better and cost more per point read.
     /// Default: 16 KiB.
     pub block_bytes: u32,
-    /// Entries between two full keys of a block. Default: 16.
+    /// Entries between two full keys of a block, 1 to 256. Default: 16.
     pub restart_interval: u32,
     /// Bytes at which a segment is closed and the next one begun. Default: 8 MiB.
     pub segment_bytes_target: u64,
