@@ -199,6 +199,11 @@ impl Space {
         state.end
     }
 
+    /// Whether `pages` free ones stand together before `page`.
+    pub(crate) fn fits_before(&self, pages: u64, page: u64) -> bool {
+        self.lock().free.range(..page).any(|(_, &len)| len >= pages)
+    }
+
     /// Pages that wait for a checkpoint before they are free.
     pub(crate) fn deferred_pages(&self) -> u64 {
         self.lock().deferred.iter().map(|(_, extent)| extent.pages).sum()

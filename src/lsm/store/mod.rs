@@ -712,6 +712,8 @@ impl Core {
 
     fn compact(&self) -> Result<()> {
         self.flush()?;
+        // What the log and earlier segments leave becomes free first, so that the output lands low in the file.
+        self.settle(false)?;
         let version = self.version.load();
         let filled =
             version.keyspaces.values().filter(|keyspace| keyspace.segments().next().is_some());
@@ -730,12 +732,25 @@ impl Core {
     fn settle(&self, clean: bool) -> Result<()> {
         let _jobs = lock(&self.jobs);
         self.settle_past()?;
-        let small = self.writer()?.log.is_small();
-        if !small {
+        let moves = |log: &LogWriter| !log.is_small() || log.fits_lower();
+        if !moves(&self.writer()?.log) {
+            return self.settle_here(clean);
+        }
+        self.settle_in_small_log(clean)?;
+        // What has become free may let the log go further down, and the file be cut behind it.
+        if moves(&self.writer()?.log) { self.settle_in_small_log(clean) } else { Ok(()) }
+    }
+
+    fn settle_in_small_log(&self, clean: bool) -> Result<()> {
+        {
             let mut writer = self.writer()?;
             let begun = writer.log.begin_small_extent();
             writer.poison_on_error(begun)?;
         }
+        self.settle_here(clean)
+    }
+
+    fn settle_here(&self, clean: bool) -> Result<()> {
         self.checkpoint(Checkpoint::Plain)?;
         for _ in 0..3 {
             self.checkpoint(if clean { Checkpoint::Clean } else { Checkpoint::Plain })?;

@@ -75,6 +75,11 @@ impl LogWriter {
         self.durable == self.at.record
     }
 
+    /// Whether a smallest extent would find a place before the one that is being written.
+    pub(crate) fn fits_lower(&self) -> bool {
+        self.space.fits_before(FIRST_EXTENT_PAGES, self.at.extent.start)
+    }
+
     /// Whether the extent that is being written is a smallest one with room for more.
     pub(crate) fn is_small(&self) -> bool {
         let extent = self.at.extent;
