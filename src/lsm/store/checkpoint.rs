@@ -1,0 +1,158 @@
+//! Checkpoints: the manifest and a root are written, the log is cut, and the file behind what is used.
+//!
+//! Called with `jobs` held, by background steps, `compact`, `close`, and before anything is appended to a log that a
+//! dead process left. The steps and what a crash between them leaves stand in `docs/format/README.md`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::core::{Core, lock};
+use crate::lsm::codec::checksum::checksum;
+use crate::lsm::compaction::{Finished, FlushJob};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{Extent, PAGE_BYTES};
+use crate::lsm::manifest::{Manifest, Version};
+use crate::lsm::recovery::write_manifest;
+use crate::lsm::root::{NEW_FILE_PAGES, RESERVED, Root};
+use crate::lsm::segment::Segment;
+use crate::lsm::wal::LogWriter;
+
+/// What a checkpoint is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checkpoint {
+    /// To cut the log and free pages.
+    Plain,
+    /// To end an orderly close: nothing is in the log, and the root before says the same.
+    Clean,
+    /// To begin a chain of log records that continues nothing that was there before.
+    NewChain,
+}
+
+impl Core {
+    /// Takes over what a process that died has left, before anything is appended. Called with `jobs` held.
+    ///
+    /// The end of its log may stand in the system's cache only, where a sync that failed can have left it for ever; and
+    /// behind the end there may be whole records of commits that are lost, which would come back if the commit before
+    /// them were repeated byte for byte. So all is flushed, and both roots begin a chain of records of its own.
+    pub(super) fn settle_past(&self) -> Result<()> {
+        if !self.inherited.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let version = self.version.load_full();
+        if !version.fresh.is_empty() {
+            let mut flush = FlushJob::new(Arc::clone(&self.disk), Arc::clone(&version));
+            while !flush.step()? {}
+            let Finished { edit, segments, .. } = flush.finish();
+            let mut next = Version::clone(&version);
+            next.apply_own(&edit, &self.registry, &segments)?;
+            publish(&segments);
+            self.writer()?.groups.clear();
+            self.version.store(Arc::new(next));
+        }
+        self.checkpoint(Checkpoint::NewChain)?;
+        self.checkpoint(Checkpoint::Plain)?;
+        self.inherited.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Writes the manifest, then the root, and cuts the log. Called with `jobs` held.
+    pub(super) fn checkpoint(&self, kind: Checkpoint) -> Result<()> {
+        let (version, start, edits_before, generation, clean, log_end) = {
+            let writer = self.writer()?;
+            let end = writer.log.position();
+            let mut start = writer.groups.front().map_or(end, |&(_, position)| position);
+            if kind == Checkpoint::NewChain {
+                start.previous = checksum(end.record, writer.root.generation + 1, b"chain");
+            }
+            // A commit may have come between the two roots of a close.
+            let clean = kind == Checkpoint::Clean && start == writer.root.log && start == end;
+            let log_end = writer.log.extents().map(Extent::end).max().unwrap_or_default();
+            let generation = writer.root.generation + 1;
+            (self.version.load_full(), start, end.record, generation, clean, log_end)
+        };
+        let (next_segment, next_run) = self.disk.next_ids();
+        let manifest = Manifest::capture(&version, next_segment, next_run);
+        let ends = manifest.segments.iter().map(|placed| placed.extent.end());
+        let end = ends.chain([log_end, RESERVED[2].end()]).max().unwrap_or(NEW_FILE_PAGES);
+        let (root, lease) = write_manifest(&self.disk, &manifest, |place, bytes, sum| Root {
+            generation,
+            clean,
+            manifest: place,
+            manifest_bytes: bytes,
+            manifest_checksum: sum,
+            commit: version.commit,
+            file_pages: end.max(place.end()),
+            log: start,
+            edits_before,
+        })?;
+        self.sync_checkpoint("syncing the manifest")?;
+        root.write(&*self.disk.storage)?;
+        self.sync_checkpoint("syncing the root")?;
+        let mut writer = self.writer()?;
+        writer.manifests.push_back(lease);
+        while writer.manifests.len() > 2 {
+            // Both slots were written since: no root names it.
+            if let Some(old) = writer.manifests.pop_front() {
+                old.forget_roots();
+            }
+        }
+        writer.root = root;
+        if kind == Checkpoint::NewChain {
+            writer.log.begin_chain(start.previous);
+        }
+        let file_pages = self.disk.space.checkpoint_durable(generation);
+        writer.log.cut(&start);
+        // Under the writer's lock, so that the log does not grow behind the cut meanwhile.
+        let storage = &self.disk.storage;
+        let io = |source| Error::io("cutting the file", source);
+        if storage.len_bytes().map_err(io)? > file_pages * PAGE_BYTES {
+            storage.set_len(file_pages * PAGE_BYTES).map_err(io)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync_checkpoint(&self, what: &str) -> Result<()> {
+        let synced = self.disk.storage.sync().map_err(|source| Error::io(what, source));
+        self.writer()?.poison_on_error(synced)
+    }
+
+    /// Checkpoints until nothing waits for a checkpoint any more.
+    pub(super) fn settle(&self, clean: bool) -> Result<()> {
+        let _jobs = lock(&self.jobs);
+        self.settle_past()?;
+        let moves = |log: &LogWriter| !log.is_small() || log.fits_lower();
+        if !moves(&self.writer()?.log) {
+            return self.settle_here(clean);
+        }
+        self.settle_in_small_log(clean)?;
+        // What has become free may let the log go further down, and the file be cut behind it.
+        if moves(&self.writer()?.log) { self.settle_in_small_log(clean) } else { Ok(()) }
+    }
+
+    pub(super) fn settle_in_small_log(&self, clean: bool) -> Result<()> {
+        {
+            let mut writer = self.writer()?;
+            let begun = writer.log.begin_small_extent();
+            writer.poison_on_error(begun)?;
+        }
+        self.settle_here(clean)
+    }
+
+    pub(super) fn settle_here(&self, clean: bool) -> Result<()> {
+        self.checkpoint(Checkpoint::Plain)?;
+        for _ in 0..3 {
+            self.checkpoint(if clean { Checkpoint::Clean } else { Checkpoint::Plain })?;
+            if self.disk.space.deferred_pages() == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes that roots or the log may name the segments from now on.
+pub(super) fn publish(segments: &[Arc<Segment>]) {
+    for segment in segments {
+        segment.publish();
+    }
+}

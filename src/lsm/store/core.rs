@@ -1,0 +1,121 @@
+//! What the handles of a store share: its parts, its locks, and who may hold them.
+//!
+//! Every other file of this folder adds methods to [`Core`], one concern each. The order of the locks stands in
+//! the header of `store`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::lsm::compaction::{CompactionJob, CompactionReport, FlushJob, Picker};
+use crate::lsm::disk::Disk;
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{CommitNo, KeyspaceId};
+use crate::lsm::manifest::{Registry, Version};
+use crate::lsm::options::Options;
+use crate::lsm::root::Root;
+use crate::lsm::scheduler::Running;
+use crate::lsm::space::ExtentLease;
+use crate::lsm::wal::{LogPosition, LogWriter};
+
+/// What the handles of a store share.
+pub(super) struct Core {
+    pub(super) disk: Arc<Disk>,
+    pub(super) registry: Registry,
+    pub(super) version: ArcSwap<Version>,
+    /// The log still ends where a process that died left it: nothing may be appended before `settle_past`.
+    pub(super) inherited: AtomicBool,
+    pub(super) jobs: Mutex<Jobs>,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) gate: Gate,
+    /// The last background error that was not repaired by a later success.
+    pub(super) trouble: Mutex<Option<String>>,
+    pub(super) running: OnceLock<Box<dyn Running>>,
+}
+
+/// Guarded by the second lock.
+#[derive(Default)]
+pub(super) struct Jobs {
+    pub(super) flush: Option<FlushJob>,
+    /// A compaction, and whether `compact` asked for it.
+    pub(super) compaction: Option<(CompactionJob, bool)>,
+    pub(super) picker: Picker,
+    /// Flush up to here even if there is room.
+    pub(super) flush_wanted: CommitNo,
+    /// Keyspaces to compact into one run; one leaves when that is done.
+    pub(super) compact_wanted: VecDeque<KeyspaceId>,
+    pub(super) last_report: Option<CompactionReport>,
+}
+
+/// Guarded by the third lock.
+pub(super) struct Writer {
+    pub(super) log: LogWriter,
+    pub(super) root: Root,
+    /// Oldest first; the last is that of `root`.
+    pub(super) manifests: VecDeque<ExtentLease>,
+    /// Where the log holds each commit that is not flushed, oldest first.
+    pub(super) groups: VecDeque<(CommitNo, LogPosition)>,
+    /// Fresh runs up to this commit are being flushed, and must not fold with newer ones.
+    pub(super) flushing: CommitNo,
+    /// When the oldest `Interval` commit must be durable.
+    pub(super) sync_due: Option<Duration>,
+    pub(super) poison: Option<String>,
+}
+
+/// Lets one transaction in at a time.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    pub(super) taken: Mutex<bool>,
+    pub(super) freed: Condvar,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves consistent data: every change under these locks is published last.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("commit", &self.version.load().commit).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    pub(super) fn options(&self) -> &Options {
+        &self.disk.options
+    }
+
+    /// The writer, unless the store is poisoned.
+    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = lock(&self.writer);
+        match &writer.poison {
+            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
+            None => Ok(writer),
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(running) = self.running.get() {
+            running.wake();
+        }
+    }
+    /// Forgets the store as a process does that dies: closing writes nothing more.
+    #[cfg(test)]
+    pub(super) fn abandon(&self) {
+        lock(&self.writer).poison = Some("abandoned".to_owned());
+    }
+}
+
+impl Writer {
+    /// Notes a failure after which the log's end is unknown.
+    pub(super) fn poison_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result {
+            self.poison.get_or_insert_with(|| error.to_string());
+        }
+        result
+    }
+}

@@ -1,0 +1,60 @@
+//! What a store tells about itself: its check and its numbers.
+//!
+//! Both read one version; the check also proves the page map, and for that stops background steps.
+
+use super::core::{Core, lock};
+use crate::lsm::check::{CheckReport, check};
+use crate::lsm::error::Result;
+use crate::lsm::ids::Extent;
+use crate::lsm::root::RESERVED;
+use crate::lsm::space::ExtentLease;
+use crate::lsm::stats::{KeyspaceStats, LevelStats, Stats};
+
+impl Core {
+    pub(super) fn check(&self) -> Result<CheckReport> {
+        let _jobs = lock(&self.jobs);
+        let (version, others) = {
+            let writer = self.writer()?;
+            let manifests = writer.manifests.iter().map(ExtentLease::extent);
+            let mut others: Vec<Extent> = manifests.chain(writer.log.extents()).collect();
+            others.extend(RESERVED);
+            (self.version.load_full(), others)
+        };
+        check(&self.disk, &version, &others)
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let version = self.version.load();
+        let mut stats = Stats {
+            commit: version.commit,
+            file_bytes: self.disk.storage.len_bytes().unwrap_or_default(),
+            log_bytes: lock(&self.writer).log.bytes(),
+            fresh_runs: version.fresh.len(),
+            fresh_bytes: version.fresh_bytes(),
+            cache_bytes: self.disk.cache.bytes(),
+            ..Stats::default()
+        };
+        if let Ok(used) = self.disk.space.check() {
+            stats.used_pages = used.leased.iter().map(|extent| extent.pages).sum();
+            stats.deferred_pages = used.deferred_pages;
+            stats.free_pages = used.free_pages;
+        }
+        for keyspace in version.keyspaces.values() {
+            let levels = keyspace.levels.iter().map(|level| {
+                let mut stats = LevelStats { runs: level.runs.len(), ..LevelStats::default() };
+                for segment in level.runs.iter().flat_map(|run| run.segments.iter()) {
+                    let summary = segment.summary();
+                    stats.segments += 1;
+                    stats.bytes += summary.bytes;
+                    stats.entries += summary.entries;
+                    stats.tombstones += summary.tombstones;
+                }
+                stats
+            });
+            let levels = levels.collect();
+            stats.keyspaces.push(KeyspaceStats { name: keyspace.name.clone(), levels });
+        }
+        stats.keyspaces.sort_by(|left, right| left.name.cmp(&right.name));
+        stats
+    }
+}
