@@ -14,7 +14,7 @@ use std::fmt;
 use std::io;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::Storage;
+use super::{Storage, check_pages};
 
 /// Bytes of one slab.
 const SLAB_BYTES: usize = 1 << 20;
@@ -96,6 +96,16 @@ impl Storage for MemoryStorage {
         let bytes = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
         self.exclusive().set_len(bytes)
     }
+
+    fn punch(&self, offset: u64, bytes: u64) -> io::Result<bool> {
+        check_pages(offset, bytes)?;
+        let end = usize::try_from(offset.saturating_add(bytes)).unwrap_or(usize::MAX);
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut slabs = self.exclusive();
+        let end = end.min(slabs.len_bytes);
+        slabs.punch(start.min(end), end);
+        Ok(true)
+    }
 }
 
 impl Slabs {
@@ -122,6 +132,20 @@ impl Slabs {
             slab[within..within + piece.len()].copy_from_slice(piece);
             bytes = rest;
             (index, within) = (index + 1, 0);
+        }
+    }
+
+    /// Zeros `[start, end)`, which lies within `len_bytes`, and drops the slabs that lie wholly in it.
+    fn punch(&mut self, mut start: usize, end: usize) {
+        while start < end {
+            let (index, within) = (start / SLAB_BYTES, start % SLAB_BYTES);
+            let piece = (end - start).min(SLAB_BYTES - within);
+            if piece == SLAB_BYTES {
+                self.slabs[index] = None;
+            } else if let Some(slab) = &mut self.slabs[index] {
+                slab[within..within + piece].fill(0);
+            }
+            start += piece;
         }
     }
 
@@ -190,6 +214,8 @@ mod tests {
         storage.set_len(1 << 32).unwrap();
         storage.write_at((1 << 32) - 1, b"x").unwrap();
         assert_eq!(storage.shared().slabs.iter().flatten().count(), 1);
+        storage.punch((1 << 32) - SLAB_BYTES as u64, SLAB_BYTES as u64).unwrap();
+        assert_eq!(storage.shared().slabs.iter().flatten().count(), 0);
         assert!(storage.set_len(u64::MAX).is_err());
         assert!(storage.write_at(u64::MAX - 1, b"xyz").is_err());
         assert_eq!(storage.len_bytes().unwrap(), 1 << 32);

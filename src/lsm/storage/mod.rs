@@ -7,7 +7,8 @@
 //! * a read sees every write that returned before it began;
 //! * after `sync` returned, every write and every change of length that returned before `sync` began
 //!   survives a loss of power;
-//! * without it, each 512-byte sector of a write survives or not, alone and in any order;
+//! * without it, each 512-byte sector of a write survives or not, alone and in any order; the same holds for
+//!   the zeros of `punch`;
 //! * after an error of `write_at` or `sync` nothing is known of the bytes concerned.
 
 mod file;
@@ -20,6 +21,8 @@ use std::io;
 pub use file::FileStorage;
 pub use memory::MemoryStorage;
 pub use simulated::SimulatedStorage;
+
+use super::ids::PAGE_BYTES;
 
 /// A device that holds one store.
 pub trait Storage: Send + Sync + fmt::Debug {
@@ -41,6 +44,27 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// Cuts or extends (with zeros) to `bytes`.
     fn set_len(&self, bytes: u64) -> io::Result<()>;
+
+    /// Gives the place of whole pages back, if the device can, and says whether it did.
+    ///
+    /// After `true` the range reads as zeros, after `false` as before. The length stays as it is, and what of the
+    /// range lies behind it is ignored. A storage that keeps the default cannot.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] when `offset` or `bytes` is not a multiple of [`PAGE_BYTES`]. After any
+    /// other error each page of the range may read as before or as zeros.
+    fn punch(&self, offset: u64, bytes: u64) -> io::Result<bool> {
+        check_pages(offset, bytes).map(|()| false)
+    }
+}
+
+/// Refuses a range that is not of whole pages.
+fn check_pages(offset: u64, bytes: u64) -> io::Result<()> {
+    if offset.is_multiple_of(PAGE_BYTES) && bytes.is_multiple_of(PAGE_BYTES) {
+        return Ok(());
+    }
+    let what = format!("{bytes} bytes at {offset} are not whole pages of {PAGE_BYTES} bytes");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
 #[cfg(test)]

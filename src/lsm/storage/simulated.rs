@@ -30,7 +30,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Storage;
+use super::{Storage, check_pages};
 
 /// Bytes that reach the device together or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -40,7 +40,7 @@ type Sector = [u8; SECTOR_BYTES];
 /// A device in memory that loses power and reports errors where a test says so.
 ///
 /// Handles are cheap to clone and share the device. Operations are numbered from 1 in the order in
-/// which they begin; `write_at`, `sync` and `set_len` share one count, [`ops`](Self::ops), and
+/// which they begin; `write_at`, `sync`, `set_len` and `punch` share one count, [`ops`](Self::ops), and
 /// `read_at` has its own, [`reads`](Self::reads).
 ///
 /// ```
@@ -137,7 +137,7 @@ impl SimulatedStorage {
 
     /// Makes operation `op` fail with an error of this kind, the ones after it succeed again.
     ///
-    /// Of a write any of its sectors may be applied, a change of length wholly or not at all. After
+    /// Of a write or a punch any of its sectors may be applied, a change of length wholly or not at all. After
     /// a sync it is unknown which unsynced sectors are durable, and no later sync writes them again.
     pub fn fail_at(&self, op: u64, kind: io::ErrorKind) {
         self.lock().failures.insert(op, kind);
@@ -184,7 +184,7 @@ impl SimulatedStorage {
         }
     }
 
-    /// Number of calls of `write_at`, `sync` and `set_len`, failed ones included.
+    /// Number of calls of `write_at`, `sync`, `set_len` and `punch`, failed ones included.
     pub fn ops(&self) -> u64 {
         self.lock().ops
     }
@@ -292,6 +292,30 @@ impl Storage for SimulatedStorage {
                 if device.chance.coin() {
                     device.set_len(len);
                 }
+                Err(failure(kind))
+            }
+        }
+    }
+
+    fn punch(&self, offset: u64, bytes: u64) -> io::Result<bool> {
+        check_pages(offset, bytes)?;
+        let mut device = self.lock();
+        let outcome = device.begin()?;
+        let len = device.bytes.len() as u64;
+        let end = offset.saturating_add(bytes).min(len);
+        let start = usize::try_from(offset.min(end)).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let zeros = vec![0; usize::try_from(end - offset.min(end)).unwrap_or_default()];
+        match outcome {
+            Outcome::Done => {
+                device.write(start, &zeros);
+                Ok(true)
+            }
+            Outcome::PowerCut => {
+                device.write(start, &zeros);
+                Err(power_is_off())
+            }
+            Outcome::Failed(kind) => {
+                device.write_in_part(start, &zeros);
                 Err(failure(kind))
             }
         }

@@ -23,6 +23,12 @@ fn model_write(model: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     model[start..start + bytes.len()].copy_from_slice(bytes);
 }
 
+fn model_punch(model: &mut [u8], first: u64, pages: u64) {
+    let place = |page: u64| usize::try_from(page * PAGE_BYTES).unwrap().min(model.len());
+    let (start, end) = (place(first), place(first + pages));
+    model[start..end].fill(0);
+}
+
 /// Offsets near the ends of sectors, slabs and the storage are where mistakes live.
 fn random_offset(rng: &mut fastrand::Rng, len: u64) -> u64 {
     let near = [0, 512, 4096, 1 << 20, len][rng.usize(..5)];
@@ -47,7 +53,15 @@ fn agrees_with_a_vector(storage: &dyn Storage, seed: u64, steps: usize) {
                 storage.set_len(offset).unwrap();
                 model.resize(usize::try_from(offset).unwrap(), 0);
             }
-            1 => storage.sync().unwrap(),
+            1 if rng.bool() => storage.sync().unwrap(),
+            1 => {
+                let (first, pages) = (offset / PAGE_BYTES, rng.u64(..4));
+                if storage.punch(first * PAGE_BYTES, pages * PAGE_BYTES).unwrap() {
+                    model_punch(&mut model, first, pages);
+                }
+                let uneven = storage.punch(offset | 1, PAGE_BYTES).unwrap_err();
+                assert_eq!(uneven.kind(), io::ErrorKind::InvalidInput);
+            }
             2 => {
                 storage.write_at(offset, &[]).unwrap();
                 storage.read_at(offset, &mut []).unwrap();

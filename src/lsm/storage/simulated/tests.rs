@@ -44,6 +44,10 @@ fn a_power_cut_leaves_only_versions_since_the_last_sync() {
                     storage.set_len(rng.u64(..6000)).unwrap();
                     copies.push(storage.contents());
                 }
+                2 => {
+                    storage.punch(rng.u64(..2) * 4096, rng.u64(..2) * 4096).unwrap();
+                    copies.push(storage.contents());
+                }
                 _ => {
                     let bytes = vec![rng.u8(1..); rng.usize(1..2000)];
                     storage.write_at(rng.u64(..5000), &bytes).unwrap();
@@ -85,6 +89,29 @@ fn an_unsynced_length_may_be_any_since_the_sync() {
     let lengths: BTreeSet<usize> =
         (0..200).map(|seed| storage.after_power_cut(seed).contents().len()).collect();
     assert_eq!(lengths, BTreeSet::from([2003]));
+}
+
+#[test]
+fn punched_sectors_are_old_or_zero_until_a_sync() {
+    let storage = SimulatedStorage::from_bytes(filled(b'a', 24));
+    storage.punch(4096, 4096).unwrap();
+    assert_eq!(storage.contents()[4095..4098], [b'a', 0, 0]);
+    let mut found = BTreeSet::new();
+    for seed in 0..200 {
+        let bytes = storage.after_power_cut(seed).contents();
+        assert_eq!((&bytes[..4096], &bytes[8192..]), (&*filled(b'a', 8), &*filled(b'a', 8)));
+        found.insert([bytes[4096], bytes[8191]]);
+    }
+    assert_eq!(found.len(), 4);
+    storage.sync().unwrap();
+    assert_eq!(storage.after_power_cut(1).contents(), storage.contents());
+
+    storage.fail_at(3, io::ErrorKind::Other);
+    assert!(storage.punch(0, 4096).is_err());
+    let left =
+        storage.contents()[..4096].chunks(SECTOR_BYTES).filter(|sector| sector[0] != 0).count();
+    assert!((1..8).contains(&left), "{left} of 8 sectors");
+    assert_eq!(storage.ops(), 3);
 }
 
 #[test]
