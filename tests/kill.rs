@@ -16,7 +16,8 @@ use alluvium::lsm::{
 };
 
 const CHILD: &str = "ALLUVIUM_KILL_TEST_FILE";
-const ROUNDS: usize = 15;
+/// A tenth of the full number, which `ALLUVIUM_TEST_SCALE=10` runs.
+const ROUNDS: u64 = 20;
 const KEYS: u64 = 300;
 
 /// Keeps the last 64 bytes of what was appended.
@@ -139,6 +140,10 @@ fn verify(path: &Path, acknowledged: u64) -> Result<u64> {
     Ok(last)
 }
 
+fn scale() -> u64 {
+    std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
+}
+
 #[test]
 fn a_killed_process_leaves_every_commit_that_it_acknowledged() {
     if let Some(path) = std::env::var_os(CHILD) {
@@ -150,7 +155,7 @@ fn a_killed_process_leaves_every_commit_that_it_acknowledged() {
     let copy = folder.path().join("copy.alv");
     let mut rng = fastrand::Rng::with_seed(15);
     let mut last = 0;
-    for round in 0..ROUNDS {
+    for round in 0..ROUNDS * scale() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--nocapture", "--test-threads=1"])
             .arg("a_killed_process_leaves_every_commit_that_it_acknowledged")

@@ -160,7 +160,7 @@ impl Simulation {
         match durability {
             Durability::Sync => self.durable = state,
             Durability::Interval(within) => self.due.push((self.clock.now() + within, state)),
-            _ => {}
+            Durability::Buffered => {}
         }
         Ok(())
     }
