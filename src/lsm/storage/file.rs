@@ -13,6 +13,7 @@
 //! `fsync` stops at the drive's cache). After it failed the system may have dropped the unwritten
 //! pages, so that a second call succeeds without them: the store must not try again.
 
+use std::any::Any;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 #[cfg(unix)]
@@ -20,8 +21,12 @@ use std::os::unix::fs::FileExt;
 #[cfg(windows)]
 use std::os::windows::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::Storage;
+use super::map::{Ranges, map};
 use crate::lsm::error::{Error, Result};
 
 /// A store in one file, locked while open.
@@ -41,6 +46,7 @@ use crate::lsm::error::{Error, Result};
 #[derive(Debug)]
 pub struct FileStorage {
     file: File,
+    ranges: Ranges,
 }
 
 impl FileStorage {
@@ -80,7 +86,7 @@ impl FileStorage {
                 Error::io(format!("syncing the folder of {}", path.display()), source)
             })?;
         }
-        Ok(FileStorage { file })
+        Ok(FileStorage { file, ranges: Ranges::default() })
     }
 }
 
@@ -92,6 +98,7 @@ impl Storage for FileStorage {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         check_range(offset, bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        let _change = self.ranges.change(offset, offset + bytes.len() as u64)?;
         write_all_at(&self.file, offset, bytes)
     }
 
@@ -105,6 +112,7 @@ impl Storage for FileStorage {
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         check_range(bytes, 0).ok_or(io::ErrorKind::FileTooLarge)?;
+        let _change = self.ranges.change(bytes, u64::MAX)?;
         self.file.set_len(bytes)
     }
 
@@ -114,7 +122,17 @@ impl Storage for FileStorage {
         // What lies behind the end is cut off here: a file system may refuse what it cannot name.
         let end =
             offset.saturating_add(bytes).min(self.len_bytes()?.next_multiple_of(super::PAGE_BYTES));
-        if end <= offset { Ok(true) } else { punch(&self.file, offset, end - offset) }
+        if end <= offset {
+            return Ok(true);
+        }
+        let _change = self.ranges.change(offset, end)?;
+        punch(&self.file, offset, end - offset)
+    }
+
+    fn map(&self, offset: u64, bytes: u64, keep: Arc<dyn Any + Send + Sync>) -> Option<Bytes> {
+        super::check_pages(offset, bytes).ok()?;
+        // Windows cuts no file of which anything is mapped.
+        if cfg!(windows) { None } else { map(&self.file, &self.ranges, offset, bytes, keep) }
     }
 }
 
@@ -304,6 +322,46 @@ mod tests {
             assert!(after * 512 + 32 * PAGE_BYTES <= before * 512, "{before} blocks, then {after}");
         }
         assert_eq!(storage.len_bytes().unwrap(), bytes);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_mapped_shows_the_file_and_cannot_be_changed_until_the_last_clone_is_gone() {
+        use crate::lsm::ids::PAGE_BYTES as PAGE;
+
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FileStorage::open(folder.path().join("mapped.alv")).unwrap();
+        let bytes: Vec<u8> = (0..=250).cycle().take(usize::try_from(8 * PAGE).unwrap()).collect();
+        storage.write_at(0, &bytes).unwrap();
+        let owner = Arc::new("lease");
+        let mapped = storage.map(2 * PAGE, 3 * PAGE, owner.clone()).unwrap();
+        let start = usize::try_from(2 * PAGE).unwrap();
+        assert!(mapped == bytes[start..start + mapped.len()]);
+        let part = mapped.slice(100..200);
+        drop(mapped);
+        assert_eq!(Arc::strong_count(&owner), 2, "a slice keeps the owner");
+        for refused in [
+            storage.write_at(5 * PAGE - 1, &[1]),
+            storage.punch(4 * PAGE, PAGE).map(drop),
+            storage.set_len(5 * PAGE - 1),
+        ] {
+            assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        }
+        storage.write_at(5 * PAGE, &[1; 100]).unwrap();
+        storage.set_len(5 * PAGE).unwrap();
+        assert!(part == bytes[start + 100..start + 200]);
+        drop(part);
+        assert_eq!(Arc::strong_count(&owner), 1);
+        storage.write_at(2 * PAGE, &[9; 10]).unwrap();
+
+        let none = |offset, bytes| storage.map(offset, bytes, Arc::new(())).is_none();
+        assert!(none(0, 0) && none(1, PAGE) && none(0, 1), "not whole pages");
+        assert!(none(4 * PAGE, 2 * PAGE) && none(u64::MAX - PAGE + 1, PAGE), "not within the file");
+        let held = storage.map(PAGE, 2 * PAGE, Arc::new(())).unwrap();
+        assert!(none(2 * PAGE, PAGE) && !none(PAGE, 2 * PAGE));
+        // The mapping outlives the storage.
+        drop(storage);
+        assert_eq!(held[held.len() / 2], 9);
     }
 
     #[test]

@@ -9,14 +9,20 @@
 //!   survives a loss of power;
 //! * without it, each 512-byte sector of a write survives or not, alone and in any order; the same holds for
 //!   the zeros of `punch`;
+//! * bytes of `map` are those of the file, and a storage refuses to change what it has mapped;
 //! * after an error of `write_at` or `sync` nothing is known of the bytes concerned.
 
 mod file;
+mod map;
 mod memory;
 mod simulated;
 
+use std::any::Any;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 pub use file::FileStorage;
 pub use memory::MemoryStorage;
@@ -55,6 +61,19 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// other error each page of the range may read as before or as zeros.
     fn punch(&self, offset: u64, bytes: u64) -> io::Result<bool> {
         check_pages(offset, bytes).map(|()| false)
+    }
+
+    /// The bytes of whole pages as memory of the file itself, if the storage can; `keep` is dropped after them.
+    ///
+    /// `keep` should own what stops the range from changing, such as the lease of its extent: a storage refuses, with
+    /// [`io::ErrorKind::ResourceBusy`], to write, punch or cut what it has mapped. `None` when the range is not of whole
+    /// pages within the storage, or overlaps another mapping without being the same, or is being changed.
+    ///
+    /// A page that the device cannot read ends the process (`SIGBUS`) when the program touches it, and so does one that
+    /// another program cuts off in spite of the store's lock. Whoever cannot have that reads with
+    /// [`read_at`](Self::read_at). A storage that keeps the default maps nothing.
+    fn map(&self, _offset: u64, _bytes: u64, _keep: Arc<dyn Any + Send + Sync>) -> Option<Bytes> {
+        None
     }
 }
 

@@ -62,6 +62,15 @@ fn agrees_with_a_vector(storage: &dyn Storage, seed: u64, steps: usize) {
                 let uneven = storage.punch(offset | 1, PAGE_BYTES).unwrap_err();
                 assert_eq!(uneven.kind(), io::ErrorKind::InvalidInput);
             }
+            2 if rng.bool() => {
+                let (first, pages) = (offset / PAGE_BYTES, rng.u64(1..4));
+                let mapped = storage.map(first * PAGE_BYTES, pages * PAGE_BYTES, Arc::new(()));
+                if let Some(mapped) = mapped {
+                    let expected = model_read(&model, first * PAGE_BYTES, mapped.len());
+                    assert!(expected.is_some_and(|expected| mapped == expected));
+                    assert_eq!(mapped.len() as u64, pages * PAGE_BYTES);
+                }
+            }
             2 => {
                 storage.write_at(offset, &[]).unwrap();
                 storage.read_at(offset, &mut []).unwrap();
