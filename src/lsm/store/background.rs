@@ -103,7 +103,7 @@ impl Core {
 
     /// Folds two neighbouring fresh runs, when there are many.
     pub(super) fn fold_step(&self) -> Result<bool> {
-        let writer = self.writer()?;
+        let mut writer = self.writer()?;
         let current = self.version.load();
         if current.fresh.len() <= FRESH_RUNS_MAX / 2 {
             return Ok(false);
@@ -111,7 +111,7 @@ impl Core {
         let mut next = Version::clone(&current);
         let folded = next.fold_cheapest(writer.flushing, FRESH_RUNS_MAX / 2)?;
         if folded {
-            self.version.store(Arc::new(next));
+            self.advance(&mut writer, next);
         }
         Ok(folded)
     }
@@ -170,7 +170,7 @@ impl Core {
         while writer.groups.front().is_some_and(|&(commit, _)| commit <= next.flushed) {
             writer.groups.pop_front();
         }
-        self.version.store(Arc::new(next));
+        self.advance(&mut writer, next);
         Ok(report)
     }
 

@@ -46,8 +46,9 @@ impl Core {
             let mut next = Version::clone(&version);
             next.apply_own(&edit, &self.registry, &segments)?;
             publish(&segments);
-            self.writer()?.groups.clear();
-            self.version.store(Arc::new(next));
+            let mut writer = self.writer()?;
+            writer.groups.clear();
+            self.advance(&mut writer, next);
         }
         self.checkpoint(Checkpoint::NewChain)?;
         self.checkpoint(Checkpoint::Plain)?;

@@ -1,15 +1,28 @@
-//! Commits: the right to write, the append to the log, and making it durable.
+//! Commits: the right to write, the append to the log, and the sync that commits share.
 //!
-//! A commit appends one group to the log, syncs as asked, and publishes a version with one atomic swap. When memory
-//! or level 0 is full it first does background steps itself. After a failed append or sync the store is poisoned.
+//! ```text
+//! 1 room      background steps, when memory or level 0 is full       gate
+//! 2 append    one group to the log; the latest version has it        gate, writer
+//! 3 let in    the next transaction begins on it                      –
+//! 4 sync      by the first that finds nobody syncing; what is        –
+//!             appended meanwhile waits for the sync after this one
+//! 5 show      readers see it, `commit` returns                       writer
+//! ```
+//! Durability is decided in 4: a `Sync` commit waits until its record is durable, a weaker one only until all `Sync`
+//! commits before it are (see `versions`), so usually not at all. A sync covers every record before it, of whatever
+//! commit: a stronger commit makes all earlier ones durable. It begins behind a sealed page, so that nothing that
+//! is appended meanwhile touches what it makes durable. A lone writer pays one sync and two locks for a commit.
+//!
+//! After a failed append or sync the store is poisoned: everyone who waits for it gets the error, readers go on
+//! seeing what they saw, and what is on the device is decided when the file is opened anew.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::core::{Core, Writer, lock};
-use crate::lsm::error::Result;
+use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshRun, FreshTableBuilder, KeyspaceDescriptor};
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Registry, Version};
@@ -40,12 +53,13 @@ impl WriteRight for WriteToken {
     }
 
     fn commit(
-        &self,
+        self: Box<Self>,
         created: Vec<KeyspaceDescriptor>,
         tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
         durability: Durability,
     ) -> Result<CommitNo> {
-        self.core.commit(created, tables, durability)
+        let core = Arc::clone(&self.core);
+        core.commit(*self, created, tables, durability)
     }
 
     fn harden(&self, durability: Durability) -> Result<()> {
@@ -68,9 +82,10 @@ pub(super) fn begin(core: &Arc<Core>) -> Result<Transaction> {
 }
 
 impl Core {
-    /// Appends a commit to the log and publishes it.
-    pub(super) fn commit(
+    /// Appends a commit to the log, gives the gate away, and waits until the commit is visible.
+    fn commit(
         &self,
+        token: WriteToken,
         created: Vec<KeyspaceDescriptor>,
         tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
         durability: Durability,
@@ -89,10 +104,14 @@ impl Core {
             let appended = writer.log.append(RecordKind::Group, &run.encode(), sealed);
             let position = writer.poison_on_error(appended)?;
             writer.groups.push_back((commit, position));
-            self.harden_log(&mut writer, durability)?;
+            if sealed {
+                self.version.hold(&mut writer.held, position.record);
+            }
+            self.note_due(&mut writer, durability);
         }
-        self.version.store(Arc::new(next));
-        drop(writer);
+        self.advance(&mut writer, next);
+        drop(token);
+        self.sync_until(writer, |_| self.version.visible_commit() >= commit)?;
         self.wake();
         Ok(commit)
     }
@@ -101,31 +120,69 @@ impl Core {
     pub(super) fn harden(&self, durability: Durability) -> Result<()> {
         self.await_past()?;
         let mut writer = self.writer()?;
-        if durability == Durability::Sync && !writer.log.is_durable() {
+        if durability != Durability::Sync {
+            self.note_due(&mut writer, durability);
+            return Ok(());
+        }
+        if writer.log.is_durable() {
+            writer.sync_due = None;
+        }
+        let end = writer.log.position().record;
+        self.sync_until(writer, |writer| writer.log.durable() >= end)
+    }
+
+    /// Notes when what an `Interval` commit left must be durable.
+    fn note_due(&self, writer: &mut Writer, durability: Durability) {
+        if let Durability::Interval(interval) = durability
+            && !writer.log.is_durable()
+        {
+            let due = self.options().clock.now().saturating_add(interval);
+            writer.sync_due = Some(writer.sync_due.map_or(due, |earlier| earlier.min(due)));
+        }
+    }
+
+    /// Waits until `done`; syncs the log itself while nobody else does.
+    fn sync_until<'a>(
+        &'a self,
+        mut writer: MutexGuard<'a, Writer>,
+        done: impl Fn(&Writer) -> bool,
+    ) -> Result<()> {
+        while !done(&writer) {
+            if writer.syncing {
+                writer = self.synced.wait(writer).unwrap_or_else(PoisonError::into_inner);
+                writer.expect_sound()?;
+            } else {
+                writer = self.sync_log(writer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes every record of the log durable, and shows what waited for it. Others append meanwhile.
+    fn sync_log<'a>(
+        &'a self,
+        mut writer: MutexGuard<'a, Writer>,
+    ) -> Result<MutexGuard<'a, Writer>> {
+        if !writer.log.is_sealed() {
             // The mark seals the page that is about to become durable.
             let appended = writer.log.append(RecordKind::Mark, &[], true);
             writer.poison_on_error(appended)?;
         }
-        self.harden_log(&mut writer, durability)
-    }
-
-    pub(super) fn harden_log(&self, writer: &mut Writer, durability: Durability) -> Result<()> {
-        match durability {
-            Durability::Sync => {
-                if !writer.log.is_durable() {
-                    let synced = writer.log.sync();
-                    writer.poison_on_error(synced)?;
-                }
-                writer.sync_due = None;
-            }
-            Durability::Interval(_) if writer.log.is_durable() => {}
-            Durability::Interval(interval) => {
-                let due = self.options().clock.now().saturating_add(interval);
-                writer.sync_due = Some(writer.sync_due.map_or(due, |earlier| earlier.min(due)));
-            }
-            Durability::Buffered => {}
-        }
-        Ok(())
+        let record = writer.log.position().record;
+        // What is appended from now on is due by a time of its own.
+        writer.sync_due = None;
+        writer.syncing = true;
+        drop(writer);
+        let synced = self.disk.storage.sync();
+        let mut writer = lock(&self.writer);
+        writer.syncing = false;
+        self.synced.notify_all();
+        writer.poison_on_error(synced.map_err(|source| Error::io("syncing the log", source)))?;
+        // Another sync may have been told of the failure that concerned this one too.
+        writer.expect_sound()?;
+        writer.log.synced(record);
+        self.show(&mut writer);
+        Ok(writer)
     }
 
     /// Makes sure that the log may be appended to. Called without `jobs`, or after `settle_past`.
@@ -136,6 +193,7 @@ impl Core {
         }
         Ok(())
     }
+
     /// Time until the oldest `Interval` commit must be durable.
     pub(super) fn time_to_sync(&self) -> Option<Duration> {
         let due = self.writer().ok()?.sync_due?;

@@ -9,8 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-
+use super::versions::{Held, Versions};
 use crate::lsm::compaction::{CompactionJob, CompactionReport, FlushJob, Picker};
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
@@ -26,11 +25,13 @@ use crate::lsm::wal::{LogPosition, LogWriter};
 pub(super) struct Core {
     pub(super) disk: Arc<Disk>,
     pub(super) registry: Registry,
-    pub(super) version: ArcSwap<Version>,
+    pub(super) version: Versions,
     /// The log still ends where a process that died left it: nothing may be appended before `settle_past`.
     pub(super) inherited: AtomicBool,
     pub(super) jobs: Mutex<Jobs>,
     pub(super) writer: Mutex<Writer>,
+    /// Told when a sync of the log has ended.
+    pub(super) synced: Condvar,
     pub(super) gate: Gate,
     /// The last background error that was not repaired by a later success.
     pub(super) trouble: Mutex<Option<String>>,
@@ -63,6 +64,10 @@ pub(super) struct Writer {
     pub(super) flushing: CommitNo,
     /// When the oldest `Interval` commit must be durable.
     pub(super) sync_due: Option<Duration>,
+    /// A thread syncs the log, without the lock; those that come meanwhile share the next sync.
+    pub(super) syncing: bool,
+    /// Commits that readers do not see yet.
+    pub(super) held: Held,
     pub(super) poison: Option<String>,
 }
 
@@ -92,10 +97,19 @@ impl Core {
     /// The writer, unless the store is poisoned.
     pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
         let writer = lock(&self.writer);
-        match &writer.poison {
-            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
-            None => Ok(writer),
-        }
+        writer.expect_sound()?;
+        Ok(writer)
+    }
+
+    /// Makes `next` the latest version, and shows it to readers unless they must wait for a sync.
+    pub(super) fn advance(&self, writer: &mut Writer, next: Version) {
+        self.version.advance(next);
+        self.show(writer);
+    }
+
+    /// Shows readers what they may see by now.
+    pub(super) fn show(&self, writer: &mut Writer) {
+        self.version.show(&mut writer.held, writer.log.durable());
     }
 
     pub(super) fn wake(&self) {
@@ -111,6 +125,14 @@ impl Core {
 }
 
 impl Writer {
+    /// An error when the store is poisoned.
+    pub(super) fn expect_sound(&self) -> Result<()> {
+        match &self.poison {
+            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
+            None => Ok(()),
+        }
+    }
+
     /// Notes a failure after which the log's end is unknown.
     pub(super) fn poison_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {

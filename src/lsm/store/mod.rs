@@ -1,13 +1,14 @@
 //! The store: every part of the storage core put together.
 //!
 //! Life of a write: a [`Transaction`] collects it; `commit` makes it a fresh run, appends the run's bytes to the
-//! log, syncs as asked, and publishes a version with one atomic swap. Background steps later flush fresh runs
+//! log, lets the next transaction begin, syncs as asked (one sync for all that wait), and shows readers a version with
+//! one atomic swap. Background steps later flush fresh runs
 //! into segments, compact those, and checkpoint the manifest, so that the log can be cut.
 //!
 //! Locks, in the order in which they may be taken
-//! 1. the gate: one transaction at a time; held by the program between `begin` and `commit`;
+//! 1. the gate: one transaction at a time; held by the program between `begin` and `commit`, until its run is appended;
 //! 2. `jobs`: one background step at a time, at most about 2 MiB of work long;
-//! 3. `writer`: the log's end and the publishing of versions; held for one append and sync;
+//! 3. `writer`: the log's end and the publishing of versions; held for one append, not during a sync;
 //! 4. inside `space` and `cache`, for a few instructions.
 //!
 //! Readers take none: a snapshot is an atomic load. After a failed write to the log or a failed sync the store is
@@ -18,6 +19,7 @@ mod checkpoint;
 mod commit;
 mod core;
 mod examine;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -25,13 +27,12 @@ mod tests;
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
-
-use arc_swap::ArcSwap;
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use self::background::background_step;
 use self::checkpoint::Checkpoint;
 use self::core::{Core, Gate, Writer, lock};
+use self::versions::{Held, Versions};
 use super::check::CheckReport;
 use super::compaction::CompactionReport;
 use super::error::Result;
@@ -98,15 +99,18 @@ impl Store {
             groups,
             flushing: CommitNo(0),
             sync_due: None,
+            syncing: false,
+            held: Held::default(),
             poison: None,
         };
         let core = Arc::new(Core {
             disk,
             registry,
-            version: ArcSwap::from_pointee(version),
+            version: Versions::new(version),
             inherited: AtomicBool::new(inherited),
             jobs: Mutex::default(),
             writer: Mutex::new(writer),
+            synced: Condvar::new(),
             gate: Gate::default(),
             trouble: Mutex::default(),
             running: OnceLock::new(),
@@ -118,9 +122,9 @@ impl Store {
         Ok(Store { core })
     }
 
-    /// A view of everything that is committed now.
+    /// A view of everything that is committed now; a commit that waits for its sync is not yet.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.core.version.load_full())
+        Snapshot::new(self.core.version.visible())
     }
 
     /// Begins a transaction, waiting for the one before to end.

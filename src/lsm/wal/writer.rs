@@ -75,6 +75,22 @@ impl LogWriter {
         self.durable == self.at.record
     }
 
+    /// Records of smaller numbers are durable.
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// Whether the next record begins at a page of its own, so that a sync may end here.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.at.offset.is_multiple_of(PAGE_BYTES)
+    }
+
+    /// Notes that a sync which began when all records below `record` were written, and the log was sealed there,
+    /// has come to a good end.
+    pub(crate) fn synced(&mut self, record: u64) {
+        self.durable = self.durable.max(record);
+    }
+
     /// Whether a smallest extent would find a place before the one that is being written.
     pub(crate) fn fits_lower(&self) -> bool {
         self.space.fits_before(FIRST_EXTENT_PAGES, self.at.extent.start)
@@ -104,8 +120,8 @@ impl LogWriter {
         Ok(position)
     }
 
-    /// Makes every record durable.
-    pub(crate) fn sync(&mut self) -> Result<()> {
+    /// Makes every record durable, with the store's commit lock held.
+    fn sync(&mut self) -> Result<()> {
         let record = self.at.record;
         self.storage.sync().map_err(|source| Error::io("syncing the log", source))?;
         self.durable = record;

@@ -4,6 +4,7 @@
 mod background;
 mod crash;
 mod damage;
+mod group;
 mod killed;
 mod model;
 mod opening;

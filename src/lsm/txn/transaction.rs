@@ -1,94 +1,25 @@
-//! Snapshots and transactions: how programs read and write the store.
+//! [`Transaction`]: exclusive pending writes over the version they began on.
 //!
-//! A [`Snapshot`] is an `Arc` of a version: taking one costs a reference count, and nothing that happens later
-//! changes what it shows. A [`Transaction`] is exclusive; its writes wait in memory as a run in front of
-//! the version it began on, so it reads its own writes through the same cursors. Dropping it undoes it.
+//! The store gives it out with the right to write. Its writes wait in memory as a run in front of the version.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::cursor::{EntryKind, RawCursor};
-use super::error::{Error, Result};
-use super::fresh::{FreshTableBuilder, KeyspaceDescriptor, combine};
-use super::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, VALUE_BYTES_MAX};
-use super::manifest::{Keyspace, Registry, Version};
-use super::options::{Durability, KeyspaceOptions, Options};
-use super::reader::Reader;
-use super::scan::{Cursor, PendingCursor, PendingTable};
+use super::right::WriteRight;
+use super::snapshot::{names, shorten};
+use crate::lsm::cursor::{EntryKind, RawCursor};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::fresh::{FreshTableBuilder, KeyspaceDescriptor, combine};
+use crate::lsm::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, VALUE_BYTES_MAX};
+use crate::lsm::manifest::{Keyspace, Version};
+use crate::lsm::options::{Durability, KeyspaceOptions};
+use crate::lsm::reader::Reader;
+use crate::lsm::scan::{Cursor, PendingCursor, PendingTable};
 
 /// Bytes that a pending write takes besides its key and value.
 const PENDING_OVERHEAD_BYTES: usize = 96;
-
-/// The right to write, which the store gives to one transaction at a time; dropped, it goes to the next one.
-pub(crate) trait WriteRight: Send + Sync + fmt::Debug {
-    fn registry(&self) -> &Registry;
-    fn options(&self) -> &Options;
-
-    /// Appends a commit to the log and publishes it.
-    fn commit(
-        &self,
-        created: Vec<KeyspaceDescriptor>,
-        tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
-        durability: Durability,
-    ) -> Result<CommitNo>;
-
-    /// Makes what is committed as durable as asked.
-    fn harden(&self, durability: Durability) -> Result<()>;
-}
-
-/// An unchanging view of the whole store.
-///
-/// It pins what it sees: pages of segments that were compacted away meanwhile are kept until it is dropped.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    version: Arc<Version>,
-}
-
-impl Snapshot {
-    pub(crate) fn new(version: Arc<Version>) -> Self {
-        Snapshot { version }
-    }
-
-    /// The newest commit that the snapshot shows.
-    pub fn commit(&self) -> CommitNo {
-        self.version.commit
-    }
-}
-
-impl Reader for Snapshot {
-    fn keyspace(&self, name: &str) -> Option<KeyspaceId> {
-        self.version.keyspace_named(name)
-    }
-
-    fn keyspace_names(&self) -> Vec<String> {
-        names(&self.version)
-    }
-
-    fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
-        self.version.find(self.version.keyspace(keyspace)?, key)
-    }
-
-    fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {
-        let keyspace = self.version.keyspace(keyspace)?;
-        let sources = self.version.cursors(keyspace);
-        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources.into_iter().map(shorten).collect()))
-    }
-}
-
-/// A boxed cursor that may borrow.
-fn shorten<'a>(cursor: Box<dyn RawCursor>) -> Box<dyn RawCursor + 'a> {
-    cursor
-}
-
-fn names(version: &Version) -> Vec<String> {
-    let mut names: Vec<String> =
-        version.keyspaces.values().map(|keyspace| keyspace.name.clone()).collect();
-    names.sort_unstable();
-    names
-}
 
 /// Exclusive pending writes; visible to its own reads at once, to others after `commit`.
 #[derive(Debug)]
