@@ -60,13 +60,15 @@ pub enum Error {
         /// Bytes of the refused value.
         bytes: usize,
     },
-    /// One transaction holds more than the memory budget allows.
+    /// One entry is larger than the memory that a transaction may take.
     TransactionTooLarge {
-        /// Bytes that the transaction would hold.
+        /// Bytes that the entry would take.
         bytes: usize,
-        /// Bytes that one transaction may hold.
+        /// Bytes of memory that one transaction may take.
         bytes_max: usize,
     },
+    /// A savepoint belongs to another transaction, or to a part of this one that was rolled back.
+    UnknownSavepoint,
     /// No keyspace has this name or number.
     UnknownKeyspace(String),
     /// A keyspace of this name exists already with other options.
@@ -169,8 +171,13 @@ impl fmt::Display for Error {
             ),
             Error::TransactionTooLarge { bytes, bytes_max } => write!(
                 f,
-                "the transaction holds {bytes} bytes and may hold {bytes_max}; commit in smaller \
-                 batches or open with a larger memory budget"
+                "an entry takes {bytes} bytes of memory and a transaction may take {bytes_max}; open \
+                 with a larger memory budget"
+            ),
+            Error::UnknownSavepoint => write!(
+                f,
+                "the savepoint belongs to another transaction or to a part that was rolled back; \
+                 roll back to an earlier one, or drop the transaction"
             ),
             Error::UnknownKeyspace(name) => write!(f, "there is no keyspace {name}"),
             Error::KeyspaceExists(name) => {

@@ -98,7 +98,7 @@ pub(crate) fn decode_name(reader: &mut ByteReader<'_>) -> Result<String> {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Bytes that the store may hold in memory: a quarter for the block cache, a quarter for fresh runs, a
-    /// quarter for one pending transaction, the rest for background work. Default: 256 MiB.
+    /// quarter for one pending transaction (what exceeds it waits in the file), the rest for background work. Default: 256 MiB.
     pub memory_bytes: usize,
     /// Bytes of a block before compression. Larger blocks compress better and cost more per point read.
     /// Default: 16 KiB.
@@ -164,7 +164,7 @@ impl Options {
         self.memory_bytes / 4
     }
 
-    /// Bytes that one transaction may hold; offsets inside a fresh run are 32 bits wide.
+    /// Bytes that one transaction may hold in memory; offsets inside a fresh run are 32 bits wide.
     pub(crate) fn transaction_bytes_max(&self) -> usize {
         (self.memory_bytes / 4).min(1 << 30)
     }

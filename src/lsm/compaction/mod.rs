@@ -14,10 +14,12 @@
 
 mod job;
 mod output;
+mod pending;
 mod picker;
 mod report;
 mod rewrite;
 
 pub(crate) use job::{CompactionJob, Finished, FlushJob};
+pub(crate) use pending::{merge_pending, write_pending};
 pub(crate) use picker::{Picker, everything};
 pub use report::CompactionReport;

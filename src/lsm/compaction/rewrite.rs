@@ -23,6 +23,8 @@ pub(crate) struct Rewriting {
     started: bool,
     /// Runs that are older than every input: while one may hold a key, its tombstone stays.
     older: Vec<Run>,
+    /// Nothing is known of what is older: every tombstone and operand stays what it is.
+    has_unknown_older: bool,
     output: SegmentOutput,
     pub(crate) report: CompactionReport,
 }
@@ -37,7 +39,14 @@ impl Rewriting {
         report: CompactionReport,
     ) -> Self {
         let inputs = MergeCursor::new(inputs);
-        Rewriting { keyspace, inputs, started: false, older, output, report }
+        let has_unknown_older = false;
+        Rewriting { keyspace, inputs, started: false, older, has_unknown_older, output, report }
+    }
+
+    /// For inputs that stand above runs that are not known here: tombstones and operands stay what they are.
+    pub(crate) fn above_unknown(mut self) -> Self {
+        self.has_unknown_older = true;
+        self
     }
 
     /// Goes on for about `bytes_max` bytes of entries; true when the inputs are exhausted.
@@ -83,7 +92,8 @@ impl Rewriting {
                 EntryKind::Delete => base = Some(EntryKind::Delete),
             }
         }
-        let bottom = !self.older.iter().any(|run| run.segment_for(key).is_some());
+        let bottom =
+            !self.has_unknown_older && !self.older.iter().any(|run| run.segment_for(key).is_some());
         let bytes = key.len() + values.iter().map(Bytes::len).sum::<usize>();
         let Some(newest) = values.first() else {
             // Nothing but a tombstone.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::edit::Edit;
-use crate::lsm::cursor::{EntryKind, RawCursor};
+use crate::lsm::cursor::RawCursor;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
 use crate::lsm::group_rewriter::GroupRewriter;
@@ -382,7 +382,16 @@ impl Version {
 
     /// The newest word on `key`, operands applied; `None` when it has no value.
     pub(crate) fn find(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
-        let mut operands = Operands::default();
+        self.find_below(keyspace, key, Operands::default())
+    }
+
+    /// Like [`find`](Self::find) below `operands`, which newer runs gave and which are not settled.
+    pub(crate) fn find_below(
+        &self,
+        keyspace: &Keyspace,
+        key: &[u8],
+        mut operands: Operands,
+    ) -> Result<Option<Bytes>> {
         for run in &self.fresh {
             if let Some((kind, value)) = run.find(keyspace.id, key)
                 && operands.push(kind, value)
@@ -390,15 +399,6 @@ impl Version {
                 return operands.resolve(&keyspace.combiner, key);
             }
         }
-        Self::find_on_disk(keyspace, key, operands)
-    }
-
-    /// Like [`find`](Self::find) below `operands`, which newer runs gave.
-    fn find_on_disk(
-        keyspace: &Keyspace,
-        key: &[u8],
-        mut operands: Operands,
-    ) -> Result<Option<Bytes>> {
         for run in keyspace.runs() {
             let Some(segment) = run.segment_for(key) else { continue };
             if let Some((kind, value)) = segment.get(key)?
@@ -406,23 +406,6 @@ impl Version {
             {
                 break;
             }
-        }
-        operands.resolve(&keyspace.combiner, key)
-    }
-
-    /// Like [`find`](Self::find) below one newer entry.
-    pub(crate) fn find_below(
-        &self,
-        keyspace: &Keyspace,
-        key: &[u8],
-        newest: (EntryKind, Bytes),
-    ) -> Result<Option<Bytes>> {
-        let mut operands = Operands::default();
-        if operands.push(newest.0, newest.1) {
-            return operands.resolve(&keyspace.combiner, key);
-        }
-        if let Some(base) = self.find(keyspace, key)? {
-            operands.push(EntryKind::Put, base);
         }
         operands.resolve(&keyspace.combiner, key)
     }

@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! 1 room      background steps, when memory or level 0 is full       gate
-//! 2 append    one group to the log; the latest version has it        gate, writer
+//! 2 append    one record to the log; the latest version has it       gate, writer
 //! 3 let in    the next transaction begins on it                      –
 //! 4 sync      by the first that finds nobody syncing; what is        –
 //!             appended meanwhile waits for the sync after this one
 //! 5 show      readers see it, `commit` returns                       writer
 //! ```
+//! The record is a group, the commit's own bytes; of a transaction that was spilled, its rest is written too, fresh runs
+//! are flushed so that they stay newer than everything on disk, its segments are synced, and the record is an edit
+//! that names them: each byte is written once. It spans the commit numbers of all its runs.
+//!
 //! Durability is decided in 4: a `Sync` commit waits until its record is durable, a weaker one only until all `Sync`
 //! commits before it are (see `versions`), so usually not at all. A sync covers every record before it, of whatever
 //! commit: a stronger commit makes all earlier ones durable. It begins behind a sealed page, so that nothing that
@@ -16,19 +20,20 @@
 //! After a failed append or sync the store is poisoned: everyone who waits for it gets the error, readers go on
 //! seeing what they saw, and what is on the device is decided when the file is opened anew.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::checkpoint::publish;
 use super::core::{Core, Writer, lock};
+use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
-use crate::lsm::fresh::{FreshRun, FreshTableBuilder, KeyspaceDescriptor};
-use crate::lsm::ids::{CommitNo, KeyspaceId};
-use crate::lsm::manifest::{Registry, Version};
-use crate::lsm::options::{Durability, Options};
-use crate::lsm::txn::{Transaction, WriteRight};
-use crate::lsm::wal::RecordKind;
+use crate::lsm::fresh::FreshRun;
+use crate::lsm::ids::CommitNo;
+use crate::lsm::manifest::{Edit, Placed, Registry, Version};
+use crate::lsm::options::Durability;
+use crate::lsm::txn::{Transaction, WriteRight, Writes};
+use crate::lsm::wal::{LogPosition, RecordKind};
 
 /// The right to write; dropped, it lets the next transaction in.
 #[derive(Debug)]
@@ -48,18 +53,13 @@ impl WriteRight for WriteToken {
         &self.core.registry
     }
 
-    fn options(&self) -> &Options {
-        self.core.options()
+    fn disk(&self) -> &Arc<Disk> {
+        &self.core.disk
     }
 
-    fn commit(
-        self: Box<Self>,
-        created: Vec<KeyspaceDescriptor>,
-        tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
-        durability: Durability,
-    ) -> Result<CommitNo> {
+    fn commit(self: Box<Self>, writes: Writes, durability: Durability) -> Result<CommitNo> {
         let core = Arc::clone(&self.core);
-        core.commit(*self, created, tables, durability)
+        core.commit(*self, writes, durability)
     }
 
     fn harden(&self, durability: Durability) -> Result<()> {
@@ -86,12 +86,30 @@ impl Core {
     fn commit(
         &self,
         token: WriteToken,
-        created: Vec<KeyspaceDescriptor>,
-        tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
+        writes: Writes,
         durability: Durability,
     ) -> Result<CommitNo> {
         self.await_past()?;
         self.make_room()?;
+        let (writer, commit) = if writes.pending.is_spilled() {
+            self.append_spilled(writes, durability)?
+        } else {
+            self.append_group(writes, durability)?
+        };
+        drop(token);
+        self.sync_until(writer, |_| self.version.visible_commit() >= commit)?;
+        self.wake();
+        Ok(commit)
+    }
+
+    /// Makes a commit the newest fresh run.
+    fn append_group(
+        &self,
+        writes: Writes,
+        durability: Durability,
+    ) -> Result<(MutexGuard<'_, Writer>, CommitNo)> {
+        let Writes { base, pending, created } = writes;
+        let tables = pending.into_tables(&base)?;
         let mut writer = self.writer()?;
         let current = self.version.load();
         let commit = CommitNo(current.commit.0 + 1);
@@ -104,16 +122,57 @@ impl Core {
             let appended = writer.log.append(RecordKind::Group, &run.encode(), sealed);
             let position = writer.poison_on_error(appended)?;
             writer.groups.push_back((commit, position));
-            if sealed {
-                self.version.hold(&mut writer.held, position.record);
-            }
-            self.note_due(&mut writer, durability);
+            self.note_appended(&mut writer, &position, durability);
         }
         self.advance(&mut writer, next);
-        drop(token);
-        self.sync_until(writer, |_| self.version.visible_commit() >= commit)?;
-        self.wake();
-        Ok(commit)
+        Ok((writer, commit))
+    }
+
+    /// Makes the runs of a spilled transaction the newest ones of level 0.
+    fn append_spilled(
+        &self,
+        writes: Writes,
+        durability: Durability,
+    ) -> Result<(MutexGuard<'_, Writer>, CommitNo)> {
+        let Writes { base, pending, created } = writes;
+        let (runs, numbers) = pending.into_runs(&base, &self.disk)?;
+        // The gate is held: nothing is committed between the base and this.
+        self.flush()?;
+        let commit = CommitNo(base.commit.0 + numbers);
+        let mut edit = Edit { flushed: Some(commit), created, ..Edit::default() };
+        let mut segments = Vec::new();
+        for run in runs.values().flat_map(|newest_first| newest_first.iter().rev()) {
+            for segment in run.segments.iter() {
+                let (extent, summary) = (segment.extent(), segment.summary().clone());
+                edit.added.push(Placed { level: 0, run: run.id, extent, summary });
+                segments.push(Arc::clone(segment));
+            }
+        }
+        let synced = self.disk.storage.sync();
+        let synced = synced.map_err(|source| Error::io("syncing segments", source));
+        let mut writer = lock(&self.writer);
+        writer.poison_on_error(synced)?;
+        writer.expect_sound()?;
+        let mut next = Version::clone(&self.version.load());
+        next.apply_own(&edit, &self.registry, &segments)?;
+        // From here on the log may name the extents.
+        publish(&segments);
+        let sealed = durability == Durability::Sync;
+        let appended = writer.log.append(RecordKind::Edit, &[edit.encode().into()], sealed);
+        let position = writer.poison_on_error(appended)?;
+        if self.options().log {
+            self.note_appended(&mut writer, &position, durability);
+        }
+        self.advance(&mut writer, next);
+        Ok((writer, commit))
+    }
+
+    /// Notes what must happen to a commit's record before it counts.
+    fn note_appended(&self, writer: &mut Writer, position: &LogPosition, durability: Durability) {
+        if durability == Durability::Sync {
+            self.version.hold(&mut writer.held, position.record);
+        }
+        self.note_due(writer, durability);
     }
 
     /// Makes what is committed as durable as asked.

@@ -82,7 +82,9 @@ impl Versions {
 
     /// Shows what may be seen when log records below `durable` are durable.
     pub(super) fn show(&self, held: &mut Held, durable: u64) {
-        while held.commits.pop_front_if(|first| first.record < durable).is_some() {}
+        while held.commits.front().is_some_and(|first| first.record < durable) {
+            held.commits.pop_front();
+        }
         let shown = held.commits.front().map(|first| Arc::clone(&first.before));
         self.visible.store(shown.unwrap_or_else(|| self.load_full()));
     }

@@ -2,15 +2,19 @@
 //!
 //! A [`Snapshot`] is an `Arc` of a version: taking one costs a reference count, and nothing that happens later
 //! changes what it shows. A [`Transaction`] is exclusive; its writes wait as runs in front of the version it began
-//! on, so it reads its own writes through the same cursors. Dropping it undoes it.
+//! on, in memory and, when they are many, in the file, so it reads its own writes through the same cursors. Dropping
+//! it undoes it; a [`Savepoint`] undoes a part.
 //!
 //! The store hands out both; what it gives a transaction is a [`WriteRight`], behind which logs, locks and versions
 //! stay its own matter.
 
-mod right;
+mod pending;
 mod snapshot;
 mod transaction;
+mod writes;
 
-pub(crate) use right::WriteRight;
 pub use snapshot::Snapshot;
 pub use transaction::Transaction;
+pub(crate) use transaction::WriteRight;
+pub use writes::Savepoint;
+pub(crate) use writes::Writes;

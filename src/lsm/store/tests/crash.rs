@@ -83,7 +83,22 @@ impl Script {
     fn commit(&mut self, store: &Store, rng: &mut fastrand::Rng) -> Result<()> {
         let mut state = self.states.last().cloned().unwrap_or_default();
         let mut transaction = store.begin()?;
-        for number in 0..rng.usize(1..10) {
+        if rng.u32(0..6) == 0 {
+            // One that is rolled back, whole or in part, after it was spilled.
+            let savepoint = transaction.savepoint()?;
+            for number in 0..20_u32 {
+                let write = Write::Put(0, number.to_be_bytes().to_vec(), vec![b'r'; 400]);
+                write.write_to(&mut transaction)?;
+            }
+            if rng.bool() {
+                transaction.rollback_to(&savepoint)?;
+            } else {
+                drop(transaction);
+                transaction = store.begin()?;
+            }
+        }
+        let writes = if rng.u32(0..6) == 0 { rng.usize(10..40) } else { rng.usize(1..10) };
+        for number in 0..writes {
             // Some keys ascend from commit to commit, so that segments overlap nothing.
             let write = if rng.u32(0..3) == 0 {
                 let key = format!("{:05}", 10_000 + self.states.len() * 10 + number).into_bytes();
@@ -96,6 +111,7 @@ impl Script {
         }
         // Known before the commit returns: it may turn out to have survived.
         self.states.push(state);
+        self.seen.spilled += u64::from(transaction.writes.pending.is_spilled());
         let durability = match rng.u32(0..4) {
             0 | 1 => Durability::Sync,
             2 => Durability::Interval(Duration::from_millis(rng.u64(0..20))),
@@ -142,6 +158,7 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.merged += seen.merged;
         all.dropped += seen.dropped;
         all.purged += seen.purged;
+        all.spilled += seen.spilled;
     }
     all.assert_all();
 }

@@ -8,6 +8,7 @@ mod group;
 mod killed;
 mod model;
 mod opening;
+mod spilled;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -208,6 +209,8 @@ struct Seen {
     checkpoints: u64,
     log_extents: u64,
     flushed: u64,
+    /// Transactions that were committed after they were spilled.
+    spilled: u64,
 }
 
 impl Seen {
@@ -237,6 +240,7 @@ impl Seen {
         assert!(self.flushes > 3 && self.checkpoints > 5 && self.log_extents > 2, "{self:?}");
         let accounts = [self.moved, self.merged, self.dropped, self.purged];
         assert!(accounts.iter().all(|&account| account > 0), "{self:?}");
+        assert!(self.spilled > 0, "{self:?}");
     }
 }
 

@@ -28,6 +28,7 @@ fn the_store_equals_its_model_under_random_operations() {
         all.merged += seen.merged;
         all.dropped += seen.dropped;
         all.purged += seen.purged;
+        all.spilled += seen.spilled;
     }
     all.assert_all();
 }
@@ -61,7 +62,7 @@ fn run_case(seed: u64) -> Result<Seen> {
     let mut snapshots: Vec<(Snapshot, State)> = Vec::new();
     for _ in 0..OPERATIONS {
         match rng.u32(0..100) {
-            0..45 => transact(&store, &mut state, &mut rng)?,
+            0..45 => seen.spilled += u64::from(transact(&store, &mut state, &mut rng)?),
             45..75 => {
                 for _ in 0..rng.u32(1..6) {
                     store.step()?;
@@ -141,13 +142,28 @@ fn walk_while_the_store_moves(store: &Store, state: &State, rng: &mut fastrand::
     Ok(())
 }
 
-fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result<()> {
+/// One transaction, with a savepoint now and then; tells whether it was spilled and committed.
+fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result<bool> {
     let mut transaction = store.begin()?;
     let mut pending = state.clone();
-    for _ in 0..rng.u32(0..12) {
-        let write = Write::random(rng);
-        write.write_to(&mut transaction)?;
-        write.apply_to(&mut pending);
+    let mut savepoint = None;
+    let writes = if rng.u32(0..12) == 0 { 150 } else { 12 };
+    for _ in 0..rng.u32(0..writes) {
+        match rng.u32(0..30) {
+            0 => savepoint = Some((transaction.savepoint()?, pending.clone())),
+            1 => savepoint = None,
+            2 => {
+                if let Some((savepoint, before)) = &savepoint {
+                    transaction.rollback_to(savepoint)?;
+                    pending = before.clone();
+                }
+            }
+            _ => {
+                let write = Write::random(rng);
+                write.write_to(&mut transaction)?;
+                write.apply_to(&mut pending);
+            }
+        }
     }
     let room = store.core.options().transaction_bytes_max();
     if rng.u32(0..12) == 0 && room > 350 << 10 {
@@ -161,16 +177,18 @@ fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result
         compare_cursors(&transaction, &pending, rng)?;
         assert_eq!(read_all(&store.snapshot())?, *state, "nobody else does");
     }
-    if rng.u32(0..5) > 0 {
-        let durability = match rng.u32(0..3) {
-            0 => Durability::Sync,
-            1 => Durability::Interval(Duration::from_millis(rng.u64(0..5))),
-            _ => Durability::Buffered,
-        };
-        transaction.commit(durability)?;
-        *state = pending;
+    if rng.u32(0..5) == 0 {
+        return Ok(false);
     }
-    Ok(())
+    let durability = match rng.u32(0..3) {
+        0 => Durability::Sync,
+        1 => Durability::Interval(Duration::from_millis(rng.u64(0..5))),
+        _ => Durability::Buffered,
+    };
+    let spilled = transaction.writes.pending.is_spilled();
+    transaction.commit(durability)?;
+    *state = pending;
+    Ok(spilled)
 }
 
 /// Walks a cursor at random beside the model.
