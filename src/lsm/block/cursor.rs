@@ -11,11 +11,10 @@
 use bytes::Bytes;
 
 use super::builder::RESTART_INTERVAL_MAX;
-use super::entry::{ValuePlace, ValueRef};
-use super::parsed::{Block, damaged};
+use super::entry::{ValuePlace, ValueRef, damaged, shared_len};
+use super::parsed::Block;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
-use crate::lsm::ids::KEY_BYTES_MAX;
 
 /// A value as a block knows it.
 #[derive(Debug, Clone)]
@@ -116,6 +115,14 @@ impl BlockCursor {
         }
     }
 
+    /// The value where it stands in the block; none when it stands elsewhere.
+    pub(crate) fn inline_value(&self) -> Option<&[u8]> {
+        match &self.current().1 {
+            ValuePlace::Inline(range) => Some(self.block.bytes(range.clone())),
+            ValuePlace::External(_) => None,
+        }
+    }
+
     /// Checks the whole block beyond what reading it checks: keys ascend and begin with the common prefix,
     /// restarts stand where entries start and carry their key's head. Leaves the cursor nowhere.
     pub(crate) fn check(&mut self) -> Result<()> {
@@ -128,6 +135,11 @@ impl BlockCursor {
                 self.block.check_restart(restarts)?;
                 restarts += 1;
                 run_len = 0;
+            } else if let Some(before) = &key_before {
+                let shared = self.block.entry(self.at)?.shared;
+                if shared != shared_len(before, &self.key) {
+                    return Err(damaged("a key shares more than it says", self.at));
+                }
             }
             run_len += 1;
             if run_len > RESTART_INTERVAL_MAX {
@@ -176,12 +188,7 @@ impl BlockCursor {
     fn decode(&mut self, at: usize) -> Result<()> {
         self.entry = None;
         let entry = self.block.entry(at)?;
-        if entry.shared > self.key.len() {
-            return Err(damaged("a key shares more than the key before it has", at));
-        }
-        if entry.shared + entry.unshared.len() > KEY_BYTES_MAX {
-            return Err(damaged("a key is longer than any may be", at));
-        }
+        entry.key_len(self.key.len(), at)?;
         self.key.truncate(entry.shared);
         self.key.extend_from_slice(entry.unshared);
         self.at = at;

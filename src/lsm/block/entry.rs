@@ -8,8 +8,8 @@ use std::ops::Range;
 use super::compression::Codec;
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::cursor::EntryKind;
-use crate::lsm::error::Result;
-use crate::lsm::ids::VALUE_BYTES_MAX;
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 
 /// Values of the value area start at multiples of this, counted from the segment's first byte.
 pub(crate) const VALUE_ALIGN_BYTES: u64 = 64;
@@ -100,6 +100,7 @@ pub(super) fn put_entry(
 
 impl<'a> Entry<'a> {
     /// Parses the entry that starts `at` bytes into `entries`.
+    #[inline]
     pub(super) fn parse(entries: &'a [u8], at: usize) -> Result<Entry<'a>> {
         let mut reader = ByteReader::new("block", entries);
         reader.take(at)?;
@@ -126,6 +127,19 @@ impl<'a> Entry<'a> {
             ValuePlace::Inline(start..reader.offset())
         };
         Ok(Entry { shared, unshared, kind, value, end: reader.offset() })
+    }
+
+    /// Length of the entry's key, which follows one of `len_before` bytes; the entry starts at `at`.
+    #[inline]
+    pub(super) fn key_len(&self, len_before: usize, at: usize) -> Result<usize> {
+        let len = self.shared + self.unshared.len();
+        if self.shared <= len_before && len <= KEY_BYTES_MAX {
+            return Ok(len);
+        }
+        if self.shared > len_before {
+            return Err(damaged("a key shares more than the key before it has", at));
+        }
+        Err(damaged("a key is longer than any may be", at))
     }
 }
 
@@ -159,5 +173,17 @@ pub(super) fn key_head(rest: &[u8]) -> u64 {
 
 /// Leading bytes that two keys have in common.
 pub(crate) fn shared_len(left: &[u8], right: &[u8]) -> usize {
-    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+    let (left_words, _) = left.as_chunks::<8>();
+    let (right_words, _) = right.as_chunks::<8>();
+    let words = left_words.iter().zip(right_words).take_while(|(left, right)| left == right);
+    let done = words.count() * 8;
+    let rest = left.iter().zip(right).skip(done);
+    done + rest.take_while(|(left, right)| left == right).count()
+}
+
+/// A corruption of a raw block, `at` bytes into it.
+#[cold]
+#[inline(never)]
+pub(super) fn damaged(what: &str, at: usize) -> Error {
+    Error::corruption(format!("block: {what}"), at as u64)
 }

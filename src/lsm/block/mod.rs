@@ -19,6 +19,7 @@ mod cursor;
 mod entry;
 mod frame;
 mod parsed;
+mod search;
 
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
-use super::entry::{Entry, key_head};
+use super::entry::{Entry, damaged, key_head};
 use crate::lsm::codec::ByteReader;
-use crate::lsm::error::{Error, Result};
+use crate::lsm::error::Result;
 
 /// Bytes that each restart costs behind the entries: its key head and its offset.
 pub(super) const RESTART_BYTES: usize = HEAD_BYTES + OFFSET_BYTES;
@@ -77,9 +77,26 @@ impl Block {
         Ok(reader.offset()..reader.offset() + prefix_len)
     }
 
+    /// Bytes that the block keeps in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.raw.len()
+    }
+
     /// The raw bytes in `range`, which a parsed entry named.
     pub(super) fn slice(&self, range: Range<usize>) -> Bytes {
         self.raw.slice(range)
+    }
+
+    /// Like [`slice`](Self::slice), for the last one who wants something of the block.
+    pub(super) fn into_slice(mut self, range: Range<usize>) -> Bytes {
+        self.raw.truncate(range.end);
+        self.raw.advance(range.start.min(self.raw.len()));
+        self.raw
+    }
+
+    /// The raw bytes in `range`, without a share of them.
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.raw.get(range).unwrap_or_default()
     }
 
     /// The entries, without what stands behind them.
@@ -117,8 +134,14 @@ impl Block {
         let head = key_head(rest);
         let heads = self.heads();
         let mut lower = heads.partition_point(|&other| u64::from_be_bytes(other) < head);
-        let mut upper = heads.partition_point(|&other| u64::from_be_bytes(other) <= head);
         // Equal heads say nothing about what follows them: these keys are compared whole.
+        let equal = heads.get(lower..).unwrap_or_default();
+        let mut upper = match equal.first() {
+            Some(&first) if u64::from_be_bytes(first) == head => {
+                lower + equal.partition_point(|&other| u64::from_be_bytes(other) == head)
+            }
+            _ => lower,
+        };
         while lower < upper {
             let middle = usize::midpoint(lower, upper);
             if self.restart_key(middle)? <= key {
@@ -162,9 +185,4 @@ impl Block {
     fn offsets(&self) -> &[[u8; OFFSET_BYTES]] {
         self.raw.get(self.heads_end..self.offsets_end).unwrap_or_default().as_chunks().0
     }
-}
-
-/// A corruption of a raw block, `at` bytes into it.
-pub(super) fn damaged(what: &str, at: usize) -> Error {
-    Error::corruption(format!("block: {what}"), at as u64)
 }

@@ -65,7 +65,8 @@ fn a_block_is_the_map_it_was_made_of() {
     for round in 0..400 {
         let model = random_model(&mut rng);
         let interval = [1, 2, 3, 16, 256][round % 5];
-        let mut cursor = BlockCursor::new(Block::parse(raw_block(&model, interval)).unwrap());
+        let block = Block::parse(raw_block(&model, interval)).unwrap();
+        let mut cursor = BlockCursor::new(block.clone());
         cursor.check().unwrap();
         assert!(!cursor.valid());
 
@@ -89,6 +90,15 @@ fn a_block_is_the_map_it_was_made_of() {
         for key in probes {
             cursor.seek_ge(&key).unwrap();
             assert_eq!(entry(&cursor), owned(model.range(key.clone()..).next()));
+            let found = block.find_ge(&key).unwrap().map(|found| {
+                let exact = found.exact.then_some(&key);
+                let BlockValue::Inline(value) = block.clone().into_value(found) else { panic!() };
+                (exact, value)
+            });
+            let expected = model.range(key.clone()..).next();
+            let exact = expected.map(|(have, _)| Some(have).filter(|have| **have == key));
+            assert_eq!(found.as_ref().map(|found| found.0), exact);
+            assert_eq!(found.map(|found| found.1.to_vec()), expected.map(|(_, (_, v))| v.clone()));
             if cursor.valid() {
                 cursor.prev().unwrap();
                 assert_eq!(entry(&cursor), owned(model.range(..key).next_back()));
@@ -99,10 +109,12 @@ fn a_block_is_the_map_it_was_made_of() {
 
 /// Visits a block in every way; what matters is that it ends without panic.
 fn visit(raw: Bytes) -> Result<()> {
-    let mut cursor = BlockCursor::new(Block::parse(raw)?);
+    let block = Block::parse(raw)?;
+    let mut cursor = BlockCursor::new(block.clone());
     let checked = cursor.check();
     for key in [&b""[..], b"pp", b"pppppppppppa", b"\xff"] {
         let _ = cursor.seek_ge(key);
+        let _ = block.find_ge(key);
     }
     let limit = 10_000;
     let _ = cursor.first();

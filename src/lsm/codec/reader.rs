@@ -48,20 +48,27 @@ impl<'a> ByteReader<'a> {
     }
 
     /// A corruption of this structure at the reader's offset.
+    #[cold]
+    #[inline(never)]
     pub fn error(&self, message: impl Display) -> Error {
         Error::corruption(format!("{}: {message}", self.what), self.at as u64)
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(len);
         let Some(taken) = end.and_then(|end| self.bytes.get(self.at..end)) else {
-            return Err(
-                self.error(format_args!("{len} bytes expected, {} are left", self.remaining()))
-            );
+            return Err(self.too_short(len));
         };
         self.at += len;
         Ok(taken)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn too_short(&self, len: usize) -> Error {
+        self.error(format_args!("{len} bytes expected, {} are left", self.remaining()))
     }
 
     /// All bytes that are left.
@@ -71,6 +78,7 @@ impl<'a> ByteReader<'a> {
         rest
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
@@ -78,6 +86,7 @@ impl<'a> ByteReader<'a> {
     }
 
     /// One byte.
+    #[inline]
     pub fn u8(&mut self) -> Result<u8> {
         Ok(u8::from_le_bytes(self.array()?))
     }
@@ -98,7 +107,19 @@ impl<'a> ByteReader<'a> {
     }
 
     /// A varint of at most ten bytes.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64> {
+        // Most lengths take one byte.
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64> {
         let mut value = 0_u64;
         for shift in (0..70).step_by(7) {
             let byte = self.u8()?;
@@ -121,6 +142,7 @@ impl<'a> ByteReader<'a> {
     }
 
     /// A varint used as a length in memory.
+    #[inline]
     pub fn varint_usize(&mut self) -> Result<usize> {
         let value = self.varint()?;
         usize::try_from(value)
