@@ -58,12 +58,14 @@ impl Disk {
             restart_interval: self.options.restart_interval.clamp(1, 256),
             compression: options.compression,
             value_bytes_inline_max: options.value_bytes_inline_max,
+            filter_bits_per_key: options.filter_bits_per_key,
         }
     }
 
     /// A reader of a segment whose pages `lease` holds.
     pub(crate) fn segment(&self, summary: SegmentSummary, lease: ExtentLease) -> Arc<Segment> {
-        Arc::new(Segment::new(Arc::clone(&self.storage), Arc::clone(&self.cache), summary, lease))
+        let (storage, cache) = (Arc::clone(&self.storage), Arc::clone(&self.cache));
+        Arc::new(Segment::new(storage, cache, summary, lease, self.options.mmap))
     }
 
     /// A reader of a segment that the manifest or the log names.

@@ -32,32 +32,35 @@ impl Combiner {
 }
 
 /// What the runs say about one key, collected newest first.
+///
+/// Most keys have one entry, and that takes no allocation.
 #[derive(Debug, Default)]
 pub(crate) struct Operands {
+    newest: Option<Bytes>,
     /// Newest first; the last one may be a base.
-    values: Vec<Bytes>,
-    deleted: bool,
+    older: Vec<Bytes>,
 }
 
 impl Operands {
     /// Takes the next older entry; true when nothing older matters.
     pub(crate) fn push(&mut self, kind: EntryKind, value: Bytes) -> bool {
-        match kind {
-            EntryKind::Put => self.values.push(value),
-            EntryKind::Delete => self.deleted = true,
-            EntryKind::Merge => {
-                self.values.push(value);
-                return false;
+        if kind != EntryKind::Delete {
+            match &self.newest {
+                None => self.newest = Some(value),
+                Some(_) => self.older.push(value),
             }
         }
-        true
+        kind != EntryKind::Merge
     }
 
     /// The key's value.
     pub(crate) fn resolve(mut self, combiner: &Combiner, key: &[u8]) -> Result<Option<Bytes>> {
-        if self.values.len() <= 1 {
-            return Ok(self.values.pop());
+        match self.newest {
+            Some(newest) if !self.older.is_empty() => {
+                self.older.insert(0, newest);
+                combiner.merge(key, &self.older).map(Some)
+            }
+            newest => Ok(newest),
         }
-        combiner.merge(key, &self.values).map(Some)
     }
 }

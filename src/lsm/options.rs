@@ -36,6 +36,9 @@ pub struct KeyspaceOptions {
     pub compression: Compression,
     /// Values longer than this stand in the segment's value area, outside the leaf blocks. Default: 4 KiB.
     pub value_bytes_inline_max: u32,
+    /// Bits that the filter of a segment has for each key, at most 32. With 10, one of a hundred segments that do
+    /// not hold a key is looked into. A keyspace whose absent keys nobody asks for needs none. Default: 10; 0: none.
+    pub filter_bits_per_key: u8,
     /// Name of the operator behind `merge`, if the keyspace has one.
     pub merge_operator: Option<String>,
     /// Name of the rewriter that sees its groups in compactions, if it has one.
@@ -47,6 +50,7 @@ impl Default for KeyspaceOptions {
         KeyspaceOptions {
             compression: Compression::Lz4,
             value_bytes_inline_max: 4096,
+            filter_bits_per_key: 10,
             merge_operator: None,
             group_rewriter: None,
         }
@@ -60,6 +64,7 @@ impl KeyspaceOptions {
             Compression::Lz4 => 1,
         });
         put_varint(out, u64::from(self.value_bytes_inline_max));
+        out.push(self.filter_bits_per_key);
         for name in [&self.merge_operator, &self.group_rewriter] {
             let name = name.as_deref().unwrap_or_default();
             put_varint(out, name.len() as u64);
@@ -74,13 +79,20 @@ impl KeyspaceOptions {
             other => return Err(reader.error(format_args!("{other} is no known compression"))),
         };
         let value_bytes_inline_max = reader.varint_u32()?;
+        let filter_bits_per_key = reader.u8()?;
         let mut name = || -> Result<Option<String>> {
             let name = decode_name(reader)?;
             Ok(Some(name).filter(|name| !name.is_empty()))
         };
         let merge_operator = name()?;
         let group_rewriter = name()?;
-        Ok(KeyspaceOptions { compression, value_bytes_inline_max, merge_operator, group_rewriter })
+        Ok(KeyspaceOptions {
+            compression,
+            value_bytes_inline_max,
+            filter_bits_per_key,
+            merge_operator,
+            group_rewriter,
+        })
     }
 }
 
@@ -118,6 +130,10 @@ pub struct Options {
     /// Whether commits are written to the log. Without it, what was not flushed is lost when the store is
     /// not closed. Default: true.
     pub log: bool,
+    /// Whether blocks and values that are not compressed are read in place, from the file's pages in the system's
+    /// memory, which then count as the system's and not as the store's. A device that fails under such a page ends the
+    /// process (`SIGBUS`); without, it is an error. Default: true.
+    pub mmap: bool,
     /// What runs the background steps. Default: a thread of the store's own, [`ThreadScheduler`].
     pub scheduler: Arc<dyn Scheduler>,
     /// The clock behind `Durability::Interval`. Default: the machine's.
@@ -140,6 +156,7 @@ impl Default for Options {
             level1_bytes_max: 64 << 20,
             log_bytes_max: 64 << 20,
             log: true,
+            mmap: true,
             scheduler: Arc::new(ThreadScheduler),
             clock: Arc::new(SystemClock::default()),
             merge_operators: Vec::new(),

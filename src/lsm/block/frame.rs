@@ -20,14 +20,14 @@ const CHECKSUM_BYTES: usize = 8;
 const COMPRESSED_RAW_BYTES_MAX: usize = (16 << 20) + (128 << 10);
 
 /// Appends `raw`, compressed if that pays, and its trailer to `out`. The block is to stand `offset` bytes
-/// into `segment`.
+/// into `segment`. Says how it is stored.
 pub(crate) fn seal(
     raw: &[u8],
     compression: Compression,
     segment: SegmentId,
     offset: u64,
     out: &mut Vec<u8>,
-) {
+) -> Codec {
     let raw_len = u32::try_from(raw.len()).expect("invariant: a block is shorter than 4 GiB");
     let compression =
         if raw.len() > COMPRESSED_RAW_BYTES_MAX { Compression::None } else { compression };
@@ -38,6 +38,7 @@ pub(crate) fn seal(
     out.extend_from_slice(&raw_len.to_le_bytes());
     let sum = checksum(segment.0, offset, &out[start..]);
     out.extend_from_slice(&sum.to_le_bytes());
+    codec
 }
 
 /// The raw block of a sealed one that was read `offset` bytes into `segment`.
@@ -46,9 +47,8 @@ pub(crate) fn seal(
 /// Corruption when the checksum does not match or the bytes do not decompress to the length they claim.
 pub(crate) fn open(sealed: &Bytes, segment: SegmentId, offset: u64) -> Result<Bytes> {
     let damaged = |message: String| Error::corruption(format!("block: {message}"), offset);
-    let stored_len = sealed.len().checked_sub(TRAILER_BYTES);
     let summed = sealed.len().checked_sub(CHECKSUM_BYTES).and_then(|end| sealed.get(..end));
-    let (Some(stored_len), Some(summed)) = (stored_len, summed) else {
+    let Some(summed) = summed.filter(|_| sealed.len() >= TRAILER_BYTES) else {
         return Err(damaged(format!("{} bytes are too few for a trailer", sealed.len())));
     };
     let mut trailer = ByteReader::new("block trailer", sealed);
@@ -58,7 +58,13 @@ pub(crate) fn open(sealed: &Bytes, segment: SegmentId, offset: u64) -> Result<By
     if found != expected {
         return Err(damaged(format!("checksum {found:016x}, {expected:016x} expected")));
     }
-    let mut trailer = ByteReader::new("block trailer", summed);
+    open_verified(sealed)
+}
+
+/// Like [`open`], for a block whose checksum was compared before.
+pub(crate) fn open_verified(sealed: &Bytes) -> Result<Bytes> {
+    let stored_len = sealed.len().saturating_sub(TRAILER_BYTES);
+    let mut trailer = ByteReader::new("block trailer", sealed);
     trailer.take(stored_len)?;
     let codec = Codec::decode(&mut trailer)?;
     let raw_len = trailer.u32()? as usize;

@@ -4,7 +4,7 @@
 //! [`BlockCursor`]; leaf blocks and index blocks are the same code. A block does not know where it is kept,
 //! and of values that stand outside of it (in the segment's value area) it knows only the reference.
 //!
-//! Cost of a seek: two binary searches over 8-byte key heads, then at most one restart interval of entries
+//! Cost of a seek: one binary search over 8-byte key heads, then at most one restart interval of entries
 //! forward. The idea of restart points follows leveldb's table format; the key heads, the split of sealing
 //! from building, and values by reference differ.
 //!
@@ -26,8 +26,8 @@ mod tests;
 
 pub(crate) use builder::BlockBuilder;
 pub use compression::Compression;
-pub(crate) use compression::{compress, decompress};
+pub(crate) use compression::{Codec, compress, decompress};
 pub(crate) use cursor::{BlockCursor, BlockValue};
 pub(crate) use entry::{EXTERNAL_BYTES_MAX, EntryValue, VALUE_ALIGN_BYTES, ValueRef};
-pub(crate) use frame::{TRAILER_BYTES, open, seal};
+pub(crate) use frame::{TRAILER_BYTES, open, open_verified, seal};
 pub(crate) use parsed::Block;

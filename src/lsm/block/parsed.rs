@@ -110,7 +110,7 @@ impl Block {
     }
 
     /// Number of restarts, at least 1.
-    pub(super) fn restart_count(&self) -> usize {
+    pub(crate) fn restart_count(&self) -> usize {
         self.offsets().len()
     }
 
@@ -127,30 +127,39 @@ impl Block {
 
     /// Index of the last restart whose key is at most `key`; 0 when there is none.
     pub(super) fn restart_before_key(&self, key: &[u8]) -> Result<usize> {
+        Ok(self.restarts_below(key, true)?.saturating_sub(1))
+    }
+
+    /// Index of the first restart whose key is `key` or greater; the number of restarts when there is none.
+    pub(crate) fn restart_ge(&self, key: &[u8]) -> Result<usize> {
+        self.restarts_below(key, false)
+    }
+
+    /// How many restarts have a key that is smaller than `key`, or, if `or_equal`, is `key`.
+    fn restarts_below(&self, key: &[u8], or_equal: bool) -> Result<usize> {
         let prefix = self.prefix();
         let Some(rest) = key.strip_prefix(prefix) else {
-            return Ok(if key < prefix { 0 } else { self.restart_count() - 1 });
+            return Ok(if key < prefix { 0 } else { self.restart_count() });
         };
         let head = key_head(rest);
         let heads = self.heads();
-        let mut lower = heads.partition_point(|&other| u64::from_be_bytes(other) < head);
-        // Equal heads say nothing about what follows them: these keys are compared whole.
-        let equal = heads.get(lower..).unwrap_or_default();
-        let mut upper = match equal.first() {
-            Some(&first) if u64::from_be_bytes(first) == head => {
-                lower + equal.partition_point(|&other| u64::from_be_bytes(other) == head)
-            }
-            _ => lower,
-        };
+        let (mut lower, mut upper) = (0, heads.len());
         while lower < upper {
             let middle = usize::midpoint(lower, upper);
-            if self.restart_key(middle)? <= key {
+            let mut order = heads.get(middle).map_or(0, |&h| u64::from_be_bytes(h)).cmp(&head);
+            // Equal heads say nothing about what follows them: these keys are compared whole.
+            if order.is_eq() {
+                order = self.restart_key(middle)?.cmp(key);
+            }
+            #[cfg(test)]
+            super::tests::COMPARISONS.set(super::tests::COMPARISONS.get() + 1);
+            if order.is_lt() || or_equal && order.is_eq() {
                 lower = middle + 1;
             } else {
                 upper = middle;
             }
         }
-        Ok(lower.saturating_sub(1))
+        Ok(lower)
     }
 
     /// Checks what a seek relies on beyond what parsing checks; for `check`, which looks at every entry too.

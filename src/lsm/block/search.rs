@@ -59,6 +59,12 @@ impl Block {
         Err(damaged("a restart interval is too long", at))
     }
 
+    /// The entry of the restart with this index.
+    pub(crate) fn restart_entry(&self, index: usize) -> Result<Found> {
+        let entry = self.entry(self.restart_offset(index).unwrap_or(self.entries().len()))?;
+        Ok(Found { exact: false, kind: entry.kind, place: entry.value })
+    }
+
     /// The value of an entry that was found in this block.
     pub(crate) fn into_value(self, found: Found) -> BlockValue {
         match found.place {

@@ -3,6 +3,7 @@
 //! Entry sets are random with fixed seeds; keys come from small alphabets so that they share prefixes, have
 //! equal heads and are prefixes of each other.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -13,6 +14,11 @@ use super::*;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
 use crate::lsm::ids::SegmentId;
+
+thread_local! {
+    /// Steps of binary searches that this thread made.
+    pub(super) static COMPARISONS: Cell<u32> = const { Cell::new(0) };
+}
 
 type Value = (EntryKind, Vec<u8>);
 type Model = BTreeMap<Vec<u8>, Value>;
@@ -166,6 +172,49 @@ fn references_to_external_values_come_back() {
         assert_eq!(cursor.kind(), kind);
         assert!(matches!(cursor.value(), BlockValue::External(found) if found == expected));
     }
+}
+
+#[test]
+fn a_search_compares_about_log2_of_the_restarts() {
+    let mut rng = fastrand::Rng::with_seed(13);
+    for restarts in [1, 2, 3, 100, 512, 1000] {
+        // Half of the keys have equal heads.
+        let key = |number: u32| match number % 2 {
+            0 => format!("equal heads {number:08}").into_bytes(),
+            _ => (number.wrapping_mul(0x9E37_79B9)).to_be_bytes().to_vec(),
+        };
+        let model = (0..restarts).map(|number| (key(number), (EntryKind::Put, Vec::new())));
+        let block = Block::parse(raw_block(&model.collect(), 1)).unwrap();
+        assert_eq!(block.restart_count(), restarts as usize);
+        for _ in 0..100 {
+            COMPARISONS.set(0);
+            block.restart_ge(&key(rng.u32(0..2 * restarts))).unwrap();
+            let bound = restarts.next_power_of_two().ilog2() + 2;
+            assert!(COMPARISONS.get() <= bound, "{} for {restarts}", COMPARISONS.get());
+        }
+    }
+}
+
+#[test]
+fn restart_groups_share_more_than_one_prefix_of_the_block_would() {
+    let mut rng = fastrand::Rng::with_seed(14);
+    let hosts = ["example.org", "en.wikipedia.org", "docs.rs", "crates.io"];
+    let url = |rng: &mut fastrand::Rng| {
+        let host = hosts[rng.usize(0..4)];
+        let (section, page) = (rng.u32(0..40), rng.u32(0..20_000));
+        let url = format!("https://{host}/section-{section}/archive/2024/page-{page:05}.html");
+        (url.into_bytes(), (EntryKind::Delete, Vec::new()))
+    };
+    let model: Model = (0..20_000).map(|_| url(&mut rng)).collect();
+    let keys: Vec<&Vec<u8>> = model.keys().collect();
+    let (mut shared, mut one_prefix) = (0, 0);
+    for keys in keys.chunks(300) {
+        let part = keys.iter().map(|key| ((*key).clone(), (EntryKind::Delete, Vec::new())));
+        shared += raw_block(&part.collect(), 16).len();
+        let prefix = entry::shared_len(keys[0], keys[keys.len() - 1]);
+        one_prefix += prefix + keys.iter().map(|key| key.len() - prefix).sum::<usize>();
+    }
+    assert!(one_prefix >= shared * 2, "{one_prefix} bytes of keys became {shared}");
 }
 
 #[test]

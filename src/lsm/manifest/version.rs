@@ -23,7 +23,7 @@ use crate::lsm::merge_operator::MergeOperator;
 use crate::lsm::operands::{Combiner, Operands};
 use crate::lsm::options::KeyspaceOptions;
 use crate::lsm::scan::RunCursor;
-use crate::lsm::segment::Segment;
+use crate::lsm::segment::{KeyHash, Segment};
 
 /// Levels that a keyspace may have: with a ratio of 8 and 64 MiB in level 1, enough for 16 PiB.
 pub(crate) const LEVELS_MAX: usize = 12;
@@ -399,9 +399,10 @@ impl Version {
                 return operands.resolve(&keyspace.combiner, key);
             }
         }
+        let hash = KeyHash::of(key);
         for run in keyspace.runs() {
             let Some(segment) = run.segment_for(key) else { continue };
-            if let Some((kind, value)) = segment.get(key)?
+            if let Some((kind, value)) = segment.get(key, hash)?
                 && operands.push(kind, value)
             {
                 break;

@@ -1,8 +1,10 @@
 //! [`MergeCursor`]: several runs walked as one.
 //!
 //! It stands on a key, and knows which runs hold an entry of that key; the caller asks them newest first. With
-//! r runs a step costs r comparisons at most: runs are few (compaction sees to it), and a plain scan over
-//! them beats a heap there. Turning round re-seeks every run once.
+//! r runs a step costs r - 1 comparisons: runs are few (compaction sees to it), and a plain scan over
+//! them beats a heap there; one run alone costs none. No key is copied but on a turn, which re-seeks the other runs once.
+
+use std::cmp::Ordering;
 
 use crate::lsm::cursor::RawCursor;
 use crate::lsm::error::Result;
@@ -17,34 +19,35 @@ enum Direction {
 pub(crate) struct MergeCursor<'a> {
     /// Newest run first.
     sources: Vec<Box<dyn RawCursor + 'a>>,
-    /// Index of the newest source that stands on the current key.
-    leader: Option<usize>,
+    /// Indexes of the sources that stand on the current key, newest first; none when the cursor stands nowhere.
+    on_key: Vec<usize>,
     direction: Direction,
-    key: Vec<u8>,
 }
 
 impl<'a> MergeCursor<'a> {
     /// `sources` are the runs' cursors, newest first.
     pub(crate) fn new(sources: Vec<Box<dyn RawCursor + 'a>>) -> Self {
-        MergeCursor { sources, leader: None, direction: Direction::Forward, key: Vec::new() }
+        let on_key = Vec::with_capacity(sources.len());
+        MergeCursor { sources, on_key, direction: Direction::Forward }
     }
 
     pub(crate) fn valid(&self) -> bool {
-        self.leader.is_some()
+        !self.on_key.is_empty()
     }
 
     /// The current key; empty when the cursor stands nowhere.
     pub(crate) fn key(&self) -> &[u8] {
-        if self.leader.is_some() { &self.key } else { &[] }
+        self.on_key.first().map_or(&[], |&newest| self.sources[newest].key())
+    }
+
+    /// The newest entry of the current key.
+    pub(crate) fn newest(&self) -> Option<&(dyn RawCursor + 'a)> {
+        self.on_key.first().map(|&newest| &*self.sources[newest])
     }
 
     /// The entries of the current key, newest first.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &(dyn RawCursor + 'a)> + '_ {
-        let from = self.leader.unwrap_or(self.sources.len());
-        self.sources[from..]
-            .iter()
-            .filter(|source| source.valid() && source.key() == self.key)
-            .map(|source| &**source)
+        self.on_key.iter().map(|&index| &*self.sources[index])
     }
 
     pub(crate) fn first(&mut self) -> Result<()> {
@@ -64,71 +67,89 @@ impl<'a> MergeCursor<'a> {
     }
 
     pub(crate) fn next(&mut self) -> Result<()> {
-        self.step(Direction::Forward)
+        self.step(Direction::Forward, |source| source.next())
     }
 
     pub(crate) fn prev(&mut self) -> Result<()> {
-        self.step(Direction::Backward)
+        self.step(Direction::Backward, |source| source.prev())
     }
 
-    fn step(&mut self, direction: Direction) -> Result<()> {
-        if self.leader.is_none() {
+    fn step(
+        &mut self,
+        direction: Direction,
+        mut movement: impl FnMut(&mut Box<dyn RawCursor + 'a>) -> Result<()>,
+    ) -> Result<()> {
+        if self.on_key.is_empty() {
             return Ok(());
         }
-        let key = std::mem::take(&mut self.key);
-        let turned = self.direction != direction;
-        let result = self.go(direction, |source| {
-            // After a turn the other runs stand on the far side of the key.
-            if turned {
-                match direction {
-                    Direction::Forward => source.seek_ge(&key)?,
-                    Direction::Backward => source.seek_le(&key)?,
-                }
-            }
-            if source.valid() && source.key() == key {
-                match direction {
-                    Direction::Forward => source.next()?,
-                    Direction::Backward => source.prev()?,
-                }
-            }
-            Ok(())
-        });
-        if self.key.capacity() == 0 {
-            self.key = key;
-            self.key.clear();
+        if self.direction != direction {
+            return self.turn(direction, movement);
         }
-        result
+        let sources = &mut self.sources;
+        let moved = self.on_key.iter().try_for_each(|&index| movement(&mut sources[index]));
+        self.settle(moved)
+    }
+
+    /// A step against the direction of the one before: the runs that hold no entry of the key stand on its far side.
+    fn turn(
+        &mut self,
+        direction: Direction,
+        mut movement: impl FnMut(&mut Box<dyn RawCursor + 'a>) -> Result<()>,
+    ) -> Result<()> {
+        self.direction = direction;
+        let key = self.key().to_vec();
+        let mut on_key = self.on_key.iter().peekable();
+        let mut sources = self.sources.iter_mut().enumerate();
+        let moved =
+            sources.try_for_each(|(index, source)| match (on_key.next_if_eq(&&index), direction) {
+                (Some(_), _) => movement(source),
+                (None, Direction::Forward) => source.seek_ge(&key),
+                (None, Direction::Backward) => source.seek_le(&key),
+            });
+        self.settle(moved)
     }
 
     /// Moves every source, then stands on the nearest key in `direction`.
     fn go(
         &mut self,
         direction: Direction,
-        mut movement: impl FnMut(&mut Box<dyn RawCursor + 'a>) -> Result<()>,
+        movement: impl FnMut(&mut Box<dyn RawCursor + 'a>) -> Result<()>,
     ) -> Result<()> {
-        self.leader = None;
         self.direction = direction;
-        self.sources.iter_mut().try_for_each(&mut movement)?;
-        let mut leader: Option<usize> = None;
-        for (index, source) in self.sources.iter().enumerate() {
-            let nearer = |best: usize| match direction {
-                Direction::Forward => source.key() < self.sources[best].key(),
-                Direction::Backward => source.key() > self.sources[best].key(),
+        let moved = self.sources.iter_mut().try_for_each(movement);
+        self.settle(moved)
+    }
+
+    /// Stands on the nearest key of all sources, after they `moved`; nowhere if one of them failed.
+    fn settle(&mut self, moved: Result<()>) -> Result<()> {
+        self.on_key.clear();
+        moved?;
+        if let [only] = &self.sources[..] {
+            self.on_key.extend(only.valid().then_some(0));
+            return Ok(());
+        }
+        let mut nearest: &[u8] = &[];
+        for (index, source) in self.sources.iter().enumerate().filter(|(_, source)| source.valid())
+        {
+            let key = source.key();
+            let order = match self.direction {
+                _ if self.on_key.is_empty() => Ordering::Less,
+                Direction::Forward => key.cmp(nearest),
+                Direction::Backward => nearest.cmp(key),
             };
-            if source.valid() && leader.is_none_or(nearer) {
-                leader = Some(index);
+            if order == Ordering::Less {
+                self.on_key.clear();
+                nearest = key;
+            }
+            if order != Ordering::Greater {
+                self.on_key.push(index);
             }
         }
-        if let Some(index) = leader {
-            self.key.clear();
-            self.key.extend_from_slice(self.sources[index].key());
-        }
-        self.leader = leader;
         Ok(())
     }
 
     /// Stands nowhere.
     pub(crate) fn leave(&mut self) {
-        self.leader = None;
+        self.on_key.clear();
     }
 }

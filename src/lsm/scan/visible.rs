@@ -35,6 +35,7 @@ use crate::lsm::operands::{Combiner, Operands};
 /// # Ok::<(), alluvium::lsm::Error>(())
 /// ```
 pub struct Cursor<'a> {
+    /// Between movements they stand on a living key within the bounds, or nowhere.
     sources: MergeCursor<'a>,
     combiner: Arc<Combiner>,
     lower: Bound<Vec<u8>>,
@@ -115,9 +116,13 @@ impl<'a> Cursor<'a> {
                 self.sources.seek_le(key)?;
                 self.settle_backward()
             }
+            Seek::Eq if self.is_before(key) || self.is_behind(key) => {
+                self.leave();
+                Ok(false)
+            }
             Seek::Eq => {
                 self.sources.seek_ge(key)?;
-                if self.key() != key || !self.valid() || !self.is_alive() {
+                if self.key() != key || !self.is_alive() {
                     // Keys equal to `key` only: a neighbour is not what was asked for.
                     self.leave();
                 }
@@ -129,39 +134,34 @@ impl<'a> Cursor<'a> {
     /// To the entry behind.
     #[expect(clippy::should_implement_trait, reason = "a cursor's `next` is not an iterator's")]
     pub fn next(&mut self) -> Result<bool> {
-        if !self.valid() {
-            self.leave();
-            return Ok(false);
-        }
         self.sources.next()?;
         self.settle_forward()
     }
 
     /// To the entry before.
     pub fn prev(&mut self) -> Result<bool> {
-        if !self.valid() {
-            self.leave();
-            return Ok(false);
-        }
         self.sources.prev()?;
         self.settle_backward()
     }
 
     /// Whether the cursor stands on an entry.
     pub fn valid(&self) -> bool {
-        let key = self.sources.key();
-        self.sources.valid() && !self.is_before(key) && !self.is_behind(key)
+        self.sources.valid()
     }
 
     /// The entry's key; empty when the cursor stands nowhere.
     pub fn key(&self) -> &[u8] {
-        if self.valid() { self.sources.key() } else { &[] }
+        self.sources.key()
     }
 
     /// The entry's value; empty when the cursor stands nowhere.
+    ///
+    /// A value that stands in a block is a share of it, not a copy.
     pub fn value(&self) -> Result<Bytes> {
-        if !self.valid() {
-            return Ok(Bytes::new());
+        match self.sources.newest() {
+            None => return Ok(Bytes::new()),
+            Some(newest) if newest.kind() == EntryKind::Put => return newest.value(),
+            Some(_) => {}
         }
         let mut operands = Operands::default();
         for entry in self.sources.entries() {
@@ -174,7 +174,7 @@ impl<'a> Cursor<'a> {
 
     /// Whether the current key has a value.
     fn is_alive(&self) -> bool {
-        self.sources.entries().next().is_some_and(|newest| newest.kind() != EntryKind::Delete)
+        self.sources.newest().is_some_and(|newest| newest.kind() != EntryKind::Delete)
     }
 
     fn settle_forward(&mut self) -> Result<bool> {

@@ -2,13 +2,17 @@
 //!
 //! For `check` and for tests. Everything comes from the storage, nothing from the cache and nothing goes
 //! there. Beyond the checksums that every read verifies, it proves order, separators, key heads and counts,
-//! and that leaf blocks and values fill the segment in the order of the keys, without gaps or overlaps.
+//! that the filter denies no key, and that leaf blocks and
+//! values fill the segment in the order of the keys, without gaps or overlaps.
 //! Cost: one pass, one leaf block and one value in memory at a time.
 
+use super::filter::{Filter, KeyHash};
 use super::index::LeafHandle;
 use super::properties::SegmentCounts;
-use super::reader::{Directory, Segment};
-use crate::lsm::block::{Block, BlockCursor, BlockValue, VALUE_ALIGN_BYTES, ValueRef};
+use super::reader::{Parts, Segment};
+use crate::lsm::block::{
+    Block, BlockCursor, BlockValue, TRAILER_BYTES, VALUE_ALIGN_BYTES, ValueRef,
+};
 use crate::lsm::error::{Error, Result};
 
 impl Segment {
@@ -21,30 +25,33 @@ impl Segment {
     }
 
     fn verify_parts(&self) -> Result<SegmentCounts> {
-        let directory = self.read_directory()?;
+        let (parts, index) = self.read_parts()?;
+        let filter = self.read_filter(&parts)?;
         let mut walk = Walk {
             segment: self,
+            filter,
             end: 0,
             last_key: None,
             separator: None,
             counts: SegmentCounts::default(),
         };
-        let mut index = BlockCursor::new(directory.index.clone());
+        let mut index = BlockCursor::new(index);
         index.check()?;
         index.first()?;
         while index.valid() {
-            let handle = LeafHandle::decode(&index)?;
+            let handle = LeafHandle::at(&index)?;
             walk.leaf(handle, index.key())
                 .map_err(|error| error.at(|| format!("{self}, leaf at {}", handle.offset)))?;
             index.next()?;
         }
-        walk.finish(&directory)
+        walk.finish(&parts)
     }
 }
 
 /// The state of a pass over a segment.
 struct Walk<'a> {
     segment: &'a Segment,
+    filter: Option<Filter>,
     /// Where the parts seen so far end.
     end: u64,
     last_key: Option<Vec<u8>>,
@@ -54,7 +61,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn leaf(&mut self, handle: LeafHandle, separator: &[u8]) -> Result<()> {
-        let block = Block::parse(self.segment.read_leaf(handle)?)?;
+        let raw = self.segment.read_leaf(handle)?;
+        let compressed = (raw.len() + TRAILER_BYTES) as u64 != handle.bytes;
+        self.counts.compressed_leaf_blocks += u64::from(compressed);
+        let block = Block::parse(raw)?;
         let mut leaf = BlockCursor::new(block);
         leaf.check()?;
         leaf.first()?;
@@ -65,7 +75,7 @@ impl Walk<'_> {
             _ => return Err(wrong("a leaf block begins with a wrong key", handle.offset)),
         }
         while leaf.valid() {
-            self.entry(&leaf)?;
+            self.entry(&leaf, handle)?;
             self.last_key.get_or_insert_default().clear();
             self.last_key.get_or_insert_default().extend_from_slice(leaf.key());
             leaf.next()?;
@@ -79,7 +89,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, leaf: &BlockCursor) -> Result<()> {
+    fn entry(&mut self, leaf: &BlockCursor, handle: LeafHandle) -> Result<()> {
+        let hash = KeyHash::of(leaf.key());
+        if self.filter.as_ref().is_some_and(|filter| !filter.may_have(hash)) {
+            return Err(wrong("the filter denies a key", handle.offset));
+        }
         let key_bytes = leaf.key().len();
         match leaf.value() {
             BlockValue::Inline(value) => {
@@ -109,14 +123,14 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn finish(mut self, directory: &Directory) -> Result<SegmentCounts> {
-        self.part("the index block", directory.index_offset, 0, 1)?;
+    fn finish(mut self, parts: &Parts) -> Result<SegmentCounts> {
+        self.part("the index block", parts.index_offset, 0, 1)?;
         if self.last_key.as_deref() != Some(&self.segment.summary().greatest[..]) {
             return Err(wrong("the last key is not the greatest one", self.end));
         }
         let counts = self.counts;
-        if counts != directory.counts {
-            let (found, said) = (counts, directory.counts);
+        if counts != parts.counts {
+            let (found, said) = (counts, parts.counts);
             return Err(wrong(&format!("counted {found:?}, the properties say {said:?}"), 0));
         }
         Ok(counts)

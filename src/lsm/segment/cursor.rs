@@ -1,6 +1,6 @@
 //! [`SegmentCursor`]: moves over all entries of a segment, both ways.
 //!
-//! Two block cursors: one over the index, one over the leaf block that the index cursor names. Merge
+//! A number in the index and a block cursor over the leaf of that number. Merge
 //! cursors and compactions hold it behind [`RawCursor`]. It owns its segment, so it outlives the version it
 //! was made from. Cost: `next` and `prev` are those of a block, and one leaf block read at its border; a
 //! seek that stays in the current leaf reads nothing. Values of the value area are read only when asked for.
@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::index::LeafHandle;
 use super::reader::Segment;
-use crate::lsm::block::BlockCursor;
+use crate::lsm::block::{Block, BlockCursor};
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
 
@@ -19,11 +19,12 @@ use crate::lsm::error::Result;
 #[derive(Debug)]
 pub(crate) struct SegmentCursor {
     segment: Arc<Segment>,
-    /// Made on first use, since it needs the index.
-    index: Option<BlockCursor>,
-    /// Over the leaf at `handle`; stands on the segment cursor's entry.
+    /// Taken on first use.
+    index: Option<Block>,
+    /// Over the leaf `number` at `handle`; stands on the segment cursor's entry.
     leaf: Option<BlockCursor>,
     handle: Option<LeafHandle>,
+    number: usize,
 }
 
 /// Where in a leaf to go.
@@ -36,12 +37,11 @@ enum Leaf<'a> {
 
 impl SegmentCursor {
     pub(super) fn new(segment: Arc<Segment>) -> Self {
-        SegmentCursor { segment, index: None, leaf: None, handle: None }
+        SegmentCursor { segment, index: None, leaf: None, handle: None, number: 0 }
     }
 
-    /// Runs a movement; when it fails the cursor stands nowhere and the error says where in the file.
-    fn moving(&mut self, movement: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        let result = movement(self);
+    /// Ends a movement; when it failed the cursor stands nowhere and the error says where in the file.
+    fn moved(&mut self, result: Result<()>) -> Result<()> {
         let Err(error) = result else { return Ok(()) };
         if let Some(leaf) = &mut self.leaf {
             leaf.leave();
@@ -54,28 +54,22 @@ impl SegmentCursor {
         Err(self.segment.locate(error))
     }
 
-    /// Moves in the index, then in the leaf that it names; nowhere when the index has no such entry.
-    fn descend(
-        &mut self,
-        in_index: impl FnOnce(&mut BlockCursor) -> Result<()>,
-        in_leaf: Leaf<'_>,
-    ) -> Result<()> {
-        let index = match &mut self.index {
-            Some(index) => index,
-            slot => slot.insert(BlockCursor::new(self.segment.directory()?.index.clone())),
-        };
-        if let Err(error) = in_index(index) {
-            self.handle = None;
-            return Err(error);
+    fn index(&mut self) -> Result<&Block> {
+        match &mut self.index {
+            Some(index) => Ok(index),
+            slot => Ok(slot.insert(self.segment.index()?.into_owned())),
         }
-        if !index.valid() {
+    }
+
+    /// Moves in the leaf of this number; nowhere when there is none.
+    fn descend(&mut self, number: usize, in_leaf: Leaf<'_>) -> Result<()> {
+        if number >= self.index()?.restart_count() {
             if let Some(leaf) = &mut self.leaf {
                 leaf.leave();
             }
             return Ok(());
         }
-        let handle = LeafHandle::decode(index)?;
-        let leaf = self.enter_leaf(handle)?;
+        let leaf = self.enter_leaf(number)?;
         match in_leaf {
             Leaf::First => leaf.first(),
             Leaf::Last => leaf.last(),
@@ -83,18 +77,48 @@ impl SegmentCursor {
         }
     }
 
-    /// The cursor over the leaf at `handle`, which is read unless it is the current one.
-    fn enter_leaf(&mut self, handle: LeafHandle) -> Result<&mut BlockCursor> {
-        let is_current = self.handle.replace(handle) == Some(handle);
+    /// The cursor over the leaf of this number, which is read unless it is the current one.
+    fn enter_leaf(&mut self, number: usize) -> Result<&mut BlockCursor> {
+        let handle = match self.handle {
+            Some(handle) if self.number == number => handle,
+            _ => {
+                self.handle = None;
+                LeafHandle::of(self.index()?, number)?
+            }
+        };
+        let is_current = self.handle.replace(handle).is_some();
+        self.number = number;
         let leaf = match self.leaf.take() {
             Some(leaf) if is_current => leaf,
             Some(mut leaf) => {
-                leaf.enter(self.segment.leaf(handle)?);
+                leaf.enter(self.segment.leaf(number, handle)?);
                 leaf
             }
-            None => BlockCursor::new(self.segment.leaf(handle)?),
+            None => BlockCursor::new(self.segment.leaf(number, handle)?),
         };
         Ok(self.leaf.insert(leaf))
+    }
+
+    fn seek(&mut self, key: &[u8]) -> Result<()> {
+        let number = self.index()?.restart_ge(key)?;
+        self.descend(number, Leaf::AtLeast(key))?;
+        // A separator may be greater than every key of its leaf.
+        if self.valid() { Ok(()) } else { self.descend(number + 1, Leaf::First) }
+    }
+
+    fn step_forward(&mut self) -> Result<()> {
+        let Some(leaf) = self.leaf_mut() else { return Ok(()) };
+        leaf.next()?;
+        if leaf.valid() { Ok(()) } else { self.descend(self.number + 1, Leaf::First) }
+    }
+
+    fn step_backward(&mut self) -> Result<()> {
+        let Some(leaf) = self.leaf_mut() else { return Ok(()) };
+        leaf.prev()?;
+        match (leaf.valid(), self.number.checked_sub(1)) {
+            (false, Some(before)) => self.descend(before, Leaf::Last),
+            _ => Ok(()),
+        }
     }
 
     fn current(&self) -> Option<&BlockCursor> {
@@ -112,43 +136,29 @@ impl SegmentCursor {
 
 impl RawCursor for SegmentCursor {
     fn first(&mut self) -> Result<()> {
-        self.moving(|cursor| cursor.descend(BlockCursor::first, Leaf::First))
+        let result = self.descend(0, Leaf::First);
+        self.moved(result)
     }
 
     fn last(&mut self) -> Result<()> {
-        self.moving(|cursor| cursor.descend(BlockCursor::last, Leaf::Last))
+        let last = self.index().map(|index| index.restart_count() - 1);
+        let result = last.and_then(|last| self.descend(last, Leaf::Last));
+        self.moved(result)
     }
 
     fn seek_ge(&mut self, key: &[u8]) -> Result<()> {
-        self.moving(|cursor| {
-            cursor.descend(|index| index.seek_ge(key), Leaf::AtLeast(key))?;
-            // A separator may be greater than every key of its leaf.
-            let behind_leaf = cursor.index.as_ref().is_some_and(BlockCursor::valid);
-            if behind_leaf && !cursor.valid() {
-                cursor.descend(BlockCursor::next, Leaf::First)?;
-            }
-            Ok(())
-        })
+        let result = self.seek(key);
+        self.moved(result)
     }
 
     fn next(&mut self) -> Result<()> {
-        self.moving(|cursor| {
-            let Some(leaf) = cursor.leaf_mut() else {
-                return Ok(());
-            };
-            leaf.next()?;
-            if leaf.valid() { Ok(()) } else { cursor.descend(BlockCursor::next, Leaf::First) }
-        })
+        let result = self.step_forward();
+        self.moved(result)
     }
 
     fn prev(&mut self) -> Result<()> {
-        self.moving(|cursor| {
-            let Some(leaf) = cursor.leaf_mut() else {
-                return Ok(());
-            };
-            leaf.prev()?;
-            if leaf.valid() { Ok(()) } else { cursor.descend(BlockCursor::prev, Leaf::Last) }
-        })
+        let result = self.step_backward();
+        self.moved(result)
     }
 
     fn valid(&self) -> bool {

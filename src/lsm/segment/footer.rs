@@ -22,19 +22,26 @@ pub(super) struct Footer {
     /// Offset of the properties, which is also the end of the index block.
     pub properties_offset: u64,
     pub properties_bytes: u64,
+    /// Length of the filter, which stands between properties and footer.
+    pub filter_bytes: u32,
 }
 
 impl Footer {
     /// Length of the whole segment, footer included.
     pub(super) fn total_bytes(&self) -> u64 {
-        self.properties_offset + self.properties_bytes + FOOTER_BYTES
+        self.filter_offset() + u64::from(self.filter_bytes) + FOOTER_BYTES
+    }
+
+    /// Offset of the filter, which is also the end of the properties.
+    pub(super) fn filter_offset(&self) -> u64 {
+        self.properties_offset + self.properties_bytes
     }
 
     pub(super) fn encode(&self, segment: SegmentId, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        out.extend_from_slice(&0_u32.to_le_bytes());
+        out.extend_from_slice(&self.filter_bytes.to_le_bytes());
         out.extend_from_slice(&self.index_offset.to_le_bytes());
         out.extend_from_slice(&self.index_bytes.to_le_bytes());
         out.extend_from_slice(&self.properties_offset.to_le_bytes());
@@ -54,7 +61,7 @@ impl Footer {
             return Err(reader.error(format_args!("magic {magic:02x?}, {MAGIC:02x?} expected")));
         }
         let version = reader.u32()?;
-        let reserved = reader.u32()?;
+        let filter_bytes = reader.u32()?;
         let index_offset = reader.u64()?;
         let index_bytes = reader.u64()?;
         let properties_offset = reader.u64()?;
@@ -73,15 +80,17 @@ impl Footer {
         if version > FORMAT_VERSION {
             return Err(Error::NewerFormat { found: version, supported: FORMAT_VERSION });
         }
+        let filter_offset = properties_offset.checked_add(properties_bytes);
+        let filter_end = filter_offset.and_then(|offset| offset.checked_add(filter_bytes.into()));
         let parts_meet = index_offset.checked_add(index_bytes) == Some(properties_offset)
-            && properties_offset.checked_add(properties_bytes) == Some(footer_offset)
+            && filter_end == Some(footer_offset)
             && total_bytes == segment_bytes;
-        if version == 0 || reserved != 0 || !parts_meet {
+        if version == 0 || !parts_meet {
             return Err(reader.error(format_args!(
                 "the parts of version {version} do not meet at {footer_offset}"
             )));
         }
-        Ok(Footer { index_offset, index_bytes, properties_offset, properties_bytes })
+        Ok(Footer { index_offset, index_bytes, properties_offset, properties_bytes, filter_bytes })
     }
 }
 
@@ -98,15 +107,16 @@ mod tests {
             index_bytes: 50,
             properties_offset: 4050,
             properties_bytes: 30,
+            filter_bytes: 73,
         };
         let mut bytes = Vec::new();
         footer.encode(SegmentId(9), &mut bytes);
-        assert_eq!(Footer::decode(&bytes, SegmentId(9), 4144).unwrap(), footer);
-        assert!(Footer::decode(&bytes, SegmentId(8), 4144).is_err());
-        assert!(Footer::decode(&bytes, SegmentId(9), 4145).is_err());
+        assert_eq!(Footer::decode(&bytes, SegmentId(9), 4217).unwrap(), footer);
+        assert!(Footer::decode(&bytes, SegmentId(8), 4217).is_err());
+        assert!(Footer::decode(&bytes, SegmentId(9), 4218).is_err());
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(Footer::decode(&bytes, SegmentId(9), 4144).unwrap_err().is_corruption());
+            assert!(Footer::decode(&bytes, SegmentId(9), 4217).unwrap_err().is_corruption());
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
     }

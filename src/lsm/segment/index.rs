@@ -2,12 +2,12 @@
 //!
 //! An entry's key is a *separator*: at least the last key of its leaf, less than the first key of the next
 //! leaf, and as short as these two allow. Its value says where the leaf stands. So the leaf that may hold a
-//! key is the one of the first separator that is not smaller. The writer builds it with [`IndexBuilder`],
-//! the reader moves over it with a block cursor.
+//! key is the one of the first separator that is not smaller. The writer builds it with [`IndexBuilder`].
 //!
-//! Every entry is a restart, because the index is searched far more often than it is read through.
+//! Every entry is a restart, because the index is searched far more often than it is read through; so the number of a
+//! leaf in the segment is that of its restart, and readers move over leaves by counting.
 
-use crate::lsm::block::{BlockBuilder, BlockCursor, BlockValue, EntryValue};
+use crate::lsm::block::{Block, BlockBuilder, BlockCursor, EntryValue};
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
@@ -23,12 +23,22 @@ pub(super) struct LeafHandle {
 }
 
 impl LeafHandle {
+    /// The leaf with this number; leaves and the restarts of the index are counted alike.
+    pub(super) fn of(index: &Block, number: usize) -> Result<LeafHandle> {
+        let entry = index.restart_entry(number)?;
+        LeafHandle::decode(entry.kind, index.inline_value(&entry))
+    }
+
     /// The leaf of the entry on which `index` stands.
-    pub(super) fn decode(index: &BlockCursor) -> Result<LeafHandle> {
-        let (EntryKind::Put, BlockValue::Inline(value)) = (index.kind(), index.value()) else {
+    pub(super) fn at(index: &BlockCursor) -> Result<LeafHandle> {
+        LeafHandle::decode(index.kind(), index.inline_value())
+    }
+
+    fn decode(kind: EntryKind, value: Option<&[u8]>) -> Result<LeafHandle> {
+        let (EntryKind::Put, Some(value)) = (kind, value) else {
             return Err(Error::corruption("index block: an entry does not name a leaf block", 0));
         };
-        let mut reader = ByteReader::new("index entry", &value);
+        let mut reader = ByteReader::new("index entry", value);
         let handle = LeafHandle { offset: reader.varint()?, bytes: reader.varint()? };
         reader.expect_end()?;
         Ok(handle)

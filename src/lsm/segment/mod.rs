@@ -5,23 +5,25 @@
 //! cache; the manifest keeps a [`SegmentSummary`] of each.
 //!
 //! The parts stand in the order in which a writer learns them, so that nothing is buffered but the open
-//! leaf block and the index: values and leaf blocks as they fill, the index when the last leaf is known,
-//! the properties when everything is counted, the footer when all offsets are. All offsets are counted from
-//! the segment's first byte and every checksum is seeded with the segment's id and such an offset, so a
+//! leaf block, the index and a hash of each key: values and leaf blocks as they fill, the index when the last leaf is
+//! known, the properties and the filter when everything is counted, the footer when all offsets are. All offsets are
+//! counted from the segment's first byte and every checksum is seeded with the segment's id and such an offset, so a
 //! segment is relocated by copying it.
 //!
 //! Invariants: keys strictly ascend; a segment has at least one entry; every byte but the padding before
 //! values is covered by a checksum that is verified before the byte is used.
 //!
-//! Cost of a point read: the index block is in memory, then one leaf block and, for an external value, one
-//! read for it; each of them from the cache or the storage.
+//! Cost of a point read: the filter and the index block are in memory while the budget allows, then one leaf block
+//! and, for an external value, one read for it; each of them from the cache or the storage.
 #![doc = ""]
 #![doc = include_str!("../../../docs/format/segment.md")]
 
 mod check;
 mod cursor;
+mod filter;
 mod footer;
 mod index;
+mod mapped;
 mod properties;
 mod reader;
 mod summary;
@@ -31,6 +33,7 @@ mod writer;
 mod tests;
 
 pub(crate) use cursor::SegmentCursor;
+pub(crate) use filter::KeyHash;
 pub(crate) use reader::Segment;
 pub(crate) use summary::SegmentSummary;
 pub(crate) use writer::{SegmentLayout, SegmentWriter};

@@ -24,6 +24,8 @@ pub(crate) struct SegmentCounts {
     /// Entries that hold an operand.
     pub merges: u64,
     pub leaf_blocks: u64,
+    /// Leaf blocks that are compressed; without any the segment can be read in place.
+    pub compressed_leaf_blocks: u64,
     /// Bytes of all keys and values, before prefix sharing and compression.
     pub raw_bytes: u64,
     /// Values that stand in the value area.
@@ -82,6 +84,7 @@ impl Properties {
         put_varint(out, self.counts.tombstones);
         put_varint(out, self.counts.merges);
         put_varint(out, self.counts.leaf_blocks);
+        put_varint(out, self.counts.compressed_leaf_blocks);
         put_varint(out, self.counts.raw_bytes);
         put_varint(out, self.counts.external_values);
         put_varint(out, self.counts.external_bytes);
@@ -112,6 +115,7 @@ impl Properties {
                 tombstones: reader.varint()?,
                 merges: reader.varint()?,
                 leaf_blocks: reader.varint()?,
+                compressed_leaf_blocks: reader.varint()?,
                 raw_bytes: reader.varint()?,
                 external_values: reader.varint()?,
                 external_bytes: reader.varint()?,

@@ -1,23 +1,28 @@
 //! [`Segment`]: one segment of the file, for reading.
 //!
-//! Versions hold it in an `Arc`, cursors share it. Making one does no I/O: footer, index and properties are
-//! read and checked when they are first needed and kept as long as the segment. Leaf blocks and small
-//! external values go through the block cache; both are verified when they come from the storage.
+//! Versions hold it in an `Arc`, cursors share it. Making one does no I/O: footer, properties, index and filter are
+//! read and checked when they are first needed. Where the parts stand is kept as long as the segment; the index
+//! and the filter too while the cache's budget has room for them, and else the index goes through the block cache like
+//! leaf blocks and small external values do, and gets ask no filter. All is verified when it comes from the storage.
+//! A segment without compressed leaf blocks is read in place instead, see `mapped`, if the storage can.
 //!
 //! Nothing that the bytes claim is believed before a checksum covers it, and no read goes beyond the
 //! segment. Errors name the segment and its extent.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use super::cursor::SegmentCursor;
+use super::filter::{Filter, KeyHash};
 use super::footer::{FOOTER_BYTES, Footer};
 use super::index::LeafHandle;
+use super::mapped::Mapped;
 use super::properties::{Properties, SegmentCounts};
 use super::summary::SegmentSummary;
-use crate::lsm::block::{Block, BlockCursor, BlockValue, ValueRef, decompress, open};
-use crate::lsm::cache::BlockCache;
+use crate::lsm::block::{Block, BlockValue, Codec, ValueRef, decompress, open};
+use crate::lsm::cache::{BlockCache, Pin};
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
@@ -34,28 +39,48 @@ pub(crate) struct Segment {
     storage: Arc<dyn Storage>,
     cache: Arc<BlockCache>,
     summary: SegmentSummary,
-    lease: ExtentLease,
-    directory: OnceLock<Directory>,
+    lease: Arc<ExtentLease>,
+    /// Whether to read in place what is not compressed.
+    in_place: bool,
+    parts: OnceLock<Parts>,
+    /// With the right to stay in memory.
+    index: OnceLock<(Block, Pin)>,
+    filter: OnceLock<(Filter, Pin)>,
+    /// None inside when the segment is not to be read in place.
+    mapped: OnceLock<Option<Mapped>>,
 }
 
-/// What stands behind the leaf blocks, checked.
+/// What stands behind the leaf blocks, checked: a few numbers.
 #[derive(Debug)]
-pub(super) struct Directory {
-    pub index: Block,
+pub(super) struct Parts {
     /// Offset of the index block: where leaf blocks and values end.
     pub index_offset: u64,
     pub counts: SegmentCounts,
+    filter_offset: u64,
+    filter_bytes: u64,
 }
 
 impl Segment {
-    /// The segment that `summary` describes; its pages are given back with the segment.
+    /// The segment that `summary` describes; its pages are given back with the segment and the last block or value
+    /// that was read `in_place`.
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         cache: Arc<BlockCache>,
         summary: SegmentSummary,
         lease: ExtentLease,
+        in_place: bool,
     ) -> Self {
-        Segment { storage, cache, summary, lease, directory: OnceLock::new() }
+        Segment {
+            storage,
+            cache,
+            summary,
+            lease: Arc::new(lease),
+            in_place,
+            parts: OnceLock::new(),
+            index: OnceLock::new(),
+            filter: OnceLock::new(),
+            mapped: OnceLock::new(),
+        }
     }
 
     /// What the manifest knows of the segment.
@@ -73,12 +98,9 @@ impl Segment {
         self.lease.publish();
     }
 
-    /// The entry of `key`.
-    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<(EntryKind, Bytes)>> {
-        if key < &self.summary.smallest[..] || key > &self.summary.greatest[..] {
-            return Ok(None);
-        }
-        self.find(key).map_err(|error| self.locate(error))
+    /// The entry of `key`, whose hash is `hash`.
+    pub(crate) fn get(&self, key: &[u8], hash: KeyHash) -> Result<Option<(EntryKind, Bytes)>> {
+        self.find(key, hash).map_err(|error| self.locate(error))
     }
 
     /// A cursor that stands nowhere.
@@ -86,38 +108,86 @@ impl Segment {
         SegmentCursor::new(Arc::clone(self))
     }
 
-    fn find(&self, key: &[u8]) -> Result<Option<(EntryKind, Bytes)>> {
-        let mut index = BlockCursor::new(self.directory()?.index.clone());
-        index.seek_ge(key)?;
-        if !index.valid() {
+    fn find(&self, key: &[u8], hash: KeyHash) -> Result<Option<(EntryKind, Bytes)>> {
+        if self.filter()?.is_some_and(|filter| !filter.may_have(hash)) {
             return Ok(None);
         }
-        let mut leaf = BlockCursor::new(self.leaf(LeafHandle::decode(&index)?)?);
-        leaf.seek_ge(key)?;
-        if !leaf.valid() || leaf.key() != key {
+        let index = self.index()?;
+        let number = index.restart_ge(key)?;
+        if number >= index.restart_count() {
             return Ok(None);
         }
-        Ok(Some((leaf.kind(), self.value(leaf.value())?)))
+        let handle = LeafHandle::of(&index, number)?;
+        let leaf = self.leaf(number, handle)?;
+        let found = leaf
+            .find_ge(key)
+            .map_err(|error| error.at(|| format!("{self}, leaf at {}", handle.offset)))?;
+        let Some(entry) = found.filter(|entry| entry.exact) else { return Ok(None) };
+        let kind = entry.kind;
+        Ok(Some((kind, self.value(leaf.into_value(entry))?)))
     }
 
-    /// The index, read on first use.
-    pub(super) fn directory(&self) -> Result<&Directory> {
-        if let Some(directory) = self.directory.get() {
-            return Ok(directory);
+    /// Where the parts stand, read on first use.
+    pub(super) fn parts(&self) -> Result<&Parts> {
+        if self.parts.get().is_none() {
+            self.index()?;
+        }
+        Ok(self.parts.get().expect("invariant: who reads the index notes the parts"))
+    }
+
+    /// The index, read when it is not in memory.
+    pub(super) fn index(&self) -> Result<Cow<'_, Block>> {
+        if let Some((index, _)) = self.index.get() {
+            return Ok(Cow::Borrowed(index));
+        }
+        let id = self.summary.id;
+        let cached = self.parts.get().and_then(|parts| self.cache.block(id, parts.index_offset));
+        if let Some(index) = cached {
+            return Ok(Cow::Owned(index));
         }
         // Two threads may read it at once; they read the same bytes and one result is kept.
-        let directory = self.read_directory()?;
-        Ok(self.directory.get_or_init(|| directory))
+        let (parts, index) = self.read_parts()?;
+        let parts = self.parts.get_or_init(|| parts);
+        if let Some(pin) = self.cache.pin(index.memory_bytes()) {
+            let (index, _) = self.index.get_or_init(|| (index, pin));
+            return Ok(Cow::Borrowed(index));
+        }
+        self.cache.insert_block(id, parts.index_offset, index.clone());
+        Ok(Cow::Owned(index))
+    }
+
+    /// The filter, read on first use; none when the segment has none, or when there is no room to keep it: reading it
+    /// for one get costs more than the block that it may spare.
+    fn filter(&self) -> Result<Option<&Filter>> {
+        if let Some((filter, _)) = self.filter.get() {
+            return Ok(Some(filter));
+        }
+        let parts = self.parts()?;
+        if parts.filter_bytes == 0 {
+            return Ok(None);
+        }
+        let memory_bytes = usize::try_from(parts.filter_bytes).unwrap_or(usize::MAX);
+        let Some(pin) = self.cache.pin(memory_bytes) else { return Ok(None) };
+        let Some(filter) = self.read_filter(parts)? else { return Ok(None) };
+        Ok(Some(&self.filter.get_or_init(|| (filter, pin)).0))
+    }
+
+    /// The filter, from the storage; none when the segment has none.
+    pub(super) fn read_filter(&self, parts: &Parts) -> Result<Option<Filter>> {
+        if parts.filter_bytes == 0 {
+            return Ok(None);
+        }
+        let bytes = self.read(parts.filter_offset, parts.filter_bytes)?;
+        Filter::parse(bytes, self.summary.id, parts.filter_offset).map(Some)
     }
 
     /// Reads and checks footer, index and properties.
-    pub(super) fn read_directory(&self) -> Result<Directory> {
+    pub(super) fn read_parts(&self) -> Result<(Parts, Block)> {
         let SegmentSummary { id, bytes, .. } = self.summary;
         self.check_bounds()?;
-        let footer_offset = bytes - FOOTER_BYTES;
-        let footer = self.read(footer_offset, FOOTER_BYTES)?;
+        let footer = self.read(bytes - FOOTER_BYTES, FOOTER_BYTES)?;
         let footer = Footer::decode(&footer, id, bytes)?;
-        let tail = self.read(footer.index_offset, footer_offset - footer.index_offset)?;
+        let tail = self.read(footer.index_offset, footer.filter_offset() - footer.index_offset)?;
         // `Footer::decode` checked that the two parts fill what was read.
         let index_len = usize::try_from(footer.index_bytes).unwrap_or(usize::MAX).min(tail.len());
         let properties = tail.slice(index_len..);
@@ -129,18 +199,51 @@ impl Segment {
             ));
         }
         let index = Block::parse(open(&tail.slice(..index_len), id, footer.index_offset)?)?;
-        Ok(Directory { index, index_offset: footer.index_offset, counts: properties.counts })
+        let (leaves, said) = (index.restart_count() as u64, properties.counts.leaf_blocks);
+        if leaves != said {
+            return Err(Error::corruption(
+                format!("index block: {leaves} restarts, {said} leaf blocks expected"),
+                footer.index_offset,
+            ));
+        }
+        let parts = Parts {
+            index_offset: footer.index_offset,
+            counts: properties.counts,
+            filter_offset: footer.filter_offset(),
+            filter_bytes: footer.filter_bytes.into(),
+        };
+        Ok((parts, index))
     }
 
-    /// The leaf block at `handle`, from the cache if it is there.
-    pub(super) fn leaf(&self, handle: LeafHandle) -> Result<Block> {
-        let locate = |error: Error| error.at(|| format!("{}, leaf at {}", self, handle.offset));
-        if let Some(raw) = self.cache.get(self.summary.id, handle.offset) {
-            return Block::parse(raw).map_err(locate);
+    /// The segment in memory, if it is to be read in place.
+    fn mapped(&self) -> Result<Option<&Mapped>> {
+        if let Some(mapped) = self.mapped.get() {
+            return Ok(mapped.as_ref());
         }
-        let raw = self.read_leaf(handle)?;
-        let block = Block::parse(raw.clone()).map_err(locate)?;
-        self.cache.insert(self.summary.id, handle.offset, raw);
+        let parts = self.parts()?;
+        let mapped = if self.in_place && parts.counts.compressed_leaf_blocks == 0 {
+            let (counts, body_bytes) = (&parts.counts, parts.index_offset);
+            Mapped::new(&self.storage, &self.cache, &self.lease, counts, body_bytes)
+        } else {
+            None
+        };
+        // Two threads may map it at once; one of the mappings is kept.
+        Ok(self.mapped.get_or_init(|| mapped).as_ref())
+    }
+
+    /// The leaf block with this number, which stands at `handle`: in place, or from the cache if it is there.
+    pub(super) fn leaf(&self, number: usize, handle: LeafHandle) -> Result<Block> {
+        let locate = |error: Error| error.at(|| format!("{}, leaf at {}", self, handle.offset));
+        if let Some(mapped) = self.mapped()? {
+            self.check_body("leaf block", handle.offset, handle.bytes)?;
+            let raw = mapped.leaf(number, handle, self.summary.id);
+            return raw.and_then(Block::parse).map_err(locate);
+        }
+        if let Some(block) = self.cache.block(self.summary.id, handle.offset) {
+            return Ok(block);
+        }
+        let block = Block::parse(self.read_leaf(handle)?).map_err(locate)?;
+        self.cache.insert_block(self.summary.id, handle.offset, block.clone());
         Ok(block)
     }
 
@@ -150,36 +253,47 @@ impl Segment {
         open(&sealed, self.summary.id, handle.offset)
     }
 
-    /// The value that a block holds or refers to; an external one from the cache if it is there.
+    /// The value that a block holds or refers to; an external one in place, or from the cache if it is there.
     pub(super) fn value(&self, value: BlockValue) -> Result<Bytes> {
         let value = match value {
             BlockValue::Inline(bytes) => return Ok(bytes),
             BlockValue::External(value) => value,
         };
+        if value.codec == Codec::Raw
+            && let Some(mapped) = self.mapped()?
+        {
+            self.check_body("value", value.offset, value.stored_bytes)?;
+            return mapped.value(value, |stored| self.verify_value(value, stored));
+        }
         if value.raw_bytes > CACHED_VALUE_BYTES_MAX {
             return self.read_value(value);
         }
-        let cached = self.cache.get(self.summary.id, value.offset);
+        let cached = self.cache.value(self.summary.id, value.offset);
         if let Some(bytes) = cached.filter(|bytes| bytes.len() == value.raw_bytes) {
             return Ok(bytes);
         }
         let bytes = self.read_value(value)?;
-        self.cache.insert(self.summary.id, value.offset, bytes.clone());
+        self.cache.insert_value(self.summary.id, value.offset, bytes.clone());
         Ok(bytes)
     }
 
     /// The value at `value`, from the storage.
     pub(super) fn read_value(&self, value: ValueRef) -> Result<Bytes> {
         let stored = self.read_body("value", value.offset, value.stored_bytes)?;
-        let found = checksum(self.summary.id.0, value.offset, &stored);
-        if found != value.checksum {
-            return Err(Error::corruption(
-                format!("value: checksum {found:016x}, {:016x} expected", value.checksum),
-                value.offset,
-            ));
-        }
+        self.verify_value(value, &stored)?;
         decompress(value.codec, stored, value.raw_bytes, VALUE_BYTES_MAX)
             .map_err(|error| error.at(|| format!("{self}, value at {}", value.offset)))
+    }
+
+    fn verify_value(&self, value: ValueRef, stored: &[u8]) -> Result<()> {
+        let found = checksum(self.summary.id.0, value.offset, stored);
+        if found == value.checksum {
+            return Ok(());
+        }
+        Err(Error::corruption(
+            format!("value: checksum {found:016x}, {:016x} expected", value.checksum),
+            value.offset,
+        ))
     }
 
     /// Adds to a corruption which segment it is in.
@@ -207,14 +321,19 @@ impl Segment {
 
     /// Reads a part that must end before the index.
     fn read_body(&self, what: &str, offset: u64, len: u64) -> Result<Bytes> {
-        let body_end = self.directory()?.index_offset;
+        self.check_body(what, offset, len)?;
+        self.read(offset, len)
+    }
+
+    fn check_body(&self, what: &str, offset: u64, len: u64) -> Result<()> {
+        let body_end = self.parts()?.index_offset;
         if offset.checked_add(len).is_none_or(|end| end > body_end) {
             return Err(Error::corruption(
                 format!("{what}: {len} bytes do not end before the index at {body_end}"),
                 offset,
             ));
         }
-        self.read(offset, len)
+        Ok(())
     }
 
     fn read(&self, offset: u64, len: u64) -> Result<Bytes> {

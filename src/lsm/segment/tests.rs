@@ -18,7 +18,7 @@ use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, SegmentId, pages_for};
 use crate::lsm::space::{ExtentLease, Space};
-use crate::lsm::storage::{MemoryStorage, Storage};
+use crate::lsm::storage::{MemoryStorage, SimulatedStorage, Storage};
 
 type Value = (EntryKind, Vec<u8>);
 type Model = BTreeMap<Vec<u8>, Value>;
@@ -32,12 +32,14 @@ const TINY: SegmentLayout = SegmentLayout {
     restart_interval: 4,
     compression: Compression::None,
     value_bytes_inline_max: 24,
+    filter_bits_per_key: 0,
 };
 const ORDINARY: SegmentLayout = SegmentLayout {
     block_bytes: 16 * 1024,
     restart_interval: 16,
     compression: Compression::Lz4,
     value_bytes_inline_max: 4096,
+    filter_bits_per_key: 10,
 };
 
 fn layouts() -> Vec<SegmentLayout> {
@@ -45,9 +47,11 @@ fn layouts() -> Vec<SegmentLayout> {
     for layout in [TINY, ORDINARY] {
         for compression in [Compression::None, Compression::Lz4] {
             for value_bytes_inline_max in [0, layout.value_bytes_inline_max, u32::MAX] {
+                let filter_bits_per_key = [0, 2, 10][layouts.len() % 3];
                 layouts.push(SegmentLayout {
                     compression,
                     value_bytes_inline_max,
+                    filter_bits_per_key,
                     ..layout.clone()
                 });
             }
@@ -74,18 +78,28 @@ fn write(model: &Model, layout: &SegmentLayout) -> (Vec<u8>, SegmentSummary) {
     (stream, summary)
 }
 
-/// A segment whose extent starts at page 2 of a storage with no byte too many.
+/// A segment whose extent starts at page 2 of a storage that is no page too long.
 fn segment(stream: &[u8], summary: &SegmentSummary) -> Arc<Segment> {
-    let storage = MemoryStorage::default();
+    segment_that_reads(stream, summary, false)
+}
+
+/// Such a segment, which is read in place where it is not compressed if so asked.
+fn segment_that_reads(stream: &[u8], summary: &SegmentSummary, in_place: bool) -> Arc<Segment> {
+    let storage = SimulatedStorage::new(1);
     let extent = Extent { start: 2, pages: pages_for(summary.bytes) };
     storage.write_at(extent.offset(), stream).unwrap();
+    storage.set_len(extent.offset() + extent.bytes()).unwrap();
     let cache = Arc::new(BlockCache::new(64 << 10));
-    Arc::new(Segment::new(Arc::new(storage), cache, summary.clone(), lease(extent)))
+    Arc::new(Segment::new(Arc::new(storage), cache, summary.clone(), lease(extent), in_place))
 }
 
 /// The pages of `extent` in a file of their own.
 fn lease(extent: Extent) -> ExtentLease {
     Space::new(&[], extent.end(), 1).adopt(extent).unwrap()
+}
+
+fn get(segment: &Segment, key: &[u8]) -> Result<Option<(EntryKind, Bytes)>> {
+    segment.get(key, KeyHash::of(key))
 }
 
 fn entry(cursor: &SegmentCursor) -> Option<Entry> {
@@ -169,7 +183,7 @@ fn compare(model: &Model, segment: &Arc<Segment>, rng: &mut fastrand::Rng) {
             }
             key
         };
-        let found = segment.get(&key).unwrap().map(|(kind, value)| (kind, value.to_vec()));
+        let found = get(segment, &key).unwrap().map(|(kind, value)| (kind, value.to_vec()));
         assert_eq!(found.as_ref(), model.get(&key));
         cursor.seek_ge(&key).unwrap();
         assert_eq!(entry(&cursor), owned(model.range(key.clone()..).next()));
@@ -195,6 +209,7 @@ fn a_segment_is_the_map_it_was_made_of() {
             let model = random_model(&mut rng, len, 300 * 1024);
             let (stream, summary) = write(&model, &layout);
             compare(&model, &segment(&stream, &summary), &mut rng);
+            compare(&model, &segment_that_reads(&stream, &summary, true), &mut rng);
         }
     }
 }
@@ -238,7 +253,7 @@ fn a_copied_segment_reads_the_same_elsewhere() {
     let cache = Arc::new(BlockCache::new(0));
     compare(
         &model,
-        &Arc::new(Segment::new(Arc::new(storage), cache, summary, lease(extent))),
+        &Arc::new(Segment::new(Arc::new(storage), cache, summary, lease(extent), true)),
         &mut rng,
     );
 }
@@ -249,7 +264,12 @@ fn read_all(segment: &Arc<Segment>) -> Result<Vec<(Vec<u8>, EntryKind, Bytes)>> 
     let mut cursor = segment.cursor();
     cursor.first()?;
     while cursor.valid() {
-        found.push((cursor.key().to_vec(), cursor.kind(), cursor.value()?));
+        let (kind, value) = (cursor.kind(), cursor.value()?);
+        let got = get(segment, cursor.key())?;
+        found.push((cursor.key().to_vec(), kind, value.clone()));
+        if got != Some((kind, value)) {
+            return Err(Error::corruption("a get and a cursor differ", 0));
+        }
         cursor.next()?;
     }
     Ok(found)
@@ -266,14 +286,15 @@ fn every_flipped_bit_gives_an_error_or_the_same_content() {
             let len = if kind == EntryKind::Delete { 0 } else { usize::from(number) * 6 };
             model.insert(key, (kind, vec![number; len]));
         }
-        let (stream, summary) = write(&model, &SegmentLayout { compression, ..TINY });
+        let (stream, summary) =
+            write(&model, &SegmentLayout { compression, filter_bits_per_key: 10, ..TINY });
         let intact = read_all(&segment(&stream, &summary)).unwrap();
         assert_eq!(intact.len(), model.len());
         let mut harmless = 0;
         for bit in 0..stream.len() * 8 {
             let mut damaged = stream.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            let segment = segment(&damaged, &summary);
+            let segment = segment_that_reads(&damaged, &summary, bit % 2 == 0);
             match (read_all(&segment), segment.verify()) {
                 (Err(read), Err(verified)) => {
                     assert!(read.is_corruption() && verified.is_corruption());
@@ -300,11 +321,11 @@ fn forged_leaves_with_right_checksums_never_panic_a_reader() {
     }
     let layout = SegmentLayout { block_bytes: 200, ..TINY };
     let (stream, summary) = write(&model, &layout);
-    let mut index = BlockCursor::new(segment(&stream, &summary).directory().unwrap().index.clone());
+    let mut index = BlockCursor::new(segment(&stream, &summary).index().unwrap().into_owned());
     let mut leaves = Vec::new();
     index.first().unwrap();
     while index.valid() {
-        leaves.push(LeafHandle::decode(&index).unwrap());
+        leaves.push(LeafHandle::at(&index).unwrap());
         index.next().unwrap();
     }
     let (mut failed_reads, mut failed_checks) = (0, 0);
@@ -321,12 +342,12 @@ fn forged_leaves_with_right_checksums_never_panic_a_reader() {
         seal(&raw, Compression::None, summary.id, leaf.offset, &mut sealed);
         let mut forged = stream.clone();
         forged[start..end].copy_from_slice(&sealed);
-        let segment = segment(&forged, &summary);
+        let segment = segment_that_reads(&forged, &summary, rng.bool());
         failed_reads += usize::from(read_all(&segment).is_err());
         failed_checks += usize::from(segment.verify().is_err());
         let mut cursor = segment.cursor();
         for key in model.keys() {
-            let _ = segment.get(key);
+            let _ = get(&segment, key);
             let _ = cursor.seek_le(key);
         }
         let _ = cursor.last();
@@ -358,13 +379,57 @@ fn a_summary_that_does_not_fit_the_bytes_is_corruption() {
         let extent = Extent { start: 0, pages: 1 };
         storage.write_at(0, &stream).unwrap();
         let cache = Arc::new(BlockCache::new(0));
-        let segment = Segment::new(Arc::new(storage), cache, wrong.clone(), lease(extent));
-        assert!(segment.get(b"k").unwrap_err().is_corruption(), "{wrong:?}");
+        let segment = Segment::new(Arc::new(storage), cache, wrong.clone(), lease(extent), true);
+        assert!(get(&segment, b"k").unwrap_err().is_corruption(), "{wrong:?}");
     }
     let mut encoded = Vec::new();
     summary.encode(&mut encoded);
     let decoded = SegmentSummary::decode(&mut ByteReader::new("test", &encoded)).unwrap();
     assert_eq!(decoded, summary);
+}
+
+#[test]
+fn one_index_block_leads_to_hundreds_of_leaves() {
+    let value = (EntryKind::Put, vec![b'.'; 100]);
+    let entry =
+        |number: u32| (format!("{:016}", u64::from(number) * 37).into_bytes(), value.clone());
+    let model: Model = (0..40_000).map(entry).collect();
+    let layout = SegmentLayout { block_bytes: 4096, compression: Compression::None, ..ORDINARY };
+    let (stream, summary) = write(&model, &layout);
+    let segment = segment(&stream, &summary);
+    let leaves = segment.verify().unwrap().leaf_blocks;
+    let index_bytes = segment.index().unwrap().memory_bytes() as u64;
+    assert!(leaves >= 1000, "one block leads to all {leaves}");
+    assert!(index_bytes / leaves < 4096 / 100, "{} bytes of index a leaf", index_bytes / leaves);
+}
+
+#[test]
+fn what_was_read_in_place_keeps_its_pages() {
+    let external: Vec<u8> = (0..100).collect();
+    let model = Model::from([
+        (b"gold".to_vec(), (EntryKind::Put, external.clone())),
+        (b"silt".to_vec(), (EntryKind::Put, b"in the block".to_vec())),
+    ]);
+    let (stream, summary) = write(&model, &TINY);
+    let storage: Arc<dyn Storage> = Arc::new(SimulatedStorage::new(1));
+    let extent = Extent { start: 0, pages: 1 };
+    storage.write_at(0, &[&stream[..], &vec![0; 4096 - stream.len()]].concat()).unwrap();
+    let space = Space::new(&[], 1, 1);
+    let cache = Arc::new(BlockCache::new(64 << 10));
+    let lease = space.adopt(extent).unwrap();
+    let segment = Segment::new(storage, Arc::clone(&cache), summary, lease, true);
+    let pinned = cache.bytes();
+    let value = |key: &[u8]| get(&segment, key).unwrap().unwrap().1;
+    let (gold, silt) = (value(b"gold"), value(b"silt"));
+    assert!(cache.bytes() < pinned + 1000, "blocks and values are not cached besides");
+    drop(segment);
+    assert_eq!(cache.bytes(), 0, "a segment gives back what it had pinned");
+    assert_eq!(space.check().unwrap().leased, [extent]);
+    assert_eq!((&gold[..], &silt[..]), (&external[..], &b"in the block"[..]));
+    drop(gold);
+    assert_eq!(space.check().unwrap().leased, [extent]);
+    drop(silt);
+    assert_eq!(space.check().unwrap().leased, []);
 }
 
 #[test]
@@ -375,7 +440,7 @@ fn what_is_too_long_is_refused_and_the_writer_goes_on() {
     assert!(matches!(refused, Error::KeyTooLong { .. }));
     writer.add(&long[1..], EntryKind::Put, b"").unwrap();
     let (stream, summary) = writer.finish(COMMITS);
-    let found = segment(&stream, &summary).get(&long[1..]).unwrap();
+    let found = get(&segment(&stream, &summary), &long[1..]).unwrap();
     assert_eq!(found, Some((EntryKind::Put, Bytes::new())));
 }
 

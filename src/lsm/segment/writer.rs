@@ -1,20 +1,21 @@
 //! [`SegmentWriter`]: turns ascending entries into the byte stream of a segment.
 //!
 //! Flushes and compactions feed it and append what it produces to the extent; it does no I/O and holds no
-//! more than the open leaf block, the index, and output that was not taken yet. Cost: a copy of every key
+//! more than the open leaf block, the index, a hash of each key, and output that was not taken yet. Cost: a copy of every key
 //! and value, and their compression where the keyspace wants it.
 
 use std::mem;
 
 use bytes::Bytes;
 
+use super::filter::FilterBuilder;
 use super::footer::Footer;
 use super::index::{IndexBuilder, LeafHandle};
 use super::properties::{Properties, SegmentCounts};
 use super::summary::SegmentSummary;
 use crate::lsm::block::{
-    BlockBuilder, Compression, EXTERNAL_BYTES_MAX, EntryValue, TRAILER_BYTES, VALUE_ALIGN_BYTES,
-    ValueRef, compress, seal,
+    BlockBuilder, Codec, Compression, EXTERNAL_BYTES_MAX, EntryValue, TRAILER_BYTES,
+    VALUE_ALIGN_BYTES, ValueRef, compress, seal,
 };
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
@@ -31,6 +32,8 @@ pub(crate) struct SegmentLayout {
     pub compression: Compression,
     /// Longer values go to the value area.
     pub value_bytes_inline_max: u32,
+    /// Bits that the filter has for each key; without any there is no filter.
+    pub filter_bits_per_key: u8,
 }
 
 /// Writes one segment.
@@ -41,6 +44,7 @@ pub(crate) struct SegmentWriter {
     layout: SegmentLayout,
     leaf: BlockBuilder,
     index: IndexBuilder,
+    filter: FilterBuilder,
     smallest: Bytes,
     counts: SegmentCounts,
     /// Stream bytes that were taken, and those that were not yet.
@@ -57,6 +61,7 @@ impl SegmentWriter {
             layout: layout.clone(),
             leaf: BlockBuilder::new(layout.restart_interval),
             index: IndexBuilder::new(),
+            filter: FilterBuilder::new(layout.filter_bits_per_key),
             smallest: Bytes::new(),
             counts: SegmentCounts::default(),
             taken_bytes: 0,
@@ -90,6 +95,7 @@ impl SegmentWriter {
         if self.leaf.is_empty() {
             self.index.leaf_begins(self.leaf.last_key(), key);
         }
+        self.filter.add(key);
         let raw_bytes = key.len() + value.len();
         if inline {
             self.leaf.add(key, kind, EntryValue::Inline(value));
@@ -102,11 +108,11 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Bytes of the stream so far, the open leaf block included, index and what follows it not.
+    /// Bytes of the stream so far, the open leaf block and the filter included, the index not.
     pub(crate) fn bytes(&self) -> u64 {
         let open_bytes =
             if self.leaf.is_empty() { 0 } else { self.leaf.raw_bytes() + TRAILER_BYTES };
-        self.offset() + open_bytes as u64
+        self.offset() + (open_bytes + self.filter.bytes()) as u64
     }
 
     /// Bytes that [`take_output`](Self::take_output) would give.
@@ -146,11 +152,16 @@ impl SegmentWriter {
         };
         properties.encode(properties_offset, &mut self.output);
 
+        let filter_offset = self.offset();
+        self.filter.finish(self.id, filter_offset, &mut self.output);
+
+        let filter_bytes = self.offset() - filter_offset;
         let footer = Footer {
             index_offset,
             index_bytes: properties_offset - index_offset,
             properties_offset,
-            properties_bytes: self.offset() - properties_offset,
+            properties_bytes: filter_offset - properties_offset,
+            filter_bytes: u32::try_from(filter_bytes).expect("invariant: less than 4 GiB"),
         };
         footer.encode(self.id, &mut self.output);
         assert_eq!(footer.total_bytes(), self.offset(), "the footer ends the segment");
@@ -174,10 +185,11 @@ impl SegmentWriter {
     fn end_leaf(&mut self) {
         let offset = self.offset();
         let raw = self.leaf.finish();
-        seal(raw, self.layout.compression, self.id, offset, &mut self.output);
+        let codec = seal(raw, self.layout.compression, self.id, offset, &mut self.output);
         self.leaf.clear();
         self.index.leaf_ended(LeafHandle { offset, bytes: self.offset() - offset });
         self.counts.leaf_blocks += 1;
+        self.counts.compressed_leaf_blocks += u64::from(codec != Codec::Raw);
     }
 
     /// Appends a value to the value area, aligned.

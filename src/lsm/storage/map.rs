@@ -24,7 +24,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use memmap2::{Mmap, MmapOptions};
+use memmap2::MmapOptions;
 
 /// Which bytes of a file are mapped, and which are being changed.
 #[derive(Debug, Default, Clone)]
@@ -54,15 +54,15 @@ struct Mapped {
 }
 
 /// A mapping and what must outlive it: fields are dropped in their order.
-struct Mapping {
-    map: Mmap,
+struct Mapping<M> {
+    map: M,
     _mapped: Mapped,
     _keep: Arc<dyn Any + Send + Sync>,
 }
 
-impl AsRef<[u8]> for Mapping {
+impl<M: AsRef<[u8]>> AsRef<[u8]> for Mapping<M> {
     fn as_ref(&self) -> &[u8] {
-        &self.map
+        self.map.as_ref()
     }
 }
 
@@ -87,6 +87,17 @@ pub(super) fn map(
     // after the mapping. Whoever changes the file past its lock breaks it for every reader, mapped or not.
     let map = unsafe { MmapOptions::new().offset(offset).len(len).map(file) }.ok()?;
     Some(Bytes::from_owner(Mapping { map, _mapped: mapped, _keep: keep }))
+}
+
+/// A copy of `bytes`, which stand from `offset` on, under the rules of a mapping: for storages that are memory anyway.
+pub(super) fn map_copy(
+    bytes: Vec<u8>,
+    ranges: &Ranges,
+    offset: u64,
+    keep: Arc<dyn Any + Send + Sync>,
+) -> Option<Bytes> {
+    let mapped = ranges.note_mapped(offset, offset.checked_add(bytes.len() as u64)?)?;
+    Some(Bytes::from_owner(Mapping { map: bytes, _mapped: mapped, _keep: keep }))
 }
 
 impl Ranges {

@@ -25,11 +25,15 @@
 //!
 //! Cost: 512 bytes per sector of each write since the last sync. All chance comes from the seeds.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
+use super::map::{Ranges, map_copy};
 use super::{Storage, check_pages};
 
 /// Bytes that reach the device together or not at all.
@@ -60,6 +64,7 @@ type Sector = [u8; SECTOR_BYTES];
 #[derive(Clone)]
 pub struct SimulatedStorage {
     device: Arc<Mutex<Device>>,
+    ranges: Ranges,
 }
 
 struct Device {
@@ -121,7 +126,7 @@ impl SimulatedStorage {
             read_failures: BTreeMap::new(),
             full_at_bytes: u64::MAX,
         };
-        SimulatedStorage { device: Arc::new(Mutex::new(device)) }
+        SimulatedStorage { device: Arc::new(Mutex::new(device)), ranges: Ranges::default() }
     }
 
     /// Lets the power go while operation `op` runs: it fails, whole or in part undone, and so does
@@ -226,6 +231,7 @@ impl Storage for SimulatedStorage {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let _change = self.ranges.change(offset, offset.saturating_add(bytes.len() as u64))?;
         let mut device = self.lock();
         let outcome = device.begin()?;
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -272,6 +278,7 @@ impl Storage for SimulatedStorage {
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
+        let _change = self.ranges.change(bytes, u64::MAX)?;
         let mut device = self.lock();
         let outcome = device.begin()?;
         let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
@@ -299,6 +306,7 @@ impl Storage for SimulatedStorage {
 
     fn punch(&self, offset: u64, bytes: u64) -> io::Result<bool> {
         check_pages(offset, bytes)?;
+        let _change = self.ranges.change(offset, offset.saturating_add(bytes))?;
         let mut device = self.lock();
         let outcome = device.begin()?;
         let len = device.bytes.len() as u64;
@@ -319,6 +327,15 @@ impl Storage for SimulatedStorage {
                 Err(failure(kind))
             }
         }
+    }
+
+    /// A copy of the pages as they are now; it counts as a read.
+    fn map(&self, offset: u64, bytes: u64, keep: Arc<dyn Any + Send + Sync>) -> Option<Bytes> {
+        let end = offset.checked_add(bytes).filter(|&end| Some(end) <= self.len_bytes().ok())?;
+        check_pages(offset, end - offset).ok()?;
+        let mut copy = vec![0; usize::try_from(bytes).ok()?];
+        self.read_at(offset, &mut copy).ok()?;
+        map_copy(copy, &self.ranges, offset, keep)
     }
 }
 

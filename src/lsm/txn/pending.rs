@@ -34,6 +34,7 @@ use crate::lsm::ids::{CommitNo, KeyspaceId, VALUE_BYTES_MAX};
 use crate::lsm::manifest::{Keyspace, Run, Version};
 use crate::lsm::operands::Operands;
 use crate::lsm::scan::{PendingCursor, PendingTable, RunCursor};
+use crate::lsm::segment::KeyHash;
 
 /// Bytes that a pending write takes besides its key and value.
 const OVERHEAD_BYTES: usize = 96;
@@ -163,7 +164,7 @@ impl Pending {
             }
             for run in layer.runs.get(&id).into_iter().flatten() {
                 let Some(segment) = run.segment_for(key) else { continue };
-                if let Some((kind, value)) = segment.get(key)?
+                if let Some((kind, value)) = segment.get(key, KeyHash::of(key))?
                     && operands.push(kind, value)
                 {
                     return Ok(true);

@@ -3,7 +3,7 @@
 //! Files that were closed and files as a dying process leaves them; whole pages that are overwritten or swapped, too.
 
 use super::{State, Write, open, read_all, tiny_options};
-use crate::lsm::{Durability, Result, SimulatedStorage, Store};
+use crate::lsm::{Durability, Options, Result, SimulatedStorage, Store};
 
 /// A file that was closed in order, or left as a dying process leaves it, with what it holds.
 fn file(seed: u64, closed: bool) -> Result<(Vec<u8>, Vec<State>)> {
@@ -38,7 +38,18 @@ fn places(bytes: &[u8]) -> Vec<usize> {
 
 /// Opens, reads and checks; what it holds, or the first error.
 fn examine(bytes: Vec<u8>) -> Result<State> {
-    let store = Store::open(SimulatedStorage::from_bytes(bytes), tiny_options())?;
+    let from_cache = examine_with(bytes.clone(), Options { mmap: false, ..tiny_options() });
+    let in_place = examine_with(bytes, tiny_options());
+    assert_eq!(
+        from_cache.as_ref().ok(),
+        in_place.as_ref().ok(),
+        "one way to read finds what the other does not"
+    );
+    in_place
+}
+
+fn examine_with(bytes: Vec<u8>, options: Options) -> Result<State> {
+    let store = Store::open(SimulatedStorage::from_bytes(bytes), options)?;
     let state = read_all(&store.snapshot())?;
     // `check` may find what reading did not touch.
     let _ = store.check();

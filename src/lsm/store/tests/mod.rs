@@ -96,6 +96,7 @@ fn keyspaces() -> [(&'static str, KeyspaceOptions); 3] {
     let plain = KeyspaceOptions {
         compression: Compression::None,
         value_bytes_inline_max: 100,
+        filter_bits_per_key: 0,
         ..KeyspaceOptions::default()
     };
     let merged =

@@ -47,6 +47,7 @@ fn random_options(seed: u64, rng: &mut fastrand::Rng) -> Options {
         level_ratio: rng.u64(0..5),
         level1_bytes_max: rng.u64(0..32 << 10),
         log_bytes_max: 1 << rng.u32(0..20),
+        mmap: rng.bool(),
         ..tiny_options()
     }
 }
