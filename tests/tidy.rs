@@ -98,6 +98,7 @@ fn no_file_is_dead() {
     let sources = rust_sources();
     report(&check_reachable(&sources, "src/", &["lib.rs"]));
     report(&check_reachable(&sources, "cli/src/", &["main.rs", "lib.rs"]));
+    report(&check_reachable(&sources, "bench/src/", &["main.rs"]));
 }
 
 #[test]
