@@ -10,7 +10,7 @@ use super::catalog::{
 use super::documents::Documents;
 use super::error::{Error, Result};
 use crate::fts::{Analyzer, DocId, TextIndexOptions, TextIndexer, TextReader, names};
-use crate::lsm::{self, KeyspaceId, Reader, Seek, Transaction};
+use crate::lsm::{self, Reader, Transaction};
 
 /// Name of the text index that a collection gets when nothing else was asked for.
 pub const DEFAULT_TEXT_INDEX: &str = "default";
@@ -65,7 +65,7 @@ pub fn drop_text_index(
     catalog::put_definition(transaction, collection, &definition)?;
     for name in [names::text(collection, index), names::norms(collection, index)] {
         if let Some(keyspace) = transaction.keyspace(&name) {
-            delete_all(transaction, keyspace)?;
+            transaction.delete_prefix(keyspace, &[])?;
         }
     }
     Ok(dropped)
@@ -169,28 +169,4 @@ fn fill(
         indexer.drain(transaction)?;
     }
     Ok(())
-}
-
-/// Keys that are read before they are deleted: a cursor borrows the transaction.
-const DELETE_BATCH_LEN: usize = 4096;
-
-fn delete_all(transaction: &mut Transaction, keyspace: KeyspaceId) -> Result<()> {
-    let mut from = Vec::new();
-    loop {
-        let mut keys = Vec::new();
-        let mut cursor = transaction.cursor(keyspace)?;
-        let mut valid = cursor.seek(&from, Seek::Ge)?;
-        while valid && keys.len() < DELETE_BATCH_LEN {
-            keys.push(cursor.key().to_vec());
-            valid = cursor.next()?;
-        }
-        from = cursor.key().to_vec();
-        drop(cursor);
-        for key in keys {
-            transaction.delete(keyspace, &key)?;
-        }
-        if !valid {
-            return Ok(());
-        }
-    }
 }

@@ -21,6 +21,8 @@ pub struct CheckReport {
     pub segments: u64,
     /// Entries in them.
     pub entries: u64,
+    /// Range tombstones in them.
+    pub ranges: u64,
     /// Bytes of segments.
     pub bytes: u64,
     /// Pages of the file.
@@ -44,6 +46,7 @@ pub(crate) fn check(disk: &Disk, version: &Version, others: &[Extent]) -> Result
             segment.verify()?;
             report.segments += 1;
             report.entries += segment.summary().entries;
+            report.ranges += segment.summary().ranges;
             report.bytes += segment.summary().bytes;
             reachable.insert(segment.extent());
         }

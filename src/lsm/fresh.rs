@@ -2,7 +2,8 @@
 //!
 //! A commit becomes one [`FreshRun`]. Its bytes are also what the log holds of it, so replay rebuilds the run
 //! without doing the writer's work again. Runs fold: two neighbours in age become one, as they do on disk.
-//! A run spans all keyspaces; within each, keys strictly ascend. Reading an entry is two slice operations.
+//! A run spans all keyspaces; within each, keys strictly ascend. Reading an entry is two slice operations. Range
+//! tombstones stand beside the entries; no tombstone and no operand stands within them, since below them is nothing.
 //!
 //! The layout of a run in the log stands in `docs/format/wal.md`.
 
@@ -18,6 +19,8 @@ use super::error::{Error, Result};
 use super::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId};
 use super::merge_operator::MergeOperator;
 use super::options::{KeyspaceOptions, decode_name};
+use super::ranges::Ranges;
+use super::scan::{RunRanges, Source};
 
 /// A keyspace as a commit creates it and the manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +55,12 @@ pub(crate) struct FreshRun {
     tables: BTreeMap<KeyspaceId, FreshTable>,
 }
 
-/// The entries of one keyspace in a fresh run: their encoding, and where each stands in it.
+/// The entries of one keyspace in a fresh run, their encoding and where each stands in it, and its range tombstones.
 #[derive(Debug, Default)]
 struct FreshTable {
     bytes: Bytes,
     slots: Vec<Slot>,
+    ranges: Arc<Ranges>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +95,8 @@ impl FreshTable {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.bytes.len() + self.slots.len() * size_of::<Slot>()
+        let entries = self.bytes.len() + self.slots.len() * size_of::<Slot>();
+        entries + self.ranges.memory_bytes()
     }
 }
 
@@ -100,9 +105,15 @@ impl FreshTable {
 pub(crate) struct FreshTableBuilder {
     bytes: Vec<u8>,
     slots: Vec<Slot>,
+    ranges: Arc<Ranges>,
 }
 
 impl FreshTableBuilder {
+    /// A table with these range tombstones.
+    pub(crate) fn new(ranges: Arc<Ranges>) -> Self {
+        FreshTableBuilder { ranges, ..FreshTableBuilder::default() }
+    }
+
     pub(crate) fn add(&mut self, key: &[u8], kind: EntryKind, value: &[u8]) {
         put_varint(&mut self.bytes, key.len() as u64);
         let key_start = self.position();
@@ -121,7 +132,7 @@ impl FreshTableBuilder {
     }
 
     fn finish(self) -> FreshTable {
-        FreshTable { bytes: Bytes::from(self.bytes), slots: self.slots }
+        FreshTable { bytes: Bytes::from(self.bytes), slots: self.slots, ranges: self.ranges }
     }
 }
 
@@ -158,7 +169,11 @@ impl FreshRun {
             put_varint(&mut head, table.bytes.len() as u64);
         }
         let mut pieces = vec![Bytes::from(head)];
-        pieces.extend(self.tables.values().map(|table| table.bytes.clone()));
+        for table in self.tables.values() {
+            let mut ranges = Vec::new();
+            table.ranges.encode(&mut ranges);
+            pieces.extend([Bytes::from(ranges), table.bytes.clone()]);
+        }
         pieces
     }
 
@@ -177,9 +192,11 @@ impl FreshRun {
         }
         let mut tables = BTreeMap::new();
         for (id, entries, len) in sizes {
+            let ranges = Ranges::decode(&mut reader)?;
             let start = reader.offset();
             reader.take(len)?;
-            let table = decode_table(&payload.slice(start..start + len), entries)?;
+            let mut table = decode_table(&payload.slice(start..start + len), entries)?;
+            table.ranges = Arc::new(ranges);
             if tables.insert(id, table).is_some() {
                 return Err(reader.error(format_args!("keyspace {id} stands twice")));
             }
@@ -207,10 +224,18 @@ impl FreshRun {
         found.then(|| (table.slots[index].kind, table.value(index)))
     }
 
-    /// A cursor over the run's entries of one keyspace; `None` when it has none.
-    pub(crate) fn cursor(self: &Arc<Self>, keyspace: KeyspaceId) -> Option<FreshCursor> {
-        let nowhere = self.tables.get(&keyspace)?.slots.len();
-        Some(FreshCursor { run: Arc::clone(self), keyspace, index: nowhere })
+    /// The range tombstones of one keyspace.
+    pub(crate) fn ranges(&self, keyspace: KeyspaceId) -> Option<&Ranges> {
+        let ranges = &*self.tables.get(&keyspace)?.ranges;
+        (!ranges.is_empty()).then_some(ranges)
+    }
+
+    /// What a scan of one keyspace sees of the run; `None` when that is nothing.
+    pub(crate) fn source(self: &Arc<Self>, keyspace: KeyspaceId) -> Option<Source<'static>> {
+        let table = self.tables.get(&keyspace)?;
+        let ranges = RunRanges::Memory(Arc::clone(&table.ranges));
+        let cursor = FreshCursor { run: Arc::clone(self), keyspace, index: table.slots.len() };
+        Some(Source { cursor: Box::new(cursor), ranges })
     }
 
     /// The two runs as one; `older` holds the commits just before those of `newer`.
@@ -245,38 +270,58 @@ fn fold_tables(
     newer: &FreshTable,
     operator: Option<&dyn MergeOperator>,
 ) -> Result<FreshTable> {
-    let mut out = FreshTableBuilder::default();
+    let mut ranges = Ranges::clone(&older.ranges);
+    ranges.unite(&newer.ranges);
+    let mut out = FreshTableBuilder::new(Arc::new(ranges));
     out.bytes.reserve(older.bytes.len() + newer.bytes.len());
-    let copy = |out: &mut FreshTableBuilder, table: &FreshTable, index: usize| {
-        out.add(table.key(index), table.slots[index].kind, &table.value(index));
+    let copy_older = |out: &mut FreshTableBuilder, index: usize| {
+        let key = older.key(index);
+        if !newer.ranges.covers(key) {
+            out.add(key, older.slots[index].kind, &older.value(index));
+        }
+    };
+    let copy_newer = |out: &mut FreshTableBuilder, index: usize| {
+        let (key, kind) = (newer.key(index), newer.slots[index].kind);
+        match kind {
+            EntryKind::Put => out.add(key, kind, &newer.value(index)),
+            // Nothing is below it but the older run's range.
+            _ if older.ranges.covers(key) => {
+                if kind == EntryKind::Merge {
+                    out.add(key, EntryKind::Put, &newer.value(index));
+                }
+            }
+            _ => out.add(key, kind, &newer.value(index)),
+        }
     };
     let (mut left, mut right) = (0, 0);
     while left < older.slots.len() && right < newer.slots.len() {
         match older.key(left).cmp(newer.key(right)) {
             Ordering::Less => {
-                copy(&mut out, older, left);
+                copy_older(&mut out, left);
                 left += 1;
             }
             Ordering::Greater => {
-                copy(&mut out, newer, right);
+                copy_newer(&mut out, right);
                 right += 1;
             }
             Ordering::Equal => {
+                let key = newer.key(right);
                 let entry = (newer.slots[right].kind, newer.value(right));
                 let below = (older.slots[left].kind, older.value(left));
-                let key = newer.key(right);
                 let (kind, value) = combine(key, &below, entry, operator)?;
-                out.add(key, kind, &value);
+                if kind != EntryKind::Delete || !out.ranges.covers(key) {
+                    out.add(key, kind, &value);
+                }
                 left += 1;
                 right += 1;
             }
         }
     }
     for index in left..older.slots.len() {
-        copy(&mut out, older, index);
+        copy_older(&mut out, index);
     }
     for index in right..newer.slots.len() {
-        copy(&mut out, newer, index);
+        copy_newer(&mut out, index);
     }
     Ok(out.finish())
 }
@@ -335,7 +380,7 @@ fn decode_table(bytes: &Bytes, entries: usize) -> Result<FreshTable> {
         let found = slots.len();
         return Err(reader.error(format_args!("{found} entries, {entries} were announced")));
     }
-    Ok(FreshTable { bytes: bytes.clone(), slots })
+    Ok(FreshTable { bytes: bytes.clone(), slots, ranges: Arc::default() })
 }
 
 /// Moves over the entries of one keyspace of a fresh run.

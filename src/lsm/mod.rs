@@ -26,6 +26,7 @@ mod manifest;
 mod merge_operator;
 mod operands;
 mod options;
+mod ranges;
 mod reader;
 mod recovery;
 mod root;

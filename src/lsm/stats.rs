@@ -53,4 +53,6 @@ pub struct LevelStats {
     pub entries: u64,
     /// Their tombstones.
     pub tombstones: u64,
+    /// Their range tombstones.
+    pub ranges: u64,
 }

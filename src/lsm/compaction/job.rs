@@ -5,18 +5,17 @@
 
 use std::sync::Arc;
 
+use super::input::Input;
 use super::output::SegmentOutput;
 use super::picker::Work;
 use super::report::CompactionReport;
 use super::rewrite::Rewriting;
-use crate::lsm::cursor::RawCursor;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::Result;
 use crate::lsm::fresh::FreshRun;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Edit, Placed, Version};
 use crate::lsm::reader::Reader;
-use crate::lsm::scan::RunCursor;
 use crate::lsm::segment::Segment;
 
 /// Bytes of entries that one step may take.
@@ -69,20 +68,20 @@ impl FlushJob {
         }
         let Some(id) = self.keyspaces.pop() else { return Ok(true) };
         let keyspace = Arc::clone(self.version.keyspace(id)?);
-        let cursors: Vec<Box<dyn RawCursor>> = self
-            .runs
-            .iter()
-            .filter_map(|run| run.cursor(id))
-            .map(|cursor| Box::new(cursor) as Box<dyn RawCursor>)
-            .collect();
-        if !cursors.is_empty() {
+        let ranges = |run: &FreshRun| run.ranges(id).cloned().unwrap_or_default();
+        let inputs = self.runs.iter().filter_map(|run| {
+            run.source(id).map(|source| Input::of_memory(source.cursor, ranges(run)))
+        });
+        let inputs: Vec<Input> = inputs.collect();
+        if !inputs.is_empty() {
             let input = self.runs.iter().map(|run| run.entries(id)).sum();
-            let report = CompactionReport { input, ..CompactionReport::default() };
+            let ranges_in = self.runs.iter().map(|run| ranges(run).len()).sum();
+            let report = CompactionReport { input, ranges_in, ..CompactionReport::default() };
             let oldest = self.runs.last().map_or(CommitNo(0), |run| run.commits.0);
             let older = keyspace.runs().cloned().collect();
             let commits = (oldest, self.through());
             let output = SegmentOutput::new(Arc::clone(&self.disk), Arc::clone(&keyspace), commits);
-            self.rewriting = Some(Rewriting::new(keyspace, cursors, older, output, report));
+            self.rewriting = Some(Rewriting::new(keyspace, inputs, older, output, report));
         }
         Ok(false)
     }
@@ -127,17 +126,14 @@ impl CompactionJob {
         if let (Some(first), Some(last)) = (first, last) {
             let report = CompactionReport {
                 input: summaries.iter().map(|summary| summary.entries).sum(),
+                ranges_in: summaries.iter().map(|summary| summary.ranges).sum(),
                 bytes_in: summaries.iter().map(|summary| summary.bytes).sum(),
                 ..CompactionReport::default()
             };
-            let cursors = work
-                .inputs
-                .into_iter()
-                .map(|segments| Box::new(RunCursor::new(Arc::new(segments))) as Box<dyn RawCursor>)
-                .collect();
+            let inputs = work.inputs.into_iter().map(Input::of_segments).collect();
             let output =
                 SegmentOutput::new(Arc::clone(&job.disk), Arc::clone(&keyspace), (first, last));
-            job.rewriting = Some(Rewriting::new(keyspace, cursors, work.older, output, report));
+            job.rewriting = Some(Rewriting::new(keyspace, inputs, work.older, output, report));
         }
         Ok(job)
     }
@@ -162,8 +158,10 @@ impl Finished {
     /// Takes over the segments of a rewriting that came to its end, after balancing its accounts.
     fn take(&mut self, rewriting: Rewriting, level: u8, run: u64, disk: &Disk) -> Result<()> {
         let (output, mut report) = rewriting.into_parts();
+        report.ranges_split = output.ranges_split;
         for (summary, lease) in output.finish()? {
             report.output += summary.entries;
+            report.ranges_out += summary.ranges;
             report.bytes_out += summary.bytes;
             let extent = lease.extent();
             self.segments.push(disk.segment(summary.clone(), lease));
@@ -174,9 +172,16 @@ impl Finished {
         total.input += report.input;
         total.output += report.output;
         total.shadowed += report.shadowed;
+        total.covered += report.covered;
         total.merged += report.merged;
         total.purged += report.purged;
         total.dropped += report.dropped;
+        total.ranges_in += report.ranges_in;
+        total.ranges_out += report.ranges_out;
+        total.ranges_joined += report.ranges_joined;
+        total.ranges_split += report.ranges_split;
+        total.ranges_dropped += report.ranges_dropped;
+        total.segments_hidden += report.segments_hidden;
         total.bytes_in += report.bytes_in;
         total.bytes_out += report.bytes_out;
         Ok(())

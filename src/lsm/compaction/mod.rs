@@ -2,16 +2,18 @@
 //!
 //! ```text
 //! 1 pick      which segments, to which level             picker
-//! 2 merge     walk the inputs newest first per key       rewrite
+//! 2 merge     walk the inputs newest first per key       input, rewrite
 //! 3 write     new segments into new extents              output
 //! 4 balance   every entry read is accounted for          report
 //! 5 sync      the device, then one edit in the log       store
 //! 6 publish   a version without the inputs               store
 //! ```
 //! Steps 2 and 3 stop after about 2 MiB and go on when they are called again. A crash before 5 leaves nothing:
-//! the output's pages belong to nobody. A tombstone is dropped exactly when no older run can hold its key.
+//! the output's pages belong to nobody. A tombstone is dropped exactly when no older run can hold its key,
+//! a range tombstone when none can hold a key in it.
 //! A flush is the same work with fresh runs as inputs.
 
+mod input;
 mod job;
 mod output;
 mod pending;

@@ -4,13 +4,17 @@
 //! of at least half of it, in which a smaller segment is written; the rest is given back at the end, and when a large group does not fit, what is written is copied verbatim
 //! into a larger one (segments do not depend on their place).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use bytes::Bytes;
 
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, PAGE_BYTES, pages_for};
 use crate::lsm::manifest::Keyspace;
+use crate::lsm::ranges::{KeyRange, Ranges};
 use crate::lsm::segment::{SegmentSummary, SegmentWriter};
 use crate::lsm::space::ExtentLease;
 
@@ -27,6 +31,9 @@ pub(crate) struct SegmentOutput {
     finished: Vec<(SegmentSummary, ExtentLease)>,
     /// The group of the last entry, when groups must stay together.
     group: Vec<u8>,
+    /// Range tombstones behind the last cut, in key order.
+    ranges: VecDeque<KeyRange>,
+    pub(super) ranges_split: u64,
 }
 
 #[derive(Debug)]
@@ -52,7 +59,14 @@ impl SegmentOutput {
             open: None,
             finished: Vec::new(),
             group: Vec::new(),
+            ranges: VecDeque::new(),
+            ranges_split: 0,
         }
+    }
+
+    /// Writes these range tombstones too. Called before the first entry.
+    pub(crate) fn carry(&mut self, ranges: &Ranges) {
+        self.ranges = ranges.iter().collect();
     }
 
     /// Appends an entry; keys ascend.
@@ -61,12 +75,25 @@ impl SegmentOutput {
             Some(rewriter) => key.get(..rewriter.group_len(key)).unwrap_or(key),
             None => key,
         };
-        let full = self.open.as_ref().is_some_and(|open| open.writer.bytes() >= open.bytes_target);
+        let full = self.open.as_ref().is_some_and(OpenSegment::is_full);
         if full && group != self.group {
+            self.close_ranges(group);
             self.finish_segment()?;
         }
         self.group.clear();
         self.group.extend_from_slice(group);
+        let disk = Arc::clone(&self.disk);
+        let open = self.open_segment();
+        open.writer.add(key, kind, value)?;
+        if open.writer.pending_output() >= PIECE_BYTES {
+            let piece = open.writer.take_output();
+            open.write(&disk, &piece)?;
+        }
+        Ok(())
+    }
+
+    /// The segment that is open, or a new one.
+    fn open_segment(&mut self) -> &mut OpenSegment {
         if self.open.is_none() {
             let layout = self.disk.layout(&self.keyspace.options);
             let id = self.disk.new_segment_id();
@@ -78,17 +105,33 @@ impl SegmentOutput {
             let bytes_target = target.min(lease.extent().bytes() / 8 * 7);
             self.open = Some(OpenSegment { writer, lease, bytes_target, written: 0 });
         }
-        let open = self.open.as_mut().expect("invariant: a segment was opened above");
-        open.writer.add(key, kind, value)?;
-        if open.writer.pending_output() >= PIECE_BYTES {
-            let piece = open.writer.take_output();
-            open.write(&self.disk, &piece)?;
+        self.open.as_mut().expect("invariant: a segment was opened above")
+    }
+
+    /// Gives the open segment the range tombstones before `cut`, where the next segment begins.
+    fn close_ranges(&mut self, cut: &[u8]) {
+        while self.ranges.front().is_some_and(|range| &range.lower[..] < cut)
+            && let Some(mut range) = self.ranges.pop_front()
+        {
+            if range.upper.as_ref().is_none_or(|upper| cut < &upper[..]) {
+                let cut = Bytes::copy_from_slice(cut);
+                let behind = KeyRange { lower: cut.clone(), upper: range.upper.replace(cut) };
+                self.ranges.push_front(behind);
+                self.ranges_split += 1;
+            }
+            self.open_segment().writer.add_range(range);
         }
-        Ok(())
     }
 
     /// Closes the last segment and hands all of them over.
     pub(crate) fn finish(mut self) -> Result<Vec<(SegmentSummary, ExtentLease)>> {
+        while let Some(range) = self.ranges.pop_front() {
+            let is_before = |open: &OpenSegment| open.writer.is_before(&range.lower);
+            if self.open.as_ref().is_some_and(|open| open.is_full() && is_before(open)) {
+                self.finish_segment()?;
+            }
+            self.open_segment().writer.add_range(range);
+        }
         self.finish_segment()?;
         Ok(std::mem::take(&mut self.finished))
     }
@@ -116,6 +159,10 @@ fn padding(bytes: u64) -> usize {
 }
 
 impl OpenSegment {
+    fn is_full(&self) -> bool {
+        self.writer.bytes() >= self.bytes_target
+    }
+
     fn write(&mut self, disk: &Disk, piece: &[u8]) -> Result<()> {
         Self::append(disk, &mut self.lease, &mut self.written, piece)
     }

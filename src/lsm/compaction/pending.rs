@@ -5,28 +5,31 @@
 
 use std::sync::Arc;
 
+use super::input::Input;
 use super::output::SegmentOutput;
 use super::report::CompactionReport;
 use super::rewrite::Rewriting;
-use crate::lsm::cursor::{EntryKind, RawCursor};
+use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::Result;
 use crate::lsm::ids::CommitNo;
 use crate::lsm::manifest::{Keyspace, Run};
-use crate::lsm::scan::RunCursor;
+use crate::lsm::ranges::Ranges;
 
-/// Writes ascending entries, of which there is at least one, as a run that takes the number `commit`.
+/// Writes range tombstones and ascending entries, not nothing of both, as a run that takes the number `commit`.
 pub(crate) fn write_pending<'e>(
     disk: &Arc<Disk>,
     keyspace: &Arc<Keyspace>,
     commit: CommitNo,
+    ranges: &Ranges,
     entries: impl Iterator<Item = (&'e [u8], EntryKind, &'e [u8])>,
 ) -> Result<Run> {
     let mut output = SegmentOutput::new(Arc::clone(disk), Arc::clone(keyspace), (commit, commit));
+    output.carry(ranges);
     for (key, kind, value) in entries {
         output.add(key, kind, value)?;
     }
-    into_run(disk, output).map(|(run, _)| run)
+    into_run(disk, output)
 }
 
 /// Makes one run of several, given newest first.
@@ -39,31 +42,38 @@ pub(crate) fn merge_pending(
     let commits = commits.reduce(|hull, next| (hull.0.min(next.0), hull.1.max(next.1)));
     let output =
         SegmentOutput::new(Arc::clone(disk), Arc::clone(keyspace), commits.unwrap_or_default());
-    let inputs = runs
-        .iter()
-        .map(|run| Box::new(RunCursor::new(Arc::clone(&run.segments))) as Box<dyn RawCursor>)
-        .collect();
-    let segments = runs.iter().flat_map(|run| run.segments.iter());
-    let input = segments.map(|segment| segment.summary().entries).sum();
-    let report =
-        CompactionReport { keyspace: keyspace.name.clone(), input, ..CompactionReport::default() };
+    let inputs = runs.iter().map(|run| Input::of_segments(run.segments.to_vec())).collect();
+    let (input, ranges_in) = held(runs.iter());
+    let report = CompactionReport {
+        keyspace: keyspace.name.clone(),
+        input,
+        ranges_in,
+        ..CompactionReport::default()
+    };
     let mut rewriting =
         Rewriting::new(Arc::clone(keyspace), inputs, Vec::new(), output, report).above_unknown();
     while !rewriting.step(usize::MAX, None)? {}
     let (output, mut report) = rewriting.into_parts();
-    let (run, entries) = into_run(disk, output)?;
-    report.output = entries;
+    report.ranges_split = output.ranges_split;
+    let run = into_run(disk, output)?;
+    (report.output, report.ranges_out) = held([&run].into_iter());
     report.balance()?;
     Ok(run)
 }
 
-/// The run that was written, and its entries.
-fn into_run(disk: &Disk, output: SegmentOutput) -> Result<(Run, u64)> {
-    let mut entries = 0;
+/// The run that was written.
+fn into_run(disk: &Disk, output: SegmentOutput) -> Result<Run> {
     let mut segments = Vec::new();
     for (summary, lease) in output.finish()? {
-        entries += summary.entries;
         segments.push(disk.segment(summary, lease));
     }
-    Ok((Run { id: disk.new_run_id(), segments: Arc::new(segments) }, entries))
+    Ok(Run { id: disk.new_run_id(), segments: Arc::new(segments) })
+}
+
+/// Entries and range tombstones of runs.
+fn held<'r>(runs: impl Iterator<Item = &'r Run>) -> (u64, u64) {
+    let summaries = runs.flat_map(|run| run.segments.iter()).map(|segment| segment.summary());
+    summaries.fold((0, 0), |(entries, ranges), summary| {
+        (entries + summary.entries, ranges + summary.ranges)
+    })
 }

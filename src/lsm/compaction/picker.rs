@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::lsm::ids::KeyspaceId;
 use crate::lsm::manifest::{Keyspace, LEVELS_MAX, Run, Version};
 use crate::lsm::options::Options;
+use crate::lsm::ranges::KeyEnd;
 use crate::lsm::segment::Segment;
 
 /// What a compaction shall do.
@@ -72,10 +73,10 @@ impl Picker {
     }
 }
 
-/// Hundredths of a segment's entries that are tombstones.
+/// Hundredths of a segment's entries and range tombstones that are tombstones.
 fn dead_share(segment: &Segment) -> u64 {
     let summary = segment.summary();
-    summary.tombstones * 100 / summary.entries.max(1)
+    (summary.tombstones + summary.ranges) * 100 / (summary.entries + summary.ranges).max(1)
 }
 
 /// All runs of level 0 into level 1.
@@ -144,8 +145,8 @@ fn work(
 /// The range of keys that a compaction rewrites.
 #[derive(Debug, Default)]
 struct Span {
-    /// Smallest and greatest key.
-    ends: Option<(Bytes, Bytes)>,
+    /// Smallest key and end.
+    ends: Option<(Bytes, KeyEnd)>,
     /// Ascends whenever the span grows.
     reached: usize,
 }
@@ -157,22 +158,22 @@ impl Span {
 
     /// Whether the span begins behind the segment's last key.
     fn is_behind(&self, segment: &Segment) -> bool {
-        self.ends.as_ref().is_some_and(|(smallest, _)| segment.summary().greatest < *smallest)
+        self.ends.as_ref().is_some_and(|(smallest, _)| segment.summary().end.is_before(smallest))
     }
 
     fn touches(&self, segment: &Segment) -> bool {
         let summary = segment.summary();
-        self.ends.as_ref().is_some_and(|(smallest, greatest)| {
-            summary.smallest <= *greatest && *smallest <= summary.greatest
+        self.ends.as_ref().is_some_and(|(smallest, end)| {
+            !end.is_before(&summary.smallest) && !summary.end.is_before(smallest)
         })
     }
 
     fn extend(&mut self, segment: &Segment) {
         let summary = segment.summary();
-        let (smallest, greatest) = (summary.smallest.clone(), summary.greatest.clone());
+        let (smallest, end) = (summary.smallest.clone(), summary.end.clone());
         let grown = match self.ends.take() {
-            None => (smallest, greatest),
-            Some(have) => (have.0.min(smallest), have.1.max(greatest)),
+            None => (smallest, end),
+            Some(have) => (have.0.min(smallest), have.1.max(end)),
         };
         self.ends = Some(grown);
         self.reached += 1;
@@ -180,9 +181,10 @@ impl Span {
 
     fn extend_if_touched(&mut self, segment: &Segment) {
         let summary = segment.summary();
-        let within = self.ends.as_ref().is_none_or(|(smallest, greatest)| {
-            *smallest <= summary.smallest && summary.greatest <= *greatest
-        });
+        let within = self
+            .ends
+            .as_ref()
+            .is_none_or(|(smallest, end)| *smallest <= summary.smallest && summary.end <= *end);
         if !within && self.touches(segment) {
             self.extend(segment);
         }
@@ -190,6 +192,5 @@ impl Span {
 }
 
 fn overlap(left: &Segment, right: &Segment) -> bool {
-    let (left, right) = (left.summary(), right.summary());
-    left.smallest <= right.greatest && right.smallest <= left.greatest
+    left.summary().overlaps(right.summary())
 }

@@ -9,7 +9,8 @@ use crate::lsm::error::{Error, Result};
 
 /// The accounts of one flush or compaction, in entries.
 ///
-/// `input == output + shadowed + merged + purged + dropped`; one that does not balance is discarded.
+/// `input == output + shadowed + merged + purged + dropped` and
+/// `ranges_in + ranges_split == ranges_out + ranges_joined + ranges_dropped`; one that does not balance is discarded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CompactionReport {
     /// Name of the keyspace; `*` for a flush, which spans all.
@@ -20,6 +21,8 @@ pub struct CompactionReport {
     pub output: u64,
     /// Entries that a newer one hid.
     pub shadowed: u64,
+    /// Those of them that a newer range tombstone covers.
+    pub covered: u64,
     /// Operands that were combined into another entry.
     pub merged: u64,
     /// Entries that a group rewriter dropped.
@@ -30,15 +33,29 @@ pub struct CompactionReport {
     pub bytes_in: u64,
     /// Bytes of the segments written.
     pub bytes_out: u64,
+    /// Range tombstones that the inputs were said to hold.
+    pub ranges_in: u64,
+    /// Range tombstones written.
+    pub ranges_out: u64,
+    /// Range tombstones that became part of another one.
+    pub ranges_joined: u64,
+    /// Range tombstones that were cut in two, where a segment ends.
+    pub ranges_split: u64,
+    /// Range tombstones in which no older run holds a key.
+    pub ranges_dropped: u64,
+    /// Segments that were not read because a newer range tombstone covers all of their keys.
+    pub segments_hidden: u64,
     /// Segments that changed level without being rewritten.
     pub segments_moved: u64,
 }
 
 impl CompactionReport {
-    /// Proves that every entry is accounted for.
+    /// Proves that every entry and every range tombstone is accounted for.
     pub(crate) fn balance(&self) -> Result<()> {
         let out = [self.output, self.shadowed, self.merged, self.purged, self.dropped];
-        if out.iter().sum::<u64>() == self.input {
+        let ranges = [self.ranges_out, self.ranges_joined, self.ranges_dropped];
+        let ranges_balance = ranges.iter().sum::<u64>() == self.ranges_in + self.ranges_split;
+        if out.iter().sum::<u64>() == self.input && ranges_balance {
             return Ok(());
         }
         Err(Error::Unbalanced { report: self.to_string() })
@@ -49,8 +66,9 @@ impl fmt::Display for CompactionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: {} in = {} out + {} shadowed + {} merged + {} purged + {} dropped; {} to {} bytes, \
-             {} segments moved",
+            "{}: {} in = {} out + {} shadowed + {} merged + {} purged + {} dropped; \
+             ranges {} in + {} split = {} out + {} joined + {} dropped; {} to {} bytes, \
+             {} segments moved, {} hidden",
             self.keyspace,
             self.input,
             self.output,
@@ -58,9 +76,15 @@ impl fmt::Display for CompactionReport {
             self.merged,
             self.purged,
             self.dropped,
+            self.ranges_in,
+            self.ranges_split,
+            self.ranges_out,
+            self.ranges_joined,
+            self.ranges_dropped,
             self.bytes_in,
             self.bytes_out,
             self.segments_moved,
+            self.segments_hidden,
         )
     }
 }
@@ -83,5 +107,10 @@ mod tests {
         report.balance().unwrap();
         report.output = 3;
         assert!(matches!(report.balance(), Err(Error::Unbalanced { .. })));
+        report.output = 4;
+        (report.ranges_in, report.ranges_split, report.ranges_out) = (3, 2, 4);
+        assert!(matches!(report.balance(), Err(Error::Unbalanced { .. })));
+        report.ranges_dropped = 1;
+        report.balance().unwrap();
     }
 }

@@ -7,23 +7,29 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::input::{Input, Inputs};
 use super::output::SegmentOutput;
 use super::report::CompactionReport;
-use crate::lsm::cursor::{EntryKind, RawCursor};
+use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
 use crate::lsm::group_rewriter::{Rewrite as Decision, RewritePass};
 use crate::lsm::manifest::{Keyspace, Run};
+use crate::lsm::ranges::{KeyRange, Ranges};
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::MergeCursor;
 
 /// Merges the runs of one keyspace into new segments.
 pub(crate) struct Rewriting {
     keyspace: Arc<Keyspace>,
+    /// Until their range tombstones are read.
+    unopened: Inputs,
     inputs: MergeCursor<'static>,
     started: bool,
+    /// The range tombstones of each input that has some, newest first.
+    ranges: Vec<(usize, Ranges)>,
     /// Runs that are older than every input: while one may hold a key, its tombstone stays.
     older: Vec<Run>,
-    /// Nothing is known of what is older: every tombstone and operand stays what it is.
+    /// Nothing is known of what is older: every tombstone, range tombstone and operand stays what it is.
     has_unknown_older: bool,
     output: SegmentOutput,
     pub(crate) report: CompactionReport,
@@ -33,14 +39,22 @@ impl Rewriting {
     /// `inputs` newest first; `report` with what the inputs are said to hold.
     pub(crate) fn new(
         keyspace: Arc<Keyspace>,
-        inputs: Vec<Box<dyn RawCursor>>,
+        inputs: Vec<Input>,
         older: Vec<Run>,
         output: SegmentOutput,
         report: CompactionReport,
     ) -> Self {
-        let inputs = MergeCursor::new(inputs);
-        let has_unknown_older = false;
-        Rewriting { keyspace, inputs, started: false, older, has_unknown_older, output, report }
+        Rewriting {
+            keyspace,
+            unopened: Inputs::new(inputs),
+            inputs: MergeCursor::new(Vec::new()),
+            started: false,
+            ranges: Vec::new(),
+            older,
+            has_unknown_older: false,
+            output,
+            report,
+        }
     }
 
     /// For inputs that stand above runs that are not known here: tombstones and operands stay what they are.
@@ -54,14 +68,16 @@ impl Rewriting {
     /// `reader` is what the keyspace's rewriter sees; without one, groups pass unchanged.
     pub(crate) fn step(&mut self, bytes_max: usize, reader: Option<&dyn Reader>) -> Result<bool> {
         let keyspace = Arc::clone(&self.keyspace);
+        if !self.started {
+            if !self.unopened.read_ranges()? {
+                return Ok(false);
+            }
+            self.start()?;
+        }
         let mut pass = match (&keyspace.rewriter, reader) {
             (Some(rewriter), Some(reader)) => Some(rewriter.begin(&keyspace.name, reader)?),
             _ => None,
         };
-        if !self.started {
-            self.inputs.first()?;
-            self.started = true;
-        }
         let mut bytes = 0;
         while self.inputs.valid() {
             bytes += self.rewrite_key(pass.as_deref_mut())?;
@@ -73,14 +89,55 @@ impl Rewriting {
         Ok(true)
     }
 
+    /// Decides what becomes of the range tombstones, and stands on the first key.
+    fn start(&mut self) -> Result<()> {
+        let unopened = std::mem::take(&mut self.unopened);
+        self.report.ranges_joined = unopened.ranges_read;
+        let opened = unopened.open();
+        self.report.ranges_joined -= opened.united.len();
+        self.report.segments_hidden = opened.segments_hidden;
+        self.report.shadowed += opened.entries_hidden;
+        self.report.covered += opened.entries_hidden;
+        let mut carried = Ranges::default();
+        for range in opened.united.iter() {
+            match self.held_by_older(&range) {
+                Some(held) => carried.insert(held),
+                None => self.report.ranges_dropped += 1,
+            }
+        }
+        self.output.carry(&carried);
+        (self.inputs, self.ranges) = (opened.cursor, opened.ranges);
+        self.inputs.first()?;
+        self.started = true;
+        Ok(())
+    }
+
+    /// The part of `range` in which older runs may hold keys.
+    fn held_by_older(&self, range: &KeyRange) -> Option<KeyRange> {
+        if self.has_unknown_older {
+            return Some(range.clone());
+        }
+        let held = self.older.iter().filter_map(|run| run.keys_within(range));
+        held.reduce(|left, right| left.hull(&right))
+    }
+
+    fn is_held_by_older(&self, key: &[u8]) -> bool {
+        self.has_unknown_older || self.older.iter().any(|run| run.segment_for(key).is_some())
+    }
+
     /// Writes what is left of the current key; returns the bytes it took.
     fn rewrite_key(&mut self, pass: Option<&mut (dyn RewritePass + '_)>) -> Result<usize> {
         let key = self.inputs.key();
         let mut values: Vec<Bytes> = Vec::new();
         let mut base = None;
-        for entry in self.inputs.entries() {
-            if base.is_some() {
+        // The newest input with a range that covers the key: it hides what older inputs and older runs say.
+        let cover =
+            self.ranges.iter().find(|(_, ranges)| ranges.covers(key)).map(|(index, _)| *index);
+        for (index, entry) in self.inputs.entries_by_source() {
+            let is_covered = cover.is_some_and(|cover| cover < index);
+            if base.is_some() || is_covered {
                 self.report.shadowed += 1;
+                self.report.covered += u64::from(is_covered);
                 continue;
             }
             match entry.kind() {
@@ -92,15 +149,14 @@ impl Rewriting {
                 EntryKind::Delete => base = Some(EntryKind::Delete),
             }
         }
-        let bottom =
-            !self.has_unknown_older && !self.older.iter().any(|run| run.segment_for(key).is_some());
+        let bottom = cover.is_some() || !self.is_held_by_older(key);
         let bytes = key.len() + values.iter().map(Bytes::len).sum::<usize>();
         let Some(newest) = values.first() else {
-            // Nothing but a tombstone.
-            if bottom {
-                self.report.dropped += 1;
-            } else {
-                self.output.add(key, EntryKind::Delete, &[])?;
+            match base {
+                // A newer range hides all of it.
+                None => {}
+                Some(_) if bottom => self.report.dropped += 1,
+                Some(_) => self.output.add(key, EntryKind::Delete, &[])?,
             }
             return Ok(bytes);
         };

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::edit::Edit;
-use crate::lsm::cursor::RawCursor;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
 use crate::lsm::group_rewriter::GroupRewriter;
@@ -22,7 +21,8 @@ use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::merge_operator::MergeOperator;
 use crate::lsm::operands::{Combiner, Operands};
 use crate::lsm::options::KeyspaceOptions;
-use crate::lsm::scan::RunCursor;
+use crate::lsm::ranges::KeyRange;
+use crate::lsm::scan::{RunCursor, RunRanges, Source};
 use crate::lsm::segment::{KeyHash, Segment};
 
 /// Levels that a keyspace may have: with a ratio of 8 and 64 MiB in level 1, enough for 16 PiB.
@@ -102,14 +102,24 @@ impl Run {
 
     /// The segment that can hold `key`.
     pub(crate) fn segment_for(&self, key: &[u8]) -> Option<&Arc<Segment>> {
-        let index = self.segments.partition_point(|segment| &segment.summary().greatest[..] < key);
-        self.segments.get(index).filter(|segment| &segment.summary().smallest[..] <= key)
+        let index = self.segments.partition_point(|segment| segment.summary().end.is_before(key));
+        self.segments.get(index).filter(|segment| segment.summary().spans(key))
+    }
+
+    /// The part of `range` in which the run may hold keys.
+    pub(crate) fn keys_within(&self, range: &KeyRange) -> Option<KeyRange> {
+        let from = self.segments.partition_point(|s| s.summary().end.is_before(&range.lower));
+        let behind = self.segments.get(from..)?;
+        let to = behind.partition_point(|segment| range.ends_behind(&segment.summary().smallest));
+        let within = behind.get(..to)?;
+        let (first, last) = (within.first()?.summary(), within.last()?.summary());
+        KeyRange { lower: first.smallest.clone(), upper: last.end.upper() }.intersection(range)
     }
 
     fn check_order(&self) -> Result<()> {
         for pair in self.segments.windows(2) {
             let (left, right) = (pair[0].summary(), pair[1].summary());
-            if left.greatest >= right.smallest {
+            if !left.end.is_before(&right.smallest) {
                 let what =
                     format!("segments {} and {} of run {} overlap", left.id, right.id, self.id);
                 return Err(Error::corruption(what, 0));
@@ -398,6 +408,9 @@ impl Version {
             {
                 return operands.resolve(&keyspace.combiner, key);
             }
+            if run.ranges(keyspace.id).is_some_and(|ranges| ranges.covers(key)) {
+                return operands.resolve(&keyspace.combiner, key);
+            }
         }
         let hash = KeyHash::of(key);
         for run in keyspace.runs() {
@@ -407,18 +420,20 @@ impl Version {
             {
                 break;
             }
+            if segment.hides(key)? {
+                break;
+            }
         }
         operands.resolve(&keyspace.combiner, key)
     }
 
-    /// Cursors over the entries of a keyspace, one a run, newest first.
-    pub(crate) fn cursors(&self, keyspace: &Keyspace) -> Vec<Box<dyn RawCursor>> {
-        let fresh = self.fresh.iter().filter_map(|run| run.cursor(keyspace.id));
-        let mut cursors: Vec<Box<dyn RawCursor>> =
-            fresh.map(|cursor| Box::new(cursor) as Box<dyn RawCursor>).collect();
-        for run in keyspace.runs() {
-            cursors.push(Box::new(RunCursor::new(Arc::clone(&run.segments))));
-        }
-        cursors
+    /// The runs of a keyspace for a scan, newest first.
+    pub(crate) fn sources<'a>(&self, keyspace: &Keyspace) -> Vec<Source<'a>> {
+        let fresh = self.fresh.iter().filter_map(|run| run.source(keyspace.id));
+        let on_disk = keyspace.runs().map(|run| Source {
+            cursor: Box::new(RunCursor::new(Arc::clone(&run.segments))),
+            ranges: RunRanges::Segments(Arc::clone(&run.segments)),
+        });
+        fresh.chain(on_disk).collect()
     }
 }

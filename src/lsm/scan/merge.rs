@@ -47,7 +47,14 @@ impl<'a> MergeCursor<'a> {
 
     /// The entries of the current key, newest first.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &(dyn RawCursor + 'a)> + '_ {
-        self.on_key.iter().map(|&index| &*self.sources[index])
+        self.entries_by_source().map(|(_, entry)| entry)
+    }
+
+    /// The entries of the current key, newest first, each with the index of its source.
+    pub(crate) fn entries_by_source(
+        &self,
+    ) -> impl Iterator<Item = (usize, &(dyn RawCursor + 'a))> + '_ {
+        self.on_key.iter().map(|&index| (index, &*self.sources[index]))
     }
 
     pub(crate) fn first(&mut self) -> Result<()> {

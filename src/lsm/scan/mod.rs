@@ -1,14 +1,16 @@
 //! Combining the cursors of many runs into one ordered view.
 //!
 //! [`RunCursor`] strings the segments of a run together; [`MergeCursor`] walks several runs at once and stands
-//! on one key of all of them; [`Cursor`] shows what readers see: the newest word on each living key.
+//! on one key of all of them; [`shadow`] takes out of each what newer range tombstones hide; [`Cursor`] shows what readers see: the newest word on each living key.
 
 mod merge;
 mod pending;
 mod run;
+mod shadow;
 mod visible;
 
 pub(crate) use merge::MergeCursor;
 pub(crate) use pending::{PendingCursor, PendingTable};
 pub(crate) use run::RunCursor;
+pub(crate) use shadow::{RunRanges, Source, shadow};
 pub use visible::Cursor;

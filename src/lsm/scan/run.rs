@@ -1,7 +1,8 @@
 //! [`RunCursor`]: the segments of a run as one sequence.
 //!
 //! Segments are sorted and disjoint, so at most one is open at a time. A seek is a binary search over the
-//! segments' greatest keys, then one segment's seek.
+//! ends of the segments, then one segment's seek. A segment may have no entry where it is entered: it may hold
+//! range tombstones only, or some behind its last key.
 
 use std::sync::Arc;
 
@@ -31,12 +32,35 @@ impl RunCursor {
         self.open.as_mut().map(|(_, cursor)| cursor)
     }
 
+    /// To the first entry of the segments from `index` on, unless the cursor stands on one.
+    fn settle_forward(&mut self, mut index: usize) -> Result<()> {
+        while !self.valid() && index < self.segments.len() {
+            self.go(index, RawCursor::first)?;
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// To the last entry of the segments before `end`, unless the cursor stands on one.
+    fn settle_backward(&mut self, mut end: usize) -> Result<()> {
+        while !self.valid() && end > 0 {
+            end -= 1;
+            self.go(end, RawCursor::last)?;
+        }
+        Ok(())
+    }
+
     /// Runs `movement` on segment `index`; on an error the cursor stands nowhere.
     fn go(
         &mut self,
         index: usize,
         movement: impl FnOnce(&mut SegmentCursor) -> Result<()>,
     ) -> Result<()> {
+        // A segment of range tombstones only need not be opened to know that it has no entry.
+        if self.segments[index].summary().entries == 0 {
+            self.open = None;
+            return Ok(());
+        }
         let result = self.enter(index).map_or(Ok(()), movement);
         if result.is_err() {
             self.open = None;
@@ -47,38 +71,41 @@ impl RunCursor {
 
 impl RawCursor for RunCursor {
     fn first(&mut self) -> Result<()> {
-        self.go(0, RawCursor::first)
+        self.open = None;
+        self.settle_forward(0)
     }
 
     fn last(&mut self) -> Result<()> {
-        self.go(self.segments.len().wrapping_sub(1), RawCursor::last)
+        self.open = None;
+        self.settle_backward(self.segments.len())
     }
 
     fn seek_ge(&mut self, key: &[u8]) -> Result<()> {
-        let index = self.segments.partition_point(|segment| &segment.summary().greatest[..] < key);
+        let index = self.segments.partition_point(|segment| segment.summary().end.is_before(key));
         if index == self.segments.len() {
             self.open = None;
             return Ok(());
         }
-        self.go(index, |cursor| cursor.seek_ge(key))
+        self.go(index, |cursor| cursor.seek_ge(key))?;
+        self.settle_forward(index + 1)
     }
 
     fn next(&mut self) -> Result<()> {
         let Some(index) = self.open.as_ref().map(|(index, _)| *index) else { return Ok(()) };
-        self.go(index, RawCursor::next)?;
-        if !self.valid() && index + 1 < self.segments.len() {
-            return self.go(index + 1, RawCursor::first);
+        if !self.valid() {
+            return Ok(());
         }
-        Ok(())
+        self.go(index, RawCursor::next)?;
+        self.settle_forward(index + 1)
     }
 
     fn prev(&mut self) -> Result<()> {
         let Some(index) = self.open.as_ref().map(|(index, _)| *index) else { return Ok(()) };
-        self.go(index, RawCursor::prev)?;
-        if !self.valid() && index > 0 {
-            return self.go(index - 1, RawCursor::last);
+        if !self.valid() {
+            return Ok(());
         }
-        Ok(())
+        self.go(index, RawCursor::prev)?;
+        self.settle_backward(index)
     }
 
     fn valid(&self) -> bool {

@@ -13,6 +13,7 @@ use super::merge::MergeCursor;
 use crate::lsm::cursor::{EntryKind, RawCursor, Seek};
 use crate::lsm::error::Result;
 use crate::lsm::operands::{Combiner, Operands};
+use crate::lsm::ranges::KeyRange;
 
 /// A position among the living entries of a keyspace.
 ///
@@ -73,16 +74,9 @@ impl<'a> Cursor<'a> {
     /// Keeps the cursor among the keys that begin with `prefix`.
     #[must_use]
     pub fn prefix(self, prefix: &[u8]) -> Self {
-        let mut successor = prefix.to_vec();
-        while successor.pop_if(|byte| *byte == u8::MAX).is_some() {}
-        let upper = match successor.last_mut() {
-            Some(byte) => {
-                *byte += 1;
-                Bound::Excluded(successor)
-            }
-            None => Bound::Unbounded,
-        };
-        self.bounded(Bound::Included(prefix.to_vec()), upper)
+        let range = KeyRange::of_prefix(prefix);
+        let (lower, upper) = range.bounds();
+        self.bounded(lower.map(<[u8]>::to_vec), upper.map(<[u8]>::to_vec))
     }
 
     /// To the first entry.

@@ -6,6 +6,8 @@
 //! values fill the segment in the order of the keys, without gaps or overlaps.
 //! Cost: one pass, one leaf block and one value in memory at a time.
 
+use bytes::Bytes;
+
 use super::filter::{Filter, KeyHash};
 use super::index::LeafHandle;
 use super::properties::SegmentCounts;
@@ -14,6 +16,7 @@ use crate::lsm::block::{
     Block, BlockCursor, BlockValue, TRAILER_BYTES, VALUE_ALIGN_BYTES, ValueRef,
 };
 use crate::lsm::error::{Error, Result};
+use crate::lsm::ranges::{KeyEnd, Ranges};
 
 impl Segment {
     /// Reads and checks every part of the segment; what was counted equals the segment's properties.
@@ -27,24 +30,28 @@ impl Segment {
     fn verify_parts(&self) -> Result<SegmentCounts> {
         let (parts, index) = self.read_parts()?;
         let filter = self.read_filter(&parts)?;
+        let ranges = self.read_ranges(&parts)?;
         let mut walk = Walk {
             segment: self,
             filter,
             end: 0,
+            first_key: None,
             last_key: None,
             separator: None,
             counts: SegmentCounts::default(),
         };
-        let mut index = BlockCursor::new(index);
-        index.check()?;
-        index.first()?;
-        while index.valid() {
-            let handle = LeafHandle::at(&index)?;
-            walk.leaf(handle, index.key())
-                .map_err(|error| error.at(|| format!("{self}, leaf at {}", handle.offset)))?;
-            index.next()?;
+        if let Some(index) = index {
+            let mut index = BlockCursor::new(index);
+            index.check()?;
+            index.first()?;
+            while index.valid() {
+                let handle = LeafHandle::at(&index)?;
+                walk.leaf(handle, index.key())
+                    .map_err(|error| error.at(|| format!("{self}, leaf at {}", handle.offset)))?;
+                index.next()?;
+            }
         }
-        walk.finish(&parts)
+        walk.finish(&parts, &ranges)
     }
 }
 
@@ -54,6 +61,7 @@ struct Walk<'a> {
     filter: Option<Filter>,
     /// Where the parts seen so far end.
     end: u64,
+    first_key: Option<Vec<u8>>,
     last_key: Option<Vec<u8>>,
     separator: Option<Vec<u8>>,
     counts: SegmentCounts,
@@ -68,9 +76,8 @@ impl Walk<'_> {
         let mut leaf = BlockCursor::new(block);
         leaf.check()?;
         leaf.first()?;
-        let smallest = &self.segment.summary().smallest;
         match &self.separator {
-            None if leaf.key() == smallest => {}
+            None => self.first_key = Some(leaf.key().to_vec()),
             Some(separator) if leaf.key() > &separator[..] => {}
             _ => return Err(wrong("a leaf block begins with a wrong key", handle.offset)),
         }
@@ -123,17 +130,30 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn finish(mut self, parts: &Parts) -> Result<SegmentCounts> {
-        self.part("the index block", parts.index_offset, 0, 1)?;
-        if self.last_key.as_deref() != Some(&self.segment.summary().greatest[..]) {
-            return Err(wrong("the last key is not the greatest one", self.end));
-        }
-        let counts = self.counts;
+    fn finish(mut self, parts: &Parts, ranges: &Ranges) -> Result<SegmentCounts> {
+        self.part("range tombstones or index", parts.body_end(), 0, 1)?;
+        self.hull(ranges)?;
+        let SegmentCounts { ranges, range_bytes, .. } = parts.counts;
+        let counts = SegmentCounts { ranges, range_bytes, ..self.counts };
         if counts != parts.counts {
             let (found, said) = (counts, parts.counts);
             return Err(wrong(&format!("counted {found:?}, the properties say {said:?}"), 0));
         }
         Ok(counts)
+    }
+
+    /// Entries and range tombstones begin and end where the summary says.
+    fn hull(&self, ranges: &Ranges) -> Result<()> {
+        let summary = self.segment.summary();
+        let first_key = self.first_key.iter().map(|key| Bytes::copy_from_slice(key));
+        let last_key =
+            self.last_key.iter().map(|key| KeyEnd::Included(Bytes::copy_from_slice(key)));
+        let smallest = first_key.chain(ranges.iter().map(|range| range.lower)).min();
+        let end = last_key.chain(ranges.iter().map(|range| KeyEnd::of(&range))).max();
+        if smallest.as_ref() != Some(&summary.smallest) || end.as_ref() != Some(&summary.end) {
+            return Err(wrong("its keys do not begin or end where it says", self.end));
+        }
+        Ok(())
     }
 }
 

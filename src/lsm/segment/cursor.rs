@@ -54,6 +54,11 @@ impl SegmentCursor {
         Err(self.segment.locate(error))
     }
 
+    /// Without entries there is no index to ask.
+    fn has_entries(&self) -> bool {
+        self.segment.summary().entries > 0
+    }
+
     fn index(&mut self) -> Result<&Block> {
         match &mut self.index {
             Some(index) => Ok(index),
@@ -136,18 +141,21 @@ impl SegmentCursor {
 
 impl RawCursor for SegmentCursor {
     fn first(&mut self) -> Result<()> {
-        let result = self.descend(0, Leaf::First);
+        let result = if self.has_entries() { self.descend(0, Leaf::First) } else { Ok(()) };
         self.moved(result)
     }
 
     fn last(&mut self) -> Result<()> {
+        if !self.has_entries() {
+            return Ok(());
+        }
         let last = self.index().map(|index| index.restart_count() - 1);
         let result = last.and_then(|last| self.descend(last, Leaf::Last));
         self.moved(result)
     }
 
     fn seek_ge(&mut self, key: &[u8]) -> Result<()> {
-        let result = self.seek(key);
+        let result = if self.has_entries() { self.seek(key) } else { Ok(()) };
         self.moved(result)
     }
 

@@ -5,12 +5,13 @@
 
 use bytes::Bytes;
 
-use super::summary::{SegmentSummary, commits, key, put_commits, put_key};
+use super::summary::{SegmentSummary, commits, end, key, put_commits, put_end, put_key};
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
+use crate::lsm::ranges::KeyEnd;
 
 const CHECKSUM_BYTES: usize = 8;
 
@@ -32,6 +33,9 @@ pub(crate) struct SegmentCounts {
     pub external_values: u64,
     /// Bytes that they take there, without padding.
     pub external_bytes: u64,
+    pub ranges: u64,
+    /// Length of the sealed block of range tombstones; 0 when there are none.
+    pub range_bytes: u64,
 }
 
 impl SegmentCounts {
@@ -52,7 +56,7 @@ pub(super) struct Properties {
     pub id: SegmentId,
     pub keyspace: KeyspaceId,
     pub smallest: Bytes,
-    pub greatest: Bytes,
+    pub end: KeyEnd,
     pub commits: (CommitNo, CommitNo),
     pub counts: SegmentCounts,
 }
@@ -64,9 +68,10 @@ impl Properties {
             id: self.id,
             keyspace: self.keyspace,
             smallest: self.smallest.clone(),
-            greatest: self.greatest.clone(),
+            end: self.end.clone(),
             entries: self.counts.entries,
             tombstones: self.counts.tombstones,
+            ranges: self.counts.ranges,
             bytes,
             commits: self.commits,
         }
@@ -78,7 +83,7 @@ impl Properties {
         put_varint(out, self.id.0);
         put_varint(out, u64::from(self.keyspace.0));
         put_key(out, &self.smallest);
-        put_key(out, &self.greatest);
+        put_end(out, &self.end);
         put_commits(out, self.commits);
         put_varint(out, self.counts.entries);
         put_varint(out, self.counts.tombstones);
@@ -88,6 +93,8 @@ impl Properties {
         put_varint(out, self.counts.raw_bytes);
         put_varint(out, self.counts.external_values);
         put_varint(out, self.counts.external_bytes);
+        put_varint(out, self.counts.ranges);
+        put_varint(out, self.counts.range_bytes);
         let sum = checksum(self.id.0, offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
     }
@@ -108,7 +115,7 @@ impl Properties {
             id: SegmentId(reader.varint()?),
             keyspace: KeyspaceId(reader.varint_u32()?),
             smallest: key(&mut reader)?,
-            greatest: key(&mut reader)?,
+            end: end(&mut reader)?,
             commits: commits(&mut reader)?,
             counts: SegmentCounts {
                 entries: reader.varint()?,
@@ -119,6 +126,8 @@ impl Properties {
                 raw_bytes: reader.varint()?,
                 external_values: reader.varint()?,
                 external_bytes: reader.varint()?,
+                ranges: reader.varint()?,
+                range_bytes: reader.varint()?,
             },
         };
         reader.expect_end()?;

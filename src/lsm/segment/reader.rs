@@ -23,10 +23,12 @@ use super::properties::{Properties, SegmentCounts};
 use super::summary::SegmentSummary;
 use crate::lsm::block::{Block, BlockValue, Codec, ValueRef, decompress, open};
 use crate::lsm::cache::{BlockCache, Pin};
+use crate::lsm::codec::ByteReader;
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, VALUE_BYTES_MAX};
+use crate::lsm::ranges::Ranges;
 use crate::lsm::space::ExtentLease;
 use crate::lsm::storage::Storage;
 
@@ -46,6 +48,7 @@ pub(crate) struct Segment {
     /// With the right to stay in memory.
     index: OnceLock<(Block, Pin)>,
     filter: OnceLock<(Filter, Pin)>,
+    ranges: OnceLock<Ranges>,
     /// None inside when the segment is not to be read in place.
     mapped: OnceLock<Option<Mapped>>,
 }
@@ -53,11 +56,19 @@ pub(crate) struct Segment {
 /// What stands behind the leaf blocks, checked: a few numbers.
 #[derive(Debug)]
 pub(super) struct Parts {
-    /// Offset of the index block: where leaf blocks and values end.
+    /// Offset of the index block.
     pub index_offset: u64,
     pub counts: SegmentCounts,
     filter_offset: u64,
     filter_bytes: u64,
+}
+
+impl Parts {
+    /// Where leaf blocks and values end, and the range tombstones or the index begin.
+    pub(super) fn body_end(&self) -> u64 {
+        // Checked when the parts were read.
+        self.index_offset.saturating_sub(self.counts.range_bytes)
+    }
 }
 
 impl Segment {
@@ -79,6 +90,7 @@ impl Segment {
             parts: OnceLock::new(),
             index: OnceLock::new(),
             filter: OnceLock::new(),
+            ranges: OnceLock::new(),
             mapped: OnceLock::new(),
         }
     }
@@ -100,7 +112,28 @@ impl Segment {
 
     /// The entry of `key`, whose hash is `hash`.
     pub(crate) fn get(&self, key: &[u8], hash: KeyHash) -> Result<Option<(EntryKind, Bytes)>> {
+        if self.summary.entries == 0 {
+            return Ok(None);
+        }
         self.find(key, hash).map_err(|error| self.locate(error))
+    }
+
+    /// The range tombstones, kept once they are read; `None` when there are none, which costs nothing to ask.
+    pub(crate) fn ranges(&self) -> Result<Option<&Ranges>> {
+        if self.summary.ranges == 0 {
+            return Ok(None);
+        }
+        if let Some(ranges) = self.ranges.get() {
+            return Ok(Some(ranges));
+        }
+        let read = self.parts().and_then(|parts| self.read_ranges(parts));
+        let ranges = read.map_err(|error| self.locate(error))?;
+        Ok(Some(self.ranges.get_or_init(|| ranges)))
+    }
+
+    /// Whether a range tombstone deletes `key` from older runs.
+    pub(crate) fn hides(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.ranges()?.is_some_and(|ranges| ranges.covers(key)))
     }
 
     /// A cursor that stands nowhere.
@@ -130,12 +163,17 @@ impl Segment {
     /// Where the parts stand, read on first use.
     pub(super) fn parts(&self) -> Result<&Parts> {
         if self.parts.get().is_none() {
-            self.index()?;
+            if self.summary.entries > 0 {
+                self.index()?;
+            } else {
+                let (parts, _) = self.read_parts()?;
+                self.parts.get_or_init(|| parts);
+            }
         }
         Ok(self.parts.get().expect("invariant: who reads the index notes the parts"))
     }
 
-    /// The index, read when it is not in memory.
+    /// The index, read when it is not in memory. Only asked of a segment that has entries.
     pub(super) fn index(&self) -> Result<Cow<'_, Block>> {
         if let Some((index, _)) = self.index.get() {
             return Ok(Cow::Borrowed(index));
@@ -148,6 +186,8 @@ impl Segment {
         // Two threads may read it at once; they read the same bytes and one result is kept.
         let (parts, index) = self.read_parts()?;
         let parts = self.parts.get_or_init(|| parts);
+        let index = index
+            .ok_or_else(|| Error::corruption("index block: it is missing", parts.index_offset))?;
         if let Some(pin) = self.cache.pin(index.memory_bytes()) {
             let (index, _) = self.index.get_or_init(|| (index, pin));
             return Ok(Cow::Borrowed(index));
@@ -181,8 +221,29 @@ impl Segment {
         Filter::parse(bytes, self.summary.id, parts.filter_offset).map(Some)
     }
 
-    /// Reads and checks footer, index and properties.
-    pub(super) fn read_parts(&self) -> Result<(Parts, Block)> {
+    /// The range tombstones, from the storage.
+    pub(super) fn read_ranges(&self, parts: &Parts) -> Result<Ranges> {
+        let SegmentCounts { ranges: said, range_bytes, .. } = parts.counts;
+        if said == 0 {
+            return Ok(Ranges::default());
+        }
+        let start = parts.body_end();
+        let raw = open(&self.read(start, range_bytes)?, self.summary.id, start)?;
+        let mut reader = ByteReader::new("range tombstones", &raw);
+        let ranges = Ranges::decode(&mut reader)?;
+        reader.expect_end()?;
+        let all = self.summary.keys();
+        let within = ranges.iter().all(|range| range.intersection(&all).as_ref() == Some(&range));
+        if ranges.len() == said && within {
+            return Ok(ranges);
+        }
+        let found = ranges.len();
+        let what = format!("range tombstones: {found}, {said} expected, within the segment's keys");
+        Err(Error::corruption(what, start))
+    }
+
+    /// Reads and checks footer, index and properties; a segment without entries has no index.
+    pub(super) fn read_parts(&self) -> Result<(Parts, Option<Block>)> {
         let SegmentSummary { id, bytes, .. } = self.summary;
         self.check_bounds()?;
         let footer = self.read(bytes - FOOTER_BYTES, FOOTER_BYTES)?;
@@ -198,13 +259,22 @@ impl Segment {
                 footer.properties_offset,
             ));
         }
-        let index = Block::parse(open(&tail.slice(..index_len), id, footer.index_offset)?)?;
-        let (leaves, said) = (index.restart_count() as u64, properties.counts.leaf_blocks);
+        let index = match (properties.counts.entries, footer.index_bytes) {
+            (0, 0) => None,
+            _ => Some(Block::parse(open(&tail.slice(..index_len), id, footer.index_offset)?)?),
+        };
+        let leaves = index.as_ref().map_or(0, Block::restart_count) as u64;
+        let said = properties.counts.leaf_blocks;
         if leaves != said {
             return Err(Error::corruption(
                 format!("index block: {leaves} restarts, {said} leaf blocks expected"),
                 footer.index_offset,
             ));
+        }
+        let SegmentCounts { ranges, range_bytes, .. } = properties.counts;
+        if range_bytes > footer.index_offset || (ranges == 0) != (range_bytes == 0) {
+            let what = format!("range tombstones: {ranges} in {range_bytes} bytes");
+            return Err(Error::corruption(what, footer.index_offset));
         }
         let parts = Parts {
             index_offset: footer.index_offset,
@@ -222,7 +292,7 @@ impl Segment {
         }
         let parts = self.parts()?;
         let mapped = if self.in_place && parts.counts.compressed_leaf_blocks == 0 {
-            let (counts, body_bytes) = (&parts.counts, parts.index_offset);
+            let (counts, body_bytes) = (&parts.counts, parts.body_end());
             Mapped::new(&self.storage, &self.cache, &self.lease, counts, body_bytes)
         } else {
             None
@@ -319,17 +389,17 @@ impl Segment {
         ))
     }
 
-    /// Reads a part that must end before the index.
+    /// Reads a part that must end before the range tombstones and the index.
     fn read_body(&self, what: &str, offset: u64, len: u64) -> Result<Bytes> {
         self.check_body(what, offset, len)?;
         self.read(offset, len)
     }
 
     fn check_body(&self, what: &str, offset: u64, len: u64) -> Result<()> {
-        let body_end = self.parts()?.index_offset;
+        let body_end = self.parts()?.body_end();
         if offset.checked_add(len).is_none_or(|end| end > body_end) {
             return Err(Error::corruption(
-                format!("{what}: {len} bytes do not end before the index at {body_end}"),
+                format!("{what}: {len} bytes do not end before {body_end}"),
                 offset,
             ));
         }

@@ -8,18 +8,23 @@ use bytes::Bytes;
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, SegmentId};
+use crate::lsm::ranges::{KeyEnd, KeyRange};
 
 /// Identity, key range and sizes of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SegmentSummary {
     pub id: SegmentId,
     pub keyspace: KeyspaceId,
+    /// The smallest key of an entry or a range tombstone.
     pub smallest: Bytes,
-    pub greatest: Bytes,
-    /// Entries of all kinds, at least 1.
+    /// Where entries and range tombstones end.
+    pub end: KeyEnd,
+    /// Entries of all kinds.
     pub entries: u64,
     /// Entries that delete their key.
     pub tombstones: u64,
+    /// Range tombstones; a segment without entries has at least one.
+    pub ranges: u64,
     /// Bytes of the segment, footer included.
     pub bytes: u64,
     /// First and last commit whose entries may be in the segment.
@@ -32,10 +37,11 @@ impl SegmentSummary {
         put_varint(out, self.id.0);
         put_varint(out, u64::from(self.keyspace.0));
         put_key(out, &self.smallest);
-        put_key(out, &self.greatest);
+        put_end(out, &self.end);
         put_commits(out, self.commits);
         put_varint(out, self.entries);
         put_varint(out, self.tombstones);
+        put_varint(out, self.ranges);
         put_varint(out, self.bytes);
     }
 
@@ -48,14 +54,15 @@ impl SegmentSummary {
             id: SegmentId(reader.varint()?),
             keyspace: KeyspaceId(reader.varint_u32()?),
             smallest: key(reader)?,
-            greatest: key(reader)?,
+            end: end(reader)?,
             commits: commits(reader)?,
             entries: reader.varint()?,
             tombstones: reader.varint()?,
+            ranges: reader.varint()?,
             bytes: reader.varint()?,
         };
-        if summary.smallest > summary.greatest
-            || summary.entries == 0
+        if summary.end.is_before(&summary.smallest)
+            || (summary.entries == 0 && summary.ranges == 0)
             || summary.tombstones > summary.entries
         {
             return Err(reader.error(format_args!(
@@ -64,6 +71,21 @@ impl SegmentSummary {
             )));
         }
         Ok(summary)
+    }
+
+    /// The keys from the smallest one to the end.
+    pub(crate) fn keys(&self) -> KeyRange {
+        KeyRange { lower: self.smallest.clone(), upper: self.end.upper() }
+    }
+
+    /// Whether the segment may say something about `key`.
+    pub(crate) fn spans(&self, key: &[u8]) -> bool {
+        &self.smallest[..] <= key && !self.end.is_before(key)
+    }
+
+    /// Whether both may say something about the same key.
+    pub(crate) fn overlaps(&self, other: &SegmentSummary) -> bool {
+        !self.end.is_before(&other.smallest) && !other.end.is_before(&self.smallest)
     }
 }
 
@@ -78,6 +100,25 @@ pub(super) fn key(reader: &mut ByteReader<'_>) -> Result<Bytes> {
         return Err(reader.error(format_args!("a key of {len} bytes is longer than any may be")));
     }
     Ok(Bytes::copy_from_slice(reader.take(len)?))
+}
+
+pub(super) fn put_end(out: &mut Vec<u8>, end: &KeyEnd) {
+    let (kind, key) = match end {
+        KeyEnd::Included(key) => (0, &key[..]),
+        KeyEnd::Excluded(key) => (1, &key[..]),
+        KeyEnd::Unbounded => (2, &[][..]),
+    };
+    out.push(kind);
+    put_key(out, key);
+}
+
+pub(super) fn end(reader: &mut ByteReader<'_>) -> Result<KeyEnd> {
+    match (reader.u8()?, key(reader)?) {
+        (0, key) => Ok(KeyEnd::Included(key)),
+        (1, key) => Ok(KeyEnd::Excluded(key)),
+        (2, key) if key.is_empty() => Ok(KeyEnd::Unbounded),
+        (kind, _) => Err(reader.error(format_args!("{kind} is no kind of end of a segment"))),
+    }
 }
 
 pub(super) fn put_commits(out: &mut Vec<u8>, (first, last): (CommitNo, CommitNo)) {
@@ -102,9 +143,10 @@ mod tests {
             id: SegmentId(300),
             keyspace: KeyspaceId(2),
             smallest: Bytes::new(),
-            greatest: Bytes::from_static(b"zz"),
+            end: KeyEnd::Included(Bytes::from_static(b"zz")),
             entries: 1000,
             tombstones: 7,
+            ranges: 1,
             bytes: 1 << 33,
             commits: (CommitNo(5), CommitNo(500)),
         };
@@ -117,8 +159,16 @@ mod tests {
         };
         assert_eq!(decode(&summary).unwrap(), summary);
         assert!(decode(&SegmentSummary { entries: 6, ..summary.clone() }).is_err());
-        assert!(decode(&SegmentSummary { entries: 0, tombstones: 0, ..summary.clone() }).is_err());
+        let empty = SegmentSummary { entries: 0, tombstones: 0, ..summary.clone() };
+        assert_eq!(decode(&empty).unwrap(), empty);
+        assert!(decode(&SegmentSummary { ranges: 0, ..empty }).is_err());
         let smallest = Bytes::from_static(b"zzz");
-        assert!(decode(&SegmentSummary { smallest, ..summary }).is_err());
+        assert!(decode(&SegmentSummary { smallest, ..summary.clone() }).is_err());
+        for end in [KeyEnd::Excluded(Bytes::from_static(b"a")), KeyEnd::Unbounded] {
+            let ended = SegmentSummary { end, ..summary.clone() };
+            assert_eq!(decode(&ended).unwrap(), ended);
+        }
+        let end = KeyEnd::Excluded(Bytes::new());
+        assert!(decode(&SegmentSummary { end, ..summary }).is_err(), "no key is before the first");
     }
 }

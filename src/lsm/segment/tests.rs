@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use crate::lsm::codec::ByteReader;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, SegmentId, pages_for};
+use crate::lsm::ranges::{KeyEnd, KeyRange, Ranges};
 use crate::lsm::space::{ExtentLease, Space};
 use crate::lsm::storage::{MemoryStorage, SimulatedStorage, Storage};
 
@@ -62,8 +64,15 @@ fn layouts() -> Vec<SegmentLayout> {
 
 /// The stream of a segment, taken in pieces as a caller would.
 fn write(model: &Model, layout: &SegmentLayout) -> (Vec<u8>, SegmentSummary) {
+    write_with(&Ranges::default(), model, layout)
+}
+
+fn write_with(ranges: &Ranges, model: &Model, layout: &SegmentLayout) -> (Vec<u8>, SegmentSummary) {
     let mut writer = SegmentWriter::new(SegmentId(7), KeyspaceId(2), layout);
     let mut stream = Vec::new();
+    for range in ranges.iter() {
+        writer.add_range(range);
+    }
     for (at, (key, (kind, value))) in model.iter().enumerate() {
         writer.add(key, *kind, value).unwrap();
         assert!(writer.bytes() >= (stream.len() + writer.pending_output()) as u64);
@@ -195,7 +204,7 @@ fn compare(model: &Model, segment: &Arc<Segment>, rng: &mut fastrand::Rng) {
         assert_eq!(entry(&cursor), owned(model.range(..=key.clone()).next_back()));
         if cursor.valid() {
             cursor.next().unwrap();
-            let behind = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
+            let behind = (Bound::Excluded(key), Bound::Unbounded);
             assert_eq!(entry(&cursor), owned(model.range(behind).next()));
         }
     }
@@ -210,6 +219,79 @@ fn a_segment_is_the_map_it_was_made_of() {
             let (stream, summary) = write(&model, &layout);
             compare(&model, &segment(&stream, &summary), &mut rng);
             compare(&model, &segment_that_reads(&stream, &summary, true), &mut rng);
+        }
+    }
+}
+
+fn random_ranges(rng: &mut fastrand::Rng, len: usize) -> Ranges {
+    let mut ranges = Ranges::default();
+    for _ in 0..len {
+        let (left, right) = (random_key(rng), random_key(rng));
+        let (lower, upper) = (left.clone().min(right.clone()), left.max(right));
+        let upper =
+            if rng.u32(0..20) == 0 { Bound::Unbounded } else { Bound::Excluded(&upper[..]) };
+        let range = KeyRange::between(Bound::Included(&lower), upper);
+        ranges.extend(range);
+    }
+    ranges
+}
+
+#[test]
+fn range_tombstones_come_back_beside_the_entries_and_without_any() {
+    let mut rng = fastrand::Rng::with_seed(24);
+    for case in 0..200 {
+        let entries = if case % 4 == 0 { 0 } else { rng.usize(1..40) };
+        let mut model = random_model(&mut rng, entries, 500);
+        let ranges = random_ranges(&mut rng, 4);
+        if model.is_empty() && ranges.is_empty() {
+            model.insert(Vec::new(), (EntryKind::Delete, Vec::new()));
+        }
+        let (stream, summary) = write_with(&ranges, &model, &TINY);
+        let segment = segment(&stream, &summary);
+        assert_eq!(segment.verify().unwrap().ranges, ranges.len());
+        assert_eq!(segment.ranges().unwrap().cloned().unwrap_or_default(), ranges);
+        for _ in 0..50 {
+            let key = random_key(&mut rng);
+            let covered = ranges.covers(&key);
+            assert_eq!(segment.hides(&key).unwrap(), covered);
+            assert!(!(covered || model.contains_key(&key)) || summary.spans(&key));
+        }
+        if model.is_empty() {
+            let mut cursor = segment.cursor();
+            cursor.first().unwrap();
+            cursor.last().unwrap();
+            cursor.seek_ge(b"").unwrap();
+            assert_eq!(entry(&cursor), None);
+            assert_eq!(get(&segment, b"k").unwrap(), None);
+        } else {
+            compare(&model, &segment, &mut rng);
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_range_tombstones_is_found() {
+    let mut rng = fastrand::Rng::with_seed(25);
+    let mut ranges = Ranges::default();
+    for lower in [&b"a"[..], b"k", b"x"] {
+        let upper = [lower, b"9"].concat();
+        let range = KeyRange::between(Bound::Included(lower), Bound::Excluded(&upper));
+        ranges.insert(range.expect("it has keys"));
+    }
+    for entries in [0, 5] {
+        let model = (0..entries).map(|number| {
+            let value = vec![number; usize::from(number)];
+            (vec![b'k', number], (EntryKind::Put, value))
+        });
+        let model: Model = model.collect();
+        let (stream, summary) = write_with(&ranges, &model, &TINY);
+        for bit in 0..stream.len() * 8 {
+            let mut damaged = stream.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let segment = segment(&damaged, &summary);
+            assert!(segment.verify().unwrap_err().is_corruption(), "no byte is padding");
+            let _ = segment.hides(&random_key(&mut rng));
+            let _ = read_all(&segment);
         }
     }
 }
@@ -367,7 +449,8 @@ fn a_summary_that_does_not_fit_the_bytes_is_corruption() {
         SegmentSummary { id: SegmentId(8), ..summary.clone() },
         SegmentSummary { keyspace: KeyspaceId(1), ..summary.clone() },
         SegmentSummary { entries: 2, ..summary.clone() },
-        SegmentSummary { greatest: Bytes::from_static(b"l"), ..summary.clone() },
+        SegmentSummary { end: KeyEnd::Included(Bytes::from_static(b"l")), ..summary.clone() },
+        SegmentSummary { ranges: 1, ..summary.clone() },
         SegmentSummary { bytes: summary.bytes - 1, ..summary.clone() },
         SegmentSummary { bytes: summary.bytes + 1, ..summary.clone() },
         SegmentSummary { bytes: 0, ..summary.clone() },
@@ -450,7 +533,10 @@ fn the_page_on_segments_shows_the_bytes_of_this_segment() {
         (b"gold".to_vec(), (EntryKind::Put, b"settles where the river slows".to_vec())),
         (b"silt".to_vec(), (EntryKind::Delete, Vec::new())),
     ]);
-    let (stream, _) = write(&model, &TINY);
+    let river = KeyRange::between(Bound::Included(b"river"), Bound::Excluded(b"sand"));
+    let mut ranges = Ranges::default();
+    ranges.insert(river.expect("it has keys"));
+    let (stream, _) = write_with(&ranges, &model, &TINY);
     let mut dump = String::new();
     for (row, bytes) in stream.chunks(16).enumerate() {
         write!(dump, "{:04x} ", row * 16).unwrap();

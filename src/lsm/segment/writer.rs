@@ -21,6 +21,7 @@ use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, SegmentId, VALUE_BYTES_MAX};
+use crate::lsm::ranges::{KeyEnd, KeyRange, Ranges};
 
 /// How the segments of a keyspace are laid out. Readers need none of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(crate) struct SegmentWriter {
     index: IndexBuilder,
     filter: FilterBuilder,
     smallest: Bytes,
+    ranges: Ranges,
     counts: SegmentCounts,
     /// Stream bytes that were taken, and those that were not yet.
     taken_bytes: u64,
@@ -63,6 +65,7 @@ impl SegmentWriter {
             index: IndexBuilder::new(),
             filter: FilterBuilder::new(layout.filter_bits_per_key),
             smallest: Bytes::new(),
+            ranges: Ranges::default(),
             counts: SegmentCounts::default(),
             taken_bytes: 0,
             output: Vec::new(),
@@ -108,11 +111,22 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Bytes of the stream so far, the open leaf block and the filter included, the index not.
+    /// Adds a range tombstone, in any order with the entries.
+    pub(crate) fn add_range(&mut self, range: KeyRange) {
+        self.ranges.insert(range);
+    }
+
+    /// Whether all entries so far are smaller than `key`.
+    pub(crate) fn is_before(&self, key: &[u8]) -> bool {
+        self.counts.entries == 0 || self.leaf.last_key() < key
+    }
+
+    /// Bytes of the stream so far, the open leaf block, range tombstones and the filter included, the index not.
     pub(crate) fn bytes(&self) -> u64 {
         let open_bytes =
             if self.leaf.is_empty() { 0 } else { self.leaf.raw_bytes() + TRAILER_BYTES };
-        self.offset() + (open_bytes + self.filter.bytes()) as u64
+        let kept_bytes = self.ranges.memory_bytes() + self.filter.bytes();
+        self.offset() + (open_bytes + kept_bytes) as u64
     }
 
     /// Bytes that [`take_output`](Self::take_output) would give.
@@ -130,23 +144,29 @@ impl SegmentWriter {
     /// and last commit whose entries were added.
     ///
     /// # Panics
-    /// When there is no entry, or the commits are out of order.
+    /// When there is neither an entry nor a range tombstone, or the commits are out of order.
     pub(crate) fn finish(mut self, commits: (CommitNo, CommitNo)) -> (Vec<u8>, SegmentSummary) {
-        assert!(self.counts.entries > 0, "a segment has at least one entry");
+        let has_entries = self.counts.entries > 0;
+        assert!(has_entries || !self.ranges.is_empty(), "a segment is not empty");
         assert!(commits.0 <= commits.1, "commits ascend");
-        self.end_leaf();
+        if has_entries {
+            self.end_leaf();
+        }
+        let (smallest, end) = self.ends();
+        self.write_ranges();
 
         let index_offset = self.offset();
-        let greatest = Bytes::copy_from_slice(self.leaf.last_key());
-        let index = self.index.finish(&greatest);
-        seal(index, self.layout.compression, self.id, index_offset, &mut self.output);
+        if has_entries {
+            let index = self.index.finish(self.leaf.last_key());
+            seal(index, self.layout.compression, self.id, index_offset, &mut self.output);
+        }
 
         let properties_offset = self.offset();
         let properties = Properties {
             id: self.id,
             keyspace: self.keyspace,
-            smallest: self.smallest.clone(),
-            greatest,
+            smallest,
+            end,
             commits,
             counts: self.counts,
         };
@@ -172,6 +192,29 @@ impl SegmentWriter {
     /// Where the next byte of the stream goes, counted from the segment's first.
     fn offset(&self) -> u64 {
         self.taken_bytes + self.output.len() as u64
+    }
+
+    /// The smallest key and the end, of entries and range tombstones together.
+    fn ends(&self) -> (Bytes, KeyEnd) {
+        let last_key = Bytes::copy_from_slice(self.leaf.last_key());
+        let entries =
+            (self.counts.entries > 0).then(|| (self.smallest.clone(), KeyEnd::Included(last_key)));
+        let ranges = self.ranges.iter().map(|range| (range.lower.clone(), KeyEnd::of(&range)));
+        let hulls = entries.into_iter().chain(ranges);
+        let hull = hulls.reduce(|hull, next| (hull.0.min(next.0), hull.1.max(next.1)));
+        hull.expect("invariant: a segment is not empty")
+    }
+
+    fn write_ranges(&mut self) {
+        if self.ranges.is_empty() {
+            return;
+        }
+        let offset = self.offset();
+        let mut raw = Vec::new();
+        self.ranges.encode(&mut raw);
+        seal(&raw, self.layout.compression, self.id, offset, &mut self.output);
+        self.counts.ranges = self.ranges.len();
+        self.counts.range_bytes = self.offset() - offset;
     }
 
     /// Closes the open leaf block if an entry with this key, and so many bytes after it, would exceed it.

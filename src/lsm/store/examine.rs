@@ -48,6 +48,7 @@ impl Core {
                     stats.bytes += summary.bytes;
                     stats.entries += summary.entries;
                     stats.tombstones += summary.tombstones;
+                    stats.ranges += summary.ranges;
                 }
                 stats
             });

@@ -26,14 +26,15 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 
 use crate::lsm::compaction::{merge_pending, write_pending};
-use crate::lsm::cursor::{EntryKind, RawCursor};
+use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshTableBuilder, combine};
 use crate::lsm::ids::{CommitNo, KeyspaceId, VALUE_BYTES_MAX};
 use crate::lsm::manifest::{Keyspace, Run, Version};
 use crate::lsm::operands::Operands;
-use crate::lsm::scan::{PendingCursor, PendingTable, RunCursor};
+use crate::lsm::ranges::{KeyRange, Ranges};
+use crate::lsm::scan::{PendingCursor, PendingTable, RunCursor, RunRanges, Source};
 use crate::lsm::segment::KeyHash;
 
 /// Bytes that a pending write takes besides its key and value.
@@ -58,6 +59,8 @@ struct Layer {
     /// The savepoint below; gone when the program dropped it.
     point: Weak<()>,
     tables: BTreeMap<KeyspaceId, PendingTable>,
+    /// Range tombstones: older than the table of the same keyspace, which there always is, and newer than the runs.
+    ranges: BTreeMap<KeyspaceId, Arc<Ranges>>,
     /// Newest first.
     runs: BTreeMap<KeyspaceId, Vec<Run>>,
 }
@@ -65,6 +68,24 @@ struct Layer {
 impl Layer {
     fn is_empty(&self) -> bool {
         self.tables.is_empty() && self.runs.is_empty()
+    }
+
+    fn covers(&self, id: KeyspaceId, key: &[u8]) -> bool {
+        self.ranges.get(&id).is_some_and(|ranges| ranges.covers(key))
+    }
+
+    /// Takes an entry out of the table; gives the bytes that it took.
+    fn forget(&mut self, id: KeyspaceId, key: &[u8]) -> usize {
+        let entry = self.tables.get_mut(&id).and_then(|table| table.remove(key));
+        entry.map_or(0, |(_, value)| entry_bytes(key, &value))
+    }
+
+    /// Takes all entries of a range out of the table; gives the bytes that they took.
+    fn forget_all(&mut self, id: KeyspaceId, range: &KeyRange) -> usize {
+        let table = self.tables.get(&id);
+        let within = table.into_iter().flat_map(|table| table.range::<[u8], _>(range.bounds()));
+        let keys: Vec<Vec<u8>> = within.map(|(key, _)| key.clone()).collect();
+        keys.iter().map(|key| self.forget(id, key)).sum()
     }
 }
 
@@ -123,9 +144,16 @@ impl Pending {
         if alone > bytes_max {
             return Err(Error::TransactionTooLarge { bytes: alone, bytes_max });
         }
+        let is_covered = self.layers.last().is_some_and(|top| top.covers(keyspace.id, key));
+        if is_covered && kind == EntryKind::Delete {
+            self.bytes -= self.top_mut().forget(keyspace.id, key);
+            return Ok(());
+        }
         let table = self.layers.last().and_then(|top| top.tables.get(&keyspace.id));
         let have = table.and_then(|table| table.get(key));
         let (entry, bytes) = match have {
+            // Nothing is below an operand in a deleted range.
+            None if is_covered => ((EntryKind::Put, value.clone()), self.bytes + alone),
             None => ((kind, value.clone()), self.bytes + alone),
             Some(have) => {
                 let operator = keyspace.combiner.operator.as_deref();
@@ -153,6 +181,33 @@ impl Pending {
         Ok(())
     }
 
+    /// Forgets the entries of a range, and hides those of everything older; spills like [`write`](Self::write).
+    pub(crate) fn delete_range(
+        &mut self,
+        base: &Version,
+        disk: &Arc<Disk>,
+        keyspace: &Keyspace,
+        range: KeyRange,
+    ) -> Result<()> {
+        let bytes_max = disk.options.transaction_bytes_max();
+        let alone = range.memory_bytes();
+        if alone > bytes_max {
+            return Err(Error::TransactionTooLarge { bytes: alone, bytes_max });
+        }
+        if self.bytes + alone > bytes_max {
+            self.spill(base, disk)?;
+        }
+        let forgotten = self.top_mut().forget_all(keyspace.id, &range);
+        let top = self.top_mut();
+        top.tables.entry(keyspace.id).or_default();
+        let ranges = Arc::make_mut(top.ranges.entry(keyspace.id).or_default());
+        let before = ranges.memory_bytes();
+        ranges.insert(range);
+        let after = ranges.memory_bytes();
+        self.bytes = self.bytes - forgotten - before + after;
+        Ok(())
+    }
+
     /// Adds what is written about `key` to `operands`; true when nothing older matters.
     pub(crate) fn find(&self, id: KeyspaceId, key: &[u8], operands: &mut Operands) -> Result<bool> {
         for layer in self.layers.iter().rev() {
@@ -162,6 +217,9 @@ impl Pending {
             {
                 return Ok(true);
             }
+            if layer.covers(id, key) {
+                return Ok(true);
+            }
             for run in layer.runs.get(&id).into_iter().flatten() {
                 let Some(segment) = run.segment_for(key) else { continue };
                 if let Some((kind, value)) = segment.get(key, KeyHash::of(key))?
@@ -169,23 +227,30 @@ impl Pending {
                 {
                     return Ok(true);
                 }
+                if segment.hides(key)? {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
     }
 
-    /// Cursors over what is written to a keyspace, newest first.
-    pub(crate) fn cursors(&self, id: KeyspaceId) -> Vec<Box<dyn RawCursor + '_>> {
-        let mut cursors: Vec<Box<dyn RawCursor + '_>> = Vec::new();
+    /// What is written to a keyspace, for a scan, newest first.
+    pub(crate) fn sources(&self, id: KeyspaceId) -> Vec<Source<'_>> {
+        let mut sources = Vec::new();
         for layer in self.layers.iter().rev() {
             if let Some(table) = layer.tables.get(&id) {
-                cursors.push(Box::new(PendingCursor::new(table)));
+                let ranges = layer.ranges.get(&id).cloned().unwrap_or_default();
+                let cursor = Box::new(PendingCursor::new(table));
+                sources.push(Source { cursor, ranges: RunRanges::Memory(ranges) });
             }
             for run in layer.runs.get(&id).into_iter().flatten() {
-                cursors.push(Box::new(RunCursor::new(Arc::clone(&run.segments))));
+                let cursor = Box::new(RunCursor::new(Arc::clone(&run.segments)));
+                let ranges = RunRanges::Segments(Arc::clone(&run.segments));
+                sources.push(Source { cursor, ranges });
             }
         }
-        cursors
+        sources
     }
 
     /// Begins a layer that can be dropped as long as the savepoint is kept.
@@ -225,15 +290,24 @@ impl Pending {
         let mut combined = Vec::new();
         for (&id, table) in &self.layers[upper].tables {
             let operator = base.keyspace(id)?.combiner.operator.as_deref();
-            let Some(below) = self.layers[upper - 1].tables.get(&id) else { continue };
+            let lower = &self.layers[upper - 1];
+            let Some(below) = lower.tables.get(&id) else { continue };
             for (key, entry) in table {
                 if let Some(have) = below.get(key) {
                     combined.push((id, key.clone(), combine(key, have, entry.clone(), operator)?));
+                } else if entry.0 == EntryKind::Merge && lower.covers(id, key) {
+                    combined.push((id, key.clone(), (EntryKind::Put, entry.1.clone())));
                 }
             }
         }
-        let Layer { tables, runs, .. } = self.layers.remove(upper);
+        let Layer { tables, ranges, runs, .. } = self.layers.remove(upper);
         let lower = &mut self.layers[upper - 1];
+        for (id, ranges) in ranges {
+            for range in ranges.iter() {
+                lower.forget_all(id, &range);
+            }
+            Arc::make_mut(lower.ranges.entry(id).or_default()).unite(&ranges);
+        }
         for (id, runs) in runs {
             debug_assert!(!lower.tables.contains_key(&id), "invariant: it would be below the runs");
             lower.runs.entry(id).or_default().splice(0..0, runs);
@@ -250,7 +324,9 @@ impl Pending {
 
     fn count_bytes(&mut self) {
         let tables = self.layers.iter().flat_map(|layer| layer.tables.values()).flatten();
-        self.bytes = tables.map(|(key, (_, value))| entry_bytes(key, value)).sum();
+        let entries: usize = tables.map(|(key, (_, value))| entry_bytes(key, value)).sum();
+        let ranges = self.layers.iter().flat_map(|layer| layer.ranges.values());
+        self.bytes = entries + ranges.map(|ranges| ranges.memory_bytes()).sum::<usize>();
     }
 
     /// Writes all tables into runs.
@@ -267,7 +343,8 @@ impl Pending {
             for (&id, table) in &layer.tables {
                 let entries =
                     table.iter().map(|(key, (kind, value))| (&key[..], *kind, &value[..]));
-                let run = write_pending(disk, base.keyspace(id)?, number, entries)?;
+                let ranges = layer.ranges.get(&id).cloned().unwrap_or_default();
+                let run = write_pending(disk, base.keyspace(id)?, number, &ranges, entries)?;
                 written.push((index, id, run));
             }
         }
@@ -276,6 +353,7 @@ impl Pending {
         self.bytes = 0;
         for layer in &mut self.layers {
             layer.tables.clear();
+            layer.ranges.clear();
         }
         for (index, id, run) in written {
             self.layers[index].runs.entry(id).or_default().insert(0, run);
@@ -316,16 +394,19 @@ impl Pending {
         base: &Version,
     ) -> Result<BTreeMap<KeyspaceId, FreshTableBuilder>> {
         self.join_layers(base, |_| true)?;
-        let tables = self.layers.pop().map(|layer| layer.tables).unwrap_or_default();
-        let build = |pending: PendingTable| {
-            let mut builder = FreshTableBuilder::default();
+        let Layer { tables, mut ranges, .. } = self.layers.pop().unwrap_or_default();
+        let build = |ranges: Arc<Ranges>, pending: PendingTable| {
+            let mut builder = FreshTableBuilder::new(ranges);
             // Entry by entry from one form into the other, so that they are not both in memory whole.
             for (key, (kind, value)) in pending {
                 builder.add(&key, kind, &value);
             }
             builder
         };
-        Ok(tables.into_iter().map(|(id, pending)| (id, build(pending))).collect())
+        let tables = tables
+            .into_iter()
+            .map(|(id, pending)| (id, build(ranges.remove(&id).unwrap_or_default(), pending)));
+        Ok(tables.collect())
     }
 }
 

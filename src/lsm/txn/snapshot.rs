@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::lsm::cursor::RawCursor;
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::Version;
 use crate::lsm::reader::Reader;
-use crate::lsm::scan::Cursor;
+use crate::lsm::scan::{Cursor, shadow};
 
 /// An unchanging view of the whole store.
 ///
@@ -47,14 +46,9 @@ impl Reader for Snapshot {
 
     fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {
         let keyspace = self.version.keyspace(keyspace)?;
-        let sources = self.version.cursors(keyspace);
-        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources.into_iter().map(shorten).collect()))
+        let sources = shadow(self.version.sources(keyspace));
+        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources))
     }
-}
-
-/// A boxed cursor that may borrow.
-pub(super) fn shorten<'a>(cursor: Box<dyn RawCursor>) -> Box<dyn RawCursor + 'a> {
-    cursor
 }
 
 /// Names of the keyspaces of a version, in ascending order.

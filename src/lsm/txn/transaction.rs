@@ -3,6 +3,7 @@
 //! The store gives it out with the right to write, and takes both back when it commits.
 
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Registry, Version};
 use crate::lsm::options::{Durability, KeyspaceOptions};
+use crate::lsm::ranges::KeyRange;
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::Cursor;
 
@@ -86,6 +88,51 @@ impl Transaction {
         operand: impl Into<Bytes>,
     ) -> Result<()> {
         self.writes.write(self.right.disk(), keyspace, key, EntryKind::Merge, operand.into())
+    }
+
+    /// Removes every key between two bounds, at a cost that does not depend on how many there are.
+    ///
+    /// A range without keys, or whose ends are the wrong way round, removes nothing.
+    ///
+    /// ```
+    /// use std::ops::Bound;
+    ///
+    /// use alluvium::lsm::{KeyspaceOptions, MemoryStorage, Options, Reader, Store};
+    ///
+    /// let store = Store::open(MemoryStorage::default(), Options::default())?;
+    /// let mut transaction = store.begin()?;
+    /// let fruit = transaction.create_keyspace("fruit", KeyspaceOptions::default())?;
+    /// transaction.put(fruit, b"apple", "red")?;
+    /// transaction.put(fruit, b"pear", "green")?;
+    /// transaction.delete_range(fruit, Bound::Unbounded, Bound::Excluded(b"pear"))?;
+    /// assert!(transaction.get(fruit, b"apple")?.is_none());
+    /// assert!(transaction.get(fruit, b"pear")?.is_some());
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `UnknownKeyspace`, `TransactionTooLarge` when the bounds alone exceed the transaction's memory, and `Io` when
+    /// pending writes could not be written to the file; the transaction is then as it was before.
+    pub fn delete_range(
+        &mut self,
+        keyspace: KeyspaceId,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+    ) -> Result<()> {
+        match KeyRange::between(lower, upper) {
+            Some(range) => self.writes.delete_range(self.right.disk(), keyspace, range),
+            None => self.writes.base.keyspace(keyspace).map(|_| ()),
+        }
+    }
+
+    /// Removes every key that begins with `prefix`; all keys when it is empty.
+    ///
+    /// # Errors
+    /// Those of [`delete_range`](Self::delete_range).
+    pub fn delete_prefix(&mut self, keyspace: KeyspaceId, prefix: &[u8]) -> Result<()> {
+        let range = KeyRange::of_prefix(prefix);
+        let (lower, upper) = range.bounds();
+        self.delete_range(keyspace, lower, upper)
     }
 
     /// A place to which the transaction can be rolled back, as long as it is kept.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::pending::Pending;
-use super::snapshot::shorten;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
@@ -17,7 +16,8 @@ use crate::lsm::ids::{KEY_BYTES_MAX, KeyspaceId, VALUE_BYTES_MAX};
 use crate::lsm::manifest::{Registry, Version};
 use crate::lsm::operands::Operands;
 use crate::lsm::options::KeyspaceOptions;
-use crate::lsm::scan::Cursor;
+use crate::lsm::ranges::KeyRange;
+use crate::lsm::scan::{Cursor, shadow};
 
 /// What a transaction has written, and what it is written on.
 #[derive(Debug)]
@@ -103,6 +103,16 @@ impl Writes {
         self.pending.write(&self.base, disk, keyspace, key, (kind, value))
     }
 
+    pub(super) fn delete_range(
+        &mut self,
+        disk: &Arc<Disk>,
+        id: KeyspaceId,
+        range: KeyRange,
+    ) -> Result<()> {
+        let keyspace = self.base.keyspace(id)?;
+        self.pending.delete_range(&self.base, disk, keyspace, range)
+    }
+
     pub(super) fn savepoint(&mut self) -> Result<Savepoint> {
         let point = self.pending.savepoint(&self.base)?;
         Ok(Savepoint { point, created: self.created.len() })
@@ -135,8 +145,8 @@ impl Writes {
 
     pub(super) fn cursor(&self, id: KeyspaceId) -> Result<Cursor<'_>> {
         let keyspace = self.base.keyspace(id)?;
-        let mut sources = self.pending.cursors(id);
-        sources.extend(self.base.cursors(keyspace).into_iter().map(shorten));
-        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources))
+        let mut sources = self.pending.sources(id);
+        sources.extend(self.base.sources(keyspace));
+        Ok(Cursor::new(Arc::clone(&keyspace.combiner), shadow(sources)))
     }
 }

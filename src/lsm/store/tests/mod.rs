@@ -8,15 +8,17 @@ mod group;
 mod killed;
 mod model;
 mod opening;
+mod ranges;
 mod spilled;
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::lsm::{
-    Compression, Durability, GroupRewriter, KeyspaceId, KeyspaceOptions, ManualClock,
-    ManualScheduler, MergeOperator, Options, Reader, Result, Rewrite, RewritePass, Storage, Store,
-    Transaction,
+    CompactionReport, Compression, Durability, GroupRewriter, KeyspaceId, KeyspaceOptions,
+    ManualClock, ManualScheduler, MergeOperator, Options, Reader, Result, Rewrite, RewritePass,
+    Storage, Store, Transaction,
 };
 
 /// Appends operands to each other: not commutative, so that a wrong order shows.
@@ -118,6 +120,8 @@ enum Write {
     Put(usize, Vec<u8>, Vec<u8>),
     Delete(usize, Vec<u8>),
     Merge(Vec<u8>, Vec<u8>),
+    /// Keys from the first up to the second, to the end without one.
+    DeleteRange(usize, Vec<u8>, Option<Vec<u8>>),
 }
 
 impl Write {
@@ -125,6 +129,14 @@ impl Write {
         let keyspace = rng.usize(0..3);
         let key = format!("{:03}", rng.u32(0..60)).into_bytes();
         let key = if rng.u32(0..40) == 0 { Vec::new() } else { key };
+        if rng.u32(0..14) == 0 {
+            // Mostly a few keys, now and then many, all, or none.
+            let len = [3, 3, 3, 8, 30][rng.usize(0..5)];
+            let from: u32 = str::from_utf8(&key).ok().and_then(|key| key.parse().ok()).unwrap_or(0);
+            let upper = format!("{:03}", (from + rng.u32(0..len)).saturating_sub(1)).into_bytes();
+            let upper = (rng.u32(0..20) > 0).then_some(upper);
+            return Write::DeleteRange(keyspace, key, upper);
+        }
         let len = if rng.u32(0..12) == 0 { rng.usize(100..900) } else { rng.usize(0..30) };
         let mut value: Vec<u8> = (0..len).map(|_| rng.u8(b'a'..=b'z')).collect();
         match rng.u32(0..6) {
@@ -147,6 +159,8 @@ impl Write {
             },
             Write::Put(keyspace, key, value) => drop(state[keyspace].insert(key, value)),
             Write::Delete(keyspace, key) => drop(state[keyspace].remove(&key)),
+            Write::DeleteRange(keyspace, lower, upper) => state[keyspace]
+                .retain(|key, _| *key < lower || upper.as_ref().is_some_and(|upper| upper <= key)),
             Write::Merge(key, operand) => state[1].entry(key).or_default().extend(operand),
         }
     }
@@ -168,6 +182,12 @@ impl Write {
             Write::Delete(keyspace, key) => {
                 let id = id(transaction, keyspace)?;
                 transaction.delete(id, &key)
+            }
+            Write::DeleteRange(keyspace, lower, upper) => {
+                let id = id(transaction, keyspace)?;
+                let upper =
+                    upper.as_ref().map_or(Bound::Unbounded, |key| Bound::Excluded(&key[..]));
+                transaction.delete_range(id, Bound::Included(&lower), upper)
             }
             Write::Merge(key, operand) => {
                 let id = id(transaction, 1)?;
@@ -206,6 +226,8 @@ struct Seen {
     merged: u64,
     dropped: u64,
     purged: u64,
+    /// Entries that ranges covered; ranges carried, dropped and cut; segments that a range hid.
+    ranges: [u64; 5],
     flushes: u64,
     checkpoints: u64,
     log_extents: u64,
@@ -232,6 +254,12 @@ impl Seen {
             self.merged = self.merged.max(report.merged);
             self.dropped = self.dropped.max(report.dropped);
             self.purged = self.purged.max(report.purged);
+            let CompactionReport { covered, ranges_out, ranges_dropped, ranges_split, .. } = report;
+            let segments_hidden = report.segments_hidden;
+            let ranges = [covered, ranges_out, ranges_dropped, ranges_split, segments_hidden];
+            for (seen, count) in self.ranges.iter_mut().zip(ranges) {
+                *seen = (*seen).max(count);
+            }
         }
     }
 
@@ -242,6 +270,7 @@ impl Seen {
         let accounts = [self.moved, self.merged, self.dropped, self.purged];
         assert!(accounts.iter().all(|&account| account > 0), "{self:?}");
         assert!(self.spilled > 0, "{self:?}");
+        assert!(self.ranges[..3].iter().any(|&account| account > 0), "{self:?}");
     }
 }
 

@@ -29,8 +29,10 @@ fn the_store_equals_its_model_under_random_operations() {
         all.dropped += seen.dropped;
         all.purged += seen.purged;
         all.spilled += seen.spilled;
+        all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
     }
     all.assert_all();
+    assert!(all.ranges.iter().all(|&account| account > 0), "{all:?}");
 }
 
 /// Options of any kind that make sense together; every third case has the tiny ones.
@@ -108,6 +110,7 @@ fn run_case(seed: u64) -> Result<Seen> {
     assert_eq!(report.pinned_pages, 0, "nothing but the version uses pages");
     let living: usize = state.iter().map(std::collections::BTreeMap::len).sum();
     assert_eq!(report.entries, living as u64, "one run, no tombstones, no shadowed entries");
+    assert_eq!(report.ranges, 0, "nothing older is left");
     store.close()?;
     Ok(seen)
 }
