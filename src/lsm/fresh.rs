@@ -52,7 +52,7 @@ pub(crate) struct FreshRun {
     pub(crate) commits: (CommitNo, CommitNo),
     /// Keyspaces that these commits created.
     pub(crate) created: Vec<KeyspaceDescriptor>,
-    tables: BTreeMap<KeyspaceId, FreshTable>,
+    tables: BTreeMap<KeyspaceId, Arc<FreshTable>>,
 }
 
 /// The entries of one keyspace in a fresh run, their encoding and where each stands in it, and its range tombstones.
@@ -131,6 +131,22 @@ impl FreshTableBuilder {
         u32::try_from(self.bytes.len()).expect("invariant: a transaction is smaller than 4 GiB")
     }
 
+    /// Adds an entry of another table, in the encoding that it has there.
+    fn copy(&mut self, table: &FreshTable, index: usize) {
+        let slot = table.slots[index];
+        let start = index.checked_sub(1).map_or(0, |before| table.slots[before].value_end);
+        let shift = self.position().wrapping_sub(start);
+        let shifted = |position: u32| position.wrapping_add(shift);
+        self.bytes.extend_from_slice(&table.bytes[start as usize..slot.value_end as usize]);
+        self.slots.push(Slot {
+            key_start: shifted(slot.key_start),
+            key_end: shifted(slot.key_end),
+            value_end: self.position(),
+            value_start: shifted(slot.value_start),
+            kind: slot.kind,
+        });
+    }
+
     fn finish(self) -> FreshTable {
         FreshTable { bytes: Bytes::from(self.bytes), slots: self.slots, ranges: self.ranges }
     }
@@ -150,7 +166,8 @@ impl FreshRun {
         created: Vec<KeyspaceDescriptor>,
         tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
     ) -> Self {
-        let tables = tables.into_iter().map(|(id, builder)| (id, builder.finish())).collect();
+        let finish = |(id, builder): (_, FreshTableBuilder)| (id, Arc::new(builder.finish()));
+        let tables = tables.into_iter().map(finish).collect();
         FreshRun { commits: (commit, commit), created, tables }
     }
 
@@ -197,7 +214,7 @@ impl FreshRun {
             reader.take(len)?;
             let mut table = decode_table(&payload.slice(start..start + len), entries)?;
             table.ranges = Arc::new(ranges);
-            if tables.insert(id, table).is_some() {
+            if tables.insert(id, Arc::new(table)).is_some() {
                 return Err(reader.error(format_args!("keyspace {id} stands twice")));
             }
         }
@@ -206,7 +223,7 @@ impl FreshRun {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.tables.values().map(FreshTable::memory_bytes).sum()
+        self.tables.values().map(|table| table.memory_bytes()).sum()
     }
 
     pub(crate) fn keyspaces(&self) -> impl Iterator<Item = KeyspaceId> + '_ {
@@ -231,10 +248,10 @@ impl FreshRun {
     }
 
     /// What a scan of one keyspace sees of the run; `None` when that is nothing.
-    pub(crate) fn source(self: &Arc<Self>, keyspace: KeyspaceId) -> Option<Source<'static>> {
+    pub(crate) fn source(&self, keyspace: KeyspaceId) -> Option<Source<'static>> {
         let table = self.tables.get(&keyspace)?;
         let ranges = RunRanges::Memory(Arc::clone(&table.ranges));
-        let cursor = FreshCursor { run: Arc::clone(self), keyspace, index: table.slots.len() };
+        let cursor = FreshCursor { index: table.slots.len(), table: Arc::clone(table) };
         Some(Source { cursor: Box::new(cursor), ranges })
     }
 
@@ -247,18 +264,13 @@ impl FreshRun {
         operators: &dyn Fn(KeyspaceId) -> Option<Arc<dyn MergeOperator>>,
     ) -> Result<FreshRun> {
         assert_eq!(older.commits.1.0 + 1, newer.commits.0.0, "invariant: only neighbours fold");
-        let mut tables = BTreeMap::new();
-        let empty = FreshTable::default();
-        for id in older.keyspaces().chain(newer.keyspaces()) {
-            if let std::collections::btree_map::Entry::Vacant(e) = tables.entry(id) {
-                let (left, right) = (older.tables.get(&id), newer.tables.get(&id));
-                let table = fold_tables(
-                    left.unwrap_or(&empty),
-                    right.unwrap_or(&empty),
-                    operators(id).as_deref(),
-                )?;
-                e.insert(table);
-            }
+        let mut tables = older.tables.clone();
+        for (id, newer) in &newer.tables {
+            let table = match older.tables.get(id) {
+                Some(older) => Arc::new(fold_tables(older, newer, operators(*id).as_deref())?),
+                None => Arc::clone(newer),
+            };
+            tables.insert(*id, table);
         }
         let created = older.created.iter().chain(&newer.created).cloned().collect();
         Ok(FreshRun { commits: (older.commits.0, newer.commits.1), created, tables })
@@ -274,23 +286,23 @@ fn fold_tables(
     ranges.unite(&newer.ranges);
     let mut out = FreshTableBuilder::new(Arc::new(ranges));
     out.bytes.reserve(older.bytes.len() + newer.bytes.len());
+    out.slots.reserve(older.slots.len() + newer.slots.len());
     let copy_older = |out: &mut FreshTableBuilder, index: usize| {
-        let key = older.key(index);
-        if !newer.ranges.covers(key) {
-            out.add(key, older.slots[index].kind, &older.value(index));
+        if !newer.ranges.covers(older.key(index)) {
+            out.copy(older, index);
         }
     };
     let copy_newer = |out: &mut FreshTableBuilder, index: usize| {
         let (key, kind) = (newer.key(index), newer.slots[index].kind);
         match kind {
-            EntryKind::Put => out.add(key, kind, &newer.value(index)),
+            EntryKind::Put => out.copy(newer, index),
             // Nothing is below it but the older run's range.
             _ if older.ranges.covers(key) => {
                 if kind == EntryKind::Merge {
                     out.add(key, EntryKind::Put, &newer.value(index));
                 }
             }
-            _ => out.add(key, kind, &newer.value(index)),
+            _ => out.copy(newer, index),
         }
     };
     let (mut left, mut right) = (0, 0);
@@ -386,16 +398,9 @@ fn decode_table(bytes: &Bytes, entries: usize) -> Result<FreshTable> {
 /// Moves over the entries of one keyspace of a fresh run.
 #[derive(Debug)]
 pub(crate) struct FreshCursor {
-    run: Arc<FreshRun>,
-    keyspace: KeyspaceId,
+    table: Arc<FreshTable>,
     /// The number of entries when the cursor stands nowhere.
     index: usize,
-}
-
-impl FreshCursor {
-    fn table(&self) -> &FreshTable {
-        &self.run.tables[&self.keyspace]
-    }
 }
 
 impl RawCursor for FreshCursor {
@@ -405,41 +410,41 @@ impl RawCursor for FreshCursor {
     }
 
     fn last(&mut self) -> Result<()> {
-        self.index = self.table().slots.len().saturating_sub(1);
+        self.index = self.table.slots.len().saturating_sub(1);
         Ok(())
     }
 
     fn seek_ge(&mut self, key: &[u8]) -> Result<()> {
-        self.index = self.table().lower_bound(key);
+        self.index = self.table.lower_bound(key);
         Ok(())
     }
 
     fn next(&mut self) -> Result<()> {
-        self.index = self.table().slots.len().min(self.index + 1);
+        self.index = self.table.slots.len().min(self.index + 1);
         Ok(())
     }
 
     fn prev(&mut self) -> Result<()> {
         if self.valid() {
-            let nowhere = self.table().slots.len();
+            let nowhere = self.table.slots.len();
             self.index = self.index.checked_sub(1).unwrap_or(nowhere);
         }
         Ok(())
     }
 
     fn valid(&self) -> bool {
-        self.index < self.table().slots.len()
+        self.index < self.table.slots.len()
     }
 
     fn key(&self) -> &[u8] {
-        if self.valid() { self.table().key(self.index) } else { &[] }
+        if self.valid() { self.table.key(self.index) } else { &[] }
     }
 
     fn kind(&self) -> EntryKind {
-        self.table().slots[self.index].kind
+        self.table.slots[self.index].kind
     }
 
     fn value(&self) -> Result<Bytes> {
-        Ok(self.table().value(self.index))
+        Ok(self.table.value(self.index))
     }
 }
