@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alluvium::lsm::{
-    Durability, KeyspaceId, KeyspaceOptions, MergeOperator, Options, Reader, Result, Store,
+    Durability, KeyspaceId, KeyspaceOptions, ManualScheduler, MergeOperator, Options, Reader,
+    Result, Store,
 };
 
 const CHILD: &str = "ALLUVIUM_KILL_TEST_FILE";
@@ -60,12 +61,29 @@ fn write_of(commit: u64) -> (Vec<u8>, Option<Vec<u8>>) {
     (key, (!commit.is_multiple_of(11)).then(|| value.collect()))
 }
 
-fn keyspaces(store: &Store) -> Result<[KeyspaceId; 2]> {
+/// Keys that some commits write all at once: more than the memory of a transaction, so that it is spilled.
+const BULK_KEYS: u8 = 60;
+
+fn bulk_of(commit: u64) -> Vec<u8> {
+    commit.to_be_bytes().repeat(1_500)
+}
+
+/// Which commits write in bulk, and which do so but roll it back.
+fn is_bulk(commit: u64) -> bool {
+    commit.is_multiple_of(40)
+}
+
+fn is_rolled_back(commit: u64) -> bool {
+    commit % 40 == 20
+}
+
+fn keyspaces(store: &Store) -> Result<[KeyspaceId; 3]> {
     let mut transaction = store.begin()?;
     let tail = KeyspaceOptions { merge_operator: Some("tail".into()), ..Default::default() };
     let ids = [
         transaction.create_keyspace("values", KeyspaceOptions::default())?,
         transaction.create_keyspace("tails", tail)?,
+        transaction.create_keyspace("bulk", KeyspaceOptions::default())?,
     ];
     if store.snapshot().keyspace_names().is_empty() {
         transaction.commit(Durability::Sync)?;
@@ -73,14 +91,31 @@ fn keyspaces(store: &Store) -> Result<[KeyspaceId; 2]> {
     Ok(ids)
 }
 
-/// Commits for ever. Every commit is in both keyspaces.
+/// Number of the last commit; the store counts otherwise.
+fn last_commit(reader: &dyn Reader) -> Result<u64> {
+    let Some(bulk) = reader.keyspace("bulk") else { return Ok(0) };
+    let last = reader.get(bulk, b"last")?;
+    Ok(last.map_or(0, |last| u64::from_be_bytes(last[..].try_into().expect("eight bytes"))))
+}
+
+/// Commits for ever. Every commit is in all keyspaces.
 fn write_until_killed(path: &Path) -> Result<()> {
     let store = Store::open_file(path, options())?;
-    let [values, tails] = keyspaces(&store)?;
+    let [values, tails, bulk] = keyspaces(&store)?;
     let mut out = std::io::stdout();
     loop {
         let mut transaction = store.begin()?;
-        let commit = store.snapshot().commit().0 + 1;
+        let commit = last_commit(&transaction)? + 1;
+        transaction.put(bulk, b"last", commit.to_be_bytes().to_vec())?;
+        let savepoint = transaction.savepoint()?;
+        if is_bulk(commit) || is_rolled_back(commit) {
+            for key in 0..BULK_KEYS {
+                transaction.put(bulk, &[key], bulk_of(commit))?;
+            }
+        }
+        if is_rolled_back(commit) {
+            transaction.rollback_to(&savepoint)?;
+        }
         let (key, value) = write_of(commit);
         match value {
             Some(value) => transaction.put(values, &key, value)?,
@@ -102,16 +137,18 @@ fn write_until_killed(path: &Path) -> Result<()> {
 
 /// What the store holds must be what its commits wrote.
 fn verify(path: &Path, acknowledged: u64) -> Result<u64> {
-    let store = Store::open_file(path, options())?;
+    // Without a thread of its own, so that no running job pins pages.
+    let options = Options { scheduler: Arc::new(ManualScheduler), ..options() };
+    let store = Store::open_file(path, options)?;
     store.check()?;
     let snapshot = store.snapshot();
-    let last = snapshot.commit().0;
+    let last = last_commit(&snapshot)?;
     assert!(
         (acknowledged..=acknowledged + 1).contains(&last),
         "commit {acknowledged} was acknowledged, the file ends with {last}"
     );
     let mut expected = [BTreeMap::new(), BTreeMap::<Vec<u8>, Vec<u8>>::new()];
-    for commit in 2..=last {
+    for commit in 1..=last {
         let (key, value) = write_of(commit);
         let tail = expected[1].entry(key.clone()).or_default();
         tail.extend(commit.to_be_bytes());
@@ -135,7 +172,16 @@ fn verify(path: &Path, acknowledged: u64) -> Result<u64> {
         }
         assert!(expected.next().is_none(), "an entry of {name} is missing");
     }
-    store.check()?;
+    if let (Some(id), Some(bulk)) =
+        (snapshot.keyspace("bulk"), (1..=last).rev().find(|&commit| is_bulk(commit)))
+    {
+        for key in 0..BULK_KEYS {
+            assert!(snapshot.get(id, &[key])?.is_some_and(|value| value == bulk_of(bulk)));
+        }
+    }
+    drop(snapshot);
+    let report = store.check()?;
+    assert_eq!(report.pinned_pages, 0, "what was spilled and not committed is free");
     store.close()?;
     Ok(last)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use alluvium::lsm::{self, ManualScheduler, MemoryStorage};
 use alluvium::{Database, Error, Query, doc};
 
-const WORDS: u32 = 300;
+const WORDS: u32 = 60;
 
 fn open(memory_bytes: usize) -> Result<Database, Error> {
     let scheduler = Arc::new(ManualScheduler);
@@ -56,14 +56,14 @@ fn found(db: &Database) -> Result<Vec<Found>, Error> {
 
 #[test]
 fn a_spilled_transaction_and_one_in_memory_leave_equal_postings() -> Result<(), Error> {
-    let (spilling, roomy) = (open(192 << 10)?, open(256 << 20)?);
-    for (round, count) in [200, 1500, 300].into_iter().enumerate() {
+    let (spilling, roomy) = (open(96 << 10)?, open(256 << 20)?);
+    for (round, count) in [100, 500, 200].into_iter().enumerate() {
         let round = round as u64;
         let before = found(&roomy)?;
         // What is rolled back leaves nothing, however far it went.
         let used = spilling.stats().used_pages;
         let mut transaction = spilling.begin()?;
-        write(&mut transaction, round + 100, 1000)?;
+        write(&mut transaction, round + 100, 500)?;
         assert!(spilling.stats().used_pages > used, "it is spilled");
         transaction.rollback();
         assert_eq!(spilling.stats().used_pages, used, "its pages are free at once");

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::io;
 
+use super::ids::CommitNo;
+
 /// The result of every fallible operation of the storage core.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -66,6 +68,13 @@ pub enum Error {
         bytes: usize,
         /// Bytes of memory that one transaction may take.
         bytes_max: usize,
+    },
+    /// What an optimistic transaction read was written by a commit since it began.
+    Conflict {
+        /// That commit.
+        commit: CommitNo,
+        /// What it wrote.
+        what: String,
     },
     /// A savepoint belongs to another transaction, or to a part of this one that was rolled back.
     UnknownSavepoint,
@@ -159,26 +168,22 @@ impl fmt::Display for Error {
                  file anew, acknowledged commits are safe"
             ),
             Error::Closed => write!(f, "the store is closed"),
-            Error::KeyTooLong { bytes } => write!(
-                f,
-                "a key of {bytes} bytes is too long, at most {} are allowed",
-                super::KEY_BYTES_MAX
-            ),
-            Error::ValueTooLong { bytes } => write!(
-                f,
-                "a value of {bytes} bytes is too long, at most {} are allowed",
-                super::VALUE_BYTES_MAX
-            ),
+            Error::KeyTooLong { bytes } => too_long(f, "key", *bytes, super::KEY_BYTES_MAX),
+            Error::ValueTooLong { bytes } => too_long(f, "value", *bytes, super::VALUE_BYTES_MAX),
             Error::TransactionTooLarge { bytes, bytes_max } => write!(
                 f,
                 "an entry takes {bytes} bytes of memory and a transaction may take {bytes_max}; open \
                  with a larger memory budget"
             ),
-            Error::UnknownSavepoint => write!(
-                f,
-                "the savepoint belongs to another transaction or to a part that was rolled back; \
-                 roll back to an earlier one, or drop the transaction"
-            ),
+            Error::Conflict { commit, what } => {
+                write!(f, "commit {commit} came between: {what}; begin a new transaction")
+            }
+            Error::UnknownSavepoint => {
+                write!(
+                    f,
+                    "the savepoint was rolled back, or is another transaction's; take a new one"
+                )
+            }
             Error::UnknownKeyspace(name) => write!(f, "there is no keyspace {name}"),
             Error::KeyspaceExists(name) => {
                 write!(f, "a keyspace named {name} exists already with other options")
@@ -199,6 +204,10 @@ impl fmt::Display for Error {
             ),
         }
     }
+}
+
+fn too_long(f: &mut fmt::Formatter<'_>, what: &str, bytes: usize, max: usize) -> fmt::Result {
+    write!(f, "a {what} of {bytes} bytes is too long, at most {max} are allowed")
 }
 
 impl fmt::Display for Corruption {

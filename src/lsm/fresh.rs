@@ -230,6 +230,12 @@ impl FreshRun {
         self.tables.keys().copied()
     }
 
+    /// The keys of one keyspace, ascending.
+    pub(crate) fn keys(&self, keyspace: KeyspaceId) -> impl Iterator<Item = &[u8]> + '_ {
+        let table = self.tables.get(&keyspace);
+        table.into_iter().flat_map(|table| (0..table.slots.len()).map(|index| table.key(index)))
+    }
+
     pub(crate) fn entries(&self, keyspace: KeyspaceId) -> u64 {
         self.tables.get(&keyspace).map_or(0, |table| table.slots.len() as u64)
     }

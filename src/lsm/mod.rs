@@ -59,4 +59,4 @@ pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, ThreadSchedule
 pub use stats::{KeyspaceStats, LevelStats, Stats};
 pub use storage::{FileStorage, MemoryStorage, SimulatedStorage, Storage};
 pub use store::Store;
-pub use txn::{Savepoint, Snapshot, Transaction};
+pub use txn::{KeyspaceView, RunView, Savepoint, Snapshot, Transaction};

@@ -17,7 +17,8 @@ use super::scheduler::{Scheduler, ThreadScheduler};
 /// When a commit counts as done.
 ///
 /// A commit of any strength is atomic across keyspaces, and what a crash leaves is always a prefix of the
-/// commits: a stronger commit makes all earlier ones durable too.
+/// commits: a stronger commit makes all earlier ones durable too. Readers see prefixes as well, and nothing of a
+/// `Sync` commit before it is durable; so a weaker one behind such a commit is done when that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// After one sync of the device: nothing acknowledged is lost in a power cut.
@@ -179,6 +180,12 @@ impl Options {
     /// Bytes of fresh runs above which a commit first helps to flush.
     pub(crate) fn fresh_bytes_max(&self) -> usize {
         self.memory_bytes / 4
+    }
+
+    /// Bytes that one of several optimistic transactions may hold in memory, and what it read as many again; also the
+    /// window of what was committed meanwhile.
+    pub(crate) fn optimistic_bytes_max(&self) -> usize {
+        self.transaction_bytes_max() / 8
     }
 
     /// Bytes that one transaction may hold in memory; offsets inside a fresh run are 32 bits wide.

@@ -180,6 +180,12 @@ impl Ranges {
         before.is_some_and(|(_, upper)| upper.as_ref().is_none_or(|upper| key < &upper[..]))
     }
 
+    /// Whether a range has a key in common with `keys`.
+    pub(crate) fn touches(&self, keys: &KeyRange) -> bool {
+        let stretch = self.stretch(&keys.lower);
+        stretch.is_covered || stretch.keys.upper.is_some_and(|next| keys.ends_behind(&next))
+    }
+
     /// Whether one range covers all of `keys`.
     pub(crate) fn cover_all(&self, keys: &KeyRange) -> bool {
         let stretch = self.stretch(&keys.lower);

@@ -94,6 +94,18 @@ impl Run {
         self.segments.iter().map(|segment| segment.summary().bytes).sum()
     }
 
+    /// Numbers a run that was written before it was known of which commits it would be.
+    ///
+    /// # Panics
+    /// When somebody else holds the run or its segments.
+    pub(crate) fn set_commits(&mut self, commits: (CommitNo, CommitNo)) {
+        let segments = Arc::get_mut(&mut self.segments);
+        for segment in segments.expect("invariant: a pending run has one owner") {
+            let segment = Arc::get_mut(segment);
+            segment.expect("invariant: a pending run has one owner").set_commits(commits);
+        }
+    }
+
     /// First and last commit of which the run holds entries.
     pub(crate) fn commits(&self) -> (CommitNo, CommitNo) {
         let commits = self.segments.iter().map(|segment| segment.summary().commits);

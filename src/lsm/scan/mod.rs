@@ -14,3 +14,4 @@ pub(crate) use pending::{PendingCursor, PendingTable};
 pub(crate) use run::RunCursor;
 pub(crate) use shadow::{RunRanges, Source, shadow};
 pub use visible::Cursor;
+pub(crate) use visible::Observer;

@@ -41,6 +41,12 @@ pub struct Cursor<'a> {
     combiner: Arc<Combiner>,
     lower: Bound<Vec<u8>>,
     upper: Bound<Vec<u8>>,
+    observer: Option<Box<dyn Observer + 'a>>,
+}
+
+/// Is told which keys a cursor has looked for, whether they are there or not.
+pub(crate) trait Observer: Send + Sync {
+    fn observe(&self, lower: Bound<&[u8]>, upper: Bound<&[u8]>);
 }
 
 impl fmt::Debug for Cursor<'_> {
@@ -60,7 +66,14 @@ impl<'a> Cursor<'a> {
             combiner,
             lower: Bound::Unbounded,
             upper: Bound::Unbounded,
+            observer: None,
         }
+    }
+
+    /// Tells `observer` about every movement.
+    pub(crate) fn observed_by(mut self, observer: Box<dyn Observer + 'a>) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// Keeps the cursor within bounds: entries outside are as if they were not there.
@@ -81,41 +94,43 @@ impl<'a> Cursor<'a> {
 
     /// To the first entry.
     pub fn first(&mut self) -> Result<bool> {
-        match &self.lower {
-            Bound::Unbounded => self.sources.first()?,
-            Bound::Included(key) | Bound::Excluded(key) => self.sources.seek_ge(key)?,
-        }
-        self.settle_forward()
+        self.forward(
+            |cursor| cursor.lower.clone(),
+            |cursor| match &cursor.lower {
+                Bound::Unbounded => cursor.sources.first(),
+                Bound::Included(key) | Bound::Excluded(key) => cursor.sources.seek_ge(key),
+            },
+        )
     }
 
     /// To the last entry.
     pub fn last(&mut self) -> Result<bool> {
-        match &self.upper {
-            Bound::Unbounded => self.sources.last()?,
-            Bound::Included(key) | Bound::Excluded(key) => self.sources.seek_le(key)?,
-        }
-        self.settle_backward()
+        self.backward(
+            |cursor| cursor.upper.clone(),
+            |cursor| match &cursor.upper {
+                Bound::Unbounded => cursor.sources.last(),
+                Bound::Included(key) | Bound::Excluded(key) => cursor.sources.seek_le(key),
+            },
+        )
     }
 
     /// To `key` or the entry beside it, as `how` says.
     pub fn seek(&mut self, key: &[u8], how: Seek) -> Result<bool> {
+        let here = |_: &Self| Bound::Included(key.to_vec());
         match how {
             Seek::Ge if self.is_before(key) => self.first(),
             Seek::Le if self.is_behind(key) => self.last(),
-            Seek::Ge => {
-                self.sources.seek_ge(key)?;
-                self.settle_forward()
-            }
-            Seek::Le => {
-                self.sources.seek_le(key)?;
-                self.settle_backward()
-            }
+            Seek::Ge => self.forward(here, |cursor| cursor.sources.seek_ge(key)),
+            Seek::Le => self.backward(here, |cursor| cursor.sources.seek_le(key)),
             Seek::Eq if self.is_before(key) || self.is_behind(key) => {
                 self.leave();
                 Ok(false)
             }
             Seek::Eq => {
                 self.sources.seek_ge(key)?;
+                if let Some(observer) = &self.observer {
+                    observer.observe(Bound::Included(key), Bound::Included(key));
+                }
                 if self.key() != key || !self.is_alive() {
                     // Keys equal to `key` only: a neighbour is not what was asked for.
                     self.leave();
@@ -128,14 +143,54 @@ impl<'a> Cursor<'a> {
     /// To the entry behind.
     #[expect(clippy::should_implement_trait, reason = "a cursor's `next` is not an iterator's")]
     pub fn next(&mut self) -> Result<bool> {
-        self.sources.next()?;
-        self.settle_forward()
+        if !self.valid() {
+            return Ok(false);
+        }
+        self.forward(Self::here, |cursor| cursor.sources.next())
     }
 
     /// To the entry before.
     pub fn prev(&mut self) -> Result<bool> {
-        self.sources.prev()?;
-        self.settle_backward()
+        if !self.valid() {
+            return Ok(false);
+        }
+        self.backward(Self::here, |cursor| cursor.sources.prev())
+    }
+
+    fn here(&self) -> Bound<Vec<u8>> {
+        Bound::Included(self.sources.key().to_vec())
+    }
+
+    /// Moves, then on to the nearest living entry at or behind; the observer hears of all from `from` to there.
+    fn forward(
+        &mut self,
+        from: impl FnOnce(&Self) -> Bound<Vec<u8>>,
+        movement: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<bool> {
+        let from = self.observer.is_some().then(|| from(self));
+        movement(self)?;
+        let found = self.settle_forward()?;
+        if let (Some(observer), Some(from)) = (&self.observer, from) {
+            let to = if found { Bound::Included(self.sources.key()) } else { slice(&self.upper) };
+            observer.observe(slice(&from), to);
+        }
+        Ok(found)
+    }
+
+    /// Moves, then on to the nearest living entry at or before; the observer hears of all from there to `from`.
+    fn backward(
+        &mut self,
+        from: impl FnOnce(&Self) -> Bound<Vec<u8>>,
+        movement: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<bool> {
+        let from = self.observer.is_some().then(|| from(self));
+        movement(self)?;
+        let found = self.settle_backward()?;
+        if let (Some(observer), Some(from)) = (&self.observer, from) {
+            let to = if found { Bound::Included(self.sources.key()) } else { slice(&self.lower) };
+            observer.observe(to, slice(&from));
+        }
+        Ok(found)
     }
 
     /// Whether the cursor stands on an entry.
@@ -218,4 +273,8 @@ impl<'a> Cursor<'a> {
             Bound::Excluded(bound) => key >= &bound[..],
         }
     }
+}
+
+fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    bound.as_ref().map(|key| &key[..])
 }

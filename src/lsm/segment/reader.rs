@@ -27,7 +27,7 @@ use crate::lsm::codec::ByteReader;
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
-use crate::lsm::ids::{Extent, VALUE_BYTES_MAX};
+use crate::lsm::ids::{CommitNo, Extent, VALUE_BYTES_MAX};
 use crate::lsm::ranges::Ranges;
 use crate::lsm::space::ExtentLease;
 use crate::lsm::storage::Storage;
@@ -98,6 +98,11 @@ impl Segment {
     /// What the manifest knows of the segment.
     pub(crate) fn summary(&self) -> &SegmentSummary {
         &self.summary
+    }
+
+    /// Numbers a segment that was written before its commits were known.
+    pub(crate) fn set_commits(&mut self, commits: (CommitNo, CommitNo)) {
+        self.summary.commits = commits;
     }
 
     /// Where the segment stands in the file.
@@ -253,7 +258,12 @@ impl Segment {
         let index_len = usize::try_from(footer.index_bytes).unwrap_or(usize::MAX).min(tail.len());
         let properties = tail.slice(index_len..);
         let properties = Properties::decode(&properties, id, footer.properties_offset)?;
-        if properties.summary(bytes) != self.summary {
+        let mut described = properties.summary(bytes);
+        if described.commits == <(CommitNo, CommitNo)>::default() {
+            // It was written before they were known.
+            described.commits = self.summary.commits;
+        }
+        if described != self.summary {
             return Err(Error::corruption(
                 format!("the properties are not those that the manifest keeps: {properties:?}"),
                 footer.properties_offset,

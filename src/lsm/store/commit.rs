@@ -26,19 +26,35 @@ use std::time::Duration;
 
 use super::checkpoint::publish;
 use super::core::{Core, Writer, lock};
+use super::window::Written;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::FreshRun;
 use crate::lsm::ids::CommitNo;
 use crate::lsm::manifest::{Edit, Placed, Registry, Version};
 use crate::lsm::options::Durability;
-use crate::lsm::txn::{Transaction, WriteRight, Writes};
+use crate::lsm::txn::{Reads, Transaction, WriteRight, Writes};
 use crate::lsm::wal::{LogPosition, RecordKind};
 
 /// The right to write; dropped, it lets the next transaction in.
 #[derive(Debug)]
-struct WriteToken {
+pub(super) struct WriteToken {
     core: Arc<Core>,
+}
+
+impl WriteToken {
+    /// Waits for the gate.
+    pub(super) fn take(core: &Arc<Core>) -> Result<Self> {
+        let mut taken = lock(&core.gate.taken);
+        while *taken {
+            taken = core.gate.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken = true;
+        drop(taken);
+        let token = WriteToken { core: Arc::clone(core) };
+        drop(core.writer()?);
+        Ok(token)
+    }
 }
 
 impl Drop for WriteToken {
@@ -57,7 +73,12 @@ impl WriteRight for WriteToken {
         &self.core.disk
     }
 
-    fn commit(self: Box<Self>, writes: Writes, durability: Durability) -> Result<CommitNo> {
+    fn commit(
+        self: Box<Self>,
+        writes: Writes,
+        _reads: Option<Reads>,
+        durability: Durability,
+    ) -> Result<CommitNo> {
         let core = Arc::clone(&self.core);
         core.commit(*self, writes, durability)
     }
@@ -69,14 +90,7 @@ impl WriteRight for WriteToken {
 
 /// Begins a transaction, waiting for the one before to end.
 pub(super) fn begin(core: &Arc<Core>) -> Result<Transaction> {
-    let mut taken = lock(&core.gate.taken);
-    while *taken {
-        taken = core.gate.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
-    }
-    *taken = true;
-    drop(taken);
-    let token = WriteToken { core: Arc::clone(core) };
-    drop(core.writer()?);
+    let token = WriteToken::take(core)?;
     let base = core.version.load_full();
     Ok(Transaction::new(&base, Box::new(token)))
 }
@@ -124,6 +138,7 @@ impl Core {
             writer.groups.push_back((commit, position));
             self.note_appended(&mut writer, &position, durability);
         }
+        lock(&self.window).note(self.options().optimistic_bytes_max(), || Written::of_run(&run));
         self.advance(&mut writer, next);
         Ok((writer, commit))
     }
@@ -135,10 +150,10 @@ impl Core {
         durability: Durability,
     ) -> Result<(MutexGuard<'_, Writer>, CommitNo)> {
         let Writes { base, pending, created } = writes;
-        let (runs, numbers) = pending.into_runs(&base, &self.disk)?;
+        let (runs, commit) = pending.into_runs(&base, &self.disk)?;
         // The gate is held: nothing is committed between the base and this.
         self.flush()?;
-        let commit = CommitNo(base.commit.0 + numbers);
+        let creates = !created.is_empty();
         let mut edit = Edit { flushed: Some(commit), created, ..Edit::default() };
         let mut segments = Vec::new();
         for run in runs.values().flat_map(|newest_first| newest_first.iter().rev()) {
@@ -163,6 +178,8 @@ impl Core {
         if self.options().log {
             self.note_appended(&mut writer, &position, durability);
         }
+        let written = || Written::of_runs(commit, creates, runs);
+        lock(&self.window).note(self.options().optimistic_bytes_max(), written);
         self.advance(&mut writer, next);
         Ok((writer, commit))
     }

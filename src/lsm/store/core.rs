@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::versions::{Held, Versions};
+use super::window::Window;
 use crate::lsm::compaction::{CompactionJob, CompactionReport, FlushJob, Picker};
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
@@ -33,6 +34,8 @@ pub(super) struct Core {
     /// Told when a sync of the log has ended.
     pub(super) synced: Condvar,
     pub(super) gate: Gate,
+    /// What was committed since the oldest optimistic transaction began. Taken with or without the writer's lock.
+    pub(super) window: Mutex<Window>,
     /// The last background error that was not repaired by a later success.
     pub(super) trouble: Mutex<Option<String>>,
     pub(super) running: OnceLock<Box<dyn Running>>,

@@ -9,7 +9,8 @@
 //! 1. the gate: one transaction at a time; held by the program between `begin` and `commit`, until its run is appended;
 //! 2. `jobs`: one background step at a time, at most about 2 MiB of work long;
 //! 3. `writer`: the log's end and the publishing of versions; held for one append, not during a sync;
-//! 4. inside `space` and `cache`, for a few instructions.
+//! 4. `window`: what optimistic transactions are validated against; held while one is, which the gate lets happen once;
+//! 5. inside `space` and `cache`, for a few instructions.
 //!
 //! Readers take none: a snapshot is an atomic load. After a failed write to the log or a failed sync the store is
 //! poisoned: what is on the device is unknown until it is opened anew.
@@ -19,7 +20,9 @@ mod checkpoint;
 mod commit;
 mod core;
 mod examine;
+mod optimistic;
 mod versions;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -112,6 +115,7 @@ impl Store {
             writer: Mutex::new(writer),
             synced: Condvar::new(),
             gate: Gate::default(),
+            window: Mutex::default(),
             trouble: Mutex::default(),
             running: OnceLock::new(),
         });
@@ -133,6 +137,35 @@ impl Store {
     /// [`Error::Poisoned`] after a failed write.
     pub fn begin(&self) -> Result<Transaction> {
         commit::begin(&self.core)
+    }
+
+    /// Begins a transaction that does not keep others out, and may have to be done again for it.
+    ///
+    /// It conflicts when a commit since it began wrote a key that it read, whether that was there or not, or a key
+    /// between those that a cursor found; what it only writes never conflicts, nor does any background work.
+    /// Its share of memory is an eighth of that of a transaction of [`begin`](Self::begin).
+    ///
+    /// ```
+    /// use alluvium::lsm::{Durability, Error, KeyspaceOptions, MemoryStorage, Options, Reader, Store};
+    ///
+    /// let store = Store::open(MemoryStorage::default(), Options::default())?;
+    /// let mut transaction = store.begin()?;
+    /// let fruit = transaction.create_keyspace("fruit", KeyspaceOptions::default())?;
+    /// transaction.commit(Durability::Sync)?;
+    /// let (mut first, mut second) = (store.begin_optimistic()?, store.begin_optimistic()?);
+    /// for transaction in [&mut first, &mut second] {
+    ///     assert!(transaction.get(fruit, b"apple")?.is_none());
+    ///     transaction.put(fruit, b"apple", "red")?;
+    /// }
+    /// first.commit(Durability::Sync)?;
+    /// assert!(matches!(second.commit(Durability::Sync), Err(Error::Conflict { .. })));
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] after a failed write.
+    pub fn begin_optimistic(&self) -> Result<Transaction> {
+        optimistic::begin_optimistic(&self.core)
     }
 
     /// Makes every commit so far durable.

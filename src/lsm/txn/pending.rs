@@ -1,11 +1,11 @@
 //! [`Pending`]: what a transaction has written and not committed, in memory and in pending runs on disk.
 //!
 //! ```text
-//! newest   layer 2   table                          written to
+//! newest   layer 2   tables                        written to
 //!          ── savepoint ──
-//!          layer 1   table  run  run                runs: spilled earlier, newest first
+//!          layer 1   tables  run  run              runs: spilled earlier, newest first
 //!          ── savepoint ──
-//! oldest   layer 0          run
+//! oldest   layer 0           run
 //! ```
 //! A layer holds what was written behind a savepoint, so rolling back to it drops whole layers. Layers are joined
 //! when the savepoint between them is gone. When the tables exceed their share of memory they are *spilled*: each
@@ -14,31 +14,27 @@
 //! first: each byte is rewritten O(log n) times.
 //!
 //! Each layer that is spilled takes a commit number of its own behind those of the version that the transaction
-//! began on. So the age of every run stands in its segments as always, and the commit of a spilled transaction
-//! spans the numbers of all its runs.
+//! stands on. So the age of every run stands in its segments as always, and the commit of a spilled transaction
+//! spans the numbers of all its runs. Who does not know yet on what it will be committed writes 0 there, and the
+//! manifest alone has the numbers.
 //!
-//! Invariants: a layer below one with runs has an empty table; the lowest layer has no savepoint; an operation that
+//! Invariants: a layer below one with runs has no tables; the lowest layer has no savepoint; an operation that
 //! fails leaves what readers see as it was.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
-
+use super::table::{Entry, Table, entry_bytes};
 use crate::lsm::compaction::{merge_pending, write_pending};
-use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
-use crate::lsm::fresh::{FreshTableBuilder, combine};
-use crate::lsm::ids::{CommitNo, KeyspaceId, VALUE_BYTES_MAX};
+use crate::lsm::fresh::FreshTableBuilder;
+use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Keyspace, Run, Version};
 use crate::lsm::operands::Operands;
-use crate::lsm::ranges::{KeyRange, Ranges};
-use crate::lsm::scan::{PendingCursor, PendingTable, RunCursor, RunRanges, Source};
+use crate::lsm::ranges::KeyRange;
+use crate::lsm::scan::{RunCursor, RunRanges, Source};
 use crate::lsm::segment::KeyHash;
-
-/// Bytes that a pending write takes besides its key and value.
-const OVERHEAD_BYTES: usize = 96;
 
 /// Pending runs of a keyspace in one layer above which some are merged.
 const RUNS_MAX: usize = 4;
@@ -50,58 +46,48 @@ pub(crate) struct Pending {
     layers: Vec<Layer>,
     /// Bytes that the tables take.
     bytes: usize,
+    bytes_max: usize,
     /// Commit numbers that runs took so far.
     numbers: u64,
+    /// Whether it will be committed on the version that it began on.
+    is_exclusive: bool,
 }
 
 #[derive(Debug, Default)]
 struct Layer {
     /// The savepoint below; gone when the program dropped it.
     point: Weak<()>,
-    tables: BTreeMap<KeyspaceId, PendingTable>,
-    /// Range tombstones: older than the table of the same keyspace, which there always is, and newer than the runs.
-    ranges: BTreeMap<KeyspaceId, Arc<Ranges>>,
+    tables: BTreeMap<KeyspaceId, Table>,
     /// Newest first.
-    runs: BTreeMap<KeyspaceId, Vec<Run>>,
+    runs: BTreeMap<KeyspaceId, Vec<PendingRun>>,
+}
+
+#[derive(Debug)]
+struct PendingRun {
+    /// First and last of the commit numbers that it takes, counted from 1.
+    numbers: (u64, u64),
+    run: Run,
 }
 
 impl Layer {
-    fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.runs.is_empty()
+    fn above(point: &Arc<()>) -> Self {
+        Layer { point: Arc::downgrade(point), ..Layer::default() }
     }
 
-    fn covers(&self, id: KeyspaceId, key: &[u8]) -> bool {
-        self.ranges.get(&id).is_some_and(|ranges| ranges.covers(key))
-    }
-
-    /// Takes an entry out of the table; gives the bytes that it took.
-    fn forget(&mut self, id: KeyspaceId, key: &[u8]) -> usize {
-        let entry = self.tables.get_mut(&id).and_then(|table| table.remove(key));
-        entry.map_or(0, |(_, value)| entry_bytes(key, &value))
-    }
-
-    /// Takes all entries of a range out of the table; gives the bytes that they took.
-    fn forget_all(&mut self, id: KeyspaceId, range: &KeyRange) -> usize {
-        let table = self.tables.get(&id);
-        let within = table.into_iter().flat_map(|table| table.range::<[u8], _>(range.bounds()));
-        let keys: Vec<Vec<u8>> = within.map(|(key, _)| key.clone()).collect();
-        keys.iter().map(|key| self.forget(id, key)).sum()
-    }
-}
-
-fn entry_bytes(key: &[u8], value: &[u8]) -> usize {
-    key.len() + value.len() + OVERHEAD_BYTES
-}
-
-impl Default for Pending {
-    fn default() -> Self {
-        Pending { layers: vec![Layer::default()], bytes: 0, numbers: 0 }
+    fn is_released(&self) -> bool {
+        self.point.strong_count() == 0
     }
 }
 
 impl Pending {
+    /// `is_exclusive` when nothing will be committed before it.
+    pub(crate) fn new(is_exclusive: bool, bytes_max: usize) -> Self {
+        let layers = vec![Layer::default()];
+        Pending { layers, bytes: 0, bytes_max, numbers: 0, is_exclusive }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.layers.iter().all(Layer::is_empty)
+        !self.is_spilled() && self.tables().all(Table::is_empty)
     }
 
     /// Whether a part of it is on disk.
@@ -114,7 +100,7 @@ impl Pending {
         self.bytes
     }
 
-    /// The greatest number of runs that a keyspace has.
+    /// The greatest number of runs that a keyspace has in a layer.
     #[cfg(test)]
     pub(crate) fn runs_max(&self) -> usize {
         let runs = self.layers.iter().flat_map(|layer| layer.runs.values());
@@ -126,8 +112,17 @@ impl Pending {
         self.layers.len()
     }
 
-    fn top_mut(&mut self) -> &mut Layer {
-        self.layers.last_mut().expect("invariant: there is a layer")
+    fn tables(&self) -> impl Iterator<Item = &Table> + '_ {
+        self.layers.iter().flat_map(|layer| layer.tables.values())
+    }
+
+    fn top_table(&self, id: KeyspaceId) -> Option<&Table> {
+        self.layers.last().and_then(|top| top.tables.get(&id))
+    }
+
+    fn top_table_mut(&mut self, id: KeyspaceId) -> &mut Table {
+        let top = self.layers.last_mut().expect("invariant: there is a layer");
+        top.tables.entry(id).or_default()
     }
 
     /// Writes an entry, spilling what is there when memory does not suffice.
@@ -137,90 +132,73 @@ impl Pending {
         disk: &Arc<Disk>,
         keyspace: &Keyspace,
         key: &[u8],
-        (kind, value): (EntryKind, Bytes),
+        entry: Entry,
     ) -> Result<()> {
-        let bytes_max = disk.options.transaction_bytes_max();
-        let alone = entry_bytes(key, &value);
+        let bytes_max = self.bytes_max;
+        let alone = entry_bytes(key, &entry.1);
         if alone > bytes_max {
             return Err(Error::TransactionTooLarge { bytes: alone, bytes_max });
         }
-        let is_covered = self.layers.last().is_some_and(|top| top.covers(keyspace.id, key));
-        if is_covered && kind == EntryKind::Delete {
-            self.bytes -= self.top_mut().forget(keyspace.id, key);
-            return Ok(());
-        }
-        let table = self.layers.last().and_then(|top| top.tables.get(&keyspace.id));
-        let have = table.and_then(|table| table.get(key));
-        let (entry, bytes) = match have {
-            // Nothing is below an operand in a deleted range.
-            None if is_covered => ((EntryKind::Put, value.clone()), self.bytes + alone),
-            None => ((kind, value.clone()), self.bytes + alone),
-            Some(have) => {
+        let (written, without) = match self.top_table(keyspace.id) {
+            None => (Some(entry.clone()), self.bytes),
+            Some(table) => {
                 let operator = keyspace.combiner.operator.as_deref();
-                let entry = combine(key, have, (kind, value.clone()), operator)?;
-                let bytes = self.bytes - have.1.len() + entry.1.len();
-                (entry, bytes)
+                let written = table.written(key, entry.clone(), operator)?;
+                (written, self.bytes - table.bytes_of(key))
             }
         };
-        if entry.1.len() > VALUE_BYTES_MAX {
-            return Err(Error::ValueTooLong { bytes: entry.1.len() });
-        }
-        let (entry, bytes) = if bytes > bytes_max {
+        let needed = written.as_ref().map_or(0, |(_, value)| entry_bytes(key, value));
+        if without + needed > bytes_max {
             self.spill(base, disk)?;
             // What it was combined with is in a run now.
-            ((kind, value), alone)
+            self.top_table_mut(keyspace.id).set(key, Some(entry));
+            self.bytes = alone;
         } else {
-            (entry, bytes)
-        };
-        let table = self.top_mut().tables.entry(keyspace.id).or_default();
-        match table.get_mut(key) {
-            Some(have) => *have = entry,
-            None => drop(table.insert(key.to_vec(), entry)),
+            self.top_table_mut(keyspace.id).set(key, written);
+            self.bytes = without + needed;
         }
-        self.bytes = bytes;
         Ok(())
     }
 
-    /// Forgets the entries of a range, and hides those of everything older; spills like [`write`](Self::write).
-    pub(crate) fn delete_range(
+    /// Deletes a range of keys, spilling what is there when memory does not suffice.
+    pub(crate) fn hide(
         &mut self,
         base: &Version,
         disk: &Arc<Disk>,
-        keyspace: &Keyspace,
+        id: KeyspaceId,
         range: KeyRange,
     ) -> Result<()> {
-        let bytes_max = disk.options.transaction_bytes_max();
+        let bytes_max = self.bytes_max;
         let alone = range.memory_bytes();
         if alone > bytes_max {
             return Err(Error::TransactionTooLarge { bytes: alone, bytes_max });
         }
-        if self.bytes + alone > bytes_max {
+        let forgotten = self.top_table(id).map_or(0, |table| table.bytes_within(&range));
+        if self.bytes - forgotten + alone > bytes_max {
             self.spill(base, disk)?;
         }
-        let forgotten = self.top_mut().forget_all(keyspace.id, &range);
-        let top = self.top_mut();
-        top.tables.entry(keyspace.id).or_default();
-        let ranges = Arc::make_mut(top.ranges.entry(keyspace.id).or_default());
-        let before = ranges.memory_bytes();
-        ranges.insert(range);
-        let after = ranges.memory_bytes();
-        self.bytes = self.bytes - forgotten - before + after;
+        let table = self.top_table_mut(id);
+        let before = table.ranges.memory_bytes() + table.bytes_within(&range);
+        table.hide(range);
+        let after = table.ranges.memory_bytes();
+        self.bytes = self.bytes - before + after;
         Ok(())
     }
 
     /// Adds what is written about `key` to `operands`; true when nothing older matters.
     pub(crate) fn find(&self, id: KeyspaceId, key: &[u8], operands: &mut Operands) -> Result<bool> {
         for layer in self.layers.iter().rev() {
-            let pending = layer.tables.get(&id).and_then(|table| table.get(key));
-            if let Some((kind, value)) = pending
-                && operands.push(*kind, value.clone())
-            {
-                return Ok(true);
+            if let Some(table) = layer.tables.get(&id) {
+                if let Some((kind, value)) = table.entries.get(key)
+                    && operands.push(*kind, value.clone())
+                {
+                    return Ok(true);
+                }
+                if table.ranges.covers(key) {
+                    return Ok(true);
+                }
             }
-            if layer.covers(id, key) {
-                return Ok(true);
-            }
-            for run in layer.runs.get(&id).into_iter().flatten() {
+            for PendingRun { run, .. } in layer.runs.get(&id).into_iter().flatten() {
                 let Some(segment) = run.segment_for(key) else { continue };
                 if let Some((kind, value)) = segment.get(key, KeyHash::of(key))?
                     && operands.push(kind, value)
@@ -235,29 +213,25 @@ impl Pending {
         Ok(false)
     }
 
-    /// What is written to a keyspace, for a scan, newest first.
+    /// What is written to a keyspace, newest first.
     pub(crate) fn sources(&self, id: KeyspaceId) -> Vec<Source<'_>> {
         let mut sources = Vec::new();
         for layer in self.layers.iter().rev() {
-            if let Some(table) = layer.tables.get(&id) {
-                let ranges = layer.ranges.get(&id).cloned().unwrap_or_default();
-                let cursor = Box::new(PendingCursor::new(table));
-                sources.push(Source { cursor, ranges: RunRanges::Memory(ranges) });
-            }
-            for run in layer.runs.get(&id).into_iter().flatten() {
-                let cursor = Box::new(RunCursor::new(Arc::clone(&run.segments)));
-                let ranges = RunRanges::Segments(Arc::clone(&run.segments));
-                sources.push(Source { cursor, ranges });
-            }
+            sources.extend(layer.tables.get(&id).map(Table::source));
+            let runs = layer.runs.get(&id).into_iter().flatten();
+            sources.extend(runs.map(|PendingRun { run, .. }| Source {
+                cursor: Box::new(RunCursor::new(Arc::clone(&run.segments))),
+                ranges: RunRanges::Segments(Arc::clone(&run.segments)),
+            }));
         }
         sources
     }
 
     /// Begins a layer that can be dropped as long as the savepoint is kept.
     pub(crate) fn savepoint(&mut self, base: &Version) -> Result<Arc<()>> {
-        self.join_layers(base, |layer| layer.point.strong_count() == 0)?;
+        self.join_layers(base, Layer::is_released)?;
         let point = Arc::new(());
-        self.layers.push(Layer { point: Arc::downgrade(&point), ..Layer::default() });
+        self.layers.push(Layer::above(&point));
         Ok(point)
     }
 
@@ -266,7 +240,7 @@ impl Pending {
         let is_its = |layer: &Layer| layer.point.as_ptr() == Arc::as_ptr(point);
         let Some(index) = self.layers.iter().position(is_its) else { return false };
         self.layers.truncate(index);
-        self.layers.push(Layer { point: Arc::downgrade(point), ..Layer::default() });
+        self.layers.push(Layer::above(point));
         self.count_bytes();
         true
     }
@@ -287,73 +261,56 @@ impl Pending {
     /// Joins layer `upper` with the one below it.
     fn join(&mut self, base: &Version, upper: usize) -> Result<()> {
         // First what can fail.
-        let mut combined = Vec::new();
+        let mut joined = Vec::new();
+        let nothing = Table::default();
         for (&id, table) in &self.layers[upper].tables {
             let operator = base.keyspace(id)?.combiner.operator.as_deref();
-            let lower = &self.layers[upper - 1];
-            let Some(below) = lower.tables.get(&id) else { continue };
-            for (key, entry) in table {
-                if let Some(have) = below.get(key) {
-                    combined.push((id, key.clone(), combine(key, have, entry.clone(), operator)?));
-                } else if entry.0 == EntryKind::Merge && lower.covers(id, key) {
-                    combined.push((id, key.clone(), (EntryKind::Put, entry.1.clone())));
-                }
-            }
+            let below = self.layers[upper - 1].tables.get(&id).unwrap_or(&nothing);
+            joined.push((id, below.join_of(table, operator)?));
         }
-        let Layer { tables, ranges, runs, .. } = self.layers.remove(upper);
+        let Layer { mut tables, runs, .. } = self.layers.remove(upper);
         let lower = &mut self.layers[upper - 1];
-        for (id, ranges) in ranges {
-            for range in ranges.iter() {
-                lower.forget_all(id, &range);
-            }
-            Arc::make_mut(lower.ranges.entry(id).or_default()).unite(&ranges);
-        }
         for (id, runs) in runs {
             debug_assert!(!lower.tables.contains_key(&id), "invariant: it would be below the runs");
             lower.runs.entry(id).or_default().splice(0..0, runs);
         }
-        for (id, table) in tables {
-            lower.tables.entry(id).or_default().extend(table);
-        }
-        for (id, key, entry) in combined {
-            lower.tables.entry(id).or_default().insert(key, entry);
+        for (id, entries) in joined {
+            let table = lower.tables.entry(id).or_default();
+            let newer = tables.remove(&id).unwrap_or_default();
+            newer.ranges.iter().for_each(|range| table.hide(range));
+            for (key, entry) in entries {
+                table.set(&key, entry);
+            }
         }
         self.count_bytes();
         Ok(())
     }
 
     fn count_bytes(&mut self) {
-        let tables = self.layers.iter().flat_map(|layer| layer.tables.values()).flatten();
-        let entries: usize = tables.map(|(key, (_, value))| entry_bytes(key, value)).sum();
-        let ranges = self.layers.iter().flat_map(|layer| layer.ranges.values());
-        self.bytes = entries + ranges.map(|ranges| ranges.memory_bytes()).sum::<usize>();
+        self.bytes = self.tables().map(Table::bytes).sum();
     }
 
     /// Writes all tables into runs.
-    pub(crate) fn spill(&mut self, base: &Version, disk: &Arc<Disk>) -> Result<()> {
-        self.join_layers(base, |layer| layer.point.strong_count() == 0)?;
+    fn spill(&mut self, base: &Version, disk: &Arc<Disk>) -> Result<()> {
+        self.join_layers(base, Layer::is_released)?;
         let mut written = Vec::new();
-        let mut numbers = self.numbers;
+        let mut number = self.numbers;
         for (index, layer) in self.layers.iter().enumerate() {
-            if layer.tables.is_empty() {
-                continue;
-            }
-            numbers += 1;
-            let number = CommitNo(base.commit.0 + numbers);
-            for (&id, table) in &layer.tables {
-                let entries =
-                    table.iter().map(|(key, (kind, value))| (&key[..], *kind, &value[..]));
-                let ranges = layer.ranges.get(&id).cloned().unwrap_or_default();
-                let run = write_pending(disk, base.keyspace(id)?, number, &ranges, entries)?;
-                written.push((index, id, run));
+            let mut tables = layer.tables.iter().filter(|(_, table)| !table.is_empty()).peekable();
+            number += u64::from(tables.peek().is_some());
+            for (&id, table) in tables {
+                let entries = table.entries.iter();
+                let entries = entries.map(|(key, (kind, value))| (&key[..], *kind, &value[..]));
+                let commits = self.commits(base, (number, number));
+                let run = write_pending(disk, base.keyspace(id)?, commits, &table.ranges, entries)?;
+                written.push((index, id, PendingRun { numbers: (number, number), run }));
             }
         }
         // Nothing fails from here on.
-        self.numbers = numbers;
+        self.numbers = number;
         self.bytes = 0;
         for layer in &mut self.layers {
             layer.tables.clear();
-            layer.ranges.clear();
         }
         for (index, id, run) in written {
             self.layers[index].runs.entry(id).or_default().insert(0, run);
@@ -361,31 +318,53 @@ impl Pending {
         self.merge_runs(base, disk)
     }
 
+    /// What stands in the segments of a run.
+    fn commits(&self, base: &Version, numbers: (u64, u64)) -> (CommitNo, CommitNo) {
+        if self.is_exclusive { behind(base.commit, numbers) } else { Default::default() }
+    }
+
     /// Merges runs where there are too many.
     fn merge_runs(&mut self, base: &Version, disk: &Arc<Disk>) -> Result<()> {
-        for layer in &mut self.layers {
-            for (&id, runs) in &mut layer.runs {
-                while runs.len() > RUNS_MAX {
-                    let count = similar(runs);
-                    let merged = merge_pending(disk, base.keyspace(id)?, &runs[..count])?;
-                    runs.splice(..count, [merged]);
+        for index in 0..self.layers.len() {
+            let ids: Vec<KeyspaceId> = self.layers[index].runs.keys().copied().collect();
+            for id in ids {
+                while let Some(runs) = self.layers[index].runs.get(&id)
+                    && runs.len() > RUNS_MAX
+                {
+                    let some = &runs[..similar(runs)];
+                    let (newest, oldest) = (&some[0], &some[some.len() - 1]);
+                    let numbers = (oldest.numbers.0, newest.numbers.1);
+                    let commits = self.commits(base, numbers);
+                    let inputs = some.iter().map(|pending| &pending.run);
+                    let run = merge_pending(disk, base.keyspace(id)?, commits, inputs)?;
+                    let count = some.len();
+                    let runs = self.layers[index].runs.entry(id).or_default();
+                    runs.splice(..count, [PendingRun { numbers, run }]);
                 }
             }
         }
         Ok(())
     }
 
-    /// Writes the rest of a transaction that is spilled; gives its runs, newest first, and how many commit numbers
-    /// they span.
+    /// Writes the rest of a transaction that is spilled; gives its runs, newest first, and the commit that they
+    /// are when they follow `base`.
     pub(crate) fn into_runs(
         mut self,
         base: &Version,
         disk: &Arc<Disk>,
-    ) -> Result<(BTreeMap<KeyspaceId, Vec<Run>>, u64)> {
+    ) -> Result<(BTreeMap<KeyspaceId, Vec<Run>>, CommitNo)> {
         self.join_layers(base, |_| true)?;
         self.spill(base, disk)?;
+        let commit = CommitNo(base.commit.0 + self.numbers);
         let runs = self.layers.pop().map(|layer| layer.runs).unwrap_or_default();
-        Ok((runs, self.numbers))
+        let number = |PendingRun { numbers, mut run }: PendingRun| {
+            if !self.is_exclusive {
+                run.set_commits(behind(base.commit, numbers));
+            }
+            run
+        };
+        let runs = runs.into_iter().map(|(id, runs)| (id, runs.into_iter().map(number).collect()));
+        Ok((runs.collect(), commit))
     }
 
     /// The tables of a transaction that is not spilled.
@@ -394,30 +373,24 @@ impl Pending {
         base: &Version,
     ) -> Result<BTreeMap<KeyspaceId, FreshTableBuilder>> {
         self.join_layers(base, |_| true)?;
-        let Layer { tables, mut ranges, .. } = self.layers.pop().unwrap_or_default();
-        let build = |ranges: Arc<Ranges>, pending: PendingTable| {
-            let mut builder = FreshTableBuilder::new(ranges);
-            // Entry by entry from one form into the other, so that they are not both in memory whole.
-            for (key, (kind, value)) in pending {
-                builder.add(&key, kind, &value);
-            }
-            builder
-        };
-        let tables = tables
-            .into_iter()
-            .map(|(id, pending)| (id, build(ranges.remove(&id).unwrap_or_default(), pending)));
-        Ok(tables.collect())
+        let tables = self.layers.pop().map(|layer| layer.tables).unwrap_or_default();
+        Ok(tables.into_iter().map(|(id, table)| (id, table.into_builder())).collect())
     }
 }
 
+/// The commits that are `numbers` behind `base`.
+fn behind(base: CommitNo, numbers: (u64, u64)) -> (CommitNo, CommitNo) {
+    (CommitNo(base.0 + numbers.0), CommitNo(base.0 + numbers.1))
+}
+
 /// How many of the newest runs to merge: as many as it takes until the next older one is larger than all of them.
-fn similar(runs: &[Run]) -> usize {
-    let mut bytes = runs[0].bytes();
-    for (index, run) in runs.iter().enumerate().skip(1) {
-        if index >= 2 && run.bytes() > bytes {
+fn similar(runs: &[PendingRun]) -> usize {
+    let mut bytes = runs[0].run.bytes();
+    for (index, pending) in runs.iter().enumerate().skip(1) {
+        if index >= 2 && pending.run.bytes() > bytes {
             return index;
         }
-        bytes += run.bytes();
+        bytes += pending.run.bytes();
     }
     runs.len()
 }

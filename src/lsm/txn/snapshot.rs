@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::lsm::error::Result;
-use crate::lsm::ids::{CommitNo, KeyspaceId};
+use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::manifest::Version;
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::{Cursor, shadow};
@@ -29,6 +29,16 @@ impl Snapshot {
     pub fn commit(&self) -> CommitNo {
         self.version.commit
     }
+
+    /// Of which runs the view of a keyspace consists.
+    ///
+    /// A program that remembers it can tell whether anything was committed since, and what was only rewritten.
+    ///
+    /// # Errors
+    /// `UnknownKeyspace`.
+    pub fn view(&self, keyspace: KeyspaceId) -> Result<KeyspaceView> {
+        view(&self.version, keyspace)
+    }
 }
 
 impl Reader for Snapshot {
@@ -49,6 +59,39 @@ impl Reader for Snapshot {
         let sources = shadow(self.version.sources(keyspace));
         Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources))
     }
+}
+
+/// What a view of a keyspace consists of: two equal ones show the same.
+///
+/// `commit` changes with every commit and with nothing else; `runs` change with compactions, flushes and folds too,
+/// which change nothing that is seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyspaceView {
+    /// The newest commit that is shown.
+    pub commit: CommitNo,
+    /// Newest first.
+    pub runs: Vec<RunView>,
+}
+
+/// One run of a [`KeyspaceView`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunView {
+    /// First and last commit of which it holds entries.
+    pub commits: (CommitNo, CommitNo),
+    /// Its segments in key order; none for a run in memory.
+    pub segments: Vec<SegmentId>,
+}
+
+/// What `version` shows of a keyspace.
+pub(super) fn view(version: &Version, id: KeyspaceId) -> Result<KeyspaceView> {
+    let keyspace = version.keyspace(id)?;
+    let fresh = version.fresh.iter().filter(|run| run.keyspaces().any(|written| written == id));
+    let fresh = fresh.map(|run| RunView { commits: run.commits, segments: Vec::new() });
+    let on_disk = keyspace.runs().map(|run| RunView {
+        commits: run.commits(),
+        segments: run.segments.iter().map(|segment| segment.summary().id).collect(),
+    });
+    Ok(KeyspaceView { commit: version.commit, runs: fresh.chain(on_disk).collect() })
 }
 
 /// Names of the keyspaces of a version, in ascending order.

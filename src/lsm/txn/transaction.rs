@@ -1,14 +1,16 @@
-//! [`Transaction`]: exclusive pending writes over the version they began on.
+//! [`Transaction`]: pending writes over the version they began on.
 //!
-//! The store gives it out with the right to write, and takes both back when it commits.
+//! The store gives it out with a right, and takes both back when it commits. The right says whether it is the only one,
+//! or one of several optimistic ones; those note what they read.
 
 use std::fmt;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::snapshot::names;
+use super::reads::{Reads, Watch};
+use super::snapshot::{KeyspaceView, names, view};
 use super::writes::{Savepoint, Writes};
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
@@ -20,7 +22,7 @@ use crate::lsm::ranges::KeyRange;
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::Cursor;
 
-/// The right to write, which the store gives to one transaction at a time; dropped, it goes to the next one.
+/// The right to write, which the store gives to one transaction at a time, or that to try; dropped, the next one may.
 pub(crate) trait WriteRight: Send + Sync + fmt::Debug {
     fn registry(&self) -> &Registry;
     fn disk(&self) -> &Arc<Disk>;
@@ -28,26 +30,57 @@ pub(crate) trait WriteRight: Send + Sync + fmt::Debug {
     /// Appends a commit to the log and publishes it.
     ///
     /// The next transaction may begin as soon as the commit is appended; returns when it is visible and as durable
-    /// as asked.
-    fn commit(self: Box<Self>, writes: Writes, durability: Durability) -> Result<CommitNo>;
+    /// as asked. `reads` of an optimistic transaction must still hold.
+    fn commit(
+        self: Box<Self>,
+        writes: Writes,
+        reads: Option<Reads>,
+        durability: Durability,
+    ) -> Result<CommitNo>;
 
     /// Makes what is committed as durable as asked.
     fn harden(&self, durability: Durability) -> Result<()>;
 }
 
-/// Exclusive pending writes; visible to its own reads at once, to others after `commit`.
+/// Pending writes; visible to its own reads at once, to others after `commit`.
 ///
-/// It may be larger than memory: what exceeds its share of the budget waits in the file.
+/// It begins on all that is committed, a commit that still waits for its sync included; its own commit is durable
+/// only together with that. It may be larger than memory: what exceeds its share of the budget waits in the file.
+///
+/// One of [`Store::begin`](super::Store::begin) is alone; of
+/// [`Store::begin_optimistic`](super::Store::begin_optimistic) there may be several, and what one of them read must not
+/// be written by another commit before its own.
 #[derive(Debug)]
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Transaction {
     right: Box<dyn WriteRight>,
     pub(crate) writes: Writes,
+    /// What an optimistic one has read.
+    reads: Option<Mutex<Reads>>,
 }
 
 impl Transaction {
     pub(crate) fn new(base: &Version, right: Box<dyn WriteRight>) -> Self {
-        Transaction { right, writes: Writes::new(base) }
+        let bytes_max = right.disk().options.transaction_bytes_max();
+        Transaction { right, writes: Writes::new(base, true, bytes_max), reads: None }
+    }
+
+    pub(crate) fn new_optimistic(base: &Version, right: Box<dyn WriteRight>) -> Self {
+        let bytes_max = right.disk().options.optimistic_bytes_max();
+        let reads = Some(Mutex::new(Reads::new(bytes_max)));
+        Transaction { right, writes: Writes::new(base, false, bytes_max), reads }
+    }
+
+    fn reads(&self) -> Option<MutexGuard<'_, Reads>> {
+        let reads = self.reads.as_ref()?;
+        Some(reads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes that an answer depends on which keyspaces there are.
+    fn note_names(&self) {
+        if let Some(mut reads) = self.reads() {
+            reads.note_names();
+        }
     }
 
     /// Creates a keyspace, or finds the one of this name if its options are the same.
@@ -56,6 +89,9 @@ impl Transaction {
     /// `KeyspaceExists` when its options differ, `UnknownOperator` when they name an operator that the store was
     /// opened without.
     pub fn create_keyspace(&mut self, name: &str, options: KeyspaceOptions) -> Result<KeyspaceId> {
+        if self.writes.base.keyspace_named(name).is_none() {
+            self.note_names();
+        }
         self.writes.create_keyspace(self.right.registry(), name, options)
     }
 
@@ -111,24 +147,20 @@ impl Transaction {
     /// ```
     ///
     /// # Errors
-    /// `UnknownKeyspace`, `TransactionTooLarge` when the bounds alone exceed the transaction's memory, and `Io` when
-    /// pending writes could not be written to the file; the transaction is then as it was before.
+    /// Those of [`put`](Self::put).
     pub fn delete_range(
         &mut self,
         keyspace: KeyspaceId,
         lower: Bound<&[u8]>,
         upper: Bound<&[u8]>,
     ) -> Result<()> {
-        match KeyRange::between(lower, upper) {
-            Some(range) => self.writes.delete_range(self.right.disk(), keyspace, range),
-            None => self.writes.base.keyspace(keyspace).map(|_| ()),
-        }
+        self.writes.delete_range(self.right.disk(), keyspace, lower, upper)
     }
 
     /// Removes every key that begins with `prefix`; all keys when it is empty.
     ///
     /// # Errors
-    /// Those of [`delete_range`](Self::delete_range).
+    /// Those of [`put`](Self::put).
     pub fn delete_prefix(&mut self, keyspace: KeyspaceId, prefix: &[u8]) -> Result<()> {
         let range = KeyRange::of_prefix(prefix);
         let (lower, upper) = range.bounds();
@@ -158,34 +190,58 @@ impl Transaction {
         self.writes.pending.bytes()
     }
 
+    /// Of which runs the version that the transaction began on consists; its own writes are not among them.
+    ///
+    /// # Errors
+    /// `UnknownKeyspace`.
+    pub fn view(&self, keyspace: KeyspaceId) -> Result<KeyspaceView> {
+        view(&self.writes.base, keyspace)
+    }
+
     /// Makes the writes visible to everyone, and as durable as asked.
     ///
     /// # Errors
-    /// After an error nothing of the transaction is visible; an error while the log is written also poisons
-    /// the store, because it is then unknown whether the commit would survive.
+    /// `Conflict` when it is optimistic and what it read was written meanwhile: begin another one and do it again.
+    /// After any error nothing of the transaction is visible, and its pages are free; one while the log is written also
+    /// poisons the store, because it is then unknown whether the commit would survive.
     pub fn commit(self, durability: Durability) -> Result<CommitNo> {
         if self.writes.is_empty() {
             self.right.harden(durability)?;
             return Ok(self.writes.base.commit);
         }
-        self.right.commit(self.writes, durability)
+        let reads =
+            self.reads.map(|reads| reads.into_inner().unwrap_or_else(PoisonError::into_inner));
+        self.right.commit(self.writes, reads, durability)
     }
 }
 
 impl Reader for Transaction {
     fn keyspace(&self, name: &str) -> Option<KeyspaceId> {
-        self.writes.base.keyspace_named(name)
+        let found = self.writes.base.keyspace_named(name);
+        if found.is_none() {
+            self.note_names();
+        }
+        found
     }
 
     fn keyspace_names(&self) -> Vec<String> {
+        self.note_names();
         names(&self.writes.base)
     }
 
     fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
-        self.writes.get(keyspace, key)
+        self.writes.get(keyspace, key, || {
+            if let Some(mut reads) = self.reads() {
+                reads.note(keyspace, Bound::Included(key), Bound::Included(key));
+            }
+        })
     }
 
     fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {
-        self.writes.cursor(keyspace)
+        let cursor = self.writes.cursor(keyspace)?;
+        Ok(match &self.reads {
+            Some(reads) => cursor.observed_by(Box::new(Watch { reads, keyspace })),
+            None => cursor,
+        })
     }
 }

@@ -3,6 +3,7 @@
 //! Both kinds of transactions keep one; it knows nothing of who may commit. Reading goes through pending writes first,
 //! newest first, then through the version.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -54,8 +55,16 @@ pub struct Savepoint {
 }
 
 impl Writes {
-    pub(crate) fn new(base: &Version) -> Self {
-        Writes { base: base.clone(), pending: Pending::default(), created: Vec::new() }
+    /// No writes on `base`; at most `bytes_max` of them will be in memory.
+    pub(super) fn new(base: &Version, is_exclusive: bool, bytes_max: usize) -> Self {
+        let pending = Pending::new(is_exclusive, bytes_max);
+        Writes { base: base.clone(), pending, created: Vec::new() }
+    }
+
+    /// Puts the writes on a newer version, which has everything that they rely on.
+    pub(crate) fn rebase(&mut self, base: &Version, registry: &Registry) -> Result<()> {
+        self.base = base.clone();
+        self.created.iter().try_for_each(|created| self.base.create_keyspace(created, registry))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -107,10 +116,14 @@ impl Writes {
         &mut self,
         disk: &Arc<Disk>,
         id: KeyspaceId,
-        range: KeyRange,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
     ) -> Result<()> {
-        let keyspace = self.base.keyspace(id)?;
-        self.pending.delete_range(&self.base, disk, keyspace, range)
+        self.base.keyspace(id)?;
+        match KeyRange::between(lower, upper) {
+            Some(range) => self.pending.hide(&self.base, disk, id, range),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn savepoint(&mut self) -> Result<Savepoint> {
@@ -128,25 +141,25 @@ impl Writes {
         Ok(())
     }
 
-    /// What the pending writes say of a key, and whether the version behind them has to be asked.
-    pub(super) fn find_pending(&self, id: KeyspaceId, key: &[u8]) -> Result<(Operands, bool)> {
-        let mut operands = Operands::default();
-        let is_settled = self.pending.find(id, key, &mut operands)?;
-        Ok((operands, !is_settled))
-    }
-
-    pub(super) fn get(&self, id: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
+    /// The value of a key; `note` is called when the version behind the pending writes has to be asked.
+    pub(super) fn get(
+        &self,
+        id: KeyspaceId,
+        key: &[u8],
+        note: impl FnOnce(),
+    ) -> Result<Option<Bytes>> {
         let keyspace = self.base.keyspace(id)?;
-        match self.find_pending(id, key)? {
-            (operands, true) => self.base.find_below(keyspace, key, operands),
-            (operands, false) => operands.resolve(&keyspace.combiner, key),
+        let mut operands = Operands::default();
+        if self.pending.find(id, key, &mut operands)? {
+            return operands.resolve(&keyspace.combiner, key);
         }
+        note();
+        self.base.find_below(keyspace, key, operands)
     }
 
     pub(super) fn cursor(&self, id: KeyspaceId) -> Result<Cursor<'_>> {
         let keyspace = self.base.keyspace(id)?;
-        let mut sources = self.pending.sources(id);
-        sources.extend(self.base.sources(keyspace));
+        let sources = self.pending.sources(id).into_iter().chain(self.base.sources(keyspace));
         Ok(Cursor::new(Arc::clone(&keyspace.combiner), shadow(sources)))
     }
 }

@@ -8,6 +8,7 @@ mod group;
 mod killed;
 mod model;
 mod opening;
+mod optimistic;
 mod ranges;
 mod spilled;
 
