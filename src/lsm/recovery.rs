@@ -65,7 +65,7 @@ fn create(storage: &Arc<dyn Storage>, options: Options) -> Result<Recovered> {
     storage.set_len(0).map_err(io)?;
     let reserved_pages = RESERVED.iter().map(|extent| extent.end()).max().unwrap_or_default();
     let space = Space::new(&RESERVED, reserved_pages, 1);
-    let log = LogWriter::create(Arc::clone(storage), Arc::clone(&space))?;
+    let log = LogWriter::create(Arc::clone(storage), Arc::clone(&space), options.log_bytes_max)?;
     let disk = Arc::new(Disk::new(Arc::clone(storage), space, options));
     let manifest = Manifest::capture(&Version::default(), 1, 1);
     let (root, lease) = write_manifest(&disk, &manifest, |manifest, bytes, sum| Root {
@@ -101,7 +101,7 @@ pub(crate) fn write_manifest(
     let padded = usize::try_from(lease.extent().bytes()).unwrap_or(bytes.len());
     bytes.resize(padded, 0);
     disk.storage
-        .write_at(lease.extent().offset(), &bytes)
+        .write_bulk(lease.extent().offset(), &bytes)
         .map_err(|source| Error::io(format!("writing the manifest, {}", lease.extent()), source))?;
     lease.publish();
     Ok((root(lease.extent(), len, sum), lease))
@@ -171,7 +171,8 @@ fn replay(
         }
         None => space.defer_free_until(root.generation + 1),
     }
-    let log = LogWriter::resume(storage, space, extents, end, root.log.record, bytes);
+    let known = (root.log.record, bytes);
+    let log = LogWriter::resume(storage, space, extents, end, known, disk.options.log_bytes_max);
     Ok(Recovered { disk, version, log, root: root.clone(), manifests, groups, inherited })
 }
 

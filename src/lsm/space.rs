@@ -204,6 +204,11 @@ impl Space {
         self.lock().free.range(..page).any(|(_, &len)| len >= pages)
     }
 
+    /// Generation of the newest durable checkpoint.
+    pub(crate) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
     /// Pages that wait for a checkpoint before they are free.
     pub(crate) fn deferred_pages(&self) -> u64 {
         self.lock().deferred.iter().map(|(_, extent)| extent.pages).sum()

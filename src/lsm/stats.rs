@@ -21,6 +21,8 @@ pub struct Stats {
     pub free_pages: u64,
     /// Bytes of log since the last checkpoint.
     pub log_bytes: u64,
+    /// Log extents that were used again instead of being made anew, since the store was opened.
+    pub log_extents_reused: u64,
     /// Runs in memory.
     pub fresh_runs: usize,
     /// Bytes of the runs in memory.

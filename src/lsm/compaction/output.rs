@@ -20,6 +20,9 @@ use crate::lsm::space::ExtentLease;
 
 /// Bytes that are collected before they are written.
 const PIECE_BYTES: usize = 1 << 20;
+/// A page, as the length of a slice.
+const PAGE: usize = 4096;
+const _: () = assert!(PAGE as u64 == PAGE_BYTES);
 
 /// The segments that one job writes for one keyspace.
 #[derive(Debug)]
@@ -39,10 +42,19 @@ pub(crate) struct SegmentOutput {
 #[derive(Debug)]
 struct OpenSegment {
     writer: SegmentWriter,
-    lease: ExtentLease,
     /// Where to close it: smaller than the usual in an extent that is.
     bytes_target: u64,
+    place: Place,
+}
+
+/// Where a segment is written, and how far it is.
+#[derive(Debug)]
+struct Place {
+    lease: ExtentLease,
+    /// Bytes that stand in the extent, whole pages.
     written: u64,
+    /// What follows them and does not fill a page.
+    rest: Vec<u8>,
 }
 
 impl SegmentOutput {
@@ -87,7 +99,7 @@ impl SegmentOutput {
         open.writer.add(key, kind, value)?;
         if open.writer.pending_output() >= PIECE_BYTES {
             let piece = open.writer.take_output();
-            open.write(&disk, &piece)?;
+            open.place.append(&disk, &piece)?;
         }
         Ok(())
     }
@@ -103,7 +115,8 @@ impl SegmentOutput {
             let lease = self.disk.space.allocate_between(pages.div_ceil(2), pages);
             // An eighth for the index and for the entry that exceeds the target.
             let bytes_target = target.min(lease.extent().bytes() / 8 * 7);
-            self.open = Some(OpenSegment { writer, lease, bytes_target, written: 0 });
+            let place = Place { lease, written: 0, rest: Vec::new() };
+            self.open = Some(OpenSegment { writer, bytes_target, place });
         }
         self.open.as_mut().expect("invariant: a segment was opened above")
     }
@@ -139,15 +152,14 @@ impl SegmentOutput {
     fn finish_segment(&mut self) -> Result<()> {
         if let Some(mut open) = self.open.take() {
             let piece = open.writer.take_output();
-            open.write(&self.disk, &piece)?;
-            let OpenSegment { writer, mut lease, mut written, .. } = open;
-            let (mut rest, summary) = writer.finish(self.commits);
-            let end = written + rest.len() as u64;
+            open.place.append(&self.disk, &piece)?;
+            let OpenSegment { writer, mut place, .. } = open;
+            let (mut end, summary) = writer.finish(self.commits);
             // Whole pages, so that the file never ends inside one.
-            rest.resize(rest.len() + padding(end), 0);
-            OpenSegment::append(&self.disk, &mut lease, &mut written, &rest)?;
-            lease.shrink_to(pages_for(written));
-            self.finished.push((summary, lease));
+            end.resize(end.len() + padding((place.rest.len() + end.len()) as u64), 0);
+            place.append(&self.disk, &end)?;
+            place.lease.shrink_to(pages_for(place.written));
+            self.finished.push((summary, place.lease));
         }
         Ok(())
     }
@@ -162,23 +174,26 @@ impl OpenSegment {
     fn is_full(&self) -> bool {
         self.writer.bytes() >= self.bytes_target
     }
+}
 
-    fn write(&mut self, disk: &Disk, piece: &[u8]) -> Result<()> {
-        Self::append(disk, &mut self.lease, &mut self.written, piece)
-    }
-
-    fn append(disk: &Disk, lease: &mut ExtentLease, written: &mut u64, piece: &[u8]) -> Result<()> {
-        let needed = *written + piece.len() as u64;
-        if needed > lease.extent().bytes() {
+impl Place {
+    /// Writes the pages that `piece` fills, and keeps what is left of it.
+    fn append(&mut self, disk: &Disk, piece: &[u8]) -> Result<()> {
+        self.rest.extend_from_slice(piece);
+        let (pages, rest) = self.rest.as_chunks::<PAGE>();
+        let bytes = (pages.len() * PAGE) as u64;
+        let needed = self.written + bytes;
+        if needed > self.lease.extent().bytes() {
             let larger = disk.space.allocate(pages_for(needed * 2));
-            copy(disk, lease, &larger, *written)?;
-            *lease = larger;
+            copy(disk, &self.lease, &larger, self.written)?;
+            self.lease = larger;
         }
-        let offset = lease.extent().offset() + *written;
-        disk.storage.write_at(offset, piece).map_err(|source| {
-            Error::io(format!("writing {} bytes of a segment at {offset}", piece.len()), source)
+        let offset = self.lease.extent().offset() + self.written;
+        disk.storage.write_bulk(offset, pages.as_flattened()).map_err(|source| {
+            Error::io(format!("writing {bytes} bytes of a segment at {offset}"), source)
         })?;
-        *written = needed;
+        self.written = needed;
+        self.rest = rest.to_vec();
         Ok(())
     }
 }
@@ -191,7 +206,7 @@ fn copy(disk: &Disk, from: &ExtentLease, to: &ExtentLease, bytes: u64) -> Result
         let (source, target) = (from.extent().offset() + done, to.extent().offset() + done);
         disk.storage
             .read_at(source, &mut buffer[..len])
-            .and_then(|()| disk.storage.write_at(target, &buffer[..len]))
+            .and_then(|()| disk.storage.write_bulk(target, &buffer[..len]))
             .map_err(|error| Error::io(format!("moving a segment to {target}"), error))?;
         done += len as u64;
     }

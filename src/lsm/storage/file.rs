@@ -26,6 +26,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Storage;
+#[cfg(target_os = "linux")]
+use super::direct::Direct;
+#[cfg(target_os = "linux")]
+use super::map::Change;
 use super::map::{Ranges, map};
 use crate::lsm::error::{Error, Result};
 
@@ -46,6 +50,8 @@ use crate::lsm::error::{Error, Result};
 #[derive(Debug)]
 pub struct FileStorage {
     file: File,
+    #[cfg(target_os = "linux")]
+    direct: Direct,
     ranges: Ranges,
 }
 
@@ -86,7 +92,22 @@ impl FileStorage {
                 Error::io(format!("syncing the folder of {}", path.display()), source)
             })?;
         }
-        Ok(FileStorage { file, ranges: Ranges::default() })
+        Ok(FileStorage {
+            #[cfg(target_os = "linux")]
+            direct: Direct::open(path, &file),
+            file,
+            ranges: Ranges::default(),
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl FileStorage {
+    /// Notes that whole pages are being written.
+    fn change_pages(&self, offset: u64, bytes: &[u8]) -> io::Result<Change<'_>> {
+        super::check_pages(offset, bytes.len() as u64)?;
+        check_range(offset, bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.ranges.change(offset, offset + bytes.len() as u64)
     }
 }
 
@@ -104,6 +125,18 @@ impl Storage for FileStorage {
 
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_bulk(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let _change = self.change_pages(offset, bytes)?;
+        self.direct.write(&self.file, offset, bytes)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let _change = self.change_pages(offset, bytes)?;
+        self.direct.write_durable(&self.file, offset, bytes)
     }
 
     fn len_bytes(&self) -> io::Result<u64> {

@@ -10,8 +10,11 @@
 //! * without it, each 512-byte sector of a write survives or not, alone and in any order; the same holds for
 //!   the zeros of `punch`;
 //! * bytes of `map` are those of the file, and a storage refuses to change what it has mapped;
-//! * after an error of `write_at` or `sync` nothing is known of the bytes concerned.
+//! * after `write_durable` returned, the bytes that it wrote survive a loss of power, in a storage whose length does;
+//! * after an error of a write or a `sync` nothing is known of the bytes concerned.
 
+#[cfg(target_os = "linux")]
+mod direct;
 mod file;
 mod map;
 mod memory;
@@ -41,6 +44,31 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Writes `bytes` at `offset`; the storage grows when the range ends behind its end,
     /// and what lies between reads as zeros. Empty `bytes` change nothing.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Writes whole pages that nobody reads before the write returned: segments, copies of them, manifests.
+    ///
+    /// It promises what [`write_at`](Self::write_at) does, and may bypass the system's cache, so that a sync which
+    /// follows has little left to write.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidInput`] when `offset` or the length is not a multiple of [`PAGE_BYTES`].
+    fn write_bulk(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        check_pages(offset, bytes.len() as u64)?;
+        self.write_at(offset, bytes)
+    }
+
+    /// Writes whole pages and makes them durable, and nothing else: the length stays in doubt if it was.
+    ///
+    /// For a log, whose pages exist before they are written. A storage may do it in one request; the default is
+    /// [`write_at`](Self::write_at) and [`sync`](Self::sync).
+    ///
+    /// # Errors
+    /// Those of [`write_bulk`](Self::write_bulk). After any other nothing is known of the pages, as after `sync`.
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        check_pages(offset, bytes.len() as u64)?;
+        self.write_at(offset, bytes)?;
+        self.sync()
+    }
 
     /// Makes everything written so far durable.
     fn sync(&self) -> io::Result<()>;

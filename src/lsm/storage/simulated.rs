@@ -16,7 +16,7 @@
 //! sector 7   A ────●─────────────────●────────────●───────✂      then one of A, B, C
 //! ```
 //!
-//! A failed sync leaves the versions in doubt but counts the sectors as clean, as operating systems
+//! A durable write settles its own sectors, and no length. A failed sync leaves the versions in doubt but counts the sectors as clean, as operating systems
 //! do: a later sync that succeeds makes durable only what was written after the failure.
 //!
 //! Invariants
@@ -29,6 +29,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -44,7 +45,7 @@ type Sector = [u8; SECTOR_BYTES];
 /// A device in memory that loses power and reports errors where a test says so.
 ///
 /// Handles are cheap to clone and share the device. Operations are numbered from 1 in the order in
-/// which they begin; `write_at`, `sync`, `set_len` and `punch` share one count, [`ops`](Self::ops), and
+/// which they begin; writes, `sync`, `set_len` and `punch` share one count, [`ops`](Self::ops), and
 /// `read_at` has its own, [`reads`](Self::reads).
 ///
 /// ```
@@ -189,7 +190,7 @@ impl SimulatedStorage {
         }
     }
 
-    /// Number of calls of `write_at`, `sync`, `set_len` and `punch`, failed ones included.
+    /// Number of writes and calls of `sync`, `set_len` and `punch`, failed ones included.
     pub fn ops(&self) -> u64 {
         self.lock().ops
     }
@@ -234,10 +235,7 @@ impl Storage for SimulatedStorage {
         let _change = self.ranges.change(offset, offset.saturating_add(bytes.len() as u64))?;
         let mut device = self.lock();
         let outcome = device.begin()?;
-        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        start.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
-        let fitting = device.fitting(start, bytes);
-        device.reserve(start + fitting.len())?;
+        let (start, fitting) = device.fitting(offset, bytes)?;
         match outcome {
             Outcome::Done => {
                 device.write(start, fitting);
@@ -250,6 +248,32 @@ impl Storage for SimulatedStorage {
             }
             Outcome::Failed(kind) => {
                 device.write_in_part(start, fitting);
+                Err(failure(kind))
+            }
+        }
+    }
+
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        check_pages(offset, bytes.len() as u64)?;
+        let mut device = self.lock();
+        let outcome = device.begin()?;
+        let (start, fitting) = device.fitting(offset, bytes)?;
+        let sectors = start / SECTOR_BYTES..(start + fitting.len()) / SECTOR_BYTES;
+        match outcome {
+            Outcome::Done => {
+                device.write(start, fitting);
+                for sector in sectors {
+                    device.doubts.remove(&sector);
+                }
+                if fitting.len() < bytes.len() { Err(full()) } else { Ok(()) }
+            }
+            Outcome::PowerCut => {
+                device.write(start, fitting);
+                Err(power_is_off())
+            }
+            Outcome::Failed(kind) => {
+                device.write_in_part(start, fitting);
+                device.forget_dirt_of(&sectors);
                 Err(failure(kind))
             }
         }
@@ -362,12 +386,16 @@ impl Device {
         if self.power_is_off() { Err(power_is_off()) } else { Ok(()) }
     }
 
-    /// The front part of a write for which there is room.
-    fn fitting<'a>(&self, start: usize, bytes: &'a [u8]) -> &'a [u8] {
+    /// Where a write begins, and the front part of it for which there is room.
+    fn fitting<'a>(&mut self, offset: u64, bytes: &'a [u8]) -> io::Result<(usize, &'a [u8])> {
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        start.checked_add(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         let full_at = usize::try_from(self.full_at_bytes).unwrap_or(usize::MAX);
         // What the storage holds already can be overwritten even when it is full.
         let room = full_at.max(self.bytes.len()).saturating_sub(start);
-        &bytes[..bytes.len().min(room)]
+        let fitting = &bytes[..bytes.len().min(room)];
+        self.reserve(start + fitting.len())?;
+        Ok((start, fitting))
     }
 
     /// Makes an absurd length, as a damaged file may ask for, an error instead of an abort.
@@ -446,6 +474,13 @@ impl Device {
             doubt.dirty = false;
         }
         self.lengths.dirty = false;
+    }
+
+    /// A durable write that fails.
+    fn forget_dirt_of(&mut self, sectors: &Range<usize>) {
+        for (_, doubt) in self.doubts.range_mut(sectors.clone()) {
+            doubt.dirty = false;
+        }
     }
 
     fn bytes_after_power_cut(&self, seed: u64) -> Vec<u8> {

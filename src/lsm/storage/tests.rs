@@ -75,7 +75,19 @@ fn agrees_with_a_vector(storage: &dyn Storage, seed: u64, steps: usize) {
                 storage.write_at(offset, &[]).unwrap();
                 storage.read_at(offset, &mut []).unwrap();
             }
-            3..9 => {
+            3 | 4 => {
+                let page = offset / PAGE_BYTES;
+                bytes.resize(bytes.len().next_multiple_of(4096), rng.u8(..));
+                if rng.bool() {
+                    storage.write_bulk(page * PAGE_BYTES, &bytes).unwrap();
+                } else {
+                    storage.write_durable(page * PAGE_BYTES, &bytes).unwrap();
+                }
+                model_write(&mut model, page * PAGE_BYTES, &bytes);
+                let uneven = storage.write_bulk(page * PAGE_BYTES, &bytes[1..]).unwrap_err();
+                assert_eq!(uneven.kind(), io::ErrorKind::InvalidInput);
+            }
+            5..9 => {
                 storage.write_at(offset, &bytes).unwrap();
                 model_write(&mut model, offset, &bytes);
             }
@@ -105,6 +117,46 @@ fn a_file_behaves_as_a_vector() {
         let storage = FileStorage::open(folder.path().join(format!("{seed}.alv"))).unwrap();
         agrees_with_a_vector(&storage, seed, 300);
     }
+}
+
+/// Bytes of every page, written by one thread each past the cache or through it, while others read their neighbours.
+#[test]
+fn direct_and_buffered_writes_to_neighbouring_pages_do_not_disturb_each_other() {
+    const PAGES: u64 = 24;
+    let folder = tempfile::tempdir().unwrap();
+    let storage = FileStorage::open(folder.path().join("shared.alv")).unwrap();
+    storage.write_at(0, &vec![0; usize::try_from(PAGES * PAGE_BYTES).unwrap()]).unwrap();
+    std::thread::scope(|scope| {
+        for part in 0..3 {
+            let storage = &storage;
+            scope.spawn(move || {
+                let mut rng = fastrand::Rng::with_seed(part);
+                // Every third page is this thread's: its neighbours belong to the others.
+                for round in 1..=200_u8 {
+                    let page = rng.u64(..PAGES / 3) * 3 + part;
+                    let (offset, bytes) = (page * PAGE_BYTES, [round; 4096]);
+                    match rng.u8(..4) {
+                        0 => storage.write_bulk(offset, &bytes).unwrap(),
+                        1 => storage.write_durable(offset, &bytes).unwrap(),
+                        2 => storage.write_at(offset, &bytes).unwrap(),
+                        _ => {
+                            storage.write_at(offset, &bytes[..100]).unwrap();
+                            storage.write_at(offset + 100, &bytes[100..]).unwrap();
+                        }
+                    }
+                    let mut found = [0; 4096];
+                    storage.read_at(offset, &mut found).unwrap();
+                    assert!(found == bytes, "page {page}, round {round}");
+                    // A larger read takes the neighbours along; only they may be old or new.
+                    let start = page.saturating_sub(1).min(PAGES - 3);
+                    let mut around = vec![0; 3 * 4096];
+                    storage.read_at(start * PAGE_BYTES, &mut around).unwrap();
+                    let own = usize::try_from(page - start).unwrap() * 4096;
+                    assert!(around[own..own + 4096] == bytes, "page {page}, round {round}");
+                }
+            });
+        }
+    });
 }
 
 #[test]

@@ -165,8 +165,7 @@ impl Core {
         next.apply_own(&edit, &self.registry, &segments)?;
         // From here on the log may name the extents.
         publish(&segments);
-        let appended = writer.log.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false);
-        writer.poison_on_error(appended)?;
+        writer.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false)?;
         while writer.groups.front().is_some_and(|&(commit, _)| commit <= next.flushed) {
             writer.groups.pop_front();
         }

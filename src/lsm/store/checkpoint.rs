@@ -134,7 +134,7 @@ impl Core {
         {
             let mut writer = self.writer()?;
             let begun = writer.log.begin_small_extent();
-            writer.poison_on_error(begun)?;
+            writer.poison_if_torn(begun)?;
         }
         self.settle_here(clean)
     }

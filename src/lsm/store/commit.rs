@@ -17,7 +17,8 @@
 //! commit: a stronger commit makes all earlier ones durable. It begins behind a sealed page, so that nothing that
 //! is appended meanwhile touches what it makes durable. A lone writer pays one sync and two locks for a commit.
 //!
-//! After a failed append or sync the store is poisoned: everyone who waits for it gets the error, readers go on
+//! After a failed append or sync the store is poisoned, unless the append failed before it touched the log, as on a full
+//! disk: everyone who waits for it gets the error, readers go on
 //! seeing what they saw, and what is on the device is decided when the file is opened anew.
 
 use std::sync::atomic::Ordering;
@@ -133,8 +134,7 @@ impl Core {
         next.fold_after_commit(writer.flushing)?;
         if self.options().log {
             let sealed = durability == Durability::Sync;
-            let appended = writer.log.append(RecordKind::Group, &run.encode(), sealed);
-            let position = writer.poison_on_error(appended)?;
+            let position = writer.append(RecordKind::Group, &run.encode(), sealed)?;
             writer.groups.push_back((commit, position));
             self.note_appended(&mut writer, &position, durability);
         }
@@ -173,8 +173,7 @@ impl Core {
         // From here on the log may name the extents.
         publish(&segments);
         let sealed = durability == Durability::Sync;
-        let appended = writer.log.append(RecordKind::Edit, &[edit.encode().into()], sealed);
-        let position = writer.poison_on_error(appended)?;
+        let position = writer.append(RecordKind::Edit, &[edit.encode().into()], sealed)?;
         if self.options().log {
             self.note_appended(&mut writer, &position, durability);
         }
@@ -241,8 +240,7 @@ impl Core {
     ) -> Result<MutexGuard<'a, Writer>> {
         if !writer.log.is_sealed() {
             // The mark seals the page that is about to become durable.
-            let appended = writer.log.append(RecordKind::Mark, &[], true);
-            writer.poison_on_error(appended)?;
+            writer.append(RecordKind::Mark, &[], true)?;
         }
         let record = writer.log.position().record;
         // What is appended from now on is due by a time of its own.

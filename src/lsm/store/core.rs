@@ -9,6 +9,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::versions::{Held, Versions};
 use super::window::Window;
 use crate::lsm::compaction::{CompactionJob, CompactionReport, FlushJob, Picker};
@@ -20,7 +22,7 @@ use crate::lsm::options::Options;
 use crate::lsm::root::Root;
 use crate::lsm::scheduler::Running;
 use crate::lsm::space::ExtentLease;
-use crate::lsm::wal::{LogPosition, LogWriter};
+use crate::lsm::wal::{LogPosition, LogWriter, RecordKind};
 
 /// What the handles of a store share.
 pub(super) struct Core {
@@ -134,6 +136,22 @@ impl Writer {
             Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Appends a record to the log, and says where it stands.
+    pub(super) fn append(
+        &mut self,
+        kind: RecordKind,
+        payload: &[Bytes],
+        sealed: bool,
+    ) -> Result<LogPosition> {
+        let appended = self.log.append(kind, payload, sealed);
+        self.poison_if_torn(appended)
+    }
+
+    /// Notes a failure of the log, if it is one after which its end is unknown: a full disk is none.
+    pub(super) fn poison_if_torn<T>(&mut self, result: Result<T>) -> Result<T> {
+        if self.log.is_torn() { self.poison_on_error(result) } else { result }
     }
 
     /// Notes a failure after which the log's end is unknown.

@@ -25,10 +25,15 @@ impl Core {
 
     pub(super) fn stats(&self) -> Stats {
         let version = self.version.load();
+        let (log_bytes, log_extents_reused) = {
+            let writer = lock(&self.writer);
+            (writer.log.bytes(), writer.log.extents_reused())
+        };
         let mut stats = Stats {
             commit: version.commit,
             file_bytes: self.disk.storage.len_bytes().unwrap_or_default(),
-            log_bytes: lock(&self.writer).log.bytes(),
+            log_bytes,
+            log_extents_reused,
             fresh_runs: version.fresh.len(),
             fresh_bytes: version.fresh_bytes(),
             cache_bytes: self.disk.cache.bytes(),

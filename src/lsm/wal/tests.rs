@@ -2,6 +2,7 @@
 //!
 //! Bytes read are counted, because time is not.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::{Log, LogWriter, RecordKind};
-use crate::lsm::ids::Extent;
+use crate::lsm::ids::{Extent, PAGE_BYTES};
 use crate::lsm::space::Space;
 use crate::lsm::storage::{MemoryStorage, Storage};
 
@@ -48,7 +49,7 @@ fn a_torn_record_costs_its_length_even_when_it_is_full_of_what_looks_like_record
     const PAYLOAD_BYTES: usize = 4 << 20;
     let storage = Arc::new(Counting::default());
     let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
-    let mut writer = LogWriter::create(storage.clone(), space).unwrap();
+    let mut writer = LogWriter::create(storage.clone(), space, 64 << 20).unwrap();
     let start = writer.position();
     // Wherever a page begins: a length of 1 MiB, kind 1, and great numbers.
     let like_a_header = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0, 0, 0];
@@ -61,4 +62,71 @@ fn a_torn_record_costs_its_length_even_when_it_is_full_of_what_looks_like_record
     log.prove_end(&|_| false).unwrap();
     let bytes_read = storage.bytes_read.load(Ordering::Relaxed);
     assert!(bytes_read < 2 * PAYLOAD_BYTES as u64, "{bytes_read} bytes read");
+}
+
+/// Appends records until the log goes on in another extent.
+fn fill_extent(writer: &mut LogWriter) -> Extent {
+    let before = writer.position().sequence;
+    while writer.position().sequence == before {
+        writer.append(RecordKind::Group, &[Bytes::from_static(&[7; 3000])], true).unwrap();
+    }
+    writer.position().extent
+}
+
+#[test]
+fn a_cut_extent_serves_again_when_no_root_can_name_it_and_not_before() {
+    let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
+    let _rest_of_the_file = space.allocate(1000);
+    let storage = Arc::new(MemoryStorage::default());
+    let mut writer = LogWriter::create(storage.clone(), Arc::clone(&space), 1 << 20).unwrap();
+    let start = writer.position();
+    let mut cut = BTreeSet::new();
+    for _ in 0..4 {
+        cut.insert(fill_extent(&mut writer));
+    }
+    // The last one is where the log is now.
+    let last = writer.position().extent;
+    cut.remove(&last);
+    space.checkpoint_durable(2);
+    writer.cut(&writer.position());
+    let kept: BTreeSet<Extent> = writer.extents().filter(|extent| cut.contains(extent)).collect();
+    assert!(kept.len() > 1, "{cut:?}");
+    for generation in 2..4 {
+        let next = fill_extent(&mut writer);
+        assert!(!kept.contains(&next), "{next} was needed at generation {generation}");
+        space.checkpoint_durable(generation + 1);
+    }
+    let next = fill_extent(&mut writer);
+    assert_eq!(Some(&next), kept.first(), "the lowest one");
+    assert_eq!(writer.extents_reused(), 1);
+
+    // What an earlier use left there is not taken for a continuation.
+    let mut log = Log::open(&*storage, writer.position()).unwrap();
+    assert!(log.next().unwrap().is_none());
+    assert!(Log::open(&*storage, start).is_ok());
+
+    // A small log keeps nothing; everything but it and the rest of the file is free or will be.
+    writer.begin_small_extent().unwrap();
+    writer.cut(&writer.position());
+    assert_eq!(writer.extents().count(), 1);
+    space.checkpoint_durable(5);
+    space.checkpoint_durable(6);
+    let used: u64 = space.check().unwrap().leased.iter().map(|extent| extent.pages).sum();
+    assert_eq!(used, 9 + 1000 + 7);
+}
+
+#[test]
+fn extents_grow_to_an_eighth_of_the_log_and_only_a_long_record_makes_a_larger_one() {
+    for (log_bytes_max, pages_max) in [(0, 8), (1 << 20, 32), (64 << 20, 1024), (1 << 40, 1024)] {
+        let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
+        let storage = Arc::new(MemoryStorage::default());
+        let mut writer = LogWriter::create(storage.clone(), space, log_bytes_max).unwrap();
+        let pages = (0..6).map(|_| fill_extent(&mut writer).pages).max();
+        assert_eq!(pages, Some(pages_max));
+        let long = Bytes::from(vec![7; 5 << 20]);
+        let place = writer.append(RecordKind::Group, &[long], true).unwrap();
+        assert!(place.extent.pages * PAGE_BYTES > 5 << 20);
+        // All of it was written before: the device has nothing to grow for.
+        assert!(storage.len_bytes().unwrap() >= place.extent.end() * PAGE_BYTES);
+    }
 }

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Seen, State, Write, open, read_all, scale, tiny_options};
-use crate::lsm::{Durability, Error, ManualClock, Options, Result, SimulatedStorage, Store};
+use crate::lsm::{
+    Durability, Error, ManualClock, Options, Result, SimulatedStorage, Storage, Store,
+};
 
 const COMMITS: u32 = 18;
+/// Commits of a script that does nothing but cut its log again and again, so that its extents serve again.
+const COMMITS_OF_LONG_LOG: u32 = 36;
 
 /// Options under which a script of a few commits flushes by itself and fills several levels.
 fn options() -> Options {
@@ -48,14 +52,15 @@ impl Script {
         let clock = Arc::new(ManualClock::default());
         let options = Options { clock: clock.clone(), ..options() };
         let mut store = Store::open(device.clone(), options.clone())?;
-        for _ in 0..COMMITS {
+        let long_log = self.seed % 3 == 2;
+        for number in 0..if long_log { COMMITS_OF_LONG_LOG } else { COMMITS } {
             self.commit(&store, &mut rng)?;
             clock.advance(Duration::from_millis(rng.u64(0..8)));
             for _ in 0..rng.u32(0..24) {
                 store.step()?;
                 self.seen.observe(&store);
             }
-            match rng.u32(0..24) {
+            match if long_log { 6 + number % 3 } else { rng.u32(0..24) } {
                 0 => store.flush()?,
                 1 => store.compact()?,
                 2 => store.checkpoint()?,
@@ -68,6 +73,10 @@ impl Script {
                     store.core.abandon();
                     drop(store);
                     store = Store::open(device.clone(), options.clone())?;
+                }
+                6 if long_log => {
+                    store.flush()?;
+                    store.checkpoint()?;
                 }
                 5 => {
                     store.sync()?;
@@ -146,7 +155,7 @@ fn seeds() -> std::ops::Range<u64> {
 #[test]
 fn the_scripts_pass_through_everything_that_may_be_cut_short() {
     let mut all = Seen::default();
-    for seed in 0..3 {
+    for seed in 0..5 {
         let mut script = Script::new(seed);
         script.run(&SimulatedStorage::new(seed)).expect("a healthy device");
         let seen = script.seen;
@@ -154,6 +163,7 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.flushes = all.flushes.max(seen.flushes);
         all.checkpoints = all.checkpoints.max(seen.checkpoints);
         all.log_extents = all.log_extents.max(seen.log_extents);
+        all.log_extents_reused = all.log_extents_reused.max(seen.log_extents_reused);
         all.moved += seen.moved;
         all.merged += seen.merged;
         all.dropped += seen.dropped;
@@ -162,6 +172,7 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
     }
     all.assert_all();
+    assert!(all.log_extents_reused > 0, "extents of the log that serve again: {all:?}");
 }
 
 #[test]
@@ -238,23 +249,43 @@ fn an_error_at_any_operation_loses_no_acknowledged_commit() {
 
 #[test]
 fn a_full_disk_is_an_error_that_goes_away_with_the_cause() -> Result<()> {
-    let device = SimulatedStorage::new(1);
-    let store = open(device.clone(), tiny_options())?;
-    let mut script = Script::new(1);
-    let mut rng = fastrand::Rng::with_seed(1);
-    script.commit(&store, &mut rng)?;
-    device.full_at(80 << 10);
-    let full = loop {
-        let committed = script.commit(&store, &mut rng);
-        let stepped = store.step();
-        if let Err(error) = committed.and(stepped) {
-            break error;
+    let (mut in_log, mut in_steps) = (0, 0);
+    for seed in 0..40 {
+        let device = SimulatedStorage::new(seed);
+        let store = open(device.clone(), tiny_options())?;
+        let mut script = Script::new(seed);
+        let mut rng = fastrand::Rng::with_seed(seed);
+        script.commit(&store, &mut rng)?;
+        for round in 1..4 {
+            device.full_at(device.len_bytes().unwrap() + rng.u64(0..4) * 4096);
+            // Which part of the store meets it first depends on which of them grows the file.
+            let full = loop {
+                if let Err(error) = script.commit(&store, &mut rng) {
+                    // Nothing of it happened.
+                    script.states.pop();
+                    in_log += 1;
+                    break error;
+                }
+                if rng.bool()
+                    && let Err(error) = store.step()
+                {
+                    in_steps += 1;
+                    break error;
+                }
+            };
+            let is_full =
+                |source: &std::io::Error| source.kind() == std::io::ErrorKind::StorageFull;
+            assert!(matches!(&full, Error::Io { source, .. } if is_full(source)), "{full}");
+            drop(store.begin()?);
+            assert_eq!(&read_all(&store.snapshot())?, script.states.last().unwrap());
+            device.full_at(u64::MAX);
+            script.commit(&store, &mut rng)?;
+            while store.step()? {}
+            assert_eq!(store.health(), None, "seed {seed}, round {round}");
         }
-    };
-    assert!(matches!(full, Error::Io { .. }), "{full}");
-    assert!(store.health().is_some());
-    device.full_at(u64::MAX);
-    drop(store);
-    script.verify(device, script.durable, "after the disk was full");
+        drop(store);
+        script.verify(device, script.acknowledged, &format!("seed {seed}, the disk was full"));
+    }
+    assert!(in_log > 5 && in_steps > 0, "{in_log} commits and {in_steps} steps met it");
     Ok(())
 }

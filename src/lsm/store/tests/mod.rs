@@ -235,6 +235,7 @@ struct Seen {
     flushed: u64,
     /// Transactions that were committed after they were spilled.
     spilled: u64,
+    log_extents_reused: u64,
 }
 
 impl Seen {
@@ -249,6 +250,7 @@ impl Seen {
         let writer = super::lock(&store.core.writer);
         self.checkpoints = self.checkpoints.max(writer.root.generation);
         self.log_extents = self.log_extents.max(writer.log.position().sequence);
+        self.log_extents_reused = self.log_extents_reused.max(writer.log.extents_reused());
         drop(writer);
         if let Some(report) = store.last_compaction() {
             self.moved = self.moved.max(report.segments_moved);
