@@ -1,7 +1,8 @@
 //! What reading from the storage core costs when everything is in the cache: gets, scans, and scans of 20.
 //!
-//! Run with `cargo bench --bench lsm_read [-- RECORDS] [raw]`. Two million records (or so many) with keys of 16 to 40 bytes
-//! that share prefixes and values of 100 bytes are loaded and compacted into one run; `raw` stores them uncompressed.
+//! Run with `cargo bench --bench lsm_read [-- RECORDS] [raw] [memory=MIB] [block=KIB]`. Two million records (or so many) with
+//! keys of 16 to 40 bytes that share prefixes and values of 100 bytes are loaded and compacted into one run; `raw` stores
+//! them uncompressed, `memory` is the store's budget (3 GiB, so that all is cached), `block` the size of a block.
 //! Every measurement is repeated five times; the table shows the best and the worst one, in nanoseconds. On Linux they are
 //! nanoseconds of this thread on a processor, so that other programs disturb them less.
 
@@ -24,7 +25,13 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let raw = arguments.iter().any(|argument| argument == "raw");
     let folder = tempfile::tempdir()?;
     let storage = FileStorage::open(folder.path().join("bench.alv"))?;
-    let store = Store::open(storage, Options { memory_bytes: 3 << 30, ..Options::default() })?;
+    let number = |name: &str| -> Option<u32> {
+        arguments.iter().find_map(|argument| argument.strip_prefix(name)?.parse().ok())
+    };
+    let mut options = Options::default();
+    options.memory_bytes = usize::try_from(number("memory=").unwrap_or(3072))? << 20;
+    options.block_bytes = number("block=").map_or(options.block_bytes, |kib| kib << 10);
+    let store = Store::open(storage, options)?;
     let compression = if raw { Compression::None } else { Compression::Lz4 };
     let options = KeyspaceOptions { compression, ..KeyspaceOptions::default() };
     let keyspace = load(&store, options, records)?;
