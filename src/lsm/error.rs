@@ -82,6 +82,11 @@ pub enum Error {
     UnknownKeyspace(String),
     /// A keyspace of this name exists already with other options.
     KeyspaceExists(String),
+    /// The file needs something that this build was made without.
+    MissingFeature {
+        /// The cargo feature that has it.
+        feature: &'static str,
+    },
     /// A keyspace names a merge operator or group rewriter that the store was opened without.
     UnknownOperator {
         /// The name that the file carries.
@@ -188,6 +193,10 @@ impl fmt::Display for Error {
             Error::KeyspaceExists(name) => {
                 write!(f, "a keyspace named {name} exists already with other options")
             }
+            Error::MissingFeature { feature } => write!(
+                f,
+                "the file needs the feature `{feature}` of alluvium, which this program was built without"
+            ),
             Error::UnknownOperator { name } => write!(
                 f,
                 "the file uses the operator `{name}`, which this program did not register; open \

@@ -60,10 +60,7 @@ impl Default for KeyspaceOptions {
 
 impl KeyspaceOptions {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.push(match self.compression {
-            Compression::None => 0,
-            Compression::Lz4 => 1,
-        });
+        out.push(self.compression.number());
         put_varint(out, u64::from(self.value_bytes_inline_max));
         out.push(self.filter_bits_per_key);
         for name in [&self.merge_operator, &self.group_rewriter] {
@@ -74,11 +71,7 @@ impl KeyspaceOptions {
     }
 
     pub(crate) fn decode(reader: &mut ByteReader<'_>) -> Result<Self> {
-        let compression = match reader.u8()? {
-            0 => Compression::None,
-            1 => Compression::Lz4,
-            other => return Err(reader.error(format_args!("{other} is no known compression"))),
-        };
+        let compression = Compression::decode(reader)?;
         let value_bytes_inline_max = reader.varint_u32()?;
         let filter_bits_per_key = reader.u8()?;
         let mut name = || -> Result<Option<String>> {

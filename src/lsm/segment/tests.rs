@@ -29,6 +29,13 @@ type Entry = (Vec<u8>, Value);
 const PAGE: &str = include_str!("../../../docs/format/segment.md");
 const COMMITS: (CommitNo, CommitNo) = (CommitNo(3), CommitNo(9));
 
+const COMPRESSIONS: &[Compression] = &[
+    Compression::None,
+    Compression::Lz4,
+    #[cfg(feature = "zstd")]
+    Compression::Zstd,
+];
+
 const TINY: SegmentLayout = SegmentLayout {
     block_bytes: 64,
     restart_interval: 4,
@@ -47,7 +54,7 @@ const ORDINARY: SegmentLayout = SegmentLayout {
 fn layouts() -> Vec<SegmentLayout> {
     let mut layouts = Vec::new();
     for layout in [TINY, ORDINARY] {
-        for compression in [Compression::None, Compression::Lz4] {
+        for &compression in COMPRESSIONS {
             for value_bytes_inline_max in [0, layout.value_bytes_inline_max, u32::MAX] {
                 let filter_bits_per_key = [0, 2, 10][layouts.len() % 3];
                 layouts.push(SegmentLayout {
@@ -359,7 +366,7 @@ fn read_all(segment: &Arc<Segment>) -> Result<Vec<(Vec<u8>, EntryKind, Bytes)>> 
 
 #[test]
 fn every_flipped_bit_gives_an_error_or_the_same_content() {
-    for compression in [Compression::None, Compression::Lz4] {
+    for &compression in COMPRESSIONS {
         let mut model = Model::new();
         for number in 0..12_u8 {
             let key = format!("river {number:02}").into_bytes();

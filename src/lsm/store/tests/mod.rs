@@ -107,6 +107,8 @@ fn keyspaces() -> [(&'static str, KeyspaceOptions); 3] {
     let tidied = KeyspaceOptions {
         group_rewriter: Some("tidy".to_owned()),
         value_bytes_inline_max: 0,
+        #[cfg(feature = "zstd")]
+        compression: Compression::Zstd,
         ..KeyspaceOptions::default()
     };
     [("plain", plain), ("merged", merged), ("tidied", tidied)]
