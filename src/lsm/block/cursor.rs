@@ -148,7 +148,7 @@ impl BlockCursor {
             if key_before.as_ref().is_some_and(|before| self.key <= *before) {
                 return Err(damaged("keys do not ascend", self.at));
             }
-            if !self.key.starts_with(self.block.prefix()) {
+            if !self.key.starts_with(self.block.prefix()?) {
                 return Err(damaged("a key lacks the common prefix", self.at));
             }
             key_before.get_or_insert_default().clone_from(&self.key);

@@ -26,8 +26,8 @@ pub(crate) struct Block {
     entries_end: usize,
     heads_end: usize,
     offsets_end: usize,
-    /// Where the bytes stand that all keys begin with: a part of the first key.
-    prefix: Range<usize>,
+    /// How many leading bytes all keys have in common.
+    prefix_len: usize,
 }
 
 impl Block {
@@ -36,6 +36,14 @@ impl Block {
     /// # Errors
     /// Corruption when the restarts do not fit the bytes, do not ascend, or the first is not whole.
     pub(crate) fn parse(raw: Bytes) -> Result<Block> {
+        let block = Block::parsed_before(raw)?;
+        block.check_restarts()?;
+        block.prefix()?;
+        Ok(block)
+    }
+
+    /// Finds the parts of `raw`, which [`parse`](Self::parse) has accepted before.
+    pub(crate) fn parsed_before(raw: Bytes) -> Result<Block> {
         let offsets_end = raw.len().checked_sub(TAIL_BYTES);
         let offsets_end = offsets_end.ok_or_else(|| damaged("too short for its tail", 0))?;
         let mut tail = ByteReader::new("block tail", &raw);
@@ -47,10 +55,7 @@ impl Block {
             .checked_sub(restart_bytes)
             .ok_or_else(|| damaged("more restarts than bytes", offsets_end))?;
         let heads_end = entries_end + restart_count * HEAD_BYTES;
-        let mut block = Block { raw, entries_end, heads_end, offsets_end, prefix: 0..0 };
-        block.check_restarts()?;
-        block.prefix = block.first_key_prefix(prefix_len)?;
-        Ok(block)
+        Ok(Block { raw, entries_end, heads_end, offsets_end, prefix_len })
     }
 
     fn check_restarts(&self) -> Result<()> {
@@ -63,18 +68,6 @@ impl Block {
             return Ok(());
         }
         Err(damaged("restart offsets do not ascend from 0 within the entries", self.heads_end))
-    }
-
-    fn first_key_prefix(&self, prefix_len: usize) -> Result<Range<usize>> {
-        let first = self.entry(0)?;
-        if first.shared != 0 || prefix_len > first.unshared.len() {
-            return Err(damaged("the common prefix is not part of the first key", 0));
-        }
-        let mut reader = ByteReader::new("block", self.entries());
-        reader.varint()?;
-        reader.varint()?;
-        reader.varint()?;
-        Ok(reader.offset()..reader.offset() + prefix_len)
     }
 
     /// Bytes that the block keeps in memory.
@@ -137,10 +130,22 @@ impl Block {
 
     /// How many restarts have a key that is smaller than `key`, or, if `or_equal`, is `key`.
     fn restarts_below(&self, key: &[u8], or_equal: bool) -> Result<usize> {
-        let prefix = self.prefix();
-        let Some(rest) = key.strip_prefix(prefix) else {
-            return Ok(if key < prefix { 0 } else { self.restart_count() });
-        };
+        let prefix = self.prefix()?;
+        match key.strip_prefix(prefix) {
+            Some(rest) => self.restarts_below_rest(key, rest, or_equal),
+            None => Ok(if key < prefix { 0 } else { self.restart_count() }),
+        }
+    }
+
+    /// The last restart that may begin the interval in which `key` stands; any one when `key` lacks the common prefix,
+    /// which is not looked at: it stands far from all else that a search reads. None for a key that is too short for it.
+    pub(super) fn restart_for(&self, key: &[u8]) -> Result<Option<usize>> {
+        let Some(rest) = key.get(self.prefix_len..) else { return Ok(None) };
+        Ok(Some(self.restarts_below_rest(key, rest, true)?.saturating_sub(1)))
+    }
+
+    /// Like [`restarts_below`](Self::restarts_below) for a key that goes on with `rest` behind the common prefix.
+    fn restarts_below_rest(&self, key: &[u8], rest: &[u8], or_equal: bool) -> Result<usize> {
         let head = key_head(rest);
         let heads = self.heads();
         let (mut lower, mut upper) = (0, heads.len());
@@ -165,7 +170,7 @@ impl Block {
     /// Checks what a seek relies on beyond what parsing checks; for `check`, which looks at every entry too.
     pub(super) fn check_restart(&self, index: usize) -> Result<()> {
         let key = self.restart_key(index)?;
-        let rest = key.strip_prefix(self.prefix());
+        let rest = key.strip_prefix(self.prefix()?);
         let head = self.heads().get(index).map(|&head| u64::from_be_bytes(head));
         if rest.is_some() && rest.map(key_head) == head {
             return Ok(());
@@ -174,8 +179,10 @@ impl Block {
     }
 
     /// The bytes with which all keys begin.
-    pub(super) fn prefix(&self) -> &[u8] {
-        self.raw.get(self.prefix.clone()).unwrap_or_default()
+    pub(super) fn prefix(&self) -> Result<&[u8]> {
+        let first = self.entry(0)?;
+        let prefix = first.unshared.get(..self.prefix_len).filter(|_| first.shared == 0);
+        prefix.ok_or_else(|| damaged("the common prefix is not part of the first key", 0))
     }
 
     fn restart_key(&self, index: usize) -> Result<&[u8]> {

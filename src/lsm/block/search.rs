@@ -1,4 +1,4 @@
-//! Finding one key in a block without a cursor: for point reads, and for the way down to a leaf.
+//! Finding one key in a block without a cursor: for point reads.
 //!
 //! The key of an entry is never put together. What is known of the entry before is how many leading bytes it has in
 //! common with the key that is looked for, and that it is smaller; since keys ascend and `shared` is as long as it can be, the two
@@ -15,25 +15,23 @@ use super::parsed::Block;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
 
-/// An entry that a search ended at.
+/// An entry that was found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Whether it has the key that was looked for.
-    pub exact: bool,
     pub kind: EntryKind,
     place: ValuePlace,
 }
 
 impl Block {
-    /// The first entry whose key is `key` or greater.
-    pub(crate) fn find_ge(&self, key: &[u8]) -> Result<Option<Found>> {
-        let restart = self.restart_before_key(key)?;
+    /// The entry of `key`.
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Found>> {
+        let Some(restart) = self.restart_for(key)? else { return Ok(None) };
         let mut at = self.restart_offset(restart).unwrap_or_default();
+        let end = self.restart_offset(restart + 1).unwrap_or(self.entries().len());
         // Of the key before: its length, and the leading bytes in which it is like `key`.
         let (mut len_before, mut agreed) = (0, 0);
-        // One more than an interval holds: a key behind the last of them is the next restart's.
-        for _ in 0..=RESTART_INTERVAL_MAX {
-            if at == self.entries().len() {
+        for _ in 0..RESTART_INTERVAL_MAX {
+            if at >= end {
                 return Ok(None);
             }
             let entry = self.entry(at)?;
@@ -41,7 +39,7 @@ impl Block {
             let order = match entry.shared.cmp(&agreed) {
                 // It shares the byte by which the one before is smaller.
                 Ordering::Greater => Ordering::Less,
-                // It is greater where the one before is like `key`; or a restart, and then the next one.
+                // It is greater where the one before is like `key`.
                 Ordering::Less => Ordering::Greater,
                 Ordering::Equal => {
                     let rest = key.get(agreed..).unwrap_or_default();
@@ -50,19 +48,19 @@ impl Block {
                     entry.unshared.get(more..).cmp(&rest.get(more..))
                 }
             };
-            if order != Ordering::Less {
-                let exact = order == Ordering::Equal;
-                return Ok(Some(Found { exact, kind: entry.kind, place: entry.value }));
+            match order {
+                Ordering::Less => at = entry.end,
+                Ordering::Equal => return Ok(Some(Found { kind: entry.kind, place: entry.value })),
+                Ordering::Greater => return Ok(None),
             }
-            at = entry.end;
         }
-        Err(damaged("a restart interval is too long", at))
+        if at >= end { Ok(None) } else { Err(damaged("a restart interval is too long", at)) }
     }
 
     /// The entry of the restart with this index.
     pub(crate) fn restart_entry(&self, index: usize) -> Result<Found> {
         let entry = self.entry(self.restart_offset(index).unwrap_or(self.entries().len()))?;
-        Ok(Found { exact: false, kind: entry.kind, place: entry.value })
+        Ok(Found { kind: entry.kind, place: entry.value })
     }
 
     /// The value of an entry that was found in this block.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use super::index::LeafHandle;
 use super::properties::SegmentCounts;
-use crate::lsm::block::{VALUE_ALIGN_BYTES, ValueRef, open, open_verified};
+use crate::lsm::block::{Block, VALUE_ALIGN_BYTES, ValueRef, open, open_verified};
 use crate::lsm::cache::{BlockCache, Pin};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::SegmentId;
@@ -51,20 +51,20 @@ impl Mapped {
         Some(Mapped { bytes, leaves: Marks::new(leaves), values: Marks::new(values), _pin: pin })
     }
 
-    /// The raw leaf block with this number, which stands at `handle`.
+    /// The leaf block with this number, which stands at `handle`.
     pub(super) fn leaf(
         &self,
         number: usize,
         handle: LeafHandle,
         segment: SegmentId,
-    ) -> Result<Bytes> {
+    ) -> Result<Block> {
         let sealed = self.slice(handle.offset, handle.bytes)?;
         if self.leaves.has(number) {
-            return open_verified(&sealed);
+            return Block::parsed_before(open_verified(&sealed)?);
         }
-        let raw = open(&sealed, segment, handle.offset)?;
+        let block = Block::parse(open(&sealed, segment, handle.offset)?)?;
         self.leaves.set(number);
-        Ok(raw)
+        Ok(block)
     }
 
     /// The stored bytes of `value`, once `verify` has seen them.

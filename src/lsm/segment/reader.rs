@@ -158,9 +158,9 @@ impl Segment {
         let handle = LeafHandle::of(&index, number)?;
         let leaf = self.leaf(number, handle)?;
         let found = leaf
-            .find_ge(key)
+            .find(key)
             .map_err(|error| error.at(|| format!("{self}, leaf at {}", handle.offset)))?;
-        let Some(entry) = found.filter(|entry| entry.exact) else { return Ok(None) };
+        let Some(entry) = found else { return Ok(None) };
         let kind = entry.kind;
         Ok(Some((kind, self.value(leaf.into_value(entry))?)))
     }
@@ -316,8 +316,7 @@ impl Segment {
         let locate = |error: Error| error.at(|| format!("{}, leaf at {}", self, handle.offset));
         if let Some(mapped) = self.mapped()? {
             self.check_body("leaf block", handle.offset, handle.bytes)?;
-            let raw = mapped.leaf(number, handle, self.summary.id);
-            return raw.and_then(Block::parse).map_err(locate);
+            return mapped.leaf(number, handle, self.summary.id).map_err(locate);
         }
         if let Some(block) = self.cache.block(self.summary.id, handle.offset) {
             return Ok(block);
