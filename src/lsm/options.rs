@@ -103,8 +103,9 @@ pub(crate) fn decode_name(reader: &mut ByteReader<'_>) -> Result<String> {
 /// The fields are public so that a program can print and compare them; start from `Options::default()`.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Bytes that the store may hold in memory: a quarter for the block cache, a quarter for fresh runs, a
-    /// quarter for one pending transaction (what exceeds it waits in the file), the rest for background work. Default: 256 MiB.
+    /// Bytes that the store may hold in memory: three eighths for blocks, indexes and filters, a quarter for fresh
+    /// runs, a quarter for one pending transaction (what exceeds it waits in the file), the rest for background work.
+    /// Default: 256 MiB.
     pub memory_bytes: usize,
     /// Bytes of a block before compression. Larger blocks compress better and cost more per point read.
     /// Default: 16 KiB.
@@ -162,7 +163,7 @@ impl Default for Options {
 impl Options {
     /// Bytes of the block cache.
     pub(crate) fn cache_bytes_max(&self) -> usize {
-        self.memory_bytes / 4
+        self.memory_bytes / 8 * 3
     }
 
     /// Bytes of fresh runs at which a flush begins.

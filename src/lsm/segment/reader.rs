@@ -146,6 +146,12 @@ impl Segment {
         SegmentCursor::new(Arc::clone(self))
     }
 
+    /// Whether the filter is kept and whether the segment is read in place, for tests that want to have seen both.
+    #[cfg(test)]
+    pub(crate) fn keeps(&self) -> (bool, bool) {
+        (self.filter.get().is_some(), matches!(self.mapped.get(), Some(Some(_))))
+    }
+
     fn find(&self, key: &[u8], hash: KeyHash) -> Result<Option<(EntryKind, Bytes)>> {
         if self.filter()?.is_some_and(|filter| !filter.may_have(hash)) {
             return Ok(None);

@@ -238,6 +238,9 @@ struct Seen {
     /// Transactions that were committed after they were spilled.
     spilled: u64,
     log_extents_reused: u64,
+    /// Segments that kept their filter, and that were read in place, counted after every step.
+    filters: u64,
+    mapped: u64,
 }
 
 impl Seen {
@@ -248,6 +251,11 @@ impl Seen {
         self.flushed = version.flushed.0;
         for keyspace in version.keyspaces.values() {
             self.levels = self.levels.max(keyspace.levels.len());
+            for segment in keyspace.segments() {
+                let (filter, mapped) = segment.keeps();
+                self.filters += u64::from(filter);
+                self.mapped += u64::from(mapped);
+            }
         }
         let writer = super::lock(&store.core.writer);
         self.checkpoints = self.checkpoints.max(writer.root.generation);

@@ -29,9 +29,12 @@ fn the_store_equals_its_model_under_random_operations() {
         all.dropped += seen.dropped;
         all.purged += seen.purged;
         all.spilled += seen.spilled;
+        all.filters += seen.filters;
+        all.mapped += seen.mapped;
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
     }
     all.assert_all();
+    assert!(all.filters > 0 && all.mapped > 0, "filters and mappings: {all:?}");
     assert!(all.ranges.iter().all(|&account| account > 0), "{all:?}");
 }
 
