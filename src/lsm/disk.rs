@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::cache::BlockCache;
+use super::cipher::Sealer;
 use super::error::Result;
 use super::ids::SegmentId;
 use super::manifest::Placed;
@@ -21,16 +22,22 @@ pub(crate) struct Disk {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) space: Arc<Space>,
     pub(crate) cache: Arc<BlockCache>,
+    pub(crate) sealer: Sealer,
     pub(crate) options: Options,
     next_segment: AtomicU64,
     next_run: AtomicU64,
 }
 
 impl Disk {
-    pub(crate) fn new(storage: Arc<dyn Storage>, space: Arc<Space>, options: Options) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        space: Arc<Space>,
+        sealer: Sealer,
+        options: Options,
+    ) -> Self {
         let cache = Arc::new(BlockCache::new(options.cache_bytes_max() as u64));
         let (next_segment, next_run) = (AtomicU64::new(1), AtomicU64::new(1));
-        Disk { storage, space, cache, options, next_segment, next_run }
+        Disk { storage, space, cache, sealer, options, next_segment, next_run }
     }
 
     pub(crate) fn new_segment_id(&self) -> SegmentId {
@@ -59,13 +66,15 @@ impl Disk {
             compression: options.compression,
             value_bytes_inline_max: options.value_bytes_inline_max,
             filter_bits_per_key: options.filter_bits_per_key,
+            sealer: self.sealer.clone(),
         }
     }
 
     /// A reader of a segment whose pages `lease` holds.
     pub(crate) fn segment(&self, summary: SegmentSummary, lease: ExtentLease) -> Arc<Segment> {
         let (storage, cache) = (Arc::clone(&self.storage), Arc::clone(&self.cache));
-        Arc::new(Segment::new(storage, cache, summary, lease, self.options.mmap))
+        let sealer = self.sealer.clone();
+        Arc::new(Segment::new(storage, cache, sealer, summary, lease, self.options.mmap))
     }
 
     /// A reader of a segment that the manifest or the log names.

@@ -43,6 +43,18 @@ pub enum Error {
         /// Bytes that are there.
         found_bytes: u64,
     },
+    /// The file is encrypted, and the program gave no cipher, or another one.
+    Encrypted {
+        /// The name of the cipher that opens it.
+        cipher: String,
+    },
+    /// The program gave a cipher, and the file is not encrypted.
+    NotEncrypted,
+    /// The file was encrypted with another key.
+    WrongKey {
+        /// The name of the cipher.
+        cipher: String,
+    },
     /// Another process, or another handle in this one, has the file open.
     Locked,
     /// An earlier write or sync failed, so nothing more is accepted until the file is opened anew.
@@ -138,6 +150,35 @@ impl Error {
         }
     }
 
+    /// Why a file of ours is not opened.
+    fn fmt_refused(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NewerFormat { found, supported } => write!(
+                f,
+                "the file has format version {found}, this build reads up to {supported}; \
+                 open it with a newer Alluvium"
+            ),
+            Error::Truncated { expected_bytes, found_bytes } => write!(
+                f,
+                "the file is truncated: its root promises {expected_bytes} bytes, {found_bytes} \
+                 are there; restore it from a copy"
+            ),
+            Error::Encrypted { cipher } => {
+                write!(f, "the file is encrypted; open it with the cipher `{cipher}` and its key")
+            }
+            Error::WrongKey { cipher } => write!(
+                f,
+                "the file was encrypted with another key of `{cipher}`, nothing was read or \
+                 changed; open it with the key it was created with"
+            ),
+            _ => write!(
+                f,
+                "the file is not encrypted; open it without a cipher, or copy it into a new file \
+                 that has one"
+            ),
+        }
+    }
+
     /// Whether the error reports damage in the file (and not, say, a full disk).
     pub fn is_corruption(&self) -> bool {
         matches!(self, Error::Corruption(_) | Error::Truncated { .. })
@@ -152,16 +193,11 @@ impl fmt::Display for Error {
             Error::NotADatabase { found } => {
                 write!(f, "not an Alluvium file: {found}; nothing was changed, check the path")
             }
-            Error::NewerFormat { found, supported } => write!(
-                f,
-                "the file has format version {found}, this build reads up to {supported}; \
-                 open it with a newer Alluvium"
-            ),
-            Error::Truncated { expected_bytes, found_bytes } => write!(
-                f,
-                "the file is truncated: its root promises {expected_bytes} bytes, {found_bytes} \
-                 are there; restore it from a copy"
-            ),
+            Error::NewerFormat { .. }
+            | Error::Truncated { .. }
+            | Error::Encrypted { .. }
+            | Error::NotEncrypted
+            | Error::WrongKey { .. } => self.fmt_refused(f),
             Error::Locked => write!(
                 f,
                 "the file is open in another process or through another handle; close that one \

@@ -13,10 +13,12 @@
 mod block;
 mod cache;
 mod check;
+mod cipher;
 mod clock;
 mod codec;
 mod compaction;
 mod cursor;
+mod descriptor;
 mod disk;
 mod error;
 mod fresh;
@@ -42,6 +44,9 @@ mod wal;
 
 pub use block::Compression;
 pub use check::CheckReport;
+pub use cipher::BlockCipher;
+#[cfg(feature = "encryption")]
+pub use cipher::XChaChaCipher;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use codec::{ByteReader, put_signed_varint, put_varint};
 pub use compaction::CompactionReport;

@@ -1,12 +1,13 @@
 //! How a store and its keyspaces are set up.
 //!
-//! [`Options`] belong to one opening of the store and are not recorded; [`KeyspaceOptions`] are chosen when a
-//! keyspace is created and recorded in the file. Each knob says what it means, its default, and what it trades.
+//! [`Options`] belong to one opening of the store; three sizes among them are fixed when the file is created, and recorded in it
+//! (`descriptor`). [`KeyspaceOptions`] are chosen when a keyspace is created and recorded, too. Each knob says what it means, its default, and what it trades.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::block::Compression;
+use super::cipher::BlockCipher;
 use super::clock::{Clock, SystemClock};
 use super::codec::{ByteReader, put_varint};
 use super::error::Result;
@@ -108,11 +109,11 @@ pub struct Options {
     /// Default: 256 MiB.
     pub memory_bytes: usize,
     /// Bytes of a block before compression. Larger blocks compress better and cost more per point read.
-    /// Default: 16 KiB.
+    /// Default: 16 KiB. Fixed when the file is created: a file that exists keeps its own.
     pub block_bytes: u32,
-    /// Entries between two full keys of a block, 1 to 256. Default: 16.
+    /// Entries between two full keys of a block, 1 to 256. Default: 16. Fixed when the file is created.
     pub restart_interval: u32,
-    /// Bytes at which a segment is closed and the next one begun. Default: 8 MiB.
+    /// Bytes at which a segment is closed and the next one begun. Default: 8 MiB. Fixed when the file is created.
     pub segment_bytes_target: u64,
     /// Runs of level 0 that trigger a compaction: fewer make reads cheaper and writes dearer. Default: 4.
     pub level0_runs_max: usize,
@@ -129,6 +130,9 @@ pub struct Options {
     /// memory, which then count as the system's and not as the store's. A device that fails under such a page ends the
     /// process (`SIGBUS`); without, it is an error. Default: true.
     pub mmap: bool,
+    /// Encrypts everything that users wrote, and proves that nobody else changed it. Fixed when the file is created: it opens
+    /// only with the same cipher and key. Nothing is read in place then. Default: none.
+    pub cipher: Option<Arc<dyn BlockCipher>>,
     /// What runs the background steps. Default: a thread of the store's own, [`ThreadScheduler`].
     pub scheduler: Arc<dyn Scheduler>,
     /// The clock behind `Durability::Interval`. Default: the machine's.
@@ -152,6 +156,7 @@ impl Default for Options {
             log_bytes_max: 64 << 20,
             log: true,
             mmap: true,
+            cipher: None,
             scheduler: Arc::new(ThreadScheduler),
             clock: Arc::new(SystemClock::default()),
             merge_operators: Vec::new(),

@@ -6,7 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::cipher::{Owner, Sealer};
 use super::codec::checksum::checksum;
+use super::descriptor::Descriptor;
 use super::disk::Disk;
 use super::error::{Error, Result};
 use super::fresh::FreshRun;
@@ -41,15 +45,17 @@ pub(crate) fn recover(
     options: Options,
     registry: &Registry,
 ) -> Result<Recovered> {
-    match root::read(&*storage)? {
+    match root::read(&*storage, options.cipher.as_ref())? {
         Found::Nothing => create(&storage, options),
-        Found::Roots(roots) => {
+        Found::File(descriptor, sealer, roots) => {
+            let options = descriptor.fix(options);
             let mut first_error = None;
             for (index, root) in roots.iter().enumerate() {
-                match read_manifest(&*storage, root) {
+                match read_manifest(&*storage, &sealer, root) {
                     Ok(manifest) => {
                         let older = roots.get(index + 1);
-                        return replay(storage, options, registry, root, older, &manifest);
+                        let file = (storage, sealer, options);
+                        return replay(file, registry, root, older, &manifest);
                     }
                     // The older root reaches everything that the newer one does.
                     Err(error) => first_error = first_error.or(Some(error)),
@@ -65,10 +71,17 @@ fn create(storage: &Arc<dyn Storage>, options: Options) -> Result<Recovered> {
     storage.set_len(0).map_err(io)?;
     let reserved_pages = RESERVED.iter().map(|extent| extent.end()).max().unwrap_or_default();
     let space = Space::new(&RESERVED, reserved_pages, 1);
-    let log = LogWriter::create(Arc::clone(storage), Arc::clone(&space), options.log_bytes_max)?;
-    let disk = Arc::new(Disk::new(Arc::clone(storage), space, options));
+    let sealer = Sealer::for_new_file(options.cipher.clone())?;
+    let descriptor = Descriptor::new(&options, &sealer);
+    let log = LogWriter::create(
+        Arc::clone(storage),
+        Arc::clone(&space),
+        sealer.clone(),
+        options.log_bytes_max,
+    )?;
+    let disk = Arc::new(Disk::new(Arc::clone(storage), space, sealer, options));
     let manifest = Manifest::capture(&Version::default(), 1, 1);
-    let (root, lease) = write_manifest(&disk, &manifest, |manifest, bytes, sum| Root {
+    let (root, lease) = write_manifest(&disk, &manifest, 1, |manifest, bytes, sum| Root {
         generation: 1,
         clean: false,
         manifest,
@@ -79,22 +92,24 @@ fn create(storage: &Arc<dyn Storage>, options: Options) -> Result<Recovered> {
         log: log.position(),
         edits_before: 0,
     })?;
-    root.write(&**storage)?;
+    root.write(&**storage, &disk.sealer)?;
     storage.sync().map_err(io)?;
-    root::write_descriptor(&**storage)?;
+    root::write_descriptor(&**storage, &descriptor, &disk.sealer)?;
     storage.sync().map_err(io)?;
     let version = Version::default();
     let (manifests, groups) = (VecDeque::from([lease]), VecDeque::new());
     Ok(Recovered { disk, version, log, root, manifests, groups, inherited: false })
 }
 
-/// Writes a manifest into an extent of its own; `root` makes the root that names it.
+/// Writes a manifest into an extent of its own; `root` makes the root of this `generation` that names it.
 pub(crate) fn write_manifest(
     disk: &Disk,
     manifest: &Manifest,
+    generation: u64,
     root: impl FnOnce(Extent, u64, u64) -> Root,
 ) -> Result<(Root, ExtentLease)> {
     let mut bytes = manifest.encode();
+    disk.sealer.seal(Owner::Manifest(generation), 0, &[], 0, &mut bytes)?;
     let len = bytes.len() as u64;
     let sum = checksum(MANIFEST_OWNER, 0, &bytes);
     let lease = disk.space.allocate(pages_for(len));
@@ -107,7 +122,7 @@ pub(crate) fn write_manifest(
     Ok((root(lease.extent(), len, sum), lease))
 }
 
-fn read_manifest(storage: &dyn Storage, root: &Root) -> Result<Manifest> {
+fn read_manifest(storage: &dyn Storage, sealer: &Sealer, root: &Root) -> Result<Manifest> {
     let place = || format!("{}, generation {}", root.manifest, root.generation);
     let len_bytes =
         storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
@@ -125,12 +140,13 @@ fn read_manifest(storage: &dyn Storage, root: &Root) -> Result<Manifest> {
     if checksum(MANIFEST_OWNER, 0, &bytes) != root.manifest_checksum {
         return Err(Error::corruption("manifest: checksum mismatch", 0).at(place));
     }
-    Manifest::decode(&bytes).map_err(|error| error.at(place))
+    let owner = Owner::Manifest(root.generation);
+    let opened = sealer.open(owner, 0, &[], Bytes::from(bytes));
+    opened.and_then(|bytes| Manifest::decode(&bytes)).map_err(|error| error.at(place))
 }
 
 fn replay(
-    storage: Arc<dyn Storage>,
-    options: Options,
+    (storage, sealer, options): (Arc<dyn Storage>, Sealer, Options),
     registry: &Registry,
     root: &Root,
     older: Option<&Root>,
@@ -139,13 +155,13 @@ fn replay(
     let len_bytes =
         storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
     let space = Space::new(&RESERVED, len_bytes.div_ceil(PAGE_BYTES), root.generation);
-    let disk = Arc::new(Disk::new(Arc::clone(&storage), Arc::clone(&space), options));
+    let disk = Arc::new(Disk::new(Arc::clone(&storage), Arc::clone(&space), sealer, options));
     disk.reserve_ids(manifest.next_segment, manifest.next_run);
     let mut manifests = VecDeque::from([space.adopt(root.manifest)?]);
     let mut version =
         manifest.restore(registry, manifest.flushed, &mut |placed| disk.adopt(placed))?;
-    let mut log = Log::open(&*storage, root.log)?;
-    let flushed_through = flushed_through(&*storage, root)?;
+    let mut log = Log::open(&*storage, &disk.sealer, root.log)?;
+    let flushed_through = flushed_through(&*storage, &disk.sealer, root)?;
     let groups =
         replay_log(&mut log, &mut version, root.edits_before, flushed_through, &disk, registry)?;
     let mut extents = VecDeque::new();
@@ -172,7 +188,8 @@ fn replay(
         None => space.defer_free_until(root.generation + 1),
     }
     let known = (root.log.record, bytes);
-    let log = LogWriter::resume(storage, space, extents, end, known, disk.options.log_bytes_max);
+    let (sealer, log_bytes_max) = (disk.sealer.clone(), disk.options.log_bytes_max);
+    let log = LogWriter::resume(storage, space, sealer, extents, end, known, log_bytes_max);
     Ok(Recovered { disk, version, log, root: root.clone(), manifests, groups, inherited })
 }
 
@@ -223,9 +240,9 @@ fn replay_log(
 ///
 /// Known before the groups are replayed, so that they can be folded as they come: a run that spans this commit could
 /// not be taken apart again.
-fn flushed_through(storage: &dyn Storage, root: &Root) -> Result<CommitNo> {
+fn flushed_through(storage: &dyn Storage, sealer: &Sealer, root: &Root) -> Result<CommitNo> {
     let mut through = CommitNo(0);
-    let mut log = Log::open(storage, root.log)?;
+    let mut log = Log::open(storage, sealer, root.log)?;
     while let Some(record) = log.next()? {
         if record.kind == RecordKind::Edit && record.record >= root.edits_before {
             let edit = Edit::decode(&record.payload)

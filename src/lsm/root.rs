@@ -4,20 +4,21 @@
 #![doc = ""]
 #![doc = include_str!("../../docs/format/root.md")]
 
+use std::sync::Arc;
+
+use super::cipher::{BlockCipher, Owner, RESERVED_BYTES_MAX, Sealer};
 use super::codec::ByteReader;
 use super::codec::checksum::checksum;
+use super::descriptor::Descriptor;
 use super::error::{Error, Result};
 use super::ids::{CommitNo, Extent, PAGE_BYTES};
 use super::storage::Storage;
 use super::wal::LogPosition;
 
-/// Version of the whole file's format.
-pub(crate) const FORMAT_VERSION: u32 = 1;
-
-const MAGIC: &[u8; 8] = b"ALLUVIUM";
 const ROOT_MAGIC: &[u8; 8] = b"ALVROOT\0";
-const DESCRIPTOR_BYTES: usize = 32;
-const ROOT_BYTES: usize = 168;
+const ROOT_BYTES: usize = 232;
+/// What the cipher proves: everything before its own bytes.
+const PROVED_BYTES: usize = ROOT_BYTES - 8 - RESERVED_BYTES_MAX;
 /// Pages of the two slots: 28 KiB apart, so that no one misplaced write hits both.
 const SLOT_PAGES: [u64; 2] = [1, 8];
 /// Pages that the descriptor and the slots occupy for ever.
@@ -26,8 +27,7 @@ pub(crate) const RESERVED: [Extent; 3] = [
     Extent { start: SLOT_PAGES[0], pages: 1 },
     Extent { start: SLOT_PAGES[1], pages: 1 },
 ];
-/// Owners of the checksums of the first pages; segments and log extents use small numbers.
-const DESCRIPTOR_OWNER: u64 = u64::MAX;
+/// Owner of the checksums; segments and log extents use small numbers.
 const ROOT_OWNER: u64 = u64::MAX - 1;
 
 /// One checkpoint: where the manifest stands and where replay of the log begins.
@@ -51,7 +51,7 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, sealer: &Sealer) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(ROOT_BYTES);
         out.extend_from_slice(ROOT_MAGIC);
         for number in [
@@ -73,10 +73,20 @@ impl Root {
         ] {
             out.extend_from_slice(&number.to_le_bytes());
         }
+        out.resize(PROVED_BYTES, 0);
+        let stamp = sealer.stamp(Owner::Root, &out)?;
+        out.extend_from_slice(&stamp);
         out.resize(ROOT_BYTES - 8, 0);
         let sum = checksum(ROOT_OWNER, 0, &out);
         out.extend_from_slice(&sum.to_le_bytes());
-        out
+        Ok(out)
+    }
+
+    /// The root in a slot, if it is whole and the cipher accepts it.
+    fn open(slot: &[u8], sealer: &Sealer) -> Option<Root> {
+        let root = Root::decode(slot).ok()?;
+        let stamp = slot.get(PROVED_BYTES..ROOT_BYTES - 8)?;
+        sealer.proves(Owner::Root, slot.get(..PROVED_BYTES)?, stamp).then_some(root)
     }
 
     fn decode(bytes: &[u8]) -> Result<Root> {
@@ -113,8 +123,8 @@ impl Root {
     }
 
     /// Writes the root into its slot, the one that the root before it does not stand in.
-    pub(crate) fn write(&self, storage: &dyn Storage) -> Result<()> {
-        let mut page = self.encode();
+    pub(crate) fn write(&self, storage: &dyn Storage, sealer: &Sealer) -> Result<()> {
+        let mut page = self.encode(sealer)?;
         page.resize(usize::try_from(PAGE_BYTES).expect("invariant: a page fits in memory"), 0);
         let slot = SLOT_PAGES[usize::from(self.generation.is_multiple_of(2))];
         storage
@@ -128,12 +138,13 @@ impl Root {
 pub(crate) enum Found {
     /// Nothing: the file is empty, or its creation never finished.
     Nothing,
-    /// The roots of the slots that are whole, newest first; the second is the fallback of the first.
-    Roots(Vec<Root>),
+    /// What was decided when the file was created, what opens its pieces, and the roots of the slots that are whole,
+    /// newest first; the second is the fallback of the first.
+    File(Descriptor, Sealer, Vec<Root>),
 }
 
-/// Reads the descriptor and both slots. Changes nothing.
-pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
+/// Reads the descriptor and both slots of a file that is to be opened with `cipher`. Changes nothing.
+pub(crate) fn read(storage: &dyn Storage, cipher: Option<&Arc<dyn BlockCipher>>) -> Result<Found> {
     let len =
         storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
     let page = |number: u64| -> Result<Vec<u8>> {
@@ -150,8 +161,9 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
     if descriptor.iter().all(|&byte| byte == 0) {
         return undescribed(storage, len);
     }
-    check_descriptor(&descriptor)?;
-    let mut roots: Vec<Root> = slots.iter().filter_map(|slot| Root::decode(slot).ok()).collect();
+    let (descriptor, sealer) = Descriptor::decode(&descriptor, cipher)?;
+    let whole = |slot: &Vec<u8>| Root::open(slot, &sealer);
+    let mut roots: Vec<Root> = slots.iter().filter_map(whole).collect();
     roots.sort_by_key(|root| std::cmp::Reverse(root.generation));
     let Some(newest) = roots.first() else {
         if len < (SLOT_PAGES[1] + 1) * PAGE_BYTES {
@@ -164,7 +176,7 @@ pub(crate) fn read(storage: &dyn Storage) -> Result<Found> {
     if len < expected_bytes {
         return Err(Error::Truncated { expected_bytes, found_bytes: len });
     }
-    Ok(Found::Roots(roots))
+    Ok(Found::File(descriptor, sealer, roots))
 }
 
 /// A file whose descriptor is all zeros: the descriptor is written last, so either its creation was cut
@@ -194,50 +206,25 @@ fn undescribed(storage: &dyn Storage, len: u64) -> Result<Found> {
     Ok(Found::Nothing)
 }
 
-fn check_descriptor(page: &[u8]) -> Result<()> {
-    let mut reader = ByteReader::new("descriptor", page);
-    if reader.take(MAGIC.len()).ok() != Some(MAGIC) {
-        let start = String::from_utf8_lossy(page.get(..16.min(page.len())).unwrap_or_default());
-        return Err(Error::NotADatabase { found: format!("it starts with {start:?}") });
-    }
-    let found = reader.u32()?;
-    if found > FORMAT_VERSION {
-        return Err(Error::NewerFormat { found, supported: FORMAT_VERSION });
-    }
-    let page_bytes = reader.u32()?;
-    reader.take(8)?;
-    let sum = reader.u64()?;
-    if sum != checksum(DESCRIPTOR_OWNER, 0, page.get(..DESCRIPTOR_BYTES - 8).unwrap_or_default()) {
-        return Err(reader.error("checksum mismatch"));
-    }
-    if found != FORMAT_VERSION || u64::from(page_bytes) != PAGE_BYTES {
-        return Err(reader.error(format_args!(
-            "format {found} with pages of {page_bytes} bytes, expected {FORMAT_VERSION} and \
-             {PAGE_BYTES}"
-        )));
-    }
-    Ok(())
-}
-
 /// Pages of a file that holds nothing yet: the reserved ones, a manifest and the first log extent.
 pub(crate) const NEW_FILE_PAGES: u64 = 16;
 /// Pages of a new file that are not empty besides the reserved ones: its manifest, and the header of its log.
 const NEW_FILE_FILLED: [u64; 2] = [2, 9];
 
 /// Writes the descriptor, the last thing that a new file gets.
-pub(crate) fn write_descriptor(storage: &dyn Storage) -> Result<()> {
-    let mut page = MAGIC.to_vec();
-    page.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-    page.extend_from_slice(&u32::try_from(PAGE_BYTES).unwrap_or_default().to_le_bytes());
-    page.extend_from_slice(&[0; 8]);
-    let sum = checksum(DESCRIPTOR_OWNER, 0, &page);
-    page.extend_from_slice(&sum.to_le_bytes());
+pub(crate) fn write_descriptor(
+    storage: &dyn Storage,
+    descriptor: &Descriptor,
+    sealer: &Sealer,
+) -> Result<()> {
+    let page = descriptor.encode(sealer)?;
     storage.write_at(0, &page).map_err(|source| Error::io("writing the descriptor", source))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lsm::cipher::tests::ToyCipher;
 
     pub(super) fn sample() -> Root {
         Root {
@@ -262,7 +249,7 @@ mod tests {
     #[test]
     fn a_root_comes_back_as_it_went_and_no_flipped_bit_passes() {
         let root = sample();
-        let bytes = root.encode();
+        let bytes = root.encode(&Sealer::NONE).unwrap();
         assert_eq!(bytes.len(), ROOT_BYTES);
         assert_eq!(Root::decode(&bytes).unwrap(), root);
         for bit in 0..bytes.len() * 8 {
@@ -273,9 +260,25 @@ mod tests {
     }
 
     #[test]
+    fn a_root_forged_without_the_key_is_not_whole() {
+        let sealer = |key| Sealer::for_new_file(Some(Arc::new(ToyCipher::new(key)))).unwrap();
+        let ours = sealer(1);
+        let bytes = sample().encode(&ours).unwrap();
+        assert_eq!(Root::open(&bytes, &ours).unwrap(), sample());
+        for others in [Sealer::NONE, sealer(2)] {
+            let forged = sample().encode(&others).unwrap();
+            assert!(Root::decode(&forged).is_ok() && Root::open(&forged, &ours).is_none());
+        }
+        let mut forged = bytes[..ROOT_BYTES - 8].to_vec();
+        forged[8] ^= 2;
+        let sum = checksum(ROOT_OWNER, 0, &forged);
+        forged.extend_from_slice(&sum.to_le_bytes());
+        assert!(Root::decode(&forged).is_ok() && Root::open(&forged, &ours).is_none());
+    }
+
+    #[test]
     fn the_format_page_states_the_sizes_of_the_code() {
         let page = include_str!("../../docs/format/root.md");
-        assert!(page.contains(&format!("Total: {DESCRIPTOR_BYTES} bytes")));
         assert!(page.contains(&format!("Total: {ROOT_BYTES} bytes")));
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::compression::Codec;
 use super::*;
+use crate::lsm::cipher::Sealer;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
 use crate::lsm::ids::SegmentId;
@@ -233,7 +234,7 @@ fn the_page_on_blocks_shows_the_bytes_of_this_block() {
     builder.add(b"goldpan", EntryKind::Delete, EntryValue::Inline(b""));
     builder.add(b"gorge", EntryKind::Merge, EntryValue::Inline(b"+1"));
     let mut sealed = Vec::new();
-    seal(builder.finish(), Compression::None, SegmentId(7), 0, &mut sealed);
+    seal(&Sealer::NONE, builder.finish(), Compression::None, SegmentId(7), 0, &mut sealed).unwrap();
     let mut dump = String::new();
     for (row, bytes) in sealed.chunks(16).enumerate() {
         write!(dump, "{:04x} ", row * 16).unwrap();

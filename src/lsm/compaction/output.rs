@@ -154,7 +154,7 @@ impl SegmentOutput {
             let piece = open.writer.take_output();
             open.place.append(&self.disk, &piece)?;
             let OpenSegment { writer, mut place, .. } = open;
-            let (mut end, summary) = writer.finish(self.commits);
+            let (mut end, summary) = writer.finish(self.commits)?;
             // Whole pages, so that the file never ends inside one.
             end.resize(end.len() + padding((place.rest.len() + end.len()) as u64), 0);
             place.append(&self.disk, &end)?;

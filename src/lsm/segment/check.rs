@@ -12,9 +12,7 @@ use super::filter::{Filter, KeyHash};
 use super::index::LeafHandle;
 use super::properties::SegmentCounts;
 use super::reader::{Parts, Segment};
-use crate::lsm::block::{
-    Block, BlockCursor, BlockValue, TRAILER_BYTES, VALUE_ALIGN_BYTES, ValueRef,
-};
+use crate::lsm::block::{Block, BlockCursor, BlockValue, VALUE_ALIGN_BYTES, ValueRef};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ranges::{KeyEnd, Ranges};
 
@@ -70,7 +68,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn leaf(&mut self, handle: LeafHandle, separator: &[u8]) -> Result<()> {
         let raw = self.segment.read_leaf(handle)?;
-        let compressed = (raw.len() + TRAILER_BYTES) as u64 != handle.bytes;
+        let compressed = self.segment.sealed_leaf_bytes(raw.len()) != handle.bytes;
         self.counts.compressed_leaf_blocks += u64::from(compressed);
         let block = Block::parse(raw)?;
         let mut leaf = BlockCursor::new(block);
@@ -117,7 +115,8 @@ impl Walk<'_> {
 
     fn external(&mut self, value: ValueRef) -> Result<()> {
         self.segment.read_value(value)?;
-        self.part("a value", value.offset, value.stored_bytes, VALUE_ALIGN_BYTES)
+        let bytes = self.segment.sealed_bytes(value);
+        self.part("a value", value.offset, bytes, VALUE_ALIGN_BYTES)
     }
 
     /// Parts follow each other with nothing between them but the padding that aligns the next one.

@@ -12,6 +12,7 @@
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::codec::ByteReader;
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::error::Result;
@@ -22,8 +23,8 @@ const BLOCK_BYTES: usize = 64;
 const BIT_SHIFT: u32 = 32 - 9;
 /// 2^32 divided by the golden ratio, odd.
 const SPREAD: u32 = 0x9E37_79B9;
-/// Probes byte and checksum.
-const TAIL_BYTES: usize = 1 + 8;
+const PROBES_BYTES: usize = 1;
+const CHECKSUM_BYTES: usize = 8;
 const PROBES_MAX: u8 = 16;
 /// More bits than this for each key no longer pay.
 const BITS_PER_KEY_MAX: u8 = 32;
@@ -67,9 +68,13 @@ impl FilterBuilder {
         FilterBuilder { bits_per_key: bits_per_key.min(BITS_PER_KEY_MAX), hashes: Vec::new() }
     }
 
-    /// Bytes that the filter will take.
+    /// Bytes that the filter will take, without those that a cipher reserves.
     pub(super) fn bytes(&self) -> usize {
-        if self.hashes.is_empty() { 0 } else { self.blocks() * BLOCK_BYTES + TAIL_BYTES }
+        if self.hashes.is_empty() {
+            0
+        } else {
+            self.blocks() * BLOCK_BYTES + PROBES_BYTES + CHECKSUM_BYTES
+        }
     }
 
     fn blocks(&self) -> usize {
@@ -83,9 +88,15 @@ impl FilterBuilder {
     }
 
     /// Appends the filter, which is to stand `offset` bytes into `segment`; nothing when there is none.
-    pub(super) fn finish(&self, segment: SegmentId, offset: u64, out: &mut Vec<u8>) {
+    pub(super) fn finish(
+        &self,
+        sealer: &Sealer,
+        segment: SegmentId,
+        offset: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         if self.hashes.is_empty() {
-            return;
+            return Ok(());
         }
         let start = out.len();
         let blocks = self.blocks();
@@ -100,12 +111,14 @@ impl FilterBuilder {
             }
         }
         out.push(probes);
+        sealer.seal(Owner::Segment(segment), offset, &[], start, out)?;
         let sum = checksum(segment.0, offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
+        Ok(())
     }
 }
 
-/// The filter of one segment, checked.
+/// The filter of one segment, checked: its blocks, then the number of probes.
 #[derive(Debug)]
 pub(super) struct Filter {
     bytes: Bytes,
@@ -113,12 +126,14 @@ pub(super) struct Filter {
 
 impl Filter {
     /// Checks the bytes that were read `offset` bytes into `segment`.
-    pub(super) fn parse(bytes: Bytes, segment: SegmentId, offset: u64) -> Result<Filter> {
-        let blocks_len = bytes.len().saturating_sub(TAIL_BYTES);
-        let mut reader = ByteReader::new("segment filter", &bytes);
-        reader.take(blocks_len)?;
-        let probes = reader.u8()?;
-        let summed = bytes.get(..reader.offset()).unwrap_or_default();
+    pub(super) fn parse(
+        sealer: &Sealer,
+        bytes: &Bytes,
+        segment: SegmentId,
+        offset: u64,
+    ) -> Result<Filter> {
+        let mut reader = ByteReader::new("segment filter", bytes);
+        let summed = reader.take(bytes.len().saturating_sub(CHECKSUM_BYTES))?;
         let expected = reader.u64()?;
         let found = checksum(segment.0, offset, summed);
         if found != expected {
@@ -126,11 +141,17 @@ impl Filter {
                 reader.error(format_args!("checksum {found:016x}, {expected:016x} expected"))
             );
         }
+        let plain =
+            sealer.open(Owner::Segment(segment), offset, &[], bytes.slice(..summed.len()))?;
+        let blocks_len = plain.len().saturating_sub(PROBES_BYTES);
+        let mut reader = ByteReader::new("segment filter", &plain);
+        reader.take(blocks_len)?;
+        let probes = reader.u8()?;
         let whole = blocks_len > 0 && blocks_len.is_multiple_of(BLOCK_BYTES);
         if !whole || !(1..=PROBES_MAX).contains(&probes) {
             return Err(reader.error(format_args!("{blocks_len} bytes and {probes} probes")));
         }
-        Ok(Filter { bytes })
+        Ok(Filter { bytes: plain })
     }
 
     /// Whether the segment may have a key; false when it certainly has not.
@@ -158,8 +179,9 @@ mod tests {
             builder.add(key);
         }
         let mut bytes = Vec::new();
-        builder.finish(SegmentId(7), 64, &mut bytes);
-        let filter = Filter::parse(Bytes::from(bytes.clone()), SegmentId(7), 64).unwrap();
+        builder.finish(&Sealer::NONE, SegmentId(7), 64, &mut bytes).unwrap();
+        let filter =
+            Filter::parse(&Sealer::NONE, &Bytes::from(bytes.clone()), SegmentId(7), 64).unwrap();
         (bytes, filter)
     }
 
@@ -197,15 +219,18 @@ mod tests {
         let (mut bytes, _) = filter(&[b"gold".to_vec(), b"silt".to_vec()], 10);
         for bit in 0..bytes.len() * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
-            let parsed = Filter::parse(Bytes::from(bytes.clone()), SegmentId(7), 64);
+            let parsed =
+                Filter::parse(&Sealer::NONE, &Bytes::from(bytes.clone()), SegmentId(7), 64);
             assert!(parsed.unwrap_err().is_corruption());
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
         for len in 0..bytes.len() {
             let cut = Bytes::copy_from_slice(&bytes[..len]);
-            assert!(Filter::parse(cut, SegmentId(7), 64).unwrap_err().is_corruption());
+            assert!(
+                Filter::parse(&Sealer::NONE, &cut, SegmentId(7), 64).unwrap_err().is_corruption()
+            );
         }
-        assert!(Filter::parse(Bytes::from(bytes), SegmentId(7), 65).is_err());
+        assert!(Filter::parse(&Sealer::NONE, &Bytes::from(bytes), SegmentId(7), 65).is_err());
     }
 
     #[test]
@@ -215,7 +240,8 @@ mod tests {
             let mut bytes: Vec<u8> = (0..rng.usize(0..200)).map(|_| rng.u8(0..20)).collect();
             let sum = checksum(7, 64, &bytes);
             bytes.extend_from_slice(&sum.to_le_bytes());
-            if let Ok(filter) = Filter::parse(Bytes::from(bytes), SegmentId(7), 64) {
+            if let Ok(filter) = Filter::parse(&Sealer::NONE, &Bytes::from(bytes), SegmentId(7), 64)
+            {
                 filter.may_have(KeyHash(rng.u64(..)));
             }
         }

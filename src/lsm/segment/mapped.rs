@@ -1,6 +1,6 @@
 //! Reading a segment in place: its pages as memory of the file, and what of them was verified.
 //!
-//! For segments none of whose leaf blocks is compressed. What is read is a share of the mapping: nothing is copied and nothing goes
+//! For segments without a cipher, none of whose leaf blocks is compressed. What is read is a share of the mapping: nothing is copied and nothing goes
 //! into the block cache. The mapping owns the extent's lease and the storage, so pages are not used again, punched or cut off while anyone
 //! holds a block or a value of them. Who reads after damage of a mapped page that was verified before gets what stands there;
 //! who cannot have that opens the store without mappings.
@@ -17,6 +17,7 @@ use super::index::LeafHandle;
 use super::properties::SegmentCounts;
 use crate::lsm::block::{Block, VALUE_ALIGN_BYTES, ValueRef, open, open_verified};
 use crate::lsm::cache::{BlockCache, Pin};
+use crate::lsm::cipher::Sealer;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::SegmentId;
 use crate::lsm::space::ExtentLease;
@@ -62,7 +63,8 @@ impl Mapped {
         if self.leaves.has(number) {
             return Block::parsed_before(open_verified(&sealed)?);
         }
-        let block = Block::parse(open(&sealed, segment, handle.offset)?)?;
+        let raw = open(&Sealer::NONE, &sealed, segment, handle.offset)?;
+        let block = Block::parse(raw)?;
         self.leaves.set(number);
         Ok(block)
     }

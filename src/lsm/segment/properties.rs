@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::summary::{SegmentSummary, commits, end, key, put_commits, put_end, put_key};
+use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::cursor::EntryKind;
@@ -78,7 +79,7 @@ impl Properties {
     }
 
     /// Appends the properties, which are to stand `offset` bytes into the segment.
-    pub(super) fn encode(&self, offset: u64, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, sealer: &Sealer, offset: u64, out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
         put_varint(out, self.id.0);
         put_varint(out, u64::from(self.keyspace.0));
@@ -95,12 +96,19 @@ impl Properties {
         put_varint(out, self.counts.external_bytes);
         put_varint(out, self.counts.ranges);
         put_varint(out, self.counts.range_bytes);
+        sealer.seal(Owner::Segment(self.id), offset, &[], start, out)?;
         let sum = checksum(self.id.0, offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
+        Ok(())
     }
 
     /// Decodes the properties that were read `offset` bytes into `segment`.
-    pub(super) fn decode(bytes: &[u8], segment: SegmentId, offset: u64) -> Result<Properties> {
+    pub(super) fn decode(
+        sealer: &Sealer,
+        bytes: &Bytes,
+        segment: SegmentId,
+        offset: u64,
+    ) -> Result<Properties> {
         let mut reader = ByteReader::new("segment properties", bytes);
         let summed = reader.take(bytes.len().saturating_sub(CHECKSUM_BYTES))?;
         let expected = reader.u64()?;
@@ -110,7 +118,9 @@ impl Properties {
                 reader.error(format_args!("checksum {found:016x}, {expected:016x} expected"))
             );
         }
-        let mut reader = ByteReader::new("segment properties", summed);
+        let plain =
+            sealer.open(Owner::Segment(segment), offset, &[], bytes.slice(..summed.len()))?;
+        let mut reader = ByteReader::new("segment properties", &plain);
         let properties = Properties {
             id: SegmentId(reader.varint()?),
             keyspace: KeyspaceId(reader.varint_u32()?),

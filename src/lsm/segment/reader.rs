@@ -4,7 +4,8 @@
 //! read and checked when they are first needed. Where the parts stand is kept as long as the segment; the index
 //! and the filter too while the cache's budget has room for them, and else the index goes through the block cache like
 //! leaf blocks and small external values do, and gets ask no filter. All is verified when it comes from the storage.
-//! A segment without compressed leaf blocks is read in place instead, see `mapped`, if the storage can.
+//! A segment without compressed leaf blocks is read in place instead, see `mapped`, if the storage can and nothing is
+//! encrypted. What is encrypted is decrypted when it comes from the storage, and is plain in memory.
 //!
 //! Nothing that the bytes claim is believed before a checksum covers it, and no read goes beyond the
 //! segment. Errors name the segment and its extent.
@@ -21,8 +22,9 @@ use super::index::LeafHandle;
 use super::mapped::Mapped;
 use super::properties::{Properties, SegmentCounts};
 use super::summary::SegmentSummary;
-use crate::lsm::block::{Block, BlockValue, Codec, ValueRef, decompress, open};
+use crate::lsm::block::{Block, BlockValue, Codec, TRAILER_BYTES, ValueRef, decompress, open};
 use crate::lsm::cache::{BlockCache, Pin};
+use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::codec::ByteReader;
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
@@ -40,6 +42,7 @@ const CACHED_VALUE_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Segment {
     storage: Arc<dyn Storage>,
     cache: Arc<BlockCache>,
+    sealer: Sealer,
     summary: SegmentSummary,
     lease: Arc<ExtentLease>,
     /// Whether to read in place what is not compressed.
@@ -77,6 +80,7 @@ impl Segment {
     pub(crate) fn new(
         storage: Arc<dyn Storage>,
         cache: Arc<BlockCache>,
+        sealer: Sealer,
         summary: SegmentSummary,
         lease: ExtentLease,
         in_place: bool,
@@ -84,9 +88,10 @@ impl Segment {
         Segment {
             storage,
             cache,
+            in_place: in_place && !sealer.is_on(),
+            sealer,
             summary,
             lease: Arc::new(lease),
-            in_place,
             parts: OnceLock::new(),
             index: OnceLock::new(),
             filter: OnceLock::new(),
@@ -229,7 +234,7 @@ impl Segment {
             return Ok(None);
         }
         let bytes = self.read(parts.filter_offset, parts.filter_bytes)?;
-        Filter::parse(bytes, self.summary.id, parts.filter_offset).map(Some)
+        Filter::parse(&self.sealer, &bytes, self.summary.id, parts.filter_offset).map(Some)
     }
 
     /// The range tombstones, from the storage.
@@ -239,7 +244,7 @@ impl Segment {
             return Ok(Ranges::default());
         }
         let start = parts.body_end();
-        let raw = open(&self.read(start, range_bytes)?, self.summary.id, start)?;
+        let raw = open(&self.sealer, &self.read(start, range_bytes)?, self.summary.id, start)?;
         let mut reader = ByteReader::new("range tombstones", &raw);
         let ranges = Ranges::decode(&mut reader)?;
         reader.expect_end()?;
@@ -263,7 +268,8 @@ impl Segment {
         // `Footer::decode` checked that the two parts fill what was read.
         let index_len = usize::try_from(footer.index_bytes).unwrap_or(usize::MAX).min(tail.len());
         let properties = tail.slice(index_len..);
-        let properties = Properties::decode(&properties, id, footer.properties_offset)?;
+        let properties =
+            Properties::decode(&self.sealer, &properties, id, footer.properties_offset)?;
         let mut described = properties.summary(bytes);
         if described.commits == <(CommitNo, CommitNo)>::default() {
             // It was written before they were known.
@@ -275,9 +281,11 @@ impl Segment {
                 footer.properties_offset,
             ));
         }
-        let index = match (properties.counts.entries, footer.index_bytes) {
-            (0, 0) => None,
-            _ => Some(Block::parse(open(&tail.slice(..index_len), id, footer.index_offset)?)?),
+        let index = if properties.counts.entries == 0 && footer.index_bytes == 0 {
+            None
+        } else {
+            let index = tail.slice(..index_len);
+            Some(Block::parse(open(&self.sealer, &index, id, footer.index_offset)?)?)
         };
         let leaves = index.as_ref().map_or(0, Block::restart_count) as u64;
         let said = properties.counts.leaf_blocks;
@@ -335,7 +343,7 @@ impl Segment {
     /// The raw leaf block at `handle`, from the storage.
     pub(super) fn read_leaf(&self, handle: LeafHandle) -> Result<Bytes> {
         let sealed = self.read_body("leaf block", handle.offset, handle.bytes)?;
-        open(&sealed, self.summary.id, handle.offset)
+        open(&self.sealer, &sealed, self.summary.id, handle.offset)
     }
 
     /// The value that a block holds or refers to; an external one in place, or from the cache if it is there.
@@ -364,10 +372,25 @@ impl Segment {
 
     /// The value at `value`, from the storage.
     pub(super) fn read_value(&self, value: ValueRef) -> Result<Bytes> {
-        let stored = self.read_body("value", value.offset, value.stored_bytes)?;
+        let stored = self.read_body("value", value.offset, self.sealed_bytes(value))?;
         self.verify_value(value, &stored)?;
+        let owner = Owner::Segment(self.summary.id);
+        let stored = self
+            .sealer
+            .open(owner, value.offset, &[], stored)
+            .map_err(|error| error.at(|| format!("{self}, value at {}", value.offset)))?;
         decompress(value.codec, stored, value.raw_bytes, VALUE_BYTES_MAX)
             .map_err(|error| error.at(|| format!("{self}, value at {}", value.offset)))
+    }
+
+    /// Bytes that `value` takes in the segment.
+    pub(super) fn sealed_bytes(&self, value: ValueRef) -> u64 {
+        value.stored_bytes.saturating_add(self.sealer.reserved_bytes() as u64)
+    }
+
+    /// Bytes of a sealed leaf block whose raw bytes are so many and were not compressed.
+    pub(super) fn sealed_leaf_bytes(&self, raw_bytes: usize) -> u64 {
+        (raw_bytes + self.sealer.reserved_bytes() + TRAILER_BYTES) as u64
     }
 
     fn verify_value(&self, value: ValueRef, stored: &[u8]) -> Result<()> {

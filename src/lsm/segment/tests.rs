@@ -14,6 +14,8 @@ use super::index::LeafHandle;
 use super::*;
 use crate::lsm::block::{BlockCursor, Compression, TRAILER_BYTES, seal};
 use crate::lsm::cache::BlockCache;
+use crate::lsm::cipher::Sealer;
+use crate::lsm::cipher::tests::ToyCipher;
 use crate::lsm::codec::ByteReader;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::{Error, Result};
@@ -42,6 +44,7 @@ const TINY: SegmentLayout = SegmentLayout {
     compression: Compression::None,
     value_bytes_inline_max: 24,
     filter_bits_per_key: 0,
+    sealer: Sealer::NONE,
 };
 const ORDINARY: SegmentLayout = SegmentLayout {
     block_bytes: 16 * 1024,
@@ -49,6 +52,7 @@ const ORDINARY: SegmentLayout = SegmentLayout {
     compression: Compression::Lz4,
     value_bytes_inline_max: 4096,
     filter_bits_per_key: 10,
+    sealer: Sealer::NONE,
 };
 
 fn layouts() -> Vec<SegmentLayout> {
@@ -88,7 +92,7 @@ fn write_with(ranges: &Ranges, model: &Model, layout: &SegmentLayout) -> (Vec<u8
             assert_eq!(writer.pending_output(), 0);
         }
     }
-    let (rest, summary) = writer.finish(COMMITS);
+    let (rest, summary) = writer.finish(COMMITS).unwrap();
     stream.extend(rest);
     assert_eq!(stream.len() as u64, summary.bytes);
     (stream, summary)
@@ -106,7 +110,14 @@ fn segment_that_reads(stream: &[u8], summary: &SegmentSummary, in_place: bool) -
     storage.write_at(extent.offset(), stream).unwrap();
     storage.set_len(extent.offset() + extent.bytes()).unwrap();
     let cache = Arc::new(BlockCache::new(64 << 10));
-    Arc::new(Segment::new(Arc::new(storage), cache, summary.clone(), lease(extent), in_place))
+    Arc::new(Segment::new(
+        Arc::new(storage),
+        cache,
+        Sealer::NONE,
+        summary.clone(),
+        lease(extent),
+        in_place,
+    ))
 }
 
 /// The pages of `extent` in a file of their own.
@@ -342,7 +353,14 @@ fn a_copied_segment_reads_the_same_elsewhere() {
     let cache = Arc::new(BlockCache::new(0));
     compare(
         &model,
-        &Arc::new(Segment::new(Arc::new(storage), cache, summary, lease(extent), true)),
+        &Arc::new(Segment::new(
+            Arc::new(storage),
+            cache,
+            Sealer::NONE,
+            summary,
+            lease(extent),
+            true,
+        )),
         &mut rng,
     );
 }
@@ -428,7 +446,7 @@ fn forged_leaves_with_right_checksums_never_panic_a_reader() {
             raw[at] ^= 1 << rng.u32(0..8);
         }
         let mut sealed = Vec::new();
-        seal(&raw, Compression::None, summary.id, leaf.offset, &mut sealed);
+        seal(&Sealer::NONE, &raw, Compression::None, summary.id, leaf.offset, &mut sealed).unwrap();
         let mut forged = stream.clone();
         forged[start..end].copy_from_slice(&sealed);
         let segment = segment_that_reads(&forged, &summary, rng.bool());
@@ -469,7 +487,14 @@ fn a_summary_that_does_not_fit_the_bytes_is_corruption() {
         let extent = Extent { start: 0, pages: 1 };
         storage.write_at(0, &stream).unwrap();
         let cache = Arc::new(BlockCache::new(0));
-        let segment = Segment::new(Arc::new(storage), cache, wrong.clone(), lease(extent), true);
+        let segment = Segment::new(
+            Arc::new(storage),
+            cache,
+            Sealer::NONE,
+            wrong.clone(),
+            lease(extent),
+            true,
+        );
         assert!(get(&segment, b"k").unwrap_err().is_corruption(), "{wrong:?}");
     }
     let mut encoded = Vec::new();
@@ -507,7 +532,7 @@ fn what_was_read_in_place_keeps_its_pages() {
     let space = Space::new(&[], 1, 1);
     let cache = Arc::new(BlockCache::new(64 << 10));
     let lease = space.adopt(extent).unwrap();
-    let segment = Segment::new(storage, Arc::clone(&cache), summary, lease, true);
+    let segment = Segment::new(storage, Arc::clone(&cache), Sealer::NONE, summary, lease, true);
     let pinned = cache.bytes();
     let value = |key: &[u8]| get(&segment, key).unwrap().unwrap().1;
     let (gold, silt) = (value(b"gold"), value(b"silt"));
@@ -522,6 +547,72 @@ fn what_was_read_in_place_keeps_its_pages() {
     assert_eq!(space.check().unwrap().leased, []);
 }
 
+/// The parts of a segment of another key have right checksums: each is put in the place of ours.
+#[test]
+fn every_part_is_proved_by_the_cipher_and_a_copy_opens_anywhere() {
+    let mut model = Model::new();
+    for number in 0..60_u8 {
+        let value = vec![number; usize::from(number) * 3];
+        model.insert(vec![b'k', number], (EntryKind::Put, value));
+    }
+    let sealer = |key| Sealer::new(Arc::new(ToyCipher::new(key)), [3; 16]);
+    for compression in [Compression::None, Compression::Lz4] {
+        let layout = |key| SegmentLayout {
+            compression,
+            filter_bits_per_key: 10,
+            sealer: sealer(key),
+            ..TINY
+        };
+        let (stream, summary) = write(&model, &layout(1));
+        let (others, _) = write(&model, &layout(2));
+        assert_eq!(stream.len(), others.len());
+        let read = |stream: &[u8], start: u64, key| {
+            let storage = SimulatedStorage::new(1);
+            let extent = Extent { start, pages: pages_for(summary.bytes) };
+            storage.write_at(extent.offset(), stream).unwrap();
+            storage.set_len(extent.offset() + extent.bytes()).unwrap();
+            let cache = Arc::new(BlockCache::new(64 << 10));
+            let (storage, lease) = (Arc::new(storage), lease(extent));
+            Arc::new(Segment::new(storage, cache, sealer(key), summary.clone(), lease, true))
+        };
+        let ours = read(&stream, 2, 1);
+        for segment in [&ours, &read(&stream, 9, 1)] {
+            segment.verify().unwrap();
+            for (key, (kind, value)) in &model {
+                let found = get(segment, key).unwrap().unwrap();
+                assert_eq!((found.0, &found.1[..]), (*kind, &value[..]));
+            }
+        }
+        assert!(read(&stream, 2, 2).verify().unwrap_err().is_corruption());
+        // Index, properties, filter; leaves and values one by one.
+        let (parts, _) = ours.read_parts().unwrap();
+        let footer_offset = summary.bytes - 64;
+        let mut places = vec![(parts.index_offset, footer_offset)];
+        let mut index = BlockCursor::new(ours.index().unwrap().into_owned());
+        index.first().unwrap();
+        let mut end = 0;
+        while index.valid() {
+            let leaf = LeafHandle::at(&index).unwrap();
+            places.extend([(leaf.offset, leaf.offset + leaf.bytes), (end, leaf.offset)]);
+            end = leaf.offset + leaf.bytes;
+            index.next().unwrap();
+        }
+        places.extend((parts.index_offset..footer_offset).step_by(9).map(|at| (at, footer_offset)));
+        for (start, end) in places.into_iter().filter(|(start, end)| start < end) {
+            let mut forged = stream.clone();
+            let (start, end) = (usize::try_from(start).unwrap(), usize::try_from(end).unwrap());
+            forged[start..end].copy_from_slice(&others[start..end]);
+            let segment = read(&forged, 2, 1);
+            assert!(segment.verify().unwrap_err().is_corruption(), "{start}..{end}");
+            for (key, (_, value)) in &model {
+                if let Ok(found) = get(&segment, key) {
+                    assert_eq!(&found.unwrap().1[..], &value[..], "never wrong data");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_too_long_is_refused_and_the_writer_goes_on() {
     let mut writer = SegmentWriter::new(SegmentId(7), KeyspaceId(2), &ORDINARY);
@@ -529,7 +620,7 @@ fn what_is_too_long_is_refused_and_the_writer_goes_on() {
     let refused = writer.add(&long, EntryKind::Put, b"").unwrap_err();
     assert!(matches!(refused, Error::KeyTooLong { .. }));
     writer.add(&long[1..], EntryKind::Put, b"").unwrap();
-    let (stream, summary) = writer.finish(COMMITS);
+    let (stream, summary) = writer.finish(COMMITS).unwrap();
     let found = get(&segment(&stream, &summary), &long[1..]).unwrap();
     assert_eq!(found, Some((EntryKind::Put, Bytes::new())));
 }

@@ -17,6 +17,7 @@ use crate::lsm::block::{
     BlockBuilder, Codec, Compression, EXTERNAL_BYTES_MAX, EntryValue, TRAILER_BYTES,
     VALUE_ALIGN_BYTES, ValueRef, compress, seal,
 };
+use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
@@ -24,7 +25,7 @@ use crate::lsm::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, SegmentId, VALUE_BYTE
 use crate::lsm::ranges::{KeyEnd, KeyRange, Ranges};
 
 /// How the segments of a keyspace are laid out. Readers need none of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct SegmentLayout {
     /// A leaf block is closed before its raw length exceeds this; an entry that is longer has its own.
     pub block_bytes: u32,
@@ -35,6 +36,8 @@ pub(crate) struct SegmentLayout {
     pub value_bytes_inline_max: u32,
     /// Bits that the filter has for each key; without any there is no filter.
     pub filter_bits_per_key: u8,
+    /// What encrypts the file, if anything does.
+    pub sealer: Sealer,
 }
 
 /// Writes one segment.
@@ -91,7 +94,7 @@ impl SegmentWriter {
         assert!(kind != EntryKind::Delete || value.is_empty(), "a tombstone has no value");
 
         let inline = value.len() <= self.layout.value_bytes_inline_max as usize;
-        self.make_room(key, if inline { value.len() } else { EXTERNAL_BYTES_MAX });
+        self.make_room(key, if inline { value.len() } else { EXTERNAL_BYTES_MAX })?;
         if is_first {
             self.smallest = Bytes::copy_from_slice(key);
         }
@@ -104,7 +107,7 @@ impl SegmentWriter {
             self.leaf.add(key, kind, EntryValue::Inline(value));
             self.counts.count(kind, raw_bytes, None);
         } else {
-            let value = self.write_value(value);
+            let value = self.write_value(value)?;
             self.leaf.add(key, kind, EntryValue::External(value));
             self.counts.count(kind, raw_bytes, Some(value.stored_bytes));
         }
@@ -126,7 +129,9 @@ impl SegmentWriter {
         let open_bytes =
             if self.leaf.is_empty() { 0 } else { self.leaf.raw_bytes() + TRAILER_BYTES };
         let kept_bytes = self.ranges.memory_bytes() + self.filter.bytes();
-        self.offset() + (open_bytes + kept_bytes) as u64
+        // Leaf, range tombstones and filter are sealed by then.
+        let reserved_bytes = 3 * self.layout.sealer.reserved_bytes();
+        self.offset() + (open_bytes + kept_bytes + reserved_bytes) as u64
     }
 
     /// Bytes that [`take_output`](Self::take_output) would give.
@@ -145,20 +150,24 @@ impl SegmentWriter {
     ///
     /// # Panics
     /// When there is neither an entry nor a range tombstone, or the commits are out of order.
-    pub(crate) fn finish(mut self, commits: (CommitNo, CommitNo)) -> (Vec<u8>, SegmentSummary) {
+    pub(crate) fn finish(
+        mut self,
+        commits: (CommitNo, CommitNo),
+    ) -> Result<(Vec<u8>, SegmentSummary)> {
         let has_entries = self.counts.entries > 0;
         assert!(has_entries || !self.ranges.is_empty(), "a segment is not empty");
         assert!(commits.0 <= commits.1, "commits ascend");
         if has_entries {
-            self.end_leaf();
+            self.end_leaf()?;
         }
         let (smallest, end) = self.ends();
-        self.write_ranges();
+        self.write_ranges()?;
 
         let index_offset = self.offset();
         if has_entries {
             let index = self.index.finish(self.leaf.last_key());
-            seal(index, self.layout.compression, self.id, index_offset, &mut self.output);
+            let SegmentLayout { sealer, compression, .. } = &self.layout;
+            seal(sealer, index, *compression, self.id, index_offset, &mut self.output)?;
         }
 
         let properties_offset = self.offset();
@@ -170,10 +179,10 @@ impl SegmentWriter {
             commits,
             counts: self.counts,
         };
-        properties.encode(properties_offset, &mut self.output);
+        properties.encode(&self.layout.sealer, properties_offset, &mut self.output)?;
 
         let filter_offset = self.offset();
-        self.filter.finish(self.id, filter_offset, &mut self.output);
+        self.filter.finish(&self.layout.sealer, self.id, filter_offset, &mut self.output)?;
 
         let filter_bytes = self.offset() - filter_offset;
         let footer = Footer {
@@ -186,7 +195,7 @@ impl SegmentWriter {
         footer.encode(self.id, &mut self.output);
         assert_eq!(footer.total_bytes(), self.offset(), "the footer ends the segment");
         let summary = properties.summary(self.offset());
-        (self.output, summary)
+        Ok((self.output, summary))
     }
 
     /// Where the next byte of the stream goes, counted from the segment's first.
@@ -205,49 +214,57 @@ impl SegmentWriter {
         hull.expect("invariant: a segment is not empty")
     }
 
-    fn write_ranges(&mut self) {
+    fn write_ranges(&mut self) -> Result<()> {
         if self.ranges.is_empty() {
-            return;
+            return Ok(());
         }
         let offset = self.offset();
         let mut raw = Vec::new();
         self.ranges.encode(&mut raw);
-        seal(&raw, self.layout.compression, self.id, offset, &mut self.output);
+        let SegmentLayout { sealer, compression, .. } = &self.layout;
+        seal(sealer, &raw, *compression, self.id, offset, &mut self.output)?;
         self.counts.ranges = self.ranges.len();
         self.counts.range_bytes = self.offset() - offset;
+        Ok(())
     }
 
     /// Closes the open leaf block if an entry with this key, and so many bytes after it, would exceed it.
-    fn make_room(&mut self, key: &[u8], value_bytes: usize) {
+    fn make_room(&mut self, key: &[u8], value_bytes: usize) -> Result<()> {
         let bytes = self.leaf.raw_bytes_with(key, value_bytes);
         if !self.leaf.is_empty() && bytes > self.layout.block_bytes as usize {
-            self.end_leaf();
+            self.end_leaf()?;
         }
+        Ok(())
     }
 
-    fn end_leaf(&mut self) {
+    fn end_leaf(&mut self) -> Result<()> {
         let offset = self.offset();
         let raw = self.leaf.finish();
-        let codec = seal(raw, self.layout.compression, self.id, offset, &mut self.output);
+        let SegmentLayout { sealer, compression, .. } = &self.layout;
+        let codec = seal(sealer, raw, *compression, self.id, offset, &mut self.output)?;
         self.leaf.clear();
         self.index.leaf_ended(LeafHandle { offset, bytes: self.offset() - offset });
         self.counts.leaf_blocks += 1;
         self.counts.compressed_leaf_blocks += u64::from(codec != Codec::Raw);
+        Ok(())
     }
 
     /// Appends a value to the value area, aligned.
-    fn write_value(&mut self, value: &[u8]) -> ValueRef {
+    fn write_value(&mut self, value: &[u8]) -> Result<ValueRef> {
         let offset = self.offset().next_multiple_of(VALUE_ALIGN_BYTES);
         let (codec, stored) = compress(value, self.layout.compression);
         let padding = usize::try_from(offset - self.offset()).expect("invariant: less than 64");
         self.output.resize(self.output.len() + padding, 0);
+        let start = self.output.len();
         self.output.extend_from_slice(&stored);
-        ValueRef {
+        let owner = Owner::Segment(self.id);
+        self.layout.sealer.seal(owner, offset, &[], start, &mut self.output)?;
+        Ok(ValueRef {
             offset,
             stored_bytes: stored.len() as u64,
             raw_bytes: value.len(),
             codec,
-            checksum: checksum(self.id.0, offset, &stored),
-        }
+            checksum: checksum(self.id.0, offset, &self.output[start..]),
+        })
     }
 }

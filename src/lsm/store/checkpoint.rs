@@ -75,7 +75,7 @@ impl Core {
         let manifest = Manifest::capture(&version, next_segment, next_run);
         let ends = manifest.segments.iter().map(|placed| placed.extent.end());
         let end = ends.chain([log_end, RESERVED[2].end()]).max().unwrap_or(NEW_FILE_PAGES);
-        let (root, lease) = write_manifest(&self.disk, &manifest, |place, bytes, sum| Root {
+        let root = |place: Extent, bytes, sum| Root {
             generation,
             clean,
             manifest: place,
@@ -85,9 +85,10 @@ impl Core {
             file_pages: end.max(place.end()),
             log: start,
             edits_before,
-        })?;
+        };
+        let (root, lease) = write_manifest(&self.disk, &manifest, generation, root)?;
         self.sync_checkpoint("syncing the manifest")?;
-        root.write(&*self.disk.storage)?;
+        root.write(&*self.disk.storage, &self.disk.sealer)?;
         self.sync_checkpoint("syncing the root")?;
         let mut writer = self.writer()?;
         writer.manifests.push_back(lease);

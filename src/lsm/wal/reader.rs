@@ -6,9 +6,10 @@
 use bytes::Bytes;
 
 use super::{
-    FIRST_EXTENT_PAGES, LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordKind, decode_link,
-    next_offset, read_extent_header, record_checksum,
+    FIRST_EXTENT_PAGES, LogPosition, RECORD_HEADER_BYTES, RecordHeader, RecordKind, SEALED_FROM,
+    decode_link, next_offset, read_extent_header, record_checksum,
 };
+use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, PAGE_BYTES};
 use crate::lsm::storage::Storage;
@@ -28,6 +29,7 @@ pub(crate) struct LogRecord {
 #[derive(Debug)]
 pub(crate) struct Log<'a> {
     storage: &'a dyn Storage,
+    sealer: &'a Sealer,
     len_bytes: u64,
     at: LogPosition,
     extents: Vec<(u64, Extent)>,
@@ -36,10 +38,14 @@ pub(crate) struct Log<'a> {
 
 impl<'a> Log<'a> {
     /// The log from `start` on, which a root names.
-    pub(crate) fn open(storage: &'a dyn Storage, start: LogPosition) -> Result<Self> {
+    pub(crate) fn open(
+        storage: &'a dyn Storage,
+        sealer: &'a Sealer,
+        start: LogPosition,
+    ) -> Result<Self> {
         let len_bytes =
             storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
-        let mut log = Log { storage, len_bytes, at: start, extents: Vec::new(), bytes: 0 };
+        let mut log = Log { storage, sealer, len_bytes, at: start, extents: Vec::new(), bytes: 0 };
         log.enter(start.extent, start.sequence)?;
         Ok(log)
     }
@@ -65,13 +71,14 @@ impl<'a> Log<'a> {
             if header.record != self.at.record || header.previous != self.at.previous {
                 return Ok(None);
             }
-            let Some(payload) = self.payload(&self.at, &header)? else { return Ok(None) };
+            let Some(record) = self.whole(&self.at, &header)? else { return Ok(None) };
             let Some(kind) = header.kind else {
                 let what = "log record: unknown kind, written by a newer version?";
                 return Err(Error::corruption(what, self.at.extent.offset() + self.at.offset));
             };
+            let payload = self.open_payload(&record)?;
             let position = self.at;
-            let end = next_offset(position.offset, payload.len() as u64, header.sealed);
+            let end = next_offset(position.offset, header.payload_bytes.into(), header.sealed);
             self.bytes += end - position.offset;
             self.at = LogPosition {
                 offset: end,
@@ -138,7 +145,7 @@ impl<'a> Log<'a> {
             header.kind.is_some() && broken < header.durable && header.durable <= header.record
         };
         match self.header(place)?.filter(proves) {
-            Some(header) if self.payload(place, &header)?.is_some() => Err(Error::corruption(
+            Some(header) if self.whole(place, &header)?.is_some() => Err(Error::corruption(
                 format!(
                     "log: record {broken} is damaged, record {} says that it was durable",
                     header.record
@@ -163,13 +170,24 @@ impl<'a> Log<'a> {
         Ok(fits.then_some(header))
     }
 
-    /// The payload of the record at `place` if its checksum holds.
-    fn payload(&self, place: &LogPosition, header: &RecordHeader) -> Result<Option<Bytes>> {
+    /// The record at `place`, header and payload, if its checksum holds.
+    fn whole(&self, place: &LogPosition, header: &RecordHeader) -> Result<Option<Bytes>> {
         let mut bytes = vec![0; RECORD_HEADER_BYTES + header.payload_bytes as usize];
         self.fill(place.extent.offset() + place.offset, &mut bytes)?;
         let covered = bytes.get(8..).unwrap_or_default();
         let whole = record_checksum(place, covered) == header.checksum;
-        Ok(whole.then(|| Bytes::from(bytes).slice(RECORD_HEADER_BYTES..)))
+        Ok(whole.then(|| Bytes::from(bytes)))
+    }
+
+    /// The plain payload of `record`, which is whole and stands where the log is.
+    ///
+    /// A record that was not written to its end has a wrong checksum; what the cipher refuses behind a right one was forged.
+    fn open_payload(&self, record: &Bytes) -> Result<Bytes> {
+        let header = record.get(SEALED_FROM..RECORD_HEADER_BYTES).unwrap_or_default();
+        let payload = record.slice(RECORD_HEADER_BYTES.min(record.len())..);
+        self.sealer
+            .open(Owner::Log(self.at.sequence), self.at.offset, header, payload)
+            .map_err(|error| error.at(|| format!("log record {}", self.at.record)))
     }
 
     fn fill(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {

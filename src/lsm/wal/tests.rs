@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::{Log, LogWriter, RecordKind};
+use crate::lsm::cipher::Sealer;
 use crate::lsm::ids::{Extent, PAGE_BYTES};
 use crate::lsm::space::Space;
 use crate::lsm::storage::{MemoryStorage, Storage};
@@ -44,12 +45,16 @@ impl Storage for Counting {
     }
 }
 
+fn create(storage: Arc<dyn Storage>, space: Arc<Space>, log_bytes_max: u64) -> LogWriter {
+    LogWriter::create(storage, space, Sealer::NONE, log_bytes_max).unwrap()
+}
+
 #[test]
 fn a_torn_record_costs_its_length_even_when_it_is_full_of_what_looks_like_records() {
     const PAYLOAD_BYTES: usize = 4 << 20;
     let storage = Arc::new(Counting::default());
     let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
-    let mut writer = LogWriter::create(storage.clone(), space, 64 << 20).unwrap();
+    let mut writer = create(storage.clone(), space, 64 << 20);
     let start = writer.position();
     // Wherever a page begins: a length of 1 MiB, kind 1, and great numbers.
     let like_a_header = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 1, 0, 0, 0];
@@ -57,7 +62,7 @@ fn a_torn_record_costs_its_length_even_when_it_is_full_of_what_looks_like_record
     let payload = Bytes::from(payload).slice(24 % 16..);
     let torn = writer.append(RecordKind::Group, &[payload], false).unwrap();
     storage.write_at(torn.extent.offset() + torn.offset, &[0xFF]).unwrap();
-    let mut log = Log::open(&*storage, start).unwrap();
+    let mut log = Log::open(&*storage, &Sealer::NONE, start).unwrap();
     assert!(log.next().unwrap().is_none());
     log.prove_end(&|_| false).unwrap();
     let bytes_read = storage.bytes_read.load(Ordering::Relaxed);
@@ -78,7 +83,7 @@ fn a_cut_extent_serves_again_when_no_root_can_name_it_and_not_before() {
     let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
     let _rest_of_the_file = space.allocate(1000);
     let storage = Arc::new(MemoryStorage::default());
-    let mut writer = LogWriter::create(storage.clone(), Arc::clone(&space), 1 << 20).unwrap();
+    let mut writer = create(storage.clone(), Arc::clone(&space), 1 << 20);
     let start = writer.position();
     let mut cut = BTreeSet::new();
     for _ in 0..4 {
@@ -101,9 +106,9 @@ fn a_cut_extent_serves_again_when_no_root_can_name_it_and_not_before() {
     assert_eq!(writer.extents_reused(), 1);
 
     // What an earlier use left there is not taken for a continuation.
-    let mut log = Log::open(&*storage, writer.position()).unwrap();
+    let mut log = Log::open(&*storage, &Sealer::NONE, writer.position()).unwrap();
     assert!(log.next().unwrap().is_none());
-    assert!(Log::open(&*storage, start).is_ok());
+    assert!(Log::open(&*storage, &Sealer::NONE, start).is_ok());
 
     // A small log keeps nothing; everything but it and the rest of the file is free or will be.
     writer.begin_small_extent().unwrap();
@@ -120,7 +125,7 @@ fn extents_grow_to_an_eighth_of_the_log_and_only_a_long_record_makes_a_larger_on
     for (log_bytes_max, pages_max) in [(0, 8), (1 << 20, 32), (64 << 20, 1024), (1 << 40, 1024)] {
         let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
         let storage = Arc::new(MemoryStorage::default());
-        let mut writer = LogWriter::create(storage.clone(), space, log_bytes_max).unwrap();
+        let mut writer = create(storage.clone(), space, log_bytes_max);
         let pages = (0..6).map(|_| fill_extent(&mut writer).pages).max();
         assert_eq!(pages, Some(pages_max));
         let long = Bytes::from(vec![7; 5 << 20]);

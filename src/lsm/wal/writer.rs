@@ -19,8 +19,9 @@ use bytes::Bytes;
 
 use super::{
     FIRST_EXTENT_PAGES, LINK_PAYLOAD_BYTES, LogPosition, RECORD_HEADER_BYTES, RecordHeader,
-    RecordKind, encode_extent_header, next_offset, record_checksum,
+    RecordKind, SEALED_FROM, encode_extent_header, next_offset, record_checksum,
 };
+use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, PAGE_BYTES, pages_for};
 use crate::lsm::space::{ExtentLease, Space};
@@ -38,6 +39,7 @@ const ZEROS_BYTES: u64 = 1 << 20;
 pub(crate) struct LogWriter {
     storage: Arc<dyn Storage>,
     space: Arc<Space>,
+    sealer: Sealer,
     /// Oldest first; the last one is being written.
     extents: VecDeque<(u64, ExtentLease)>,
     at: LogPosition,
@@ -60,13 +62,14 @@ impl LogWriter {
     pub(crate) fn create(
         storage: Arc<dyn Storage>,
         space: Arc<Space>,
+        sealer: Sealer,
         log_bytes_max: u64,
     ) -> Result<Self> {
         let lease = space.allocate(FIRST_EXTENT_PAGES);
         let extent = lease.extent();
         let at = LogPosition { extent, sequence: 1, offset: PAGE_BYTES, record: 0, previous: 0 };
         let extents = VecDeque::from([(1, lease)]);
-        let writer = Self::resume(storage, space, extents, at, (0, 0), log_bytes_max);
+        let writer = Self::resume(storage, space, sealer, extents, at, (0, 0), log_bytes_max);
         writer.write_zeros(extent)?;
         let header = encode_extent_header(1, extent);
         writer
@@ -83,6 +86,7 @@ impl LogWriter {
     pub(crate) fn resume(
         storage: Arc<dyn Storage>,
         space: Arc<Space>,
+        sealer: Sealer,
         extents: VecDeque<(u64, ExtentLease)>,
         at: LogPosition,
         (durable, bytes): (u64, u64),
@@ -93,6 +97,7 @@ impl LogWriter {
         LogWriter {
             storage,
             space,
+            sealer,
             extents,
             at,
             durable,
@@ -166,10 +171,12 @@ impl LogWriter {
         payload: &[Bytes],
         sealed: bool,
     ) -> Result<LogPosition> {
-        let payload_bytes: u64 = payload.iter().map(|piece| piece.len() as u64).sum();
+        let plain_bytes: u64 = payload.iter().map(|piece| piece.len() as u64).sum();
+        let payload_bytes = plain_bytes + self.reserved_bytes();
         let end = next_offset(self.at.offset, payload_bytes, sealed);
         // Room for a link stays behind every record.
-        if end + RECORD_HEADER_BYTES as u64 + LINK_PAYLOAD_BYTES > self.at.extent.bytes() {
+        let link_bytes = RECORD_HEADER_BYTES as u64 + LINK_PAYLOAD_BYTES + self.reserved_bytes();
+        if end + link_bytes > self.at.extent.bytes() {
             self.move_on(payload_bytes)?;
         }
         let position = self.at;
@@ -245,8 +252,13 @@ impl LogWriter {
         }
     }
 
+    fn reserved_bytes(&self) -> u64 {
+        self.sealer.reserved_bytes() as u64
+    }
+
     fn move_on(&mut self, payload_bytes: u64) -> Result<()> {
-        let needed = 2 + pages_for(2 * RECORD_HEADER_BYTES as u64 + payload_bytes + 64);
+        let link_bytes = 64 + self.reserved_bytes();
+        let needed = 2 + pages_for(2 * RECORD_HEADER_BYTES as u64 + payload_bytes + link_bytes);
         let usual = (self.at.extent.pages * 4).clamp(EXTENT_PAGES_MIN, self.extent_pages_max);
         let generation = self.space.generation();
         let fits = |(usable_at, lease): &(u64, ExtentLease)| {
@@ -300,7 +312,8 @@ impl LogWriter {
         self.or_torn(begun)?;
         let mut link = extent.start.to_le_bytes().to_vec();
         link.extend_from_slice(&extent.pages.to_le_bytes());
-        self.write(RecordKind::Link, &[Bytes::from(link)], LINK_PAYLOAD_BYTES, true)?;
+        let link_bytes = LINK_PAYLOAD_BYTES + self.reserved_bytes();
+        self.write(RecordKind::Link, &[Bytes::from(link)], link_bytes, true)?;
         if !self.is_durable() {
             // Records behind a link that was lost would wait there for one that looks the same.
             self.sync()?;
@@ -334,6 +347,9 @@ impl LogWriter {
         for piece in payload {
             record.extend_from_slice(piece);
         }
+        let header = record[SEALED_FROM..RECORD_HEADER_BYTES].to_vec();
+        let owner = Owner::Log(self.at.sequence);
+        self.sealer.seal(owner, self.at.offset, &header, RECORD_HEADER_BYTES, &mut record)?;
         let sum = record_checksum(&self.at, &record[8..]);
         record[..8].copy_from_slice(&sum.to_le_bytes());
         let offset = self.at.extent.offset() + self.at.offset;

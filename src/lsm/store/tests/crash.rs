@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cipher::cipher_of;
 use super::{Seen, State, Write, open, read_all, scale, tiny_options};
 use crate::lsm::{
     Durability, Error, ManualClock, Options, Result, SimulatedStorage, Storage, Store,
@@ -17,13 +18,14 @@ const COMMITS: u32 = 18;
 const COMMITS_OF_LONG_LOG: u32 = 36;
 
 /// Options under which a script of a few commits flushes by itself and fills several levels.
-fn options() -> Options {
+fn options(seed: u64) -> Options {
     Options {
         memory_bytes: 20 << 10,
         segment_bytes_target: 1 << 10,
         level0_runs_max: 1,
         level1_bytes_max: 2 << 10,
         log_bytes_max: 20 << 10,
+        cipher: cipher_of(seed),
         ..tiny_options()
     }
 }
@@ -50,7 +52,7 @@ impl Script {
     fn run(&mut self, device: &SimulatedStorage) -> Result<()> {
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let clock = Arc::new(ManualClock::default());
-        let options = Options { clock: clock.clone(), ..options() };
+        let options = Options { clock: clock.clone(), ..options(self.seed) };
         let mut store = Store::open(device.clone(), options.clone())?;
         let long_log = self.seed % 3 == 2;
         for number in 0..if long_log { COMMITS_OF_LONG_LOG } else { COMMITS } {
@@ -136,8 +138,8 @@ impl Script {
 
     /// The store on `device` must hold a state of the script, at least the last durable one.
     fn verify(&self, device: SimulatedStorage, at_least: usize, context: &str) {
-        let store =
-            Store::open(device, options()).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let store = Store::open(device, options(self.seed))
+            .unwrap_or_else(|error| panic!("{context}: {error}"));
         store.check().unwrap_or_else(|error| panic!("{context}: {error}"));
         let found =
             read_all(&store.snapshot()).unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -170,6 +172,7 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.purged += seen.purged;
         all.spilled += seen.spilled;
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
+        all.encrypted += seen.encrypted;
     }
     all.assert_all();
     assert!(all.log_extents_reused > 0, "extents of the log that serve again: {all:?}");
@@ -211,7 +214,7 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
         loop {
             let again = device.after_power_cut(cut);
             again.power_cut_at(second);
-            if let Ok(store) = Store::open(again.clone(), options())
+            if let Ok(store) = Store::open(again.clone(), options(seed))
                 && store.close().is_ok()
             {
                 break;
@@ -252,7 +255,7 @@ fn a_full_disk_is_an_error_that_goes_away_with_the_cause() -> Result<()> {
     let (mut in_log, mut in_steps) = (0, 0);
     for seed in 0..40 {
         let device = SimulatedStorage::new(seed);
-        let store = open(device.clone(), tiny_options())?;
+        let store = open(device.clone(), Options { cipher: cipher_of(seed), ..tiny_options() })?;
         let mut script = Script::new(seed);
         let mut rng = fastrand::Rng::with_seed(seed);
         script.commit(&store, &mut rng)?;

@@ -31,7 +31,7 @@ fn file(seed: u64, closed: bool) -> Result<(Vec<u8>, Vec<State>)> {
 }
 
 /// Every byte of what is written, and one of each 64 of what is not.
-fn places(bytes: &[u8]) -> Vec<usize> {
+pub(super) fn places(bytes: &[u8]) -> Vec<usize> {
     let is_empty = |offset: usize| bytes[offset / 64 * 64..][..64].iter().all(|&byte| byte == 0);
     (0..bytes.len()).filter(|&offset| offset % 64 == 0 || !is_empty(offset)).collect()
 }

@@ -2,6 +2,7 @@
 //! states its goal; this one holds what they share: tiny options, an operator, and the model itself.
 
 mod background;
+mod cipher;
 mod crash;
 mod damage;
 mod group;
@@ -241,12 +242,15 @@ struct Seen {
     /// Segments that kept their filter, and that were read in place, counted after every step.
     filters: u64,
     mapped: u64,
+    /// Looks at a store with a cipher.
+    encrypted: u64,
 }
 
 impl Seen {
     /// Looks at a store, after every step.
     fn observe(&mut self, store: &Store) {
         let version = store.core.version.load();
+        self.encrypted += u64::from(store.core.disk.sealer.is_on());
         self.flushes += u64::from(version.flushed.0 > self.flushed);
         self.flushed = version.flushed.0;
         for keyspace in version.keyspaces.values() {
@@ -282,7 +286,7 @@ impl Seen {
         assert!(self.flushes > 3 && self.checkpoints > 5 && self.log_extents > 2, "{self:?}");
         let accounts = [self.moved, self.merged, self.dropped, self.purged];
         assert!(accounts.iter().all(|&account| account > 0), "{self:?}");
-        assert!(self.spilled > 0, "{self:?}");
+        assert!(self.spilled > 0 && self.encrypted > 0, "{self:?}");
         assert!(self.ranges[..3].iter().any(|&account| account > 0), "{self:?}");
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cipher::cipher_of;
 use super::{Seen, State, Write, open, read_all, scale, tiny_options};
 use crate::lsm::{
     Durability, ManualClock, MemoryStorage, Options, Reader, Result, Seek, SimulatedStorage,
@@ -32,6 +33,7 @@ fn the_store_equals_its_model_under_random_operations() {
         all.filters += seen.filters;
         all.mapped += seen.mapped;
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
+        all.encrypted += seen.encrypted;
     }
     all.assert_all();
     assert!(all.filters > 0 && all.mapped > 0, "filters and mappings: {all:?}");
@@ -61,7 +63,8 @@ fn run_case(seed: u64) -> Result<Seen> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let device = SimulatedStorage::new(seed);
     let clock = Arc::new(ManualClock::default());
-    let options = Options { clock: clock.clone(), ..random_options(seed, &mut rng) };
+    let cipher = cipher_of(seed);
+    let options = Options { clock: clock.clone(), cipher, ..random_options(seed, &mut rng) };
     let mut seen = Seen::default();
     let mut store = Store::open(device.clone(), options.clone())?;
     let mut state = State::default();
