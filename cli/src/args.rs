@@ -31,6 +31,9 @@ pub(crate) enum Verb {
     Eval(EvalArguments),
     Stats(StatsArguments),
     Check(CheckArguments),
+    Compact(CompactArguments),
+    Shrink(ShrinkArguments),
+    Backup(BackupArguments),
 }
 
 /// Build a database from the bundled articles, search it and measure it.
@@ -219,6 +222,48 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     pub(crate) deep: bool,
     /// Print one JSON object: ok, and the report.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Compact a file: everything becomes one run, what is dead goes, and the file is cut.
+#[derive(Debug, Args)]
+pub(crate) struct CompactArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// Print one JSON object: file_bytes_before, file_bytes.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Make a file as small as what is in it, without rewriting what is alive.
+///
+/// What stands at the end of the file moves into holes, and the file is cut. It does by itself most of what this does;
+/// `alluvium compact` before it also removes what is dead.
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// Print one JSON object: file_bytes_before, file_bytes, live_bytes, segments_moved, bytes_moved.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Write a minimal copy of a file, ready to be opened.
+///
+/// The copy is verified, compacted, and has its name only when it is whole and on the disk. A file that is there is
+/// never overwritten.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The file to make.
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: PathBuf,
+    /// Print one JSON object: commit, file_bytes, entries, segments_copied, segments_merged.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -55,5 +55,8 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Eval(arguments) => cmd::eval::run(arguments),
         Verb::Stats(arguments) => cmd::stats::run(arguments),
         Verb::Check(arguments) => cmd::check::run(arguments),
+        Verb::Compact(arguments) => cmd::compact::run(arguments),
+        Verb::Shrink(arguments) => cmd::shrink::run(arguments),
+        Verb::Backup(arguments) => cmd::backup::run(arguments),
     }
 }

@@ -229,6 +229,51 @@ impl Database {
         Ok(self.shared.store.compact()?)
     }
 
+    /// Makes the file as small as what is in it, by moving what stands at its end into holes.
+    ///
+    /// Reads and commits go on meanwhile. Background work does the same by and by, less thoroughly.
+    ///
+    /// # Errors
+    /// When the device fails; the data is unchanged.
+    pub fn shrink(&self) -> Result<lsm::ShrinkReport> {
+        Ok(self.shared.store.shrink()?)
+    }
+
+    /// Writes a minimal copy of everything that is committed now into a new file: a backup, ready to be opened.
+    ///
+    /// Reads and commits go on meanwhile and do not show in the copy. Until it is whole and durable no file of that
+    /// name is there; a file that is there is never overwritten.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let db = Database::open(folder.path().join("notes.alv"))?;
+    /// db.collection("notes")?.insert(doc! { "_id": 1, "text": "gold" })?;
+    /// let copy = folder.path().join("copy.alv");
+    /// db.compact_into(&copy)?;
+    /// assert_eq!(Database::open(&copy)?.collection_names()?, ["notes"]);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a file of that name exists, when damage was met on the way, when the device fails. No file is left behind.
+    pub fn compact_into(&self, path: impl AsRef<Path>) -> Result<lsm::BackupReport> {
+        Ok(self.shared.store.compact_into(path)?)
+    }
+
+    /// Like [`compact_into`](Self::compact_into), telling how far it is.
+    ///
+    /// # Errors
+    /// Those of [`compact_into`](Self::compact_into).
+    pub fn compact_into_with(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(lsm::CopyProgress),
+    ) -> Result<lsm::BackupReport> {
+        Ok(self.shared.store.compact_into_with(path, progress)?)
+    }
+
     /// Does one bounded piece of background work, if there is any.
     ///
     /// For databases on a storage of one's own, opened with [`lsm::ManualScheduler`]; others have a thread for it.

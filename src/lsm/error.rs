@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use super::ids::CommitNo;
 
@@ -108,6 +109,11 @@ pub enum Error {
     NoMergeOperator {
         /// The keyspace's name.
         keyspace: String,
+    },
+    /// A copy was to be written to a file that is there already.
+    TargetExists {
+        /// Its path.
+        path: PathBuf,
     },
     /// A compaction's accounts do not balance; its output was discarded and the inputs stay.
     Unbalanced {
@@ -242,6 +248,9 @@ impl fmt::Display for Error {
                 f,
                 "the keyspace {keyspace} has no merge operator; create it with one, or use `put`"
             ),
+            Error::TargetExists { path } => {
+                write!(f, "{} exists already and is never overwritten", path.display())
+            }
             Error::Unbalanced { report } => write!(
                 f,
                 "a compaction did not account for every entry and was discarded, the data is \

@@ -19,6 +19,12 @@ pub struct Stats {
     pub deferred_pages: u64,
     /// Pages that are free.
     pub free_pages: u64,
+    /// Extents in which they lie.
+    pub free_extents: usize,
+    /// Free pages that take no room on the device; those of earlier openings are not counted.
+    pub punched_pages: u64,
+    /// Segments that were moved to a lower place since the store was opened.
+    pub segments_relocated: u64,
     /// Bytes of log since the last checkpoint.
     pub log_bytes: u64,
     /// Log extents that were used again instead of being made anew, since the store was opened.
@@ -57,4 +63,44 @@ pub struct LevelStats {
     pub tombstones: u64,
     /// Their range tombstones.
     pub ranges: u64,
+}
+
+/// What [`Store::shrink`](super::Store::shrink) did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ShrinkReport {
+    /// Length of the file before.
+    pub file_bytes_before: u64,
+    /// Length of the file now.
+    pub file_bytes: u64,
+    /// Length of a file that holds the segments of the newest version, what leads to them, a smallest log, and nothing
+    /// else. Entries that newer ones hide count as live here: `compact` removes them.
+    pub live_bytes: u64,
+    /// Segments that were moved, some of them twice.
+    pub segments_moved: u64,
+    /// Bytes that were copied for it.
+    pub bytes_moved: u64,
+}
+
+/// What [`Store::compact_into`](super::Store::compact_into) wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BackupReport {
+    /// The newest commit that the copy holds.
+    pub commit: CommitNo,
+    /// Length of the copy.
+    pub file_bytes: u64,
+    /// Entries in it.
+    pub entries: u64,
+    /// Segments that were copied byte for byte.
+    pub segments_copied: u64,
+    /// Segments that were written anew, because what they hold was spread over several runs.
+    pub segments_merged: u64,
+}
+
+/// How far a copy is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CopyProgress {
+    /// Bytes of segments that are copied.
+    pub done_bytes: u64,
+    /// Bytes of segments that there are to copy.
+    pub total_bytes: u64,
 }

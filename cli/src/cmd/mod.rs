@@ -1,12 +1,15 @@
 //! The verbs, one file each. Every verb has a `run` that takes its arguments from `args`, prints
 //! through `output`, and returns an [`Outcome`] or an error that names the file it is about.
 
+pub(crate) mod backup;
 pub(crate) mod check;
+pub(crate) mod compact;
 pub(crate) mod demo;
 pub(crate) mod eval;
 pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod search;
+pub(crate) mod shrink;
 pub(crate) mod stats;
 
 /// How a verb that met no error ended.

@@ -7,6 +7,7 @@
 mod demo;
 mod eval;
 mod import;
+mod room;
 mod search;
 
 use std::fs;

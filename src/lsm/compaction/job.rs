@@ -156,7 +156,13 @@ impl CompactionJob {
 
 impl Finished {
     /// Takes over the segments of a rewriting that came to its end, after balancing its accounts.
-    fn take(&mut self, rewriting: Rewriting, level: u8, run: u64, disk: &Disk) -> Result<()> {
+    pub(super) fn take(
+        &mut self,
+        rewriting: Rewriting,
+        level: u8,
+        run: u64,
+        disk: &Disk,
+    ) -> Result<()> {
         let (output, mut report) = rewriting.into_parts();
         report.ranges_split = output.ranges_split;
         for (summary, lease) in output.finish()? {

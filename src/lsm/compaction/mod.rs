@@ -13,6 +13,7 @@
 //! a range tombstone when none can hold a key in it.
 //! A flush is the same work with fresh runs as inputs.
 
+mod copy;
 mod input;
 mod job;
 mod output;
@@ -21,6 +22,7 @@ mod picker;
 mod report;
 mod rewrite;
 
+pub(crate) use copy::KeyspaceCopy;
 pub(crate) use job::{CompactionJob, Finished, FlushJob};
 pub(crate) use pending::{merge_pending, write_pending};
 pub(crate) use picker::{Picker, everything};

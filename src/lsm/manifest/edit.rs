@@ -29,6 +29,8 @@ pub(crate) struct Edit {
     pub(crate) removed: Vec<SegmentId>,
     /// Segments that change level: segment, new level, new run.
     pub(crate) moved: Vec<(SegmentId, u8, u64)>,
+    /// Segments that were copied to another place.
+    pub(crate) relocated: Vec<(SegmentId, Extent)>,
     /// Segments that are new. A run that its level does not have yet becomes its newest one.
     pub(crate) added: Vec<Placed>,
 }
@@ -45,10 +47,14 @@ impl Placed {
     pub(crate) fn decode(reader: &mut ByteReader<'_>) -> Result<Self> {
         let level = reader.u8()?;
         let run = reader.varint()?;
-        let extent = Extent::checked(reader.varint()?, reader.varint()?)
-            .ok_or_else(|| reader.error("a segment's place is impossible"))?;
+        let extent = extent(reader)?;
         Ok(Placed { level, run, extent, summary: SegmentSummary::decode(reader)? })
     }
+}
+
+fn extent(reader: &mut ByteReader<'_>) -> Result<Extent> {
+    let extent = Extent::checked(reader.varint()?, reader.varint()?);
+    extent.ok_or_else(|| reader.error("a segment's place is impossible"))
 }
 
 impl Edit {
@@ -69,6 +75,12 @@ impl Edit {
             out.push(level);
             put_varint(&mut out, run);
         }
+        put_varint(&mut out, self.relocated.len() as u64);
+        for &(id, extent) in &self.relocated {
+            for number in [id.0, extent.start, extent.pages] {
+                put_varint(&mut out, number);
+            }
+        }
         put_varint(&mut out, self.added.len() as u64);
         for placed in &self.added {
             placed.encode(&mut out);
@@ -88,6 +100,10 @@ impl Edit {
         }
         for _ in 0..reader.varint()? {
             edit.moved.push((SegmentId(reader.varint()?), reader.u8()?, reader.varint()?));
+        }
+        for _ in 0..reader.varint()? {
+            let id = SegmentId(reader.varint()?);
+            edit.relocated.push((id, extent(&mut reader)?));
         }
         for _ in 0..reader.varint()? {
             edit.added.push(Placed::decode(&mut reader)?);

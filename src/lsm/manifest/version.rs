@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::edit::Edit;
+use super::edit::{Edit, Placed};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
 use crate::lsm::group_rewriter::GroupRewriter;
-use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
+use crate::lsm::ids::{CommitNo, Extent, KeyspaceId, SegmentId};
 use crate::lsm::merge_operator::MergeOperator;
 use crate::lsm::operands::{Combiner, Operands};
 use crate::lsm::options::KeyspaceOptions;
@@ -316,7 +316,7 @@ impl Version {
         &mut self,
         edit: &Edit,
         registry: &Registry,
-        open: &mut dyn FnMut(&super::Placed) -> Result<Arc<Segment>>,
+        open: &mut dyn FnMut(&Placed) -> Result<Arc<Segment>>,
     ) -> Result<()> {
         for descriptor in &edit.created {
             self.create_keyspace(descriptor, registry)?;
@@ -326,6 +326,9 @@ impl Version {
         for &(id, level, run) in &edit.moved {
             let missing = || Error::corruption(format!("segment {id} is moved twice"), 0);
             self.add_segment(level, run, gone.remove(&id).ok_or_else(missing)?)?;
+        }
+        if !edit.relocated.is_empty() {
+            self.relocate(edit.relocated.iter().copied().collect(), open)?;
         }
         for placed in &edit.added {
             self.add_segment(placed.level, placed.run, open(placed)?)?;
@@ -338,16 +341,17 @@ impl Version {
         self.check_order()
     }
 
-    /// Applies an edit that this process made, which adds `segments`.
+    /// Applies an edit that this process made, which adds or relocates `segments`.
     pub(crate) fn apply_own(
         &mut self,
         edit: &Edit,
         registry: &Registry,
         segments: &[Arc<Segment>],
     ) -> Result<()> {
-        let mut made = segments.iter();
+        let made: HashMap<SegmentId, &Arc<Segment>> =
+            segments.iter().map(|segment| (segment.summary().id, segment)).collect();
         self.apply(edit, registry, &mut |placed| {
-            let segment = made.next().filter(|made| made.summary().id == placed.summary.id);
+            let segment = made.get(&placed.summary.id);
             Ok(Arc::clone(segment.expect("invariant: an edit adds the segments beside it")))
         })
     }
@@ -372,6 +376,41 @@ impl Version {
         match ids.iter().find(|id| !taken.contains_key(id)) {
             None => Ok(taken),
             Some(id) => Err(Error::corruption(format!("segment {id} is removed but not there"), 0)),
+        }
+    }
+
+    /// Gives segments other places, each where it is in its run.
+    fn relocate(
+        &mut self,
+        mut places: HashMap<SegmentId, Extent>,
+        open: &mut dyn FnMut(&Placed) -> Result<Arc<Segment>>,
+    ) -> Result<()> {
+        let wanted = |places: &HashMap<_, _>, segment: &Arc<Segment>| {
+            places.contains_key(&segment.summary().id)
+        };
+        for keyspace in self.keyspaces.values_mut() {
+            if !keyspace.segments().any(|segment| wanted(&places, segment)) {
+                continue;
+            }
+            for (level, content) in (0_u8..).zip(&mut Arc::make_mut(keyspace).levels) {
+                for run in &mut content.runs {
+                    if !run.segments.iter().any(|segment| wanted(&places, segment)) {
+                        continue;
+                    }
+                    for segment in Arc::make_mut(&mut run.segments) {
+                        if let Some(extent) = places.remove(&segment.summary().id) {
+                            let summary = segment.summary().clone();
+                            *segment = open(&Placed { level, run: run.id, extent, summary })?;
+                        }
+                    }
+                }
+            }
+        }
+        match places.keys().next() {
+            None => Ok(()),
+            Some(id) => {
+                Err(Error::corruption(format!("segment {id} is relocated but not there"), 0))
+            }
         }
     }
 

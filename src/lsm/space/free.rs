@@ -39,6 +39,11 @@ impl FreeExtents {
         self.by_start.iter().map(|(&start, &pages)| Extent { start, pages })
     }
 
+    /// Those that begin at page `from` or behind it.
+    pub(super) fn iter_from(&self, from: u64) -> impl Iterator<Item = Extent> + '_ {
+        self.by_start.range(from..).map(|(&start, &pages)| Extent { start, pages })
+    }
+
     pub(super) fn last(&self) -> Option<Extent> {
         self.iter().next_back()
     }

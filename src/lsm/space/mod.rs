@@ -30,6 +30,8 @@ use super::ids::{Extent, PAGE_BYTES};
 const PUNCH_PAGES_MIN: u64 = (1 << 20) / PAGE_BYTES;
 /// Free pages below this share of the file keep their place on the device, for reuse.
 const PUNCH_FREE_SHARE: u64 = 10;
+/// Holes that are punched at a time.
+const PUNCH_EXTENTS_MAX: usize = 64;
 
 /// The page allocator of a store.
 #[derive(Debug)]
@@ -234,7 +236,7 @@ impl Space {
         let mut solid_pages = state.free.pages() - state.punched.pages();
         let mut chosen = Vec::new();
         for extent in state.free.iter().rev() {
-            if solid_pages <= kept_pages {
+            if solid_pages <= kept_pages || chosen.len() == PUNCH_EXTENTS_MAX {
                 break;
             }
             let solid = extent.pages - state.punched.pages_within(extent);
@@ -256,7 +258,8 @@ impl Space {
         let extent = lease.extent();
         drop(lease);
         let mut state = self.lock();
-        // Between the two locks another thread may have taken a part of it.
+        // Between the two locks another thread may have taken a part of it. One that also gave it back meanwhile makes
+        // this a wrong guess, which costs room on the device until the pages are used again.
         if state.free.pages_within(extent) == extent.pages {
             state.punched.add(extent);
         }
@@ -286,9 +289,14 @@ impl Space {
         }
     }
 
-    /// The lowest free extent.
-    pub(crate) fn lowest_free(&self) -> Option<Extent> {
-        self.lock().free.lowest(1)
+    /// The lowest free extent of at least `pages` pages.
+    pub(crate) fn lowest(&self, pages: u64) -> Option<Extent> {
+        self.lock().free.lowest(pages)
+    }
+
+    /// The lowest free extent that begins at page `from` or behind it.
+    pub(crate) fn first_free(&self, from: u64) -> Option<Extent> {
+        self.lock().free.iter_from(from).next()
     }
 
     /// Pages behind which nothing is in use.

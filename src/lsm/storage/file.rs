@@ -237,7 +237,7 @@ fn punch(file: &File, offset: u64, bytes: u64) -> io::Result<bool> {
 
 /// Makes the name of a new file survive a loss of power, not only its bytes. Windows writes the name with the file.
 #[cfg(unix)]
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     // Links are followed first: the name to keep is that of the file itself.
     let path = path.canonicalize()?;
     let Some(folder) = path.parent() else {

@@ -18,6 +18,7 @@ mod direct;
 mod file;
 mod map;
 mod memory;
+mod partial;
 mod simulated;
 
 use std::any::Any;
@@ -29,6 +30,7 @@ use bytes::Bytes;
 
 pub use file::FileStorage;
 pub use memory::MemoryStorage;
+pub(crate) use partial::PartialFile;
 pub use simulated::SimulatedStorage;
 
 use super::ids::PAGE_BYTES;

@@ -26,7 +26,11 @@ pub(super) fn background_step(core: &Weak<Core>) -> Outcome {
     match core.step() {
         Ok(true) => Outcome::More,
         // An error is kept in `health`; the next wake-up, or the next sync that is due, tries again.
-        Ok(false) | Err(_) => Outcome::Idle(core.time_to_sync()),
+        Ok(false) => {
+            let rest = lock(&core.jobs).rest.time_left(core.options().clock.now());
+            Outcome::Idle(core.time_to_sync().into_iter().chain(rest).min())
+        }
+        Err(_) => Outcome::Idle(core.time_to_sync()),
     }
 }
 
@@ -42,6 +46,7 @@ impl Core {
                 // What `compact` waits for stays wanted, so that the failure meets it too.
                 jobs.flush = None;
                 jobs.compaction = None;
+                jobs.relocation = None;
                 lock(&self.writer).flushing = CommitNo(0);
                 *lock(&self.trouble) = Some(error.to_string());
             }
@@ -81,7 +86,10 @@ impl Core {
         if self.fold_step()? {
             return Ok(true);
         }
-        self.compaction_step(jobs)
+        if self.compaction_step(jobs)? {
+            return Ok(true);
+        }
+        self.maintenance_step(jobs)
     }
 
     pub(super) fn deferred_pages_max(&self) -> u64 {
@@ -191,18 +199,26 @@ impl Core {
         self.flush()?;
         // What the log and earlier segments leave becomes free first, so that the output lands low in the file.
         self.settle(false)?;
+        // What is being moved is rewritten now.
+        lock(&self.jobs).relocation = None;
         let version = self.version.load();
         let filled =
             version.keyspaces.values().filter(|keyspace| keyspace.segments().next().is_some());
         lock(&self.jobs).compact_wanted.extend(filled.map(|keyspace| keyspace.id));
         drop(version);
+        self.compact_wanted()?;
+        self.settle(false)
+    }
+
+    /// Does steps until no compaction is wanted any more.
+    pub(super) fn compact_wanted(&self) -> Result<()> {
         while !lock(&self.jobs).compact_wanted.is_empty() {
             if let Err(error) = self.step() {
                 lock(&self.jobs).compact_wanted.clear();
                 return Err(error);
             }
         }
-        self.settle(false)
+        Ok(())
     }
 
     pub(super) fn close(&self) -> Result<()> {
@@ -212,6 +228,7 @@ impl Core {
         {
             let mut jobs = lock(&self.jobs);
             jobs.compaction = None;
+            jobs.relocation = None;
             jobs.compact_wanted.clear();
         }
         self.flush()?;

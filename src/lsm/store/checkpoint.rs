@@ -17,6 +17,10 @@ use crate::lsm::root::{NEW_FILE_PAGES, RESERVED, Root};
 use crate::lsm::segment::Segment;
 use crate::lsm::wal::LogWriter;
 
+/// Two free what is deferred, and a manifest that has three places to rotate through is in the lowest two after as many
+/// more.
+const SETTLING_CHECKPOINTS_MAX: usize = 6;
+
 /// What a checkpoint is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Checkpoint {
@@ -142,13 +146,21 @@ impl Core {
 
     pub(super) fn settle_here(&self, clean: bool) -> Result<()> {
         self.checkpoint(Checkpoint::Plain)?;
-        for _ in 0..3 {
+        for _ in 0..SETTLING_CHECKPOINTS_MAX {
             self.checkpoint(if clean { Checkpoint::Clean } else { Checkpoint::Plain })?;
-            if self.disk.space.deferred_pages() == 0 {
+            if self.disk.space.deferred_pages() == 0 && !self.manifest_fits_lower()? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Whether the next checkpoint's manifest will stand below one that there is.
+    fn manifest_fits_lower(&self) -> Result<bool> {
+        let writer = self.writer()?;
+        let highest = writer.manifests.iter().map(|lease| lease.extent().start).max();
+        let pages = writer.root.manifest.pages;
+        Ok(highest.is_some_and(|highest| self.disk.space.fits_before(pages, highest)))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Registry, Version};
 use crate::lsm::options::Options;
+use crate::lsm::relocation::RelocationJob;
 use crate::lsm::root::Root;
 use crate::lsm::scheduler::Running;
 use crate::lsm::space::ExtentLease;
@@ -55,6 +56,25 @@ pub(super) struct Jobs {
     /// Keyspaces to compact into one run; one leaves when that is done.
     pub(super) compact_wanted: VecDeque<KeyspaceId>,
     pub(super) last_report: Option<CompactionReport>,
+    pub(super) relocation: Option<RelocationJob>,
+    pub(super) rest: Rest,
+    /// The storage said that it cannot.
+    pub(super) cannot_punch: bool,
+    /// Numbers since the opening.
+    pub(super) relocated_segments: u64,
+    pub(super) punched_pages: u64,
+}
+
+/// Since when nobody has written.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    /// The newest commit when a step last looked.
+    pub(super) commit: CommitNo,
+    pub(super) since: Duration,
+    /// Nothing is left to do about this commit.
+    pub(super) done: bool,
+    /// When that was last so.
+    pub(super) last_done: Duration,
 }
 
 /// Guarded by the third lock.

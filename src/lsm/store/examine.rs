@@ -29,7 +29,9 @@ impl Core {
             let writer = lock(&self.writer);
             (writer.log.bytes(), writer.log.extents_reused())
         };
+        let segments_relocated = lock(&self.jobs).relocated_segments;
         let mut stats = Stats {
+            segments_relocated,
             commit: version.commit,
             file_bytes: self.disk.storage.len_bytes().unwrap_or_default(),
             log_bytes,
@@ -43,6 +45,9 @@ impl Core {
             stats.used_pages = used.leased.iter().map(|extent| extent.pages).sum();
             stats.deferred_pages = used.deferred_pages;
             stats.free_pages = used.free_pages;
+            let fill = self.disk.space.fill();
+            stats.free_extents = fill.free_extents;
+            stats.punched_pages = fill.punched_pages;
         }
         for keyspace in version.keyspaces.values() {
             let levels = keyspace.levels.iter().map(|level| {

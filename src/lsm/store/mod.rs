@@ -18,9 +18,12 @@
 mod background;
 mod checkpoint;
 mod commit;
+mod copy;
 mod core;
 mod examine;
+mod maintenance;
 mod optimistic;
+mod shrink;
 mod versions;
 mod window;
 
@@ -43,8 +46,9 @@ use super::ids::CommitNo;
 use super::manifest::Registry;
 use super::options::{Durability, Options};
 use super::recovery::{Recovered, recover};
-use super::stats::Stats;
-use super::storage::{FileStorage, Storage};
+use super::scheduler::ManualScheduler;
+use super::stats::{BackupReport, CopyProgress, ShrinkReport, Stats};
+use super::storage::{FileStorage, PartialFile, Storage};
 use super::txn::{Snapshot, Transaction};
 
 /// Sorted maps of bytes in one file.
@@ -202,6 +206,75 @@ impl Store {
     /// What the work met; the data is unchanged.
     pub fn compact(&self) -> Result<()> {
         self.core.compact()
+    }
+
+    /// Makes the file as small as what is in it: segments move from its end into holes, and it is cut behind them.
+    ///
+    /// Only keyspaces in which more than one entry in forty may be dead are compacted first. Reads and commits go on
+    /// meanwhile; what snapshots hold stays where it is. Background steps do the same by and by, less thoroughly.
+    ///
+    /// # Errors
+    /// What the work met; the data is unchanged.
+    pub fn shrink(&self) -> Result<ShrinkReport> {
+        self.core.shrink()
+    }
+
+    /// Writes a minimal copy of everything that is committed now into a new file: a backup, ready to be opened.
+    ///
+    /// Reads and commits go on meanwhile and do not show in the copy. It has one run a keyspace, nothing dead and nothing
+    /// free, and was verified. Until it is whole and durable no file of that name is there.
+    ///
+    /// ```
+    /// use alluvium::lsm::{Error, Options, Store};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let store = Store::open_file(folder.path().join("fruit.alv"), Options::default())?;
+    /// let copy = folder.path().join("copy.alv");
+    /// store.compact_into(&copy)?;
+    /// assert!(matches!(store.compact_into(&copy), Err(Error::TargetExists { .. })));
+    /// Store::open_file(&copy, Options::default())?.check()?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::TargetExists`](super::Error::TargetExists); damage that was met on the way; what writing met. No file
+    /// is left behind.
+    pub fn compact_into(&self, path: impl AsRef<Path>) -> Result<BackupReport> {
+        self.compact_into_with(path, |_| {})
+    }
+
+    /// Like [`compact_into`](Self::compact_into), telling how far it is.
+    ///
+    /// # Errors
+    /// Those of [`compact_into`](Self::compact_into).
+    pub fn compact_into_with(
+        &self,
+        path: impl AsRef<Path>,
+        progress: impl FnMut(CopyProgress),
+    ) -> Result<BackupReport> {
+        let (partial, storage) = PartialFile::create(path.as_ref())?;
+        let report = self.copy_to(storage, progress)?;
+        partial.publish()?;
+        Ok(report)
+    }
+
+    /// Makes an empty storage hold a copy of everything that is committed now.
+    fn copy_to(
+        &self,
+        storage: impl Storage + 'static,
+        mut progress: impl FnMut(CopyProgress),
+    ) -> Result<BackupReport> {
+        let options = Options {
+            scheduler: Arc::new(ManualScheduler),
+            log: true,
+            ..self.core.options().clone()
+        };
+        let target = Store::open(storage, options)?;
+        let version = self.core.version.visible();
+        let mut report = copy::fill(&target.core, &self.core, &version, &mut progress)?;
+        target.core.close()?;
+        report.file_bytes = target.stats().file_bytes;
+        Ok(report)
     }
 
     /// Writes the manifest and cuts the log.

@@ -24,7 +24,7 @@ const RECORD_HEADER_BYTES: usize = 40;
 /// Where in a record's header stands what is proved with the payload: everything behind checksum and length.
 const SEALED_FROM: usize = 12;
 /// Pages of the extent with which a log begins, in a new file and after an orderly close.
-const FIRST_EXTENT_PAGES: u64 = 7;
+pub(crate) const FIRST_EXTENT_PAGES: u64 = 7;
 /// Payload of a link: two page numbers.
 const LINK_PAYLOAD_BYTES: u64 = 16;
 

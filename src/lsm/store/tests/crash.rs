@@ -55,18 +55,22 @@ impl Script {
         let options = Options { clock: clock.clone(), ..options(self.seed) };
         let mut store = Store::open(device.clone(), options.clone())?;
         let long_log = self.seed % 3 == 2;
+        // Keeps old segments, so that free pages stay inside the file.
+        let mut pin = None;
         for number in 0..if long_log { COMMITS_OF_LONG_LOG } else { COMMITS } {
             self.commit(&store, &mut rng)?;
-            clock.advance(Duration::from_millis(rng.u64(0..8)));
+            let rested = rng.u32(0..4) == 0;
+            clock.advance(Duration::from_millis(if rested { 1500 } else { rng.u64(0..8) }));
             for _ in 0..rng.u32(0..24) {
                 store.step()?;
                 self.seen.observe(&store);
             }
-            match if long_log { 6 + number % 3 } else { rng.u32(0..24) } {
+            match if long_log { 6 + number % 3 } else { rng.u32(0..30) } {
                 0 => store.flush()?,
                 1 => store.compact()?,
                 2 => store.checkpoint()?,
                 3 => {
+                    pin = None;
                     store.close()?;
                     store = Store::open(device.clone(), options.clone())?;
                 }
@@ -74,6 +78,7 @@ impl Script {
                     // The process dies and the machine lives on.
                     store.core.abandon();
                     drop(store);
+                    pin = None;
                     store = Store::open(device.clone(), options.clone())?;
                 }
                 6 if long_log => {
@@ -84,10 +89,20 @@ impl Script {
                     store.sync()?;
                     self.durable = self.acknowledged;
                 }
+                6 | 7 if !long_log => {
+                    store.shrink()?;
+                    self.seen.shrunk += 1;
+                }
+                8 if !long_log => {
+                    store.copy_to(SimulatedStorage::new(self.seed), |_| {})?;
+                    self.seen.copied += 1;
+                }
+                9..12 if !long_log => pin = Some(store.snapshot()),
                 _ => {}
             }
             self.seen.observe(&store);
         }
+        drop(pin);
         store.close()
     }
 
@@ -173,6 +188,10 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.spilled += seen.spilled;
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
         all.encrypted += seen.encrypted;
+        all.relocated += seen.relocated;
+        all.punched += seen.punched;
+        all.shrunk += seen.shrunk;
+        all.copied += seen.copied;
     }
     all.assert_all();
     assert!(all.log_extents_reused > 0, "extents of the log that serve again: {all:?}");

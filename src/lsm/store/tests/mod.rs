@@ -11,6 +11,7 @@ mod model;
 mod opening;
 mod optimistic;
 mod ranges;
+mod space;
 mod spilled;
 
 use std::collections::BTreeMap;
@@ -244,6 +245,10 @@ struct Seen {
     mapped: u64,
     /// Looks at a store with a cipher.
     encrypted: u64,
+    relocated: u64,
+    punched: u64,
+    shrunk: u64,
+    copied: u64,
 }
 
 impl Seen {
@@ -261,6 +266,10 @@ impl Seen {
                 self.mapped += u64::from(mapped);
             }
         }
+        let jobs = super::lock(&store.core.jobs);
+        self.relocated = self.relocated.max(jobs.relocated_segments);
+        self.punched = self.punched.max(jobs.punched_pages);
+        drop(jobs);
         let writer = super::lock(&store.core.writer);
         self.checkpoints = self.checkpoints.max(writer.root.generation);
         self.log_extents = self.log_extents.max(writer.log.position().sequence);
@@ -288,6 +297,8 @@ impl Seen {
         assert!(accounts.iter().all(|&account| account > 0), "{self:?}");
         assert!(self.spilled > 0 && self.encrypted > 0, "{self:?}");
         assert!(self.ranges[..3].iter().any(|&account| account > 0), "{self:?}");
+        let room = [self.relocated, self.shrunk, self.copied];
+        assert!(room.iter().all(|&times| times > 0), "{self:?}");
     }
 }
 

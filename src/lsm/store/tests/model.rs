@@ -34,9 +34,14 @@ fn the_store_equals_its_model_under_random_operations() {
         all.mapped += seen.mapped;
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
         all.encrypted += seen.encrypted;
+        all.relocated += seen.relocated;
+        all.punched += seen.punched;
+        all.shrunk += seen.shrunk;
+        all.copied += seen.copied;
     }
     all.assert_all();
     assert!(all.filters > 0 && all.mapped > 0, "filters and mappings: {all:?}");
+    assert!(all.punched > 0, "{all:?}");
     assert!(all.ranges.iter().all(|&account| account > 0), "{all:?}");
 }
 
@@ -77,10 +82,24 @@ fn run_case(seed: u64) -> Result<Seen> {
                     store.step()?;
                     seen.observe(&store);
                 }
-                clock.advance(Duration::from_millis(1));
+                clock.advance(Duration::from_millis(if rng.u32(0..4) == 0 { 2000 } else { 1 }));
             }
             75..80 => store.flush()?,
-            80..82 => store.compact()?,
+            80 => store.compact()?,
+            81 if rng.bool() => {
+                seen.shrunk += 1;
+                let report = store.shrink()?;
+                assert!(report.file_bytes >= report.live_bytes, "{report:?}");
+                seen.observe(&store);
+            }
+            81 => {
+                let copy = SimulatedStorage::new(seed);
+                store.copy_to(copy.clone(), |_| {})?;
+                let copy = Store::open(copy, options.clone())?;
+                assert_eq!(read_all(&copy.snapshot())?, state, "a copy");
+                copy.check()?;
+                seen.copied += 1;
+            }
             82..84 => store.checkpoint()?,
             84..90 => snapshots.push((store.snapshot(), state.clone())),
             90..94 if !snapshots.is_empty() => {

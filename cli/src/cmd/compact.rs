@@ -1,0 +1,29 @@
+//! `alluvium compact`: everything in one run, nothing dead, the file cut. Says how long the file was and is.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::args::CompactArguments;
+use crate::cmd::Outcome;
+use crate::database;
+use crate::error::{At, Result};
+use crate::output;
+
+/// Runs the verb.
+pub(crate) fn run(arguments: &CompactArguments) -> Result<Outcome> {
+    let path = arguments.database.as_path();
+    let db = database::open(path)?;
+    let before = db.stats().file_bytes;
+    db.compact().at(path)?;
+    let after = db.stats().file_bytes;
+    db.close().at(path)?;
+    let mut out = output::open(arguments.json);
+    if arguments.json {
+        output::json_line(&mut out, &json!({ "file_bytes_before": before, "file_bytes": after }))?;
+    } else {
+        writeln!(out, "{} before, {} now", output::bytes(before), output::bytes(after))?;
+    }
+    out.flush()?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,243 @@
+//! What the store does for its file while nobody writes: it flushes and compacts what hides dead entries, moves the tail
+//! of the file into holes below, cuts the file, and gives holes back to the device.
+//!
+//! The last of the background steps, with `jobs` held. It begins when no commit came for a second, or anyway when the
+//! last time is half a minute ago: work that only saves room must not cost commits anything. Each piece is bounded,
+//! each makes the file smaller or the next piece possible, and none is repeated without effect, so the steps end.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::checkpoint::{Checkpoint, publish};
+use super::core::{Core, Jobs, Rest};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{CommitNo, Extent, PAGE_BYTES};
+use crate::lsm::manifest::{Edit, Keyspace, Version};
+use crate::lsm::ranges::Ranges;
+use crate::lsm::relocation::{Relocated, evacuate};
+use crate::lsm::segment::Segment;
+use crate::lsm::space::Fill;
+use crate::lsm::wal::RecordKind;
+
+/// Time without a commit after which maintenance begins.
+const REST: Duration = Duration::from_secs(1);
+/// Time after which it begins although commits go on.
+const REST_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Pages that one relocation moves before it is synced.
+const RELOCATED_PAGES_MAX: u64 = (16 << 20) / PAGE_BYTES;
+
+impl Rest {
+    /// Whether maintenance may go on at `now`, when `commit` is the newest.
+    fn is_over(&mut self, commit: CommitNo, now: Duration) -> bool {
+        if commit != self.commit {
+            (self.commit, self.since, self.done) = (commit, now, false);
+        }
+        let rested = now.saturating_sub(self.since) >= REST;
+        rested || now.saturating_sub(self.last_done) >= REST_WAIT_MAX
+    }
+
+    /// Time until there may be something to do, if there may be.
+    pub(super) fn time_left(&self, now: Duration) -> Option<Duration> {
+        let left = REST.saturating_sub(now.saturating_sub(self.since));
+        (!self.done).then(|| left.max(Duration::from_millis(1)))
+    }
+}
+
+impl Core {
+    /// One bounded piece of what saves room in the file.
+    pub(super) fn maintenance_step(&self, jobs: &mut Jobs) -> Result<bool> {
+        let version = self.version.load_full();
+        let now = self.options().clock.now();
+        if !jobs.rest.is_over(version.commit, now) {
+            return Ok(false);
+        }
+        let worked = self.maintain(jobs, &version)?;
+        if !worked {
+            jobs.rest.done = true;
+            jobs.rest.last_done = now;
+        }
+        Ok(worked)
+    }
+
+    fn maintain(&self, jobs: &mut Jobs, version: &Version) -> Result<bool> {
+        if let Some(job) = &mut jobs.relocation {
+            if job.step()? {
+                let job = jobs.relocation.take().expect("invariant: it was just stepped");
+                let moved = self.install_relocated(job.finish())?;
+                jobs.relocated_segments += moved.segments;
+            }
+            return Ok(true);
+        }
+        let fill = self.disk.space.fill();
+        if self.flush_pays(version, &fill)? {
+            jobs.flush_wanted = jobs.flush_wanted.max(version.commit);
+            return Ok(true);
+        }
+        for keyspace in version.keyspaces.values() {
+            if compaction_pays(keyspace, 8)? {
+                jobs.compact_wanted.push_back(keyspace.id);
+                return Ok(true);
+            }
+        }
+        let unused = fill.free_pages + fill.deferred_pages;
+        if unused > fill.end / 8 {
+            let used = fill.end - unused;
+            let goal = used + used / 20;
+            jobs.relocation = evacuate(&self.disk, version, goal, RELOCATED_PAGES_MAX);
+            if jobs.relocation.is_some() {
+                return Ok(true);
+            }
+        }
+        if fill.deferred_pages.max(fill.end - fill.leased_end) > fill.end / 16 {
+            self.checkpoint(Checkpoint::Plain)?;
+            return Ok(true);
+        }
+        if version.fresh.is_empty() && self.log_is_in_the_way(&fill)? {
+            self.settle_in_small_log(false)?;
+            return Ok(true);
+        }
+        self.punch_holes(jobs)
+    }
+
+    /// Whether what is in memory may delete much of what is in the file, or keeps much of the file as log.
+    fn flush_pays(&self, version: &Version, fill: &Fill) -> Result<bool> {
+        let (mut entries, mut dead_max) = (0, 0);
+        for keyspace in version.keyspaces.values() {
+            entries += keyspace.segments().map(|segment| segment.summary().entries).sum::<u64>();
+            for run in &version.fresh {
+                if let Some(ranges) = run.ranges(keyspace.id) {
+                    dead_max += hidden_entries(ranges, keyspace.segments());
+                }
+            }
+        }
+        if dead_max > entries / 8 {
+            return Ok(true);
+        }
+        // Few bytes are not worth a run of their own, though they may be many entries of a small file.
+        if version.fresh_bytes() * 16 < self.options().fresh_bytes_flush() {
+            return Ok(false);
+        }
+        let ids = || version.keyspaces.keys();
+        let fresh = version.fresh.iter().flat_map(|run| ids().map(|&id| run.entries(id)));
+        if fresh.sum::<u64>() > entries / 8 {
+            return Ok(true);
+        }
+        let log_pages: u64 = self.writer()?.log.extents().map(|extent| extent.pages).sum();
+        Ok(log_pages > fill.end / 8)
+    }
+
+    /// Whether the log takes more of the file than it needs, or keeps it from being cut.
+    fn log_is_in_the_way(&self, fill: &Fill) -> Result<bool> {
+        let writer = self.writer()?;
+        let pages: u64 = writer.log.extents().map(|extent| extent.pages).sum();
+        let end = writer.log.extents().map(Extent::end).max().unwrap_or_default();
+        let is_large = !writer.log.is_small() && pages > fill.end / 16;
+        Ok(is_large || (end == fill.leased_end && writer.log.fits_lower()))
+    }
+
+    /// Gives what lies free inside the file back to the device, but for a part.
+    pub(super) fn punch_holes(&self, jobs: &mut Jobs) -> Result<bool> {
+        if jobs.cannot_punch {
+            return Ok(false);
+        }
+        let holes = self.disk.space.lease_for_punching();
+        let any = !holes.is_empty();
+        for hole in holes {
+            let extent = hole.extent();
+            let punched = self.disk.storage.punch(extent.offset(), extent.bytes());
+            let punched = punched
+                .map_err(|source| Error::io(format!("punching a hole, {extent}"), source))?;
+            if !punched {
+                jobs.cannot_punch = true;
+                return Ok(false);
+            }
+            self.disk.space.mark_punched(hole);
+            jobs.punched_pages += extent.pages;
+        }
+        Ok(any)
+    }
+
+    /// Makes copies of segments the segments, but for those that are gone or were moved by someone else.
+    pub(super) fn install_relocated(&self, mut relocated: Vec<Relocated>) -> Result<Moved> {
+        if !relocated.is_empty() {
+            let synced = self.disk.storage.sync();
+            let synced = synced.map_err(|source| Error::io("syncing moved segments", source));
+            self.writer()?.poison_on_error(synced)?;
+        }
+        let mut writer = self.writer()?;
+        let current = self.version.load_full();
+        let ids: HashMap<_, _> = relocated
+            .iter()
+            .map(|relocated| (relocated.old.summary().id, Arc::as_ptr(&relocated.old)))
+            .collect();
+        let segments = current.keyspaces.values().flat_map(|keyspace| keyspace.segments());
+        let there: HashSet<_> = segments
+            .filter(|have| ids.get(&have.summary().id) == Some(&Arc::as_ptr(have)))
+            .map(|have| have.summary().id)
+            .collect();
+        relocated.retain(|relocated| there.contains(&relocated.old.summary().id));
+        let mut moved = Moved::default();
+        if relocated.is_empty() {
+            return Ok(moved);
+        }
+        let mut edit = Edit::default();
+        let mut segments = Vec::new();
+        for Relocated { new, .. } in relocated {
+            moved.segments += 1;
+            moved.bytes += new.extent().bytes();
+            edit.relocated.push((new.summary().id, new.extent()));
+            segments.push(new);
+        }
+        let mut next = Version::clone(&current);
+        next.apply_own(&edit, &self.registry, &segments)?;
+        publish(&segments);
+        writer.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false)?;
+        self.advance(&mut writer, next);
+        Ok(moved)
+    }
+}
+
+/// How much one relocation moved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moved {
+    pub(super) segments: u64,
+    pub(super) bytes: u64,
+}
+
+/// Whether more than one in `share` of a keyspace's entries may be dead, so that one run of all would be smaller.
+///
+/// What a newer run holds in a key range that older ones know nothing of hides nothing; of what range tombstones hide,
+/// whole segments count.
+pub(super) fn compaction_pays(keyspace: &Keyspace, share: u64) -> Result<bool> {
+    let runs: Vec<_> = keyspace.runs().collect();
+    let (mut all, mut dead_max) = (0, 0);
+    for (index, run) in runs.iter().enumerate() {
+        let older = runs.get(index + 1..).unwrap_or_default();
+        for segment in run.segments.iter() {
+            let summary = segment.summary();
+            all += summary.entries;
+            let hides = older.iter().any(|older| {
+                let segments = &older.segments;
+                let next =
+                    segments.partition_point(|s| s.summary().end.is_before(&summary.smallest));
+                segments.get(next).is_some_and(|s| !summary.end.is_before(&s.summary().smallest))
+            });
+            dead_max += summary.tombstones + if hides { summary.entries } else { 0 };
+            if let Some(ranges) = segment.ranges()? {
+                let older = older.iter().flat_map(|run| run.segments.iter());
+                dead_max += hidden_entries(ranges, older);
+            }
+        }
+    }
+    Ok(dead_max > all / share)
+}
+
+/// Entries of segments that lie whole within `ranges`.
+fn hidden_entries<'s>(ranges: &Ranges, segments: impl Iterator<Item = &'s Arc<Segment>>) -> u64 {
+    let summaries = segments.map(|segment| segment.summary());
+    let hidden = summaries.filter(|summary| ranges.cover_all(&summary.keys()));
+    hidden.map(|summary| summary.entries).sum()
+}

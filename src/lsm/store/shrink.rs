@@ -1,0 +1,106 @@
+//! `shrink`: makes the file as small as its live data, by moving segments; only keyspaces with dead entries are rewritten.
+//!
+//! Rounds of moves and checkpoints, because what a move leaves is free two checkpoints later. Each round moves what lies
+//! above the live size into holes below. When every hole is too small for what is above, a stretch of segments behind
+//! the lowest hole is taken to the end of the file first, which joins the holes of that stretch; the stretches ascend, so
+//! this comes to an end too. Commits and reads go on meanwhile; snapshots pin what they hold.
+
+use super::core::{Core, lock};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::PAGE_BYTES;
+use crate::lsm::manifest::Version;
+use crate::lsm::relocation::{RelocationJob, clear, evacuate};
+use crate::lsm::root::{NEW_FILE_PAGES, RESERVED};
+use crate::lsm::stats::ShrinkReport;
+use crate::lsm::wal::FIRST_EXTENT_PAGES;
+
+use super::maintenance::{Moved, compaction_pays};
+
+/// Pages that the roots and the descriptor occupy.
+const RESERVED_PAGES: u64 = RESERVED.len() as u64;
+/// Pages between the two roots, which a manifest fits into, but hardly anything else.
+const BETWEEN_ROOTS_PAGES: u64 = NEW_FILE_PAGES - FIRST_EXTENT_PAGES - RESERVED_PAGES;
+
+impl Core {
+    /// Moves, checkpoints and cuts until the file is at most a twentieth larger than what is in it, or nothing helps.
+    pub(super) fn shrink(&self) -> Result<ShrinkReport> {
+        let file_bytes = || {
+            let len = self.disk.storage.len_bytes();
+            len.map_err(|source| Error::io("reading the file's length", source))
+        };
+        let file_bytes_before = file_bytes()?;
+        self.flush()?;
+        self.compact_dead()?;
+        // What the background may be moving, it would move again.
+        lock(&self.jobs).relocation = None;
+        let mut total = Moved::default();
+        let mut from = 0;
+        let live_pages = loop {
+            self.settle(false)?;
+            let version = self.version.load_full();
+            let live_pages = self.live_pages(&version)?;
+            let end = self.disk.space.end();
+            if end <= live_pages + (live_pages / 20).max(BETWEEN_ROOTS_PAGES) {
+                break live_pages;
+            }
+            if let Some(job) = evacuate(&self.disk, &version, live_pages, u64::MAX) {
+                self.relocate(job, &mut total)?;
+                continue;
+            }
+            let Some(hole) = self.disk.space.first_free(from) else { break live_pages };
+            from = hole.end();
+            let pages_max = (live_pages / 8).max(2 * largest(&version));
+            let Some(job) = clear(&self.disk, &version, from, pages_max) else { break live_pages };
+            self.relocate(job, &mut total)?;
+        };
+        let mut jobs = lock(&self.jobs);
+        self.punch_holes(&mut jobs)?;
+        Ok(ShrinkReport {
+            file_bytes_before,
+            file_bytes: file_bytes()?,
+            live_bytes: live_pages * PAGE_BYTES,
+            segments_moved: total.segments,
+            bytes_moved: total.bytes,
+        })
+    }
+
+    /// Compacts the keyspaces in which enough may be dead to matter here.
+    fn compact_dead(&self) -> Result<()> {
+        let version = self.version.load_full();
+        for keyspace in version.keyspaces.values() {
+            if compaction_pays(keyspace, 40)? {
+                lock(&self.jobs).compact_wanted.push_back(keyspace.id);
+            }
+        }
+        self.compact_wanted()
+    }
+
+    /// Does a whole job. Each of its steps holds `jobs` for itself, so that background work goes on in between.
+    fn relocate(&self, mut job: RelocationJob, total: &mut Moved) -> Result<()> {
+        loop {
+            let mut jobs = lock(&self.jobs);
+            if job.step()? {
+                let moved = self.install_relocated(job.finish())?;
+                jobs.relocated_segments += moved.segments;
+                total.segments += moved.segments;
+                total.bytes += moved.bytes;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Pages that a file with nothing but `version` would have.
+    fn live_pages(&self, version: &Version) -> Result<u64> {
+        let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
+        let segments: u64 = segments.map(|segment| segment.extent().pages).sum();
+        let manifest = self.writer()?.root.manifest.pages;
+        // Each of the two roots has a manifest of its own.
+        Ok((RESERVED_PAGES + FIRST_EXTENT_PAGES + 2 * manifest + segments).max(NEW_FILE_PAGES))
+    }
+}
+
+/// Pages of the largest segment.
+fn largest(version: &Version) -> u64 {
+    let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
+    segments.map(|segment| segment.extent().pages).max().unwrap_or_default()
+}
