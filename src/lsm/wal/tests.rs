@@ -135,3 +135,31 @@ fn extents_grow_to_an_eighth_of_the_log_and_only_a_long_record_makes_a_larger_on
         assert!(storage.len_bytes().unwrap() >= place.extent.end() * PAGE_BYTES);
     }
 }
+
+#[test]
+fn a_mark_finds_room_in_the_extent_of_the_record_that_it_seals() {
+    let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
+    let storage = Arc::new(MemoryStorage::default());
+    let mut writer = create(storage.clone(), space, 64 << 10);
+    let start = writer.position();
+    let mut rng = fastrand::Rng::with_seed(3);
+    let (mut marks, mut records) = (0, 0);
+    while writer.position().sequence < 200 {
+        let len = if rng.u8(..20) == 0 { rng.usize(..60_000) } else { rng.usize(..3000) };
+        let payload = Bytes::from(vec![7; len]);
+        writer.append(RecordKind::Group, &[payload], rng.bool()).unwrap();
+        records += 1;
+        let before = writer.position();
+        if !writer.is_sealed() && rng.bool() {
+            // So a commit that was appended needs no more space to become durable.
+            writer.append(RecordKind::Mark, &[], true).unwrap();
+            assert_eq!(writer.position().extent, before.extent, "at {before:?}");
+            assert!(writer.is_sealed());
+            marks += 1;
+        }
+    }
+    assert!(marks > 100);
+    let mut log = Log::open(&*storage, &Sealer::NONE, start).unwrap();
+    let read = std::iter::from_fn(|| log.next().unwrap()).count();
+    assert_eq!(read, marks + records);
+}

@@ -173,8 +173,12 @@ impl LogWriter {
     ) -> Result<LogPosition> {
         let plain_bytes: u64 = payload.iter().map(|piece| piece.len() as u64).sum();
         let payload_bytes = plain_bytes + self.reserved_bytes();
-        let end = next_offset(self.at.offset, payload_bytes, sealed);
-        // Room for a link stays behind every record.
+        let mut end = next_offset(self.at.offset, payload_bytes, sealed);
+        // Room for a link stays behind every record, and for the mark that seals it: what was appended becomes durable
+        // without more space.
+        if kind != RecordKind::Mark && !end.is_multiple_of(PAGE_BYTES) {
+            end = next_offset(end, self.reserved_bytes(), true);
+        }
         let link_bytes = RECORD_HEADER_BYTES as u64 + LINK_PAYLOAD_BYTES + self.reserved_bytes();
         if end + link_bytes > self.at.extent.bytes() {
             self.move_on(payload_bytes)?;
