@@ -200,7 +200,7 @@ impl Space {
         state.punched.clear();
     }
 
-    /// A checkpoint became durable: what waited for it is free. Returns the pages that the file needs.
+    /// A checkpoint became durable: what waited for it is free. Returns the pages that the file needs now.
     pub(crate) fn checkpoint_durable(&self, generation: u64) -> u64 {
         let mut state = self.lock();
         state.generation = generation;
@@ -302,6 +302,12 @@ impl Space {
     /// Pages behind which nothing is in use.
     pub(crate) fn end(&self) -> u64 {
         self.lock().end
+    }
+
+    /// Calls `cut` with the page behind which nothing is in use; nobody takes pages until it returns.
+    pub(crate) fn cut_behind<T>(&self, cut: impl FnOnce(u64) -> T) -> T {
+        let state = self.lock();
+        cut(state.end)
     }
 
     /// Pages in (leased, deferred, free) extents, after proving that they tile the file.

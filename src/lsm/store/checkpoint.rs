@@ -3,6 +3,7 @@
 //! Called with `jobs` held, by background steps, `compact`, `close`, and before anything is appended to a log that a
 //! dead process left. The steps and what a crash between them leaves stand in `docs/format/README.md`.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -106,15 +107,23 @@ impl Core {
         if kind == Checkpoint::NewChain {
             writer.log.begin_chain(start.previous);
         }
-        let file_pages = self.disk.space.checkpoint_durable(generation);
+        self.disk.space.checkpoint_durable(generation);
         writer.log.cut(&start);
-        // Under the writer's lock, so that the log does not grow behind the cut meanwhile.
+        self.cut_file().map_err(|source| Error::io("cutting the file", source))
+    }
+
+    /// Cuts off the pages behind what is in use.
+    fn cut_file(&self) -> io::Result<()> {
         let storage = &self.disk.storage;
-        let io = |source| Error::io("cutting the file", source);
-        if storage.len_bytes().map_err(io)? > file_pages * PAGE_BYTES {
-            storage.set_len(file_pages * PAGE_BYTES).map_err(io)?;
-        }
-        Ok(())
+        let len_bytes = storage.len_bytes()?;
+        // Transactions take pages and write to them without a lock of the store.
+        self.disk.space.cut_behind(|pages| {
+            if len_bytes > pages * PAGE_BYTES {
+                storage.set_len(pages * PAGE_BYTES)
+            } else {
+                Ok(())
+            }
+        })
     }
 
     pub(super) fn sync_checkpoint(&self, what: &str) -> Result<()> {

@@ -6,6 +6,7 @@ mod cipher;
 mod crash;
 mod damage;
 mod group;
+mod interplay;
 mod killed;
 mod model;
 mod opening;
