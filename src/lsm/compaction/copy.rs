@@ -53,7 +53,8 @@ impl KeyspaceCopy {
         let level = u8::try_from(last.unwrap_or_default().max(1)).unwrap_or(1);
         let report =
             CompactionReport { keyspace: keyspace.name.clone(), ..CompactionReport::default() };
-        let finished = Finished { edit: Edit::default(), segments: Vec::new(), report };
+        let edit = Edit::default();
+        let finished = Finished { keyspace: None, edit, segments: Vec::new(), report };
         KeyspaceCopy { disk, rewriting: Some(rewriting), level, finished }
     }
 

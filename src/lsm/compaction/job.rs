@@ -23,6 +23,8 @@ const STEP_BYTES_MAX: usize = 2 << 20;
 
 /// What a finished job asks the store to do: append the edit, then publish it with these segments.
 pub(crate) struct Finished {
+    /// The keyspace that was compacted; when it was dropped meanwhile, nothing is left to do. None for a flush.
+    pub(crate) keyspace: Option<KeyspaceId>,
     pub(crate) edit: Edit,
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) report: CompactionReport,
@@ -47,7 +49,7 @@ impl FlushJob {
         let created = runs.iter().rev().flat_map(|run| run.created.iter().cloned()).collect();
         let edit = Edit { flushed: Some(version.commit), created, ..Edit::default() };
         let report = CompactionReport { keyspace: "*".to_owned(), ..CompactionReport::default() };
-        let finished = Finished { edit, segments: Vec::new(), report };
+        let finished = Finished { keyspace: None, edit, segments: Vec::new(), report };
         FlushJob { disk, version, runs, keyspaces, rewriting: None, finished }
     }
 
@@ -94,6 +96,7 @@ impl FlushJob {
 /// Rewrites segments into the level that the picker chose.
 pub(crate) struct CompactionJob {
     disk: Arc<Disk>,
+    keyspace: KeyspaceId,
     rewriting: Option<Rewriting>,
     level: u8,
     run: u64,
@@ -119,8 +122,9 @@ impl CompactionJob {
         let inputs = work.inputs.iter().flatten();
         let summaries: Vec<_> = inputs.map(|segment| segment.summary().clone()).collect();
         edit.removed = summaries.iter().map(|summary| summary.id).collect();
-        let finished = Finished { edit, segments: Vec::new(), report };
-        let mut job = CompactionJob { disk, rewriting: None, level: work.level, run, finished };
+        let finished = Finished { keyspace: Some(keyspace.id), edit, segments: Vec::new(), report };
+        let (id, level) = (keyspace.id, work.level);
+        let mut job = CompactionJob { disk, keyspace: id, rewriting: None, level, run, finished };
         let first = summaries.iter().map(|summary| summary.commits.0).min();
         let last = summaries.iter().map(|summary| summary.commits.1).max();
         if let (Some(first), Some(last)) = (first, last) {
@@ -136,6 +140,11 @@ impl CompactionJob {
             job.rewriting = Some(Rewriting::new(keyspace, inputs, work.older, output, report));
         }
         Ok(job)
+    }
+
+    /// The keyspace whose segments it rewrites; a job of one that was dropped is to be dropped too.
+    pub(crate) fn keyspace(&self) -> KeyspaceId {
+        self.keyspace
     }
 
     /// One bounded step; true when all is written. `reader` shows the newest version to group rewriters.

@@ -1,4 +1,4 @@
-//! One change of the version: what a flush or a compaction did.
+//! One change of the version: what a flush, a compaction or a transaction that is no log group did.
 //!
 //! Written to the log when the output is durable; applied in memory, and again by recovery when it replays
 //! the log. The layout stands in `docs/format/manifest.md`.
@@ -6,7 +6,7 @@
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::error::Result;
 use crate::lsm::fresh::KeyspaceDescriptor;
-use crate::lsm::ids::{CommitNo, Extent, SegmentId};
+use crate::lsm::ids::{CommitNo, Extent, KeyspaceId, SegmentId};
 use crate::lsm::segment::SegmentSummary;
 
 /// A segment and its place.
@@ -33,6 +33,8 @@ pub(crate) struct Edit {
     pub(crate) relocated: Vec<(SegmentId, Extent)>,
     /// Segments that are new. A run that its level does not have yet becomes its newest one.
     pub(crate) added: Vec<Placed>,
+    /// Keyspaces that are gone with all that they hold; one that is created here may be among them.
+    pub(crate) dropped: Vec<KeyspaceId>,
 }
 
 impl Placed {
@@ -85,6 +87,10 @@ impl Edit {
         for placed in &self.added {
             placed.encode(&mut out);
         }
+        put_varint(&mut out, self.dropped.len() as u64);
+        for id in &self.dropped {
+            put_varint(&mut out, u64::from(id.0));
+        }
         out
     }
 
@@ -107,6 +113,9 @@ impl Edit {
         }
         for _ in 0..reader.varint()? {
             edit.added.push(Placed::decode(&mut reader)?);
+        }
+        for _ in 0..reader.varint()? {
+            edit.dropped.push(KeyspaceId(reader.varint_u32()?));
         }
         reader.expect_end()?;
         Ok(edit)

@@ -24,6 +24,8 @@ pub(crate) struct Manifest {
     pub(crate) flushed: CommitNo,
     pub(crate) next_segment: u64,
     pub(crate) next_run: u64,
+    /// Greatest number that a keyspace ever had.
+    pub(crate) last_keyspace: u32,
     pub(crate) keyspaces: Vec<KeyspaceDescriptor>,
     /// Every segment; runs of a level in order, newest first.
     pub(crate) segments: Vec<Placed>,
@@ -51,6 +53,7 @@ impl Manifest {
             flushed: version.flushed,
             next_segment,
             next_run,
+            last_keyspace: version.last_keyspace,
             keyspaces: version.keyspaces.values().map(|keyspace| keyspace.descriptor()).collect(),
             segments,
         }
@@ -58,7 +61,8 @@ impl Manifest {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![MANIFEST_VERSION];
-        for number in [self.flushed.0, self.next_segment, self.next_run] {
+        let last_keyspace = u64::from(self.last_keyspace);
+        for number in [self.flushed.0, self.next_segment, self.next_run, last_keyspace] {
             put_varint(&mut out, number);
         }
         put_varint(&mut out, self.keyspaces.len() as u64);
@@ -82,6 +86,7 @@ impl Manifest {
         }
         let flushed = CommitNo(reader.varint()?);
         let (next_segment, next_run) = (reader.varint()?, reader.varint()?);
+        let last_keyspace = reader.varint_u32()?;
         let mut keyspaces = Vec::new();
         for _ in 0..reader.varint()? {
             keyspaces.push(KeyspaceDescriptor::decode(&mut reader)?);
@@ -91,7 +96,7 @@ impl Manifest {
             segments.push(Placed::decode(&mut reader)?);
         }
         reader.expect_end()?;
-        Ok(Manifest { flushed, next_segment, next_run, keyspaces, segments })
+        Ok(Manifest { flushed, next_segment, next_run, last_keyspace, keyspaces, segments })
     }
 
     /// The version that the manifest describes. `open` makes a segment of its description.
@@ -105,6 +110,11 @@ impl Manifest {
         for descriptor in &self.keyspaces {
             version.create_keyspace(descriptor, registry)?;
         }
+        if version.last_keyspace > self.last_keyspace {
+            let what = format!("manifest: keyspace {} is not known", version.last_keyspace);
+            return Err(Error::corruption(what, 0));
+        }
+        version.last_keyspace = self.last_keyspace;
         // Oldest first, because a run that is new to its level becomes the newest one there.
         let mut runs: Vec<Vec<&Placed>> = Vec::new();
         for placed in &self.segments {

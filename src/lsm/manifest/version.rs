@@ -49,6 +49,8 @@ pub(crate) struct Version {
     pub(crate) commit: CommitNo,
     /// Commits up to this one are in segments.
     pub(crate) flushed: CommitNo,
+    /// Greatest number that a keyspace ever had; numbers of dropped ones are not given again.
+    pub(crate) last_keyspace: u32,
     /// Newest first.
     pub(crate) fresh: Vec<Arc<FreshRun>>,
     pub(crate) keyspaces: BTreeMap<KeyspaceId, Arc<Keyspace>>,
@@ -226,6 +228,10 @@ impl Version {
             }
             return Err(Error::corruption(format!("keyspace {id} is created twice"), 0));
         }
+        if id.0 <= self.last_keyspace {
+            let what = format!("keyspace {id} is created after {}", KeyspaceId(self.last_keyspace));
+            return Err(Error::corruption(what, 0));
+        }
         let unknown = |name: &String| Error::UnknownOperator { name: name.clone() };
         let find_operator = |name: &String| {
             let found = registry.operators.iter().find(|operator| operator.name() == name);
@@ -240,7 +246,15 @@ impl Version {
         let combiner = Arc::new(Combiner { keyspace: name.clone(), operator });
         let keyspace = Keyspace { id, name, options, combiner, rewriter, levels: Vec::new() };
         self.keyspaces.insert(id, Arc::new(keyspace));
+        self.last_keyspace = id.0;
         Ok(())
+    }
+
+    /// Takes a keyspace out. Its segments are free when nobody holds them any more.
+    ///
+    /// Fresh runs may not have entries of it, unless this is what a transaction begins on.
+    pub(crate) fn drop_keyspace(&mut self, id: KeyspaceId) -> Result<Arc<Keyspace>> {
+        self.keyspaces.remove(&id).ok_or_else(|| Error::UnknownKeyspace(id.to_string()))
     }
 
     /// Passes over a commit whose entries are in segments already.
@@ -337,6 +351,10 @@ impl Version {
             self.fresh.retain(|run| run.commits.0 > flushed);
             self.flushed = flushed;
             self.commit = self.commit.max(flushed);
+        }
+        for &id in &edit.dropped {
+            let missing = |_| Error::corruption(format!("keyspace {id} is dropped twice"), 0);
+            self.drop_keyspace(id).map_err(missing)?;
         }
         self.check_order()
     }

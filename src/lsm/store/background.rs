@@ -126,6 +126,11 @@ impl Core {
 
     pub(super) fn compaction_step(&self, jobs: &mut Jobs) -> Result<bool> {
         let version = self.version.load_full();
+        // Those of a keyspace that was dropped meanwhile lead nowhere.
+        jobs.compact_wanted.retain(|id| version.keyspaces.contains_key(id));
+        if jobs.compaction.take_if(|(job, _)| version.keyspace(job.keyspace()).is_err()).is_some() {
+            return Ok(true);
+        }
         if jobs.compaction.is_none() {
             let wanted = jobs.compact_wanted.front();
             let work = match wanted {
@@ -162,7 +167,7 @@ impl Core {
 
     /// Makes a finished job's output part of the store.
     pub(super) fn install(&self, finished: Finished) -> Result<CompactionReport> {
-        let Finished { edit, segments, report } = finished;
+        let Finished { keyspace, edit, segments, report } = finished;
         if !segments.is_empty() {
             let synced = self.disk.storage.sync();
             let synced = synced.map_err(|source| Error::io("syncing segments", source));
@@ -170,6 +175,9 @@ impl Core {
         }
         let mut writer = self.writer()?;
         let mut next = Version::clone(&self.version.load());
+        if keyspace.is_some_and(|id| !next.keyspaces.contains_key(&id)) {
+            return Ok(report);
+        }
         next.apply_own(&edit, &self.registry, &segments)?;
         // From here on the log may name the extents.
         publish(&segments);

@@ -10,7 +10,8 @@
 //! ```
 //! The record is a group, the commit's own bytes; of a transaction that was spilled, its rest is written too, fresh runs
 //! are flushed so that they stay newer than everything on disk, its segments are synced, and the record is an edit
-//! that names them: each byte is written once. It spans the commit numbers of all its runs.
+//! that names them: each byte is written once. It spans the commit numbers of all its runs. A transaction that drops
+//! keyspaces is committed so too: what older commits wrote to them is then in segments, and these go with the edit.
 //!
 //! Durability is decided in 4: a `Sync` commit waits until its record is durable, a weaker one only until all `Sync`
 //! commits before it are (see `versions`), so usually not at all. A sync covers every record before it, of whatever
@@ -31,7 +32,7 @@ use super::window::Written;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::FreshRun;
-use crate::lsm::ids::CommitNo;
+use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Edit, Placed, Registry, Version};
 use crate::lsm::options::Durability;
 use crate::lsm::txn::{Reads, Transaction, WriteRight, Writes};
@@ -106,8 +107,9 @@ impl Core {
     ) -> Result<CommitNo> {
         self.await_past()?;
         self.make_room()?;
-        let (writer, commit) = if writes.pending.is_spilled() {
-            self.append_spilled(writes, durability)?
+        let as_edit = writes.pending.is_spilled() || writes.pending.dropped().next().is_some();
+        let (writer, commit) = if as_edit {
+            self.append_edit(writes, durability)?
         } else {
             self.append_group(writes, durability)?
         };
@@ -143,18 +145,19 @@ impl Core {
         Ok((writer, commit))
     }
 
-    /// Makes the runs of a spilled transaction the newest ones of level 0.
-    fn append_spilled(
+    /// Makes the runs of a transaction the newest ones of level 0, and drops keyspaces.
+    fn append_edit(
         &self,
         writes: Writes,
         durability: Durability,
     ) -> Result<(MutexGuard<'_, Writer>, CommitNo)> {
         let Writes { base, pending, created } = writes;
+        let dropped: Vec<KeyspaceId> = pending.dropped().collect();
         let (runs, commit) = pending.into_runs(&base, &self.disk)?;
         // The gate is held: nothing is committed between the base and this.
         self.flush()?;
-        let creates = !created.is_empty();
-        let mut edit = Edit { flushed: Some(commit), created, ..Edit::default() };
+        let changes = (!created.is_empty(), !dropped.is_empty());
+        let mut edit = Edit { flushed: Some(commit), created, dropped, ..Edit::default() };
         let mut segments = Vec::new();
         for run in runs.values().flat_map(|newest_first| newest_first.iter().rev()) {
             for segment in run.segments.iter() {
@@ -163,7 +166,7 @@ impl Core {
                 segments.push(Arc::clone(segment));
             }
         }
-        let synced = self.disk.storage.sync();
+        let synced = if segments.is_empty() { Ok(()) } else { self.disk.storage.sync() };
         let synced = synced.map_err(|source| Error::io("syncing segments", source));
         let mut writer = lock(&self.writer);
         writer.poison_on_error(synced)?;
@@ -177,7 +180,7 @@ impl Core {
         if self.options().log {
             self.note_appended(&mut writer, &position, durability);
         }
-        let written = || Written::of_runs(commit, creates, runs);
+        let written = || Written::of_runs(commit, changes, runs);
         lock(&self.window).note(self.options().optimistic_bytes_max(), written);
         self.advance(&mut writer, next);
         Ok((writer, commit))

@@ -41,6 +41,8 @@ pub(super) struct Written {
     commit: CommitNo,
     /// Whether it created keyspaces.
     creates: bool,
+    /// Whether it dropped keyspaces: whoever began before may rely on them.
+    drops: bool,
     keyspaces: BTreeMap<KeyspaceId, WrittenKeys>,
     bytes: usize,
 }
@@ -109,6 +111,9 @@ impl Window {
             if written.creates && reads.has_names() {
                 return Err(conflict("a keyspace was created".to_owned()));
             }
+            if written.drops {
+                return Err(conflict("a keyspace was dropped".to_owned()));
+            }
             for (&id, keys) in &written.keyspaces {
                 let Some(read) = reads.of(id) else { continue };
                 if keys.touch(read)? {
@@ -126,6 +131,7 @@ impl Written {
         let mut written = Written {
             commit: run.commits.1,
             creates: !run.created.is_empty(),
+            drops: false,
             keyspaces: BTreeMap::new(),
             bytes: KEY_OVERHEAD_BYTES,
         };
@@ -139,15 +145,15 @@ impl Written {
         written
     }
 
-    /// What the runs of a spilled transaction hold.
+    /// What a transaction wrote that was committed as an edit.
     pub(super) fn of_runs(
         commit: CommitNo,
-        creates: bool,
+        (creates, drops): (bool, bool),
         runs: BTreeMap<KeyspaceId, Vec<Run>>,
     ) -> Self {
         let segments = runs.values().flatten().map(|run| run.segments.len()).sum::<usize>();
         let keyspaces = runs.into_iter().map(|(id, runs)| (id, WrittenKeys::Runs(runs))).collect();
-        Written { commit, creates, keyspaces, bytes: (1 + segments) * KEY_OVERHEAD_BYTES }
+        Written { commit, creates, drops, keyspaces, bytes: (1 + segments) * KEY_OVERHEAD_BYTES }
     }
 }
 

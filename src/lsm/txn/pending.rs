@@ -18,7 +18,10 @@
 //! spans the numbers of all its runs. Who does not know yet on what it will be committed writes 0 there, and the
 //! manifest alone has the numbers.
 //!
-//! Invariants: a layer below one with runs has no tables; the lowest layer has no savepoint; an operation that
+//! A keyspace that is dropped leaves the layer that is written to; what older layers hold of it waits until their
+//! savepoints are gone, and is restored by a rollback.
+//!
+//! Invariants: a layer has nothing of a keyspace that was dropped in it; a layer below one with runs has no tables; the lowest layer has no savepoint; an operation that
 //! fails leaves what readers see as it was.
 
 use std::collections::BTreeMap;
@@ -60,6 +63,8 @@ struct Layer {
     tables: BTreeMap<KeyspaceId, Table>,
     /// Newest first.
     runs: BTreeMap<KeyspaceId, Vec<PendingRun>>,
+    /// Keyspaces that were dropped in this layer, as they were then.
+    dropped: BTreeMap<KeyspaceId, Arc<Keyspace>>,
 }
 
 #[derive(Debug)]
@@ -77,6 +82,11 @@ impl Layer {
     fn is_released(&self) -> bool {
         self.point.strong_count() == 0
     }
+
+    fn forget(&mut self, id: KeyspaceId) {
+        self.tables.remove(&id);
+        self.runs.remove(&id);
+    }
 }
 
 impl Pending {
@@ -87,7 +97,18 @@ impl Pending {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        !self.is_spilled() && self.tables().all(Table::is_empty)
+        !self.is_spilled() && self.tables().all(Table::is_empty) && self.dropped().next().is_none()
+    }
+
+    /// Keyspaces that were dropped.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = KeyspaceId> + '_ {
+        self.layers.iter().flat_map(|layer| layer.dropped.keys().copied())
+    }
+
+    /// A keyspace that is there, or was when something was written to it.
+    fn keyspace<'a>(&'a self, base: &'a Version, id: KeyspaceId) -> Result<&'a Arc<Keyspace>> {
+        let dropped = self.layers.iter().find_map(|layer| layer.dropped.get(&id));
+        dropped.map_or_else(|| base.keyspace(id), Ok)
     }
 
     /// Whether a part of it is on disk.
@@ -185,6 +206,14 @@ impl Pending {
         Ok(())
     }
 
+    /// Forgets a keyspace, which its transaction has no longer, but for what a rollback would bring back.
+    pub(crate) fn drop_keyspace(&mut self, keyspace: Arc<Keyspace>) {
+        let top = self.layers.last_mut().expect("invariant: there is a layer");
+        top.forget(keyspace.id);
+        top.dropped.insert(keyspace.id, keyspace);
+        self.count_bytes();
+    }
+
     /// Adds what is written about `key` to `operands`; true when nothing older matters.
     pub(crate) fn find(&self, id: KeyspaceId, key: &[u8], operands: &mut Operands) -> Result<bool> {
         for layer in self.layers.iter().rev() {
@@ -235,14 +264,16 @@ impl Pending {
         Ok(point)
     }
 
-    /// Forgets everything that was written behind the savepoint; false when it is not one of these.
-    pub(crate) fn rollback_to(&mut self, point: &Arc<()>) -> bool {
+    /// Forgets everything that was written behind the savepoint, and gives the keyspaces that were dropped there; `None`
+    /// when it is not one of these.
+    pub(crate) fn rollback_to(&mut self, point: &Arc<()>) -> Option<Vec<Arc<Keyspace>>> {
         let is_its = |layer: &Layer| layer.point.as_ptr() == Arc::as_ptr(point);
-        let Some(index) = self.layers.iter().position(is_its) else { return false };
-        self.layers.truncate(index);
+        let index = self.layers.iter().position(is_its)?;
+        let undone = self.layers.drain(index..);
+        let restored = undone.flat_map(|layer| layer.dropped.into_values()).collect();
         self.layers.push(Layer::above(point));
         self.count_bytes();
-        true
+        Some(restored)
     }
 
     /// Joins each layer that `is_joined` with the one below it.
@@ -264,12 +295,16 @@ impl Pending {
         let mut joined = Vec::new();
         let nothing = Table::default();
         for (&id, table) in &self.layers[upper].tables {
-            let operator = base.keyspace(id)?.combiner.operator.as_deref();
+            let operator = self.keyspace(base, id)?.combiner.operator.as_deref();
             let below = self.layers[upper - 1].tables.get(&id).unwrap_or(&nothing);
             joined.push((id, below.join_of(table, operator)?));
         }
-        let Layer { mut tables, runs, .. } = self.layers.remove(upper);
+        let Layer { mut tables, runs, dropped, .. } = self.layers.remove(upper);
         let lower = &mut self.layers[upper - 1];
+        for (id, keyspace) in dropped {
+            lower.forget(id);
+            lower.dropped.insert(id, keyspace);
+        }
         for (id, runs) in runs {
             debug_assert!(!lower.tables.contains_key(&id), "invariant: it would be below the runs");
             lower.runs.entry(id).or_default().splice(0..0, runs);
@@ -302,7 +337,8 @@ impl Pending {
                 let entries = table.entries.iter();
                 let entries = entries.map(|(key, (kind, value))| (&key[..], *kind, &value[..]));
                 let commits = self.commits(base, (number, number));
-                let run = write_pending(disk, base.keyspace(id)?, commits, &table.ranges, entries)?;
+                let keyspace = self.keyspace(base, id)?;
+                let run = write_pending(disk, keyspace, commits, &table.ranges, entries)?;
                 written.push((index, id, PendingRun { numbers: (number, number), run }));
             }
         }
@@ -336,7 +372,7 @@ impl Pending {
                     let numbers = (oldest.numbers.0, newest.numbers.1);
                     let commits = self.commits(base, numbers);
                     let inputs = some.iter().map(|pending| &pending.run);
-                    let run = merge_pending(disk, base.keyspace(id)?, commits, inputs)?;
+                    let run = merge_pending(disk, self.keyspace(base, id)?, commits, inputs)?;
                     let count = some.len();
                     let runs = self.layers[index].runs.entry(id).or_default();
                     runs.splice(..count, [PendingRun { numbers, run }]);
@@ -346,8 +382,8 @@ impl Pending {
         Ok(())
     }
 
-    /// Writes the rest of a transaction that is spilled; gives its runs, newest first, and the commit that they
-    /// are when they follow `base`.
+    /// Writes the rest of a transaction into runs; gives them, newest first, and the commit that they are when they
+    /// follow `base`.
     pub(crate) fn into_runs(
         mut self,
         base: &Version,
@@ -355,7 +391,7 @@ impl Pending {
     ) -> Result<(BTreeMap<KeyspaceId, Vec<Run>>, CommitNo)> {
         self.join_layers(base, |_| true)?;
         self.spill(base, disk)?;
-        let commit = CommitNo(base.commit.0 + self.numbers);
+        let commit = CommitNo(base.commit.0 + self.numbers.max(1));
         let runs = self.layers.pop().map(|layer| layer.runs).unwrap_or_default();
         let number = |PendingRun { numbers, mut run }: PendingRun| {
             if !self.is_exclusive {

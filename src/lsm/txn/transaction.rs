@@ -95,6 +95,34 @@ impl Transaction {
         self.writes.create_keyspace(self.right.registry(), name, options)
     }
 
+    /// Drops a keyspace with all that it holds, at a cost that does not depend on how much that is.
+    ///
+    /// Its number names nothing any more; another one of the same name can be created at once. Snapshots that have it
+    /// keep it, and its pages are free when the last of them goes. The commit writes what is in memory into segments.
+    ///
+    /// ```
+    /// use alluvium::lsm::{Durability, KeyspaceOptions, MemoryStorage, Options, Reader, Store};
+    ///
+    /// let store = Store::open(MemoryStorage::default(), Options::default())?;
+    /// let mut transaction = store.begin()?;
+    /// let fruit = transaction.create_keyspace("fruit", KeyspaceOptions::default())?;
+    /// transaction.put(fruit, b"apple", "red")?;
+    /// transaction.commit(Durability::Sync)?;
+    /// let before = store.snapshot();
+    /// let mut transaction = store.begin()?;
+    /// transaction.drop_keyspace(fruit)?;
+    /// transaction.commit(Durability::Sync)?;
+    /// assert_eq!(store.snapshot().keyspace("fruit"), None);
+    /// assert_eq!(before.get(fruit, b"apple")?.unwrap(), "red");
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `UnknownKeyspace`.
+    pub fn drop_keyspace(&mut self, keyspace: KeyspaceId) -> Result<()> {
+        self.writes.drop_keyspace(keyspace)
+    }
+
     /// Sets the value of a key.
     ///
     /// # Errors

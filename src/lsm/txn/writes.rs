@@ -64,7 +64,8 @@ impl Writes {
     /// Puts the writes on a newer version, which has everything that they rely on.
     pub(crate) fn rebase(&mut self, base: &Version, registry: &Registry) -> Result<()> {
         self.base = base.clone();
-        self.created.iter().try_for_each(|created| self.base.create_keyspace(created, registry))
+        self.created.iter().try_for_each(|created| self.base.create_keyspace(created, registry))?;
+        self.pending.dropped().try_for_each(|id| self.base.drop_keyspace(id).map(drop))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,12 +84,18 @@ impl Writes {
             }
             return Err(Error::KeyspaceExists(name.to_owned()));
         }
-        let last = self.base.keyspaces.last_key_value().map_or(0, |(id, _)| id.0);
-        let id = KeyspaceId(last + 1);
+        let none_left = || Error::corruption("no number is left for another keyspace", 0);
+        let id = KeyspaceId(self.base.last_keyspace.checked_add(1).ok_or_else(none_left)?);
         let descriptor = KeyspaceDescriptor { id, name: name.to_owned(), options };
         self.base.create_keyspace(&descriptor, registry)?;
         self.created.push(descriptor);
         Ok(id)
+    }
+
+    pub(super) fn drop_keyspace(&mut self, id: KeyspaceId) -> Result<()> {
+        let keyspace = self.base.drop_keyspace(id)?;
+        self.pending.drop_keyspace(keyspace);
+        Ok(())
     }
 
     pub(super) fn write(
@@ -132,9 +139,8 @@ impl Writes {
     }
 
     pub(super) fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
-        if !self.pending.rollback_to(&savepoint.point) {
-            return Err(Error::UnknownSavepoint);
-        }
+        let restored = self.pending.rollback_to(&savepoint.point).ok_or(Error::UnknownSavepoint)?;
+        self.base.keyspaces.extend(restored.into_iter().map(|keyspace| (keyspace.id, keyspace)));
         for undone in self.created.drain(savepoint.created..) {
             self.base.keyspaces.remove(&undone.id);
         }

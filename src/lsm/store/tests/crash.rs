@@ -186,6 +186,7 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.dropped += seen.dropped;
         all.purged += seen.purged;
         all.spilled += seen.spilled;
+        all.recreated += seen.recreated;
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
         all.encrypted += seen.encrypted;
         all.relocated += seen.relocated;

@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod group;
 mod interplay;
+mod keyspaces;
 mod killed;
 mod model;
 mod opening;
@@ -128,11 +129,16 @@ enum Write {
     Merge(Vec<u8>, Vec<u8>),
     /// Keys from the first up to the second, to the end without one.
     DeleteRange(usize, Vec<u8>, Option<Vec<u8>>),
+    /// The keyspace itself; the next write to it creates another one.
+    Drop(usize),
 }
 
 impl Write {
     fn random(rng: &mut fastrand::Rng) -> Write {
         let keyspace = rng.usize(0..3);
+        if rng.u32(0..100) == 0 {
+            return Write::Drop(keyspace);
+        }
         let key = format!("{:03}", rng.u32(0..60)).into_bytes();
         let key = if rng.u32(0..40) == 0 { Vec::new() } else { key };
         if rng.u32(0..14) == 0 {
@@ -165,6 +171,7 @@ impl Write {
             },
             Write::Put(keyspace, key, value) => drop(state[keyspace].insert(key, value)),
             Write::Delete(keyspace, key) => drop(state[keyspace].remove(&key)),
+            Write::Drop(keyspace) => state[keyspace].clear(),
             Write::DeleteRange(keyspace, lower, upper) => state[keyspace]
                 .retain(|key, _| *key < lower || upper.as_ref().is_some_and(|upper| upper <= key)),
             Write::Merge(key, operand) => state[1].entry(key).or_default().extend(operand),
@@ -189,6 +196,10 @@ impl Write {
                 let id = id(transaction, keyspace)?;
                 transaction.delete(id, &key)
             }
+            Write::Drop(keyspace) => match transaction.keyspace(keyspaces()[keyspace].0) {
+                Some(id) => transaction.drop_keyspace(id),
+                None => Ok(()),
+            },
             Write::DeleteRange(keyspace, lower, upper) => {
                 let id = id(transaction, keyspace)?;
                 let upper =
@@ -250,6 +261,9 @@ struct Seen {
     punched: u64,
     shrunk: u64,
     copied: u64,
+    /// Keyspaces that another one of the same name has followed, and the number of each name's newest.
+    recreated: u64,
+    newest: [Option<KeyspaceId>; 3],
 }
 
 impl Seen {
@@ -271,6 +285,10 @@ impl Seen {
         self.relocated = self.relocated.max(jobs.relocated_segments);
         self.punched = self.punched.max(jobs.punched_pages);
         drop(jobs);
+        for (newest, (name, _)) in self.newest.iter_mut().zip(keyspaces()) {
+            let Some(id) = version.keyspace_named(name) else { continue };
+            self.recreated += u64::from(newest.replace(id).is_some_and(|before| before != id));
+        }
         let writer = super::lock(&store.core.writer);
         self.checkpoints = self.checkpoints.max(writer.root.generation);
         self.log_extents = self.log_extents.max(writer.log.position().sequence);
@@ -296,7 +314,7 @@ impl Seen {
         assert!(self.flushes > 3 && self.checkpoints > 5 && self.log_extents > 2, "{self:?}");
         let accounts = [self.moved, self.merged, self.dropped, self.purged];
         assert!(accounts.iter().all(|&account| account > 0), "{self:?}");
-        assert!(self.spilled > 0 && self.encrypted > 0, "{self:?}");
+        assert!(self.spilled > 0 && self.encrypted > 0 && self.recreated > 0, "{self:?}");
         assert!(self.ranges[..3].iter().any(|&account| account > 0), "{self:?}");
         let room = [self.relocated, self.shrunk, self.copied];
         assert!(room.iter().all(|&times| times > 0), "{self:?}");

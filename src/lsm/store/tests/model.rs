@@ -32,6 +32,7 @@ fn the_store_equals_its_model_under_random_operations() {
         all.spilled += seen.spilled;
         all.filters += seen.filters;
         all.mapped += seen.mapped;
+        all.recreated += seen.recreated;
         all.ranges.iter_mut().zip(seen.ranges).for_each(|(all, seen)| *all += seen);
         all.encrypted += seen.encrypted;
         all.relocated += seen.relocated;

@@ -189,7 +189,8 @@ fn shrinking_joins_holes_that_are_too_small_for_what_stands_behind_them() -> Res
         };
         let edit = crate::lsm::manifest::Edit { removed: ids, ..Default::default() };
         let report = crate::lsm::CompactionReport::default();
-        let finished = crate::lsm::compaction::Finished { edit, segments: Vec::new(), report };
+        let finished =
+            crate::lsm::compaction::Finished { keyspace: None, edit, segments: Vec::new(), report };
         let _jobs = lock(&store.core.jobs);
         store.core.install(finished)?;
     }
