@@ -2,10 +2,12 @@
 //!
 //! The test runs its own binary as the child, which commits and says so over a pipe. The parent reads a random number
 //! of acknowledgements, kills the child, and opens the file: it must check clean, hold every acknowledged commit, at
-//! most one more, and nothing that its last commit does not explain.
+//! most one more, and nothing that its last commit does not explain. The child puts, deletes, merges, deletes ranges and
+//! drops keyspaces, now and then in a transaction that is larger than its memory, and rolls back to savepoints.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Bound;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use alluvium::lsm::{
     Durability, KeyspaceId, KeyspaceOptions, ManualScheduler, MergeOperator, Options, Reader,
-    Result, Store,
+    Result, Store, Transaction,
 };
 
 const CHILD: &str = "ALLUVIUM_KILL_TEST_FILE";
@@ -49,135 +51,189 @@ fn options() -> Options {
     }
 }
 
-/// The key that a commit writes and its value; none when it deletes.
-fn write_of(commit: u64) -> (Vec<u8>, Option<Vec<u8>>) {
-    let key = format!("key {:03}", commit * 7919 % KEYS).into_bytes();
-    let len = if commit.is_multiple_of(97) { 100_000 } else { commit * 31 % 2000 };
-    let value = commit
-        .to_be_bytes()
-        .into_iter()
-        .cycle()
-        .take(usize::try_from(len).expect("a short length"));
-    (key, (!commit.is_multiple_of(11)).then(|| value.collect()))
+/// What a transaction does to the two keyspaces, `values` and `tails`.
+enum Op {
+    Put(Vec<u8>, Vec<u8>),
+    Delete(Vec<u8>),
+    Append(Vec<u8>, Vec<u8>),
+    /// In both keyspaces; from the first key up to the second.
+    DeleteRange(Vec<u8>, Vec<u8>),
+    /// Drops both keyspaces and creates them anew.
+    Drop,
 }
 
-/// Keys that some commits write all at once: more than the memory of a transaction, so that it is spilled.
-const BULK_KEYS: u8 = 60;
-
-fn bulk_of(commit: u64) -> Vec<u8> {
-    commit.to_be_bytes().repeat(1_500)
+/// What both keyspaces hold.
+#[derive(Default)]
+struct Model {
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+    tails: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// Which commits write in bulk, and which do so but roll it back.
-fn is_bulk(commit: u64) -> bool {
-    commit.is_multiple_of(40)
-}
-
-fn is_rolled_back(commit: u64) -> bool {
-    commit % 40 == 20
-}
-
-fn keyspaces(store: &Store) -> Result<[KeyspaceId; 3]> {
-    let mut transaction = store.begin()?;
-    let tail = KeyspaceOptions { merge_operator: Some("tail".into()), ..Default::default() };
-    let ids = [
-        transaction.create_keyspace("values", KeyspaceOptions::default())?,
-        transaction.create_keyspace("tails", tail)?,
-        transaction.create_keyspace("bulk", KeyspaceOptions::default())?,
-    ];
-    if store.snapshot().keyspace_names().is_empty() {
-        transaction.commit(Durability::Sync)?;
+impl Model {
+    fn apply(&mut self, op: Op) {
+        match op {
+            Op::Put(key, value) => drop(self.values.insert(key, value)),
+            Op::Delete(key) => drop(self.values.remove(&key)),
+            Op::Append(key, operand) => {
+                let tail = self.tails.entry(key).or_default();
+                tail.extend(operand);
+                tail.drain(..tail.len().saturating_sub(64));
+            }
+            Op::Drop => *self = Model::default(),
+            Op::DeleteRange(lower, upper) => {
+                for map in [&mut self.values, &mut self.tails] {
+                    map.retain(|key, _| *key < lower || *key >= upper);
+                }
+            }
+        }
     }
-    Ok(ids)
 }
 
-/// Number of the last commit; the store counts otherwise.
-fn last_commit(reader: &dyn Reader) -> Result<u64> {
-    let Some(bulk) = reader.keyspace("bulk") else { return Ok(0) };
-    let last = reader.get(bulk, b"last")?;
-    Ok(last.map_or(0, |last| u64::from_be_bytes(last[..].try_into().expect("eight bytes"))))
+fn key_of(number: u64) -> Vec<u8> {
+    format!("key {number:03}").into_bytes()
 }
 
-/// Commits for ever. Every commit is in all keyspaces.
+fn value_of(number: u64, len: u64) -> Vec<u8> {
+    let len = usize::try_from(len).expect("a short length");
+    number.to_be_bytes().into_iter().cycle().take(len).collect()
+}
+
+/// Everything that transaction `number` does and keeps.
+fn ops_of(number: u64) -> Vec<Op> {
+    let at = number * 7919 % KEYS;
+    let mut ops = Vec::new();
+    if number.is_multiple_of(59) {
+        ops.push(Op::Drop);
+    }
+    if number.is_multiple_of(13) {
+        let len = if number.is_multiple_of(169) { KEYS } else { number % 20 };
+        ops.push(Op::DeleteRange(key_of(at), key_of((at + len).min(999))));
+    }
+    if number.is_multiple_of(53) {
+        // More than the transaction's share of memory, so that it waits in the file.
+        for written in 0..KEYS {
+            let value = value_of(number + written, 1000 + (number + written) * 31 % 2000);
+            ops.push(Op::Put(key_of(written), value));
+            if written % 100 == 99 {
+                ops.push(Op::DeleteRange(key_of(written - number % 60), key_of(written)));
+            }
+        }
+    }
+    let len = if number.is_multiple_of(97) { 100_000 } else { number * 31 % 2000 };
+    ops.push(if number.is_multiple_of(11) {
+        Op::Delete(key_of(at))
+    } else {
+        Op::Put(key_of(at), value_of(number, len))
+    });
+    ops.push(Op::Append(key_of(at), number.to_be_bytes().to_vec()));
+    ops
+}
+
+/// The keyspaces of the model.
+struct Keyspaces {
+    values: KeyspaceId,
+    tails: KeyspaceId,
+}
+
+impl Keyspaces {
+    fn create(transaction: &mut Transaction) -> Result<Self> {
+        let tail = KeyspaceOptions { merge_operator: Some("tail".into()), ..Default::default() };
+        Ok(Keyspaces {
+            values: transaction.create_keyspace("values", KeyspaceOptions::default())?,
+            tails: transaction.create_keyspace("tails", tail)?,
+        })
+    }
+
+    fn write(&mut self, transaction: &mut Transaction, op: Op) -> Result<()> {
+        match op {
+            Op::Put(key, value) => transaction.put(self.values, &key, value),
+            Op::Delete(key) => transaction.delete(self.values, &key),
+            Op::Append(key, operand) => transaction.merge(self.tails, &key, operand),
+            Op::Drop => {
+                transaction.drop_keyspace(self.values)?;
+                transaction.drop_keyspace(self.tails)?;
+                *self = Keyspaces::create(transaction)?;
+                Ok(())
+            }
+            Op::DeleteRange(lower, upper) => {
+                for id in [self.values, self.tails] {
+                    let (lower, upper) = (Bound::Included(&lower[..]), Bound::Excluded(&upper[..]));
+                    transaction.delete_range(id, lower, upper)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The number of the last transaction that a reader sees; each writes its own.
+fn last_of(reader: &dyn Reader) -> Result<u64> {
+    let Some(id) = reader.keyspace("last") else { return Ok(0) };
+    let number = reader.get(id, b"last")?;
+    Ok(number.map_or(0, |bytes| u64::from_be_bytes(bytes[..].try_into().expect("eight bytes"))))
+}
+
+/// Commits for ever.
 fn write_until_killed(path: &Path) -> Result<()> {
     let store = Store::open_file(path, options())?;
-    let [values, tails, bulk] = keyspaces(&store)?;
     let mut out = std::io::stdout();
     loop {
         let mut transaction = store.begin()?;
-        let commit = last_commit(&transaction)? + 1;
-        transaction.put(bulk, b"last", commit.to_be_bytes().to_vec())?;
-        let savepoint = transaction.savepoint()?;
-        if is_bulk(commit) || is_rolled_back(commit) {
-            for key in 0..BULK_KEYS {
-                transaction.put(bulk, &[key], bulk_of(commit))?;
+        let number = last_of(&transaction)? + 1;
+        let last = transaction.create_keyspace("last", KeyspaceOptions::default())?;
+        let mut keyspaces = Keyspaces::create(&mut transaction)?;
+        transaction.put(last, b"last", number.to_be_bytes().to_vec())?;
+        if number.is_multiple_of(7) {
+            // What other transactions keep; here it is undone.
+            let savepoint = transaction.savepoint()?;
+            for op in ops_of(if number.is_multiple_of(3) { number * 53 } else { number + 1 }) {
+                keyspaces.write(&mut transaction, op)?;
             }
-        }
-        if is_rolled_back(commit) {
             transaction.rollback_to(&savepoint)?;
+            keyspaces = Keyspaces::create(&mut transaction)?;
         }
-        let (key, value) = write_of(commit);
-        match value {
-            Some(value) => transaction.put(values, &key, value)?,
-            None => transaction.delete(values, &key)?,
+        for op in ops_of(number) {
+            keyspaces.write(&mut transaction, op)?;
         }
-        transaction.merge(tails, &key, commit.to_be_bytes().to_vec())?;
-        transaction.commit(match commit % 4 {
+        transaction.commit(match number % 4 {
             0 => Durability::Sync,
             1 => Durability::Interval(Duration::from_millis(2)),
             _ => Durability::Buffered,
         })?;
         // The death of the process takes back nothing that the system has, so every commit counts.
-        let told = writeln!(out, "\nacknowledged {commit}").and_then(|()| out.flush());
+        let told = writeln!(out, "\nacknowledged {number}").and_then(|()| out.flush());
         if told.is_err() {
             return Ok(());
         }
     }
 }
 
-/// What the store holds must be what its commits wrote.
-fn verify(path: &Path, acknowledged: u64) -> Result<u64> {
+/// What the store holds must be what its transactions wrote; `model` is what the first `verified` of them did.
+fn verify(path: &Path, acknowledged: u64, model: &mut Model, verified: u64) -> Result<u64> {
     // Without a thread of its own, so that no running job pins pages.
     let options = Options { scheduler: Arc::new(ManualScheduler), ..options() };
     let store = Store::open_file(path, options)?;
     store.check()?;
     let snapshot = store.snapshot();
-    let last = last_commit(&snapshot)?;
+    let last = last_of(&snapshot)?;
     assert!(
         (acknowledged..=acknowledged + 1).contains(&last),
-        "commit {acknowledged} was acknowledged, the file ends with {last}"
+        "transaction {acknowledged} was acknowledged, the file ends with {last}"
     );
-    let mut expected = [BTreeMap::new(), BTreeMap::<Vec<u8>, Vec<u8>>::new()];
-    for commit in 1..=last {
-        let (key, value) = write_of(commit);
-        let tail = expected[1].entry(key.clone()).or_default();
-        tail.extend(commit.to_be_bytes());
-        tail.drain(..tail.len().saturating_sub(64));
-        match value {
-            Some(value) => drop(expected[0].insert(key, value)),
-            None => drop(expected[0].remove(&key)),
-        }
-    }
-    for (name, expected) in ["values", "tails"].into_iter().zip(expected) {
-        let mut expected = expected.into_iter();
+    (verified + 1..=last).flat_map(ops_of).for_each(|op| model.apply(op));
+    for (name, expected) in [("values", &model.values), ("tails", &model.tails)] {
+        let mut expected = expected.iter();
         if let Some(id) = snapshot.keyspace(name) {
             let mut cursor = snapshot.cursor(id)?;
             let mut on_entry = cursor.first()?;
             while on_entry {
                 let (key, value) = expected.next().expect("no more entries than were written");
                 assert_eq!(cursor.key(), key);
-                assert!(cursor.value()? == value, "the value of {key:?} at commit {last}");
+                assert!(cursor.value()? == value, "the value of {key:?} at {last}");
                 on_entry = cursor.next()?;
             }
         }
         assert!(expected.next().is_none(), "an entry of {name} is missing");
-    }
-    if let (Some(id), Some(bulk)) =
-        (snapshot.keyspace("bulk"), (1..=last).rev().find(|&commit| is_bulk(commit)))
-    {
-        for key in 0..BULK_KEYS {
-            assert!(snapshot.get(id, &[key])?.is_some_and(|value| value == bulk_of(bulk)));
-        }
     }
     drop(snapshot);
     let report = store.check()?;
@@ -200,8 +256,9 @@ fn a_killed_process_leaves_every_commit_that_it_acknowledged() {
     let path = folder.path().join("killed.alv");
     let copy = folder.path().join("copy.alv");
     let mut rng = fastrand::Rng::with_seed(15);
-    let mut last = 0;
+    let (mut last, mut model) = (0, Model::default());
     for round in 0..ROUNDS * scale() {
+        let verified = last;
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--nocapture", "--test-threads=1"])
             .arg("a_killed_process_leaves_every_commit_that_it_acknowledged")
@@ -226,7 +283,8 @@ fn a_killed_process_leaves_every_commit_that_it_acknowledged() {
         // Every second time the child's successor has to cope with what it left.
         std::fs::copy(&path, &copy).unwrap();
         let file = if round % 2 == 0 { &path } else { &copy };
-        last = verify(file, last).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        last = verify(file, last, &mut model, verified)
+            .unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
-    assert!(last > 1000, "{last} commits");
+    assert!(last > 1000, "{last} transactions");
 }
