@@ -16,6 +16,8 @@ pub(crate) fn run(arguments: &CompactArguments) -> Result<Outcome> {
     let db = database::open(path)?;
     let before = db.stats().file_bytes;
     db.compact().at(path)?;
+    // The new run may stand behind the place of the old ones.
+    db.shrink().at(path)?;
     let after = db.stats().file_bytes;
     db.close().at(path)?;
     let mut out = output::open(arguments.json);
