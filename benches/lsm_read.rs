@@ -1,8 +1,9 @@
 //! What reading from the storage core costs when everything is in the cache: gets, scans, and scans of 20.
 //!
-//! Run with `cargo bench --bench lsm_read [-- RECORDS] [raw] [memory=MIB] [block=KIB]`. Two million records (or so many) with
+//! Run with `cargo bench --bench lsm_read [-- RECORDS] [raw] [memory=MIB] [block=KIB] [encrypted]`. Two million records (or so many) with
 //! keys of 16 to 40 bytes that share prefixes and values of 100 bytes are loaded and compacted into one run; `raw` stores
-//! them uncompressed, `memory` is the store's budget (3 GiB, so that all is cached), `block` the size of a block.
+//! them uncompressed, `memory` is the store's budget (3 GiB, so that all is cached), `block` the size of a block; with the feature `encryption`, `encrypted`
+//! encrypts the file. The time of the load is shown, too.
 //! Every measurement is repeated five times; the table shows the best and the worst one, in nanoseconds. On Linux they are
 //! nanoseconds of this thread on a processor, so that other programs disturb them less.
 
@@ -31,11 +32,18 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut options = Options::default();
     options.memory_bytes = usize::try_from(number("memory=").unwrap_or(3072))? << 20;
     options.block_bytes = number("block=").map_or(options.block_bytes, |kib| kib << 10);
+    #[cfg(feature = "encryption")]
+    if arguments.iter().any(|argument| argument == "encrypted") {
+        let cipher = alluvium::lsm::XChaChaCipher::from_key([7; 32]);
+        options.cipher = Some(std::sync::Arc::new(cipher));
+    }
     let store = Store::open(storage, options)?;
     let compression = if raw { Compression::None } else { Compression::Lz4 };
     let options = KeyspaceOptions { compression, ..KeyspaceOptions::default() };
+    let began = Instant::now();
     let keyspace = load(&store, options, records)?;
     let mut out = std::io::stdout();
+    writeln!(out, "loaded and compacted in {} ms", began.elapsed().as_millis())?;
     let file_bytes = store.stats().file_bytes;
     writeln!(out, "{records} records, {compression:?}, {} MiB", file_bytes >> 20)?;
 
