@@ -41,6 +41,8 @@ use self::core::{Core, Gate, Writer, lock};
 use self::versions::{Held, Versions};
 use super::check::CheckReport;
 use super::compaction::CompactionReport;
+#[cfg(doc)]
+use super::error::Error;
 use super::error::Result;
 use super::ids::CommitNo;
 use super::manifest::Registry;

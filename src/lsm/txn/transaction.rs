@@ -47,8 +47,8 @@ pub(crate) trait WriteRight: Send + Sync + fmt::Debug {
 /// It begins on all that is committed, a commit that still waits for its sync included; its own commit is durable
 /// only together with that. It may be larger than memory: what exceeds its share of the budget waits in the file.
 ///
-/// One of [`Store::begin`](super::Store::begin) is alone; of
-/// [`Store::begin_optimistic`](super::Store::begin_optimistic) there may be several, and what one of them read must not
+/// One of [`Store::begin`](crate::lsm::Store::begin) is alone; of
+/// [`Store::begin_optimistic`](crate::lsm::Store::begin_optimistic) there may be several, and what one of them read must not
 /// be written by another commit before its own.
 #[derive(Debug)]
 #[must_use = "a transaction that is dropped is rolled back"]
