@@ -116,6 +116,12 @@ impl Core {
         if dead_max > entries / 8 {
             return Ok(true);
         }
+        // A log that holds commits cannot move, and at the end of the file it keeps all that is free before it.
+        let log_end = self.writer()?.log.extents().map(Extent::end).max().unwrap_or_default();
+        let is_wide = fill.free_pages + fill.deferred_pages > fill.end / 8;
+        if !version.fresh.is_empty() && is_wide && log_end == fill.leased_end {
+            return Ok(true);
+        }
         // Few bytes are not worth a run of their own, though they may be many entries of a small file.
         if version.fresh_bytes() * 16 < self.options().fresh_bytes_flush() {
             return Ok(false);

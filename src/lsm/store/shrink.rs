@@ -34,18 +34,21 @@ impl Core {
         // What the background may be moving, it would move again.
         lock(&self.jobs).relocation = None;
         let mut total = Moved::default();
-        let mut from = 0;
+        let mut from = NEW_FILE_PAGES;
         let live_pages = loop {
             self.settle(false)?;
             let version = self.version.load_full();
             let live_pages = self.live_pages(&version)?;
             let end = self.disk.space.end();
-            if end <= live_pages + (live_pages / 20).max(BETWEEN_ROOTS_PAGES) {
+            if end <= live_pages + live_pages / 20 {
                 break live_pages;
             }
             if let Some(job) = evacuate(&self.disk, &version, live_pages, u64::MAX) {
                 self.relocate(job, &mut total)?;
                 continue;
+            }
+            if end <= live_pages + BETWEEN_ROOTS_PAGES {
+                break live_pages;
             }
             let Some(hole) = self.disk.space.first_free(from) else { break live_pages };
             from = hole.end();
