@@ -34,6 +34,15 @@ pub(crate) enum Verb {
     Compact(CompactArguments),
     Shrink(ShrinkArguments),
     Backup(BackupArguments),
+    /// Show the runs of every level: their segments, keys, tombstones, bytes and leaf blocks.
+    Levels(DeepArguments),
+    /// Show every segment: its place, key range and what it holds.
+    Segments(DeepArguments),
+    Blocks(BlocksArguments),
+    Page(PageArguments),
+    /// Show the flushes, compactions and moves that the log tells of: those since the last checkpoint.
+    Compactions(FileArguments),
+    Dump(DumpArguments),
 }
 
 /// Build a database from the bundled articles, search it and measure it.
@@ -198,15 +207,83 @@ pub(crate) struct EvalArguments {
     pub(crate) json: bool,
 }
 
-/// Show what a file holds and how it is laid out.
+/// Show what a file holds and how it is laid out: collections, keyspaces, pages, log.
+///
+/// With --deep, every leaf block is read: keys of a leaf and how full leaves are.
 #[derive(Debug, Args)]
 pub(crate) struct StatsArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    /// Read every leaf block.
+    #[arg(long)]
+    pub(crate) deep: bool,
+}
+
+/// A file that a verb looks at without writing to it.
+#[derive(Debug, Args)]
+pub(crate) struct FileArguments {
     /// The database file.
     #[arg(value_name = "DB")]
     pub(crate) database: PathBuf,
-    /// Print one JSON object.
+    /// Print JSON: one object, or one a line.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A file to look at, quickly or thoroughly.
+#[derive(Debug, Args)]
+pub(crate) struct DeepArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    /// Only this keyspace.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) keyspace: Option<String>,
+    /// Read every leaf block, and show keys of a leaf and how full leaves are.
+    #[arg(long)]
+    pub(crate) deep: bool,
+}
+
+/// Show the leaf blocks of a segment.
+#[derive(Debug, Args)]
+pub(crate) struct BlocksArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    /// Number of the segment, as `segments` shows it.
+    #[arg(value_name = "SEGMENT")]
+    pub(crate) segment: u64,
+}
+
+/// Show what a page is, and what its bytes mean.
+///
+/// The kind of the page is found by itself: descriptor, root slot, manifest, log, a segment's leaf blocks, values, index,
+/// properties and footer, free. Every structure that has a byte in the page is shown whole. What is damaged is shown with
+/// the reason, and ends with 2. A file that cannot be opened at all can be looked at too.
+#[derive(Debug, Args)]
+pub(crate) struct PageArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    /// Number of the page, from 0.
+    #[arg(value_name = "PAGE")]
+    pub(crate) page: u64,
+    /// Print the page's bytes in hexadecimal instead.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) raw: bool,
+}
+
+/// Print the entries of a keyspace, or the whole file's structures byte by byte.
+///
+/// Entries are those that are alive, in key order, operands applied. Without --keyspace, everything that the file is made
+/// of is shown as `page` does it, in the order of the pages.
+#[derive(Debug, Args)]
+pub(crate) struct DumpArguments {
+    #[command(flatten)]
+    pub(crate) file: FileArguments,
+    /// The keyspace whose entries to print, for example notes/docs.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) keyspace: Option<String>,
+    /// Print at most this many entries.
+    #[arg(long, value_name = "ENTRIES", requires = "keyspace")]
+    pub(crate) limit: Option<u64>,
 }
 
 /// Check that a file is sound.

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use alluvium::bson::{Bson, ObjectId, parse_json};
+use alluvium::lsm::{Inspector, Pages};
 use alluvium::{
     AnalyzerOptions, Collection, CollectionOptions, Database, Language, Options, TextIndexOptions,
 };
@@ -18,8 +19,26 @@ pub(crate) const COLLECTION: &str = "documents";
 
 /// Opens a file that has to be there.
 pub(crate) fn open(path: &Path) -> Result<Database> {
+    present(path)?;
+    Database::open(path).at(path)
+}
+
+/// Opens a file that has to be there, to look at its structure; nothing is written to it.
+pub(crate) fn inspect(path: &Path) -> Result<Inspector> {
+    present(path)?;
+    Database::inspect(path).at(path)
+}
+
+/// Opens the pages of a file that has to be there, sound or not; nothing is written to it.
+pub(crate) fn pages(path: &Path) -> Result<Pages> {
+    present(path)?;
+    Database::pages(path).at(path)
+}
+
+/// An error that says what to do, unless the file is there.
+pub(crate) fn present(path: &Path) -> Result<()> {
     match path.try_exists() {
-        Ok(true) => Database::open(path).at(path),
+        Ok(true) => Ok(()),
         Ok(false) => Err(Error::Other(format!(
             "{}: there is no such file; check the path, or make a database with `alluvium import \
              FILE DB` or `alluvium demo`",

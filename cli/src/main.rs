@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 0 | done; `search` found something, `get` found the document, `check` found nothing wrong |
 //! | 1 | `search` found nothing, `get` found no such document |
-//! | 2 | an error, told in one line on standard error; `check` found something wrong |
+//! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong |
 //!
 //! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
 
@@ -20,6 +20,7 @@ mod documents;
 mod error;
 mod output;
 mod progress;
+mod table;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -58,5 +59,11 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Compact(arguments) => cmd::compact::run(arguments),
         Verb::Shrink(arguments) => cmd::shrink::run(arguments),
         Verb::Backup(arguments) => cmd::backup::run(arguments),
+        Verb::Levels(arguments) => cmd::levels::run(arguments),
+        Verb::Segments(arguments) => cmd::segments::run(arguments),
+        Verb::Blocks(arguments) => cmd::blocks::run(arguments),
+        Verb::Page(arguments) => cmd::page::run(arguments),
+        Verb::Compactions(arguments) => cmd::compactions::run(arguments),
+        Verb::Dump(arguments) => cmd::dump::run(arguments),
     }
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::error::Result;
 
@@ -120,63 +119,6 @@ pub(crate) fn thousandths(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
 
-/// Writes any JSON value as indented `name: value` lines, for reports whose shape belongs to the
-/// library. Names that end in `bytes` show their number as a size.
-pub(crate) fn outline(out: &mut dyn Write, value: &Value, level: usize) -> Result<()> {
-    let indent = "  ".repeat(level);
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                let label = printable(&name.replace('_', " "));
-                match member {
-                    Value::Object(inside) if !inside.is_empty() => {
-                        writeln!(out, "{indent}{STRONG}{label}{STRONG:#}")?;
-                        outline(out, member, level + 1)?;
-                    }
-                    Value::Array(inside)
-                        if inside.iter().any(|v| v.is_object() || v.is_array()) =>
-                    {
-                        writeln!(out, "{indent}{STRONG}{label}{STRONG:#}")?;
-                        outline(out, member, level + 1)?;
-                    }
-                    _ => writeln!(out, "{indent}{label}: {}", scalar(name, member))?,
-                }
-            }
-        }
-        Value::Array(elements) => {
-            for (index, element) in elements.iter().enumerate() {
-                if element.is_object() || element.is_array() {
-                    writeln!(out, "{indent}{FAINT}{index}{FAINT:#}")?;
-                    outline(out, element, level + 1)?;
-                } else {
-                    writeln!(out, "{indent}{}", scalar("", element))?;
-                }
-            }
-        }
-        single => writeln!(out, "{indent}{}", scalar("", single))?,
-    }
-    Ok(())
-}
-
-fn scalar(name: &str, value: &Value) -> String {
-    match value {
-        Value::Number(number) => match number.as_u64() {
-            Some(number) if name.ends_with("bytes") => bytes(number),
-            Some(number) => count(number),
-            None => number.to_string(),
-        },
-        Value::String(text) => printable(text),
-        Value::Array(elements) if elements.is_empty() => "none".to_owned(),
-        Value::Array(elements) => {
-            let shown: Vec<_> = elements.iter().map(|value| scalar(name, value)).collect();
-            shown.join(", ")
-        }
-        Value::Object(_) | Value::Null => "none".to_owned(),
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,22 +146,5 @@ mod tests {
     #[test]
     fn text_of_a_document_cannot_reach_the_terminal_as_codes() {
         assert_eq!(printable("a\u{1b}[31mb\nc\u{9b}d"), "a [31mb c d");
-    }
-
-    #[test]
-    fn any_json_has_an_outline() {
-        let value = serde_json::json!({
-            "file_bytes": 4096, "names": ["a", "b"], "none": [], "empty": {},
-            "levels": [{ "runs": 1 }, [2]], "inside": { "sound": true }
-        });
-        let mut out = Vec::new();
-        outline(&mut out, &value, 0).unwrap();
-        let mut plain = Vec::new();
-        anstream::StripStream::new(&mut plain).write_all(&out).unwrap();
-        assert_eq!(
-            String::from_utf8(plain).unwrap(),
-            "file bytes: 4.1 kB\nnames: a, b\nnone: none\nempty: none\nlevels\n  0\n    runs: 1\n  \
-             1\n    2\ninside\n  sound: yes\n"
-        );
     }
 }

@@ -296,7 +296,7 @@ impl Database {
     }
 }
 
-fn store_options(options: &Options, log: bool) -> lsm::Options {
+pub(super) fn store_options(options: &Options, log: bool) -> lsm::Options {
     lsm::Options {
         memory_bytes: options.memory_bytes,
         log,

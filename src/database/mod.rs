@@ -4,6 +4,7 @@
 mod collection;
 mod document;
 mod handle;
+mod inspect;
 mod options;
 mod search;
 mod snapshot;
@@ -13,6 +14,7 @@ mod view;
 pub use collection::Collection;
 pub use document::IntoDocument;
 pub use handle::{CheckReport, Database};
+pub use inspect::CollectionFigures;
 pub use options::{CollectionOptions, Options};
 pub use search::{Found, Hit, Hits, Search};
 pub use snapshot::{Snapshot, SnapshotCollection};

@@ -16,11 +16,11 @@ use super::options::Options;
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"ALLUVIUM";
-const DESCRIPTOR_BYTES: usize = 160;
+pub(crate) const DESCRIPTOR_BYTES: usize = 160;
 /// What the key check proves: everything before it.
 const PROVED_BYTES: usize = 88;
 /// Owner of the checksum; segments and log extents use small numbers.
-const DESCRIPTOR_OWNER: u64 = u64::MAX;
+pub(crate) const DESCRIPTOR_OWNER: u64 = u64::MAX;
 
 /// What is fixed when a file is created.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::ids::CommitNo;
+use super::ids::{CommitNo, SegmentId};
 
 /// The result of every fallible operation of the storage core.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -91,6 +91,15 @@ pub enum Error {
     },
     /// A savepoint belongs to another transaction, or to a part of this one that was rolled back.
     UnknownSavepoint,
+    /// The file has fewer pages.
+    NoSuchPage {
+        /// The page that was asked for.
+        page: u64,
+        /// Pages that the file has.
+        pages: u64,
+    },
+    /// No segment of the file has this number.
+    UnknownSegment(SegmentId),
     /// No keyspace has this name or number.
     UnknownKeyspace(String),
     /// A keyspace of this name exists already with other options.
@@ -142,6 +151,19 @@ impl Error {
     /// An operating system's error with what was being done.
     pub fn io(what: impl Into<String>, source: io::Error) -> Self {
         Error::Io { what: what.into(), source }
+    }
+
+    /// What to say of a part of the file that was asked for and is not there.
+    fn fmt_missing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::NoSuchPage { page, pages } => {
+                write!(f, "there is no page {page}; the file has {pages} pages, counted from 0")
+            }
+            Error::UnknownSegment(id) => {
+                write!(f, "there is no segment {id}; `segments` lists those that there are")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Adds to a corruption where in the file the damaged structure stands; other errors pass.
@@ -231,6 +253,7 @@ impl fmt::Display for Error {
                     "the savepoint was rolled back, or is another transaction's; take a new one"
                 )
             }
+            Error::NoSuchPage { .. } | Error::UnknownSegment(_) => self.fmt_missing(f),
             Error::UnknownKeyspace(name) => write!(f, "there is no keyspace {name}"),
             Error::KeyspaceExists(name) => {
                 write!(f, "a keyspace named {name} exists already with other options")

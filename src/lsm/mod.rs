@@ -24,6 +24,7 @@ mod error;
 mod fresh;
 mod group_rewriter;
 mod ids;
+mod inspect;
 mod manifest;
 mod merge_operator;
 mod operands;
@@ -56,6 +57,11 @@ pub use error::{Corruption, Error, Result};
 pub use group_rewriter::{GroupRewriter, Rewrite, RewritePass};
 pub use ids::{
     CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, PAGE_BYTES, SegmentId, VALUE_BYTES_MAX,
+};
+pub use inspect::{
+    Annotation, BlockFigures, ContentFigures, EditFigures, FreeSpace, Inspector, KeyspaceFigures,
+    LeafFigures, LogFigures, PageFigures, PageView, Pages, PartView, RunFigures, SegmentFigures,
+    Structure,
 };
 pub use merge_operator::MergeOperator;
 pub use options::{Durability, KeyspaceOptions, Options};

@@ -23,7 +23,7 @@ use super::storage::Storage;
 use super::wal::{Log, LogPosition, LogWriter, RecordKind};
 
 /// Owner in the checksums of manifests.
-const MANIFEST_OWNER: u64 = u64::MAX - 2;
+pub(crate) const MANIFEST_OWNER: u64 = u64::MAX - 2;
 
 /// A store's state as the file gave it.
 pub(crate) struct Recovered {
@@ -48,22 +48,48 @@ pub(crate) fn recover(
     match root::read(&*storage, options.cipher.as_ref())? {
         Found::Nothing => create(&storage, options),
         Found::File(descriptor, sealer, roots) => {
-            let options = descriptor.fix(options);
-            let mut first_error = None;
-            for (index, root) in roots.iter().enumerate() {
-                match read_manifest(&*storage, &sealer, root) {
-                    Ok(manifest) => {
-                        let older = roots.get(index + 1);
-                        let file = (storage, sealer, options);
-                        return replay(file, registry, root, older, &manifest);
-                    }
-                    // The older root reaches everything that the newer one does.
-                    Err(error) => first_error = first_error.or(Some(error)),
-                }
-            }
-            Err(first_error.unwrap_or_else(|| Error::corruption("root slots: neither is whole", 0)))
+            recover_from((descriptor, sealer, &roots), storage, options, registry)
         }
     }
+}
+
+/// The state of the file behind `storage`, in which nothing is written: for readers and tools.
+pub(crate) fn recover_read_only(
+    storage: Arc<dyn Storage>,
+    options: Options,
+    registry: &Registry,
+) -> Result<Recovered> {
+    match root::read(&*storage, options.cipher.as_ref())? {
+        Found::Nothing => {
+            Err(Error::NotADatabase { found: "nothing was ever stored in it".to_owned() })
+        }
+        Found::File(descriptor, sealer, roots) => {
+            recover_from((descriptor, sealer, &roots), storage, options, registry)
+        }
+    }
+}
+
+/// The state that the newest root with a whole manifest leads to. Writes nothing.
+fn recover_from(
+    (descriptor, sealer, roots): (Descriptor, Sealer, &[Root]),
+    storage: Arc<dyn Storage>,
+    options: Options,
+    registry: &Registry,
+) -> Result<Recovered> {
+    let options = descriptor.fix(options);
+    let mut first_error = None;
+    for (index, root) in roots.iter().enumerate() {
+        match read_manifest(&*storage, &sealer, root) {
+            Ok(manifest) => {
+                let older = roots.get(index + 1);
+                let file = (storage, sealer, options);
+                return replay(file, registry, root, older, &manifest);
+            }
+            // The older root reaches everything that the newer one does.
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or_else(|| Error::corruption("root slots: neither is whole", 0)))
 }
 
 fn create(storage: &Arc<dyn Storage>, options: Options) -> Result<Recovered> {

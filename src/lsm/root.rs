@@ -15,12 +15,12 @@ use super::ids::{CommitNo, Extent, PAGE_BYTES};
 use super::storage::Storage;
 use super::wal::LogPosition;
 
-const ROOT_MAGIC: &[u8; 8] = b"ALVROOT\0";
-const ROOT_BYTES: usize = 232;
+pub(crate) const ROOT_MAGIC: &[u8; 8] = b"ALVROOT\0";
+pub(crate) const ROOT_BYTES: usize = 232;
 /// What the cipher proves: everything before its own bytes.
 const PROVED_BYTES: usize = ROOT_BYTES - 8 - RESERVED_BYTES_MAX;
 /// Pages of the two slots: 28 KiB apart, so that no one misplaced write hits both.
-const SLOT_PAGES: [u64; 2] = [1, 8];
+pub(crate) const SLOT_PAGES: [u64; 2] = [1, 8];
 /// Pages that the descriptor and the slots occupy for ever.
 pub(crate) const RESERVED: [Extent; 3] = [
     Extent { start: 0, pages: 1 },
@@ -28,7 +28,7 @@ pub(crate) const RESERVED: [Extent; 3] = [
     Extent { start: SLOT_PAGES[1], pages: 1 },
 ];
 /// Owner of the checksums; segments and log extents use small numbers.
-const ROOT_OWNER: u64 = u64::MAX - 1;
+pub(crate) const ROOT_OWNER: u64 = u64::MAX - 1;
 
 /// One checkpoint: where the manifest stands and where replay of the log begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,13 +83,13 @@ impl Root {
     }
 
     /// The root in a slot, if it is whole and the cipher accepts it.
-    fn open(slot: &[u8], sealer: &Sealer) -> Option<Root> {
+    pub(crate) fn open(slot: &[u8], sealer: &Sealer) -> Option<Root> {
         let root = Root::decode(slot).ok()?;
         let stamp = slot.get(PROVED_BYTES..ROOT_BYTES - 8)?;
         sealer.proves(Owner::Root, slot.get(..PROVED_BYTES)?, stamp).then_some(root)
     }
 
-    fn decode(bytes: &[u8]) -> Result<Root> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Root> {
         let mut reader = ByteReader::new("root slot", bytes);
         let body = reader.take(ROOT_BYTES - 8)?;
         if reader.u64()? != checksum(ROOT_OWNER, 0, body) {

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use alluvium::Database;
 use serde_json::{Value, json};
 
 use crate::args::CheckArguments;
@@ -14,8 +15,8 @@ use crate::output;
 /// Runs the verb.
 pub(crate) fn run(arguments: &CheckArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
-    let db = database::open(path)?;
-    let report = db.check(arguments.deep).at(path)?;
+    database::present(path)?;
+    let report = Database::check_file(path, arguments.deep).at(path)?;
     let sound = report.is_ok();
     let mut out = output::open(arguments.json);
     if arguments.json {

@@ -2,13 +2,19 @@
 //! through `output`, and returns an [`Outcome`] or an error that names the file it is about.
 
 pub(crate) mod backup;
+pub(crate) mod blocks;
 pub(crate) mod check;
 pub(crate) mod compact;
+pub(crate) mod compactions;
 pub(crate) mod demo;
+pub(crate) mod dump;
 pub(crate) mod eval;
 pub(crate) mod get;
 pub(crate) mod import;
+pub(crate) mod levels;
+pub(crate) mod page;
 pub(crate) mod search;
+pub(crate) mod segments;
 pub(crate) mod shrink;
 pub(crate) mod stats;
 

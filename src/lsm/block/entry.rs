@@ -19,6 +19,9 @@ pub(crate) const EXTERNAL_BYTES_MAX: usize = 1 + 10 + 5 + 8;
 pub(super) const ENTRY_HEAD_BYTES_MAX: usize = 3 + 3 + 5;
 
 const TAG_KIND_BITS: u32 = 3;
+/// What the kinds of a tag mean, by their number: the word, and whether the value stands in the value area.
+pub(crate) const ENTRY_KINDS: [(&str, bool); 5] =
+    [("put", false), ("delete", false), ("merge", false), ("put", true), ("merge", true)];
 const PUT_INLINE: u64 = 0;
 const DELETE: u64 = 1;
 const MERGE_INLINE: u64 = 2;

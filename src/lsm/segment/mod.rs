@@ -24,6 +24,7 @@ mod filter;
 mod footer;
 mod index;
 mod mapped;
+mod parts;
 mod properties;
 mod reader;
 mod summary;
@@ -34,6 +35,7 @@ mod tests;
 
 pub(crate) use cursor::SegmentCursor;
 pub(crate) use filter::KeyHash;
+pub(crate) use parts::{LeafPart, SegmentParts};
 pub(crate) use reader::Segment;
 pub(crate) use summary::SegmentSummary;
 pub(crate) use writer::{SegmentLayout, SegmentWriter};

@@ -42,7 +42,7 @@ const CACHED_VALUE_BYTES_MAX: usize = 256 * 1024;
 pub(crate) struct Segment {
     storage: Arc<dyn Storage>,
     cache: Arc<BlockCache>,
-    sealer: Sealer,
+    pub(super) sealer: Sealer,
     summary: SegmentSummary,
     lease: Arc<ExtentLease>,
     /// Whether to read in place what is not compressed.
@@ -371,7 +371,7 @@ impl Segment {
     }
 
     /// The value at `value`, from the storage.
-    pub(super) fn read_value(&self, value: ValueRef) -> Result<Bytes> {
+    pub(crate) fn read_value(&self, value: ValueRef) -> Result<Bytes> {
         let stored = self.read_body("value", value.offset, self.sealed_bytes(value))?;
         self.verify_value(value, &stored)?;
         let owner = Owner::Segment(self.summary.id);
@@ -384,7 +384,7 @@ impl Segment {
     }
 
     /// Bytes that `value` takes in the segment.
-    pub(super) fn sealed_bytes(&self, value: ValueRef) -> u64 {
+    pub(crate) fn sealed_bytes(&self, value: ValueRef) -> u64 {
         value.stored_bytes.saturating_add(self.sealer.reserved_bytes() as u64)
     }
 
@@ -444,7 +444,7 @@ impl Segment {
         Ok(())
     }
 
-    fn read(&self, offset: u64, len: u64) -> Result<Bytes> {
+    pub(super) fn read(&self, offset: u64, len: u64) -> Result<Bytes> {
         let memory_len = usize::try_from(len)
             .map_err(|_| Error::corruption(format!("{len} bytes do not fit in memory"), offset))?;
         let mut buffer = vec![0; memory_len];

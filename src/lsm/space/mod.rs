@@ -334,6 +334,7 @@ impl Space {
         }
         Ok(SpaceUse {
             leased: state.leased.iter().map(|(&start, &pages)| Extent { start, pages }).collect(),
+            deferred: state.deferred.iter().map(|&(_, extent)| extent).collect(),
             deferred_pages: state.deferred_pages,
             free_pages: state.free.pages(),
             pages: state.end,
@@ -346,6 +347,8 @@ impl Space {
 pub(crate) struct SpaceUse {
     /// Every extent that something in memory owns, ascending.
     pub(crate) leased: Vec<Extent>,
+    /// Extents that wait for a checkpoint before they are free.
+    pub(crate) deferred: Vec<Extent>,
     pub(crate) deferred_pages: u64,
     pub(crate) free_pages: u64,
     pub(crate) pages: u64,

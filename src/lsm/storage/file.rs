@@ -109,6 +109,34 @@ impl FileStorage {
         check_range(offset, bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         self.ranges.change(offset, offset + bytes.len() as u64)
     }
+
+    /// Opens the file at `path` for reading only: it must exist, and the system refuses every write through this
+    /// handle. Any number of such handles share the file; one that writes keeps them out, and they it.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while a handle that writes has the file open; [`Error::Io`], which names the path.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<FileStorage> {
+        let path = path.as_ref();
+        let refused = |source| Error::io(format!("opening {}", path.display()), source);
+        let file = File::open(path).map_err(refused)?;
+        if !file.metadata().map_err(refused)?.is_file() {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(refused(source));
+        }
+        match file.try_lock_shared() {
+            Ok(()) => Ok(FileStorage {
+                // None that could write: not even past the system's cache.
+                #[cfg(target_os = "linux")]
+                direct: Direct::default(),
+                file,
+                ranges: Ranges::default(),
+            }),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked),
+            Err(TryLockError::Error(source)) => {
+                Err(Error::io(format!("locking {}", path.display()), source))
+            }
+        }
+    }
 }
 
 impl Storage for FileStorage {
@@ -290,6 +318,28 @@ mod tests {
         assert_eq!(first.len_bytes().unwrap(), 4);
         drop(first);
         FileStorage::open(&path).unwrap();
+    }
+
+    #[test]
+    fn handles_that_only_read_share_a_file_that_nothing_writes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("read.alv");
+        assert!(FileStorage::open_read_only(&path).is_err());
+        assert!(!path.exists());
+        let writer = FileStorage::open(&path).unwrap();
+        writer.write_at(0, b"kept").unwrap();
+        assert!(matches!(FileStorage::open_read_only(&path), Err(Error::Locked)));
+        drop(writer);
+        let first = FileStorage::open_read_only(&path).unwrap();
+        let second = FileStorage::open_read_only(&path).unwrap();
+        assert!(matches!(FileStorage::open(&path), Err(Error::Locked)));
+        assert!(first.write_at(0, b"lost").is_err());
+        assert!(first.write_bulk(0, &[7; 4096]).is_err());
+        assert!(first.write_durable(0, &[7; 4096]).is_err());
+        assert!(first.set_len(0).is_err());
+        let mut bytes = [0; 4];
+        second.read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"kept");
     }
 
     #[test]

@@ -18,11 +18,11 @@ use super::storage::Storage;
 pub(crate) use reader::Log;
 pub(crate) use writer::LogWriter;
 
-const EXTENT_MAGIC: &[u8; 8] = b"ALVLOG\0\0";
-const EXTENT_HEADER_BYTES: usize = 32;
-const RECORD_HEADER_BYTES: usize = 40;
+pub(crate) const EXTENT_MAGIC: &[u8; 8] = b"ALVLOG\0\0";
+pub(crate) const EXTENT_HEADER_BYTES: usize = 32;
+pub(crate) const RECORD_HEADER_BYTES: usize = 40;
 /// Where in a record's header stands what is proved with the payload: everything behind checksum and length.
-const SEALED_FROM: usize = 12;
+pub(crate) const SEALED_FROM: usize = 12;
 /// Pages of the extent with which a log begins, in a new file and after an orderly close.
 pub(crate) const FIRST_EXTENT_PAGES: u64 = 7;
 /// Payload of a link: two page numbers.
@@ -65,7 +65,7 @@ impl RecordKind {
         }
     }
 
-    fn decode(byte: u8) -> Option<Self> {
+    pub(crate) fn decode(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(RecordKind::Group),
             2 => Some(RecordKind::Edit),
@@ -86,7 +86,10 @@ fn encode_extent_header(sequence: u64, extent: Extent) -> Vec<u8> {
 }
 
 /// The sequence number in the header at the start of `extent`; `None` when no whole header stands there.
-fn read_extent_header(storage: &dyn Storage, start: u64) -> Result<Option<(u64, Extent)>> {
+pub(crate) fn read_extent_header(
+    storage: &dyn Storage,
+    start: u64,
+) -> Result<Option<(u64, Extent)>> {
     let mut bytes = [0; EXTENT_HEADER_BYTES];
     storage
         .read_at(start * PAGE_BYTES, &mut bytes)
@@ -101,7 +104,7 @@ fn read_extent_header(storage: &dyn Storage, start: u64) -> Result<Option<(u64, 
 }
 
 /// Where the record behind one of `payload` bytes at `offset` begins.
-fn next_offset(offset: u64, payload: u64, sealed: bool) -> u64 {
+pub(crate) fn next_offset(offset: u64, payload: u64, sealed: bool) -> u64 {
     let end = offset + RECORD_HEADER_BYTES as u64 + payload;
     end.next_multiple_of(if sealed { PAGE_BYTES } else { 8 })
 }

@@ -6,6 +6,7 @@ mod cipher;
 mod crash;
 mod damage;
 mod group;
+mod inspect;
 mod interplay;
 mod keyspaces;
 mod killed;

@@ -1,0 +1,114 @@
+//! The verbs that look at a file's structure: what they print, that they agree with each other, that damage is told, and
+//! that none of them writes to the file. Each test runs the real binary on a file that it imported.
+
+use std::fs::{File, TryLockError};
+
+use crate::{Shell, rivers};
+
+const VERBS: [&[&str]; 10] = [
+    &["stats", "rivers.alv"],
+    &["stats", "rivers.alv", "--deep"],
+    &["levels", "rivers.alv"],
+    &["segments", "rivers.alv", "--deep"],
+    &["blocks", "rivers.alv", "1"],
+    &["page", "rivers.alv", "1"],
+    &["compactions", "rivers.alv"],
+    &["check", "rivers.alv"],
+    &["check", "rivers.alv", "--deep"],
+    &["dump", "rivers.alv"],
+];
+
+fn json(shell: &Shell, arguments: &[&str]) -> Vec<serde_json::Value> {
+    shell.succeed(&[arguments, &["--json"]].concat()).json()
+}
+
+#[test]
+fn every_verb_prints_text_and_json_and_leaves_the_file_as_it_is() {
+    let shell = rivers();
+    let before = shell.read("rivers.alv");
+    let first = json(&shell, &["segments", "rivers.alv"])[0]["segment"]["id"].to_string();
+    for verb in VERBS {
+        let mut verb = verb.to_vec();
+        if verb[0] == "blocks" {
+            verb[2] = &first;
+        }
+        assert!(!shell.succeed(&verb).stdout.is_empty(), "{verb:?}");
+        json(&shell, &verb);
+        assert!(shell.read("rivers.alv") == before, "{verb:?}");
+    }
+}
+
+#[test]
+fn figures_of_the_verbs_agree() {
+    let shell = rivers();
+    let stats = shell.succeed(&["stats", "rivers.alv", "--json"]).object();
+    assert_eq!(stats["collections"][0]["documents"], 5);
+    assert_eq!(stats["clean"], true);
+    assert_eq!(stats["file_bytes"], shell.read("rivers.alv").len());
+    let sum = |lines: Vec<serde_json::Value>, path: &str| -> u64 {
+        lines
+            .iter()
+            .map(|line| line.pointer(path).and_then(serde_json::Value::as_u64))
+            .map(Option::unwrap_or_default)
+            .sum()
+    };
+    let keyspaces = stats["keyspaces"].as_array().expect("a list").clone();
+    let keys = sum(keyspaces, "/figures/entries");
+    assert!(keys > 5);
+    assert_eq!(sum(json(&shell, &["levels", "rivers.alv"]), "/figures/entries"), keys);
+    let segments = json(&shell, &["segments", "rivers.alv", "--keyspace", "documents/docs"]);
+    assert_eq!(sum(segments.clone(), "/segment/figures/entries"), 5);
+    let id = segments[0]["segment"]["id"].to_string();
+    assert_eq!(sum(json(&shell, &["blocks", "rivers.alv", &id]), "/keys"), 5);
+    let dumped = json(&shell, &["dump", "rivers.alv", "--keyspace", "documents/docs"]);
+    assert_eq!(dumped.len(), 5);
+    let two =
+        shell.succeed(&["dump", "rivers.alv", "--keyspace", "documents/docs", "--limit", "2"]);
+    assert_eq!(two.stdout.lines().count(), 2);
+}
+
+#[test]
+fn what_is_not_there_is_named_with_what_is() {
+    let shell = rivers();
+    shell
+        .fail(&["levels", "rivers.alv", "--keyspace", "x"], &["no keyspace `x`", "documents/docs"]);
+    shell.fail(&["dump", "rivers.alv", "--keyspace", "x"], &["no keyspace `x`", "documents/docs"]);
+    shell.fail(&["blocks", "rivers.alv", "9999"], &["no segment 9999", "`segments`"]);
+    shell.fail(&["page", "rivers.alv", "9999"], &["no page 9999", "pages, counted from 0"]);
+}
+
+#[test]
+fn a_page_is_shown_whatever_it_is_and_damage_is_told() {
+    let shell = rivers();
+    let descriptor = shell.succeed(&["page", "rivers.alv", "0"]).stdout;
+    assert!(
+        descriptor.contains("page 0: descriptor") && descriptor.contains("magic: \"ALLUVIUM\"")
+    );
+    let raw = shell.succeed(&["page", "rivers.alv", "0", "--raw"]).stdout;
+    assert!(raw.starts_with("0000  41 4c 4c 55 56 49 55 4d") && raw.lines().count() == 256);
+    let mut bytes = shell.read("rivers.alv");
+    bytes[4096 + 9] ^= 1;
+    bytes[8 * 4096 + 9] ^= 1;
+    shell.write("rivers.alv", &bytes);
+    let ran = shell.run(&["page", "rivers.alv", "1"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stdout.contains("judged by its own bytes"), "{ran:?}");
+    assert!(ran.stdout.contains("damaged: root slot: the checksum does not match"), "{ran:?}");
+    shell.fail(&["dump", "rivers.alv"], &["root slots: neither is whole", "alluvium page"]);
+    shell.fail(&["stats", "rivers.alv"], &["root slots: neither is whole"]);
+}
+
+#[test]
+fn a_file_that_is_open_elsewhere_is_said_to_be() {
+    let shell = rivers();
+    let writer = File::options().write(true).open(shell.path("rivers.alv")).expect("the file");
+    match writer.try_lock() {
+        Ok(()) => {}
+        // Some file systems know no locks; then there is nothing to see here.
+        Err(TryLockError::Error(_)) => return,
+        Err(TryLockError::WouldBlock) => panic!("nothing else has the file open"),
+    }
+    for verb in VERBS {
+        shell.fail(verb, &["rivers.alv", "open in another process"]);
+    }
+}
