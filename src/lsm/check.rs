@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::disk::Disk;
 use super::error::{Error, Result};
 use super::ids::Extent;
 use super::manifest::Version;
+use super::space::SpaceUse;
 
 /// What a check read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -35,8 +35,8 @@ pub struct CheckReport {
     pub pinned_pages: u64,
 }
 
-/// Checks `version` and the page map. `others` are the extents of manifests and log.
-pub(crate) fn check(disk: &Disk, version: &Version, others: &[Extent]) -> Result<CheckReport> {
+/// Checks `version` and the page map `used` at the same moment. `others` are the extents of manifests and log.
+pub(crate) fn check(version: &Version, used: &SpaceUse, others: &[Extent]) -> Result<CheckReport> {
     let mut report = CheckReport::default();
     version.check_order()?;
     let mut reachable: BTreeSet<Extent> = others.iter().copied().collect();
@@ -51,7 +51,6 @@ pub(crate) fn check(disk: &Disk, version: &Version, others: &[Extent]) -> Result
             reachable.insert(segment.extent());
         }
     }
-    let used = disk.space.check()?;
     let leased: BTreeSet<Extent> = used.leased.iter().copied().collect();
     if let Some(lost) = reachable.difference(&leased).next() {
         let what = format!("page map: {lost} is in use but not marked so");

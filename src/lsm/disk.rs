@@ -44,6 +44,11 @@ impl Disk {
         SegmentId(self.next_segment.fetch_add(1, Ordering::Relaxed))
     }
 
+    /// The segments that exist or are being written have numbers below this one.
+    pub(crate) fn next_segment(&self) -> SegmentId {
+        SegmentId(self.next_segment.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn new_run_id(&self) -> u64 {
         self.next_run.fetch_add(1, Ordering::Relaxed)
     }

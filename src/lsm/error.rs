@@ -100,6 +100,15 @@ pub enum Error {
     },
     /// No segment of the file has this number.
     UnknownSegment(SegmentId),
+    /// Snapshots hold more memory than the budget allows, and only dropping them frees it.
+    SnapshotsHoldMemory {
+        /// The commit that the oldest of them shows.
+        oldest: CommitNo,
+        /// Bytes of commits that were flushed or folded meanwhile and that they keep in memory.
+        bytes: usize,
+        /// Bytes that they may keep.
+        bytes_max: usize,
+    },
     /// No keyspace has this name or number.
     UnknownKeyspace(String),
     /// A keyspace of this name exists already with other options.
@@ -213,6 +222,12 @@ impl Error {
     }
 }
 
+const LOCKED: &str =
+    "the file is open in another process or through another handle; close that one first";
+
+const UNKNOWN_SAVEPOINT: &str =
+    "the savepoint was rolled back, or is another transaction's; take a new one";
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -226,11 +241,7 @@ impl fmt::Display for Error {
             | Error::Encrypted { .. }
             | Error::NotEncrypted
             | Error::WrongKey { .. } => self.fmt_refused(f),
-            Error::Locked => write!(
-                f,
-                "the file is open in another process or through another handle; close that one \
-                 first"
-            ),
+            Error::Locked => f.write_str(LOCKED),
             Error::Poisoned { cause } => write!(
                 f,
                 "no more writes are accepted because an earlier one failed ({cause}); open the \
@@ -247,13 +258,13 @@ impl fmt::Display for Error {
             Error::Conflict { commit, what } => {
                 write!(f, "commit {commit} came between: {what}; begin a new transaction")
             }
-            Error::UnknownSavepoint => {
-                write!(
-                    f,
-                    "the savepoint was rolled back, or is another transaction's; take a new one"
-                )
-            }
+            Error::UnknownSavepoint => f.write_str(UNKNOWN_SAVEPOINT),
             Error::NoSuchPage { .. } | Error::UnknownSegment(_) => self.fmt_missing(f),
+            Error::SnapshotsHoldMemory { oldest, bytes, bytes_max } => write!(
+                f,
+                "snapshots hold {bytes} bytes of memory and may hold {bytes_max}; drop old ones (the \
+                 oldest shows commit {oldest}), or open with a larger memory budget"
+            ),
             Error::UnknownKeyspace(name) => write!(f, "there is no keyspace {name}"),
             Error::KeyspaceExists(name) => {
                 write!(f, "a keyspace named {name} exists already with other options")

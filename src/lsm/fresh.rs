@@ -226,6 +226,11 @@ impl FreshRun {
         self.tables.values().map(|table| table.memory_bytes()).sum()
     }
 
+    /// Bytes of all keys and values, with their lengths and kinds.
+    pub(crate) fn table_bytes(&self) -> u64 {
+        self.tables.values().map(|table| table.bytes.len() as u64).sum()
+    }
+
     pub(crate) fn keyspaces(&self) -> impl Iterator<Item = KeyspaceId> + '_ {
         self.tables.keys().copied()
     }

@@ -67,8 +67,10 @@ pub use merge_operator::MergeOperator;
 pub use options::{Durability, KeyspaceOptions, Options};
 pub use reader::Reader;
 pub use scan::Cursor;
-pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, ThreadScheduler};
-pub use stats::{BackupReport, CopyProgress, KeyspaceStats, LevelStats, ShrinkReport, Stats};
+pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, Step, ThreadScheduler};
+pub use stats::{
+    BackupReport, CopyProgress, KeyspaceStats, LevelStats, ShrinkReport, Stalls, Stats, Written,
+};
 pub use storage::{FileStorage, MemoryStorage, SimulatedStorage, Storage};
-pub use store::Store;
+pub use store::{Compaction, CompactionProgress, Store};
 pub use txn::{KeyspaceView, RunView, Savepoint, Snapshot, Transaction};

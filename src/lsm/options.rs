@@ -117,10 +117,22 @@ pub struct Options {
     pub segment_bytes_target: u64,
     /// Runs of level 0 that trigger a compaction: fewer make reads cheaper and writes dearer. Default: 4.
     pub level0_runs_max: usize,
-    /// How much larger each level is than the one above it. Default: 8.
+    /// How much larger each level is than the one above it: more makes writes dearer, and obsolete data a smaller
+    /// share of the file. Default: 8.
     pub level_ratio: u64,
-    /// Bytes of level 1 before it is compacted into level 2. Default: 64 MiB.
+    /// Runs that a level between level 0 and the last one may hold side by side: with more, data is written less often
+    /// on its way down, and reads ask more runs. The last level is always one run. Default: 4.
+    pub level_runs_max: usize,
+    /// Bytes of level 1 before there is another level: the last level is moved down when it holds more than this, times
+    /// the ratio for each level above it. Larger saves small stores a level, smaller makes their compactions smaller.
+    /// Default: 1 GiB.
     pub level1_bytes_max: u64,
+    /// Bytes of segments that one compaction reads, unless what overlaps one segment is more. Smaller ones hold less of
+    /// the disk and run side by side; larger ones rewrite fewer overlaps. Default: 128 MiB.
+    pub compaction_bytes_max: u64,
+    /// Time without commits after which what could wait is compacted too, so that the file becomes small: less makes
+    /// it small sooner, and costs work that later commits would have saved. Default: one second.
+    pub settle_after: Duration,
     /// Bytes of log after which a checkpoint is due: bounds the time to open after a crash. Default: 64 MiB.
     pub log_bytes_max: u64,
     /// Whether commits are written to the log. Without it, what was not flushed is lost when the store is
@@ -133,7 +145,7 @@ pub struct Options {
     /// Encrypts everything that users wrote, and proves that nobody else changed it. Fixed when the file is created: it opens
     /// only with the same cipher and key. Nothing is read in place then. Default: none.
     pub cipher: Option<Arc<dyn BlockCipher>>,
-    /// What runs the background steps. Default: a thread of the store's own, [`ThreadScheduler`].
+    /// What runs the background steps. Default: threads of the store's own, [`ThreadScheduler`].
     pub scheduler: Arc<dyn Scheduler>,
     /// The clock behind `Durability::Interval`. Default: the machine's.
     pub clock: Arc<dyn Clock>,
@@ -152,12 +164,15 @@ impl Default for Options {
             segment_bytes_target: 8 << 20,
             level0_runs_max: 4,
             level_ratio: 8,
-            level1_bytes_max: 64 << 20,
+            level_runs_max: 4,
+            level1_bytes_max: 1 << 30,
+            compaction_bytes_max: 128 << 20,
+            settle_after: Duration::from_secs(1),
             log_bytes_max: 64 << 20,
             log: true,
             mmap: true,
             cipher: None,
-            scheduler: Arc::new(ThreadScheduler),
+            scheduler: Arc::new(ThreadScheduler::default()),
             clock: Arc::new(SystemClock::default()),
             merge_operators: Vec::new(),
             group_rewriters: Vec::new(),

@@ -252,6 +252,10 @@ fn replay_log(
             }
             RecordKind::Edit if record.record >= edits_before => {
                 let edit = Edit::decode(&record.payload).map_err(|error| error.at(place))?;
+                // Runs that segments were moved to may be new as well.
+                for &(_, _, run) in &edit.moved {
+                    disk.reserve_ids(0, run.saturating_add(1));
+                }
                 version
                     .apply(&edit, registry, &mut |placed| disk.adopt(placed))
                     .map_err(|error| error.at(place))?;

@@ -37,6 +37,44 @@ pub struct Stats {
     pub cache_bytes: u64,
     /// One for each keyspace, by name.
     pub keyspaces: Vec<KeyspaceStats>,
+    /// What was written since the store was opened.
+    pub written: Written,
+    /// How commits were held up since then.
+    pub stalls: Stalls,
+}
+
+/// Bytes written since the store was opened, by their reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// Keys and values of commits, with what it takes to tell them apart.
+    pub user_bytes: u64,
+    /// Of commits into the log.
+    pub log_bytes: u64,
+    /// Of segments by flushes.
+    pub flushed_bytes: u64,
+    /// Of segments by compactions.
+    pub compacted_bytes: u64,
+    /// Of segments that changed level without being written again; not part of the write amplification.
+    pub moved_bytes: u64,
+}
+
+impl Written {
+    /// Bytes written for each hundred bytes of the commits; 0 when there were none.
+    pub fn amplification_percent(&self) -> u64 {
+        let all = self.log_bytes + self.flushed_bytes + self.compacted_bytes;
+        all.saturating_mul(100).checked_div(self.user_bytes).unwrap_or(0)
+    }
+}
+
+/// Commits that did background work, or waited for some, before they were accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stalls {
+    /// Such commits.
+    pub count: u64,
+    /// Time that they spent so.
+    pub total_micros: u64,
+    /// The longest of these times.
+    pub max_micros: u64,
 }
 
 /// The state of one keyspace on disk.

@@ -4,6 +4,7 @@
 //! gives everything back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::input::Input;
 use super::output::SegmentOutput;
@@ -17,9 +18,6 @@ use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Edit, Placed, Version};
 use crate::lsm::reader::Reader;
 use crate::lsm::segment::Segment;
-
-/// Bytes of entries that one step may take.
-const STEP_BYTES_MAX: usize = 2 << 20;
 
 /// What a finished job asks the store to do: append the edit, then publish it with these segments.
 pub(crate) struct Finished {
@@ -39,18 +37,30 @@ pub(crate) struct FlushJob {
     keyspaces: Vec<KeyspaceId>,
     rewriting: Option<Rewriting>,
     finished: Finished,
+    /// Entries of all keyspaces.
+    entries: u64,
+    started: Duration,
 }
 
 impl FlushJob {
     /// Flushes every fresh run of `version`, of which there is at least one.
     pub(crate) fn new(disk: Arc<Disk>, version: Arc<Version>) -> Self {
         let runs = version.fresh.clone();
-        let keyspaces = version.keyspaces.keys().rev().copied().collect();
+        let keyspaces: Vec<_> = version.keyspaces.keys().rev().copied().collect();
+        let entries = keyspaces.iter().flat_map(|&id| runs.iter().map(move |run| run.entries(id)));
+        let entries = entries.sum();
         let created = runs.iter().rev().flat_map(|run| run.created.iter().cloned()).collect();
         let edit = Edit { flushed: Some(version.commit), created, ..Edit::default() };
         let report = CompactionReport { keyspace: "*".to_owned(), ..CompactionReport::default() };
         let finished = Finished { keyspace: None, edit, segments: Vec::new(), report };
-        FlushJob { disk, version, runs, keyspaces, rewriting: None, finished }
+        let started = disk.options.clock.now();
+        FlushJob { disk, version, runs, keyspaces, rewriting: None, finished, entries, started }
+    }
+
+    /// Entries that are written, and entries in all.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let done = self.rewriting.as_ref().map_or(0, |rewriting| rewriting.done);
+        (self.finished.report.input + done, self.entries)
     }
 
     /// The newest commit that the job flushes.
@@ -58,15 +68,15 @@ impl FlushJob {
         self.version.commit
     }
 
-    /// One bounded step; true when all is written.
-    pub(crate) fn step(&mut self) -> Result<bool> {
+    /// One step of about `bytes_max` bytes of entries; true when all is written.
+    pub(crate) fn step(&mut self, bytes_max: usize) -> Result<bool> {
         if let Some(rewriting) = &mut self.rewriting {
-            if rewriting.step(STEP_BYTES_MAX, None)? {
+            if rewriting.step(bytes_max, None)? {
                 let rewriting = self.rewriting.take().expect("invariant: it was just stepped");
                 let run = self.disk.new_run_id();
                 self.finished.take(rewriting, 0, run, &self.disk)?;
             }
-            return Ok(false);
+            return Ok(self.rewriting.is_none() && self.keyspaces.is_empty());
         }
         let Some(id) = self.keyspaces.pop() else { return Ok(true) };
         let keyspace = Arc::clone(self.version.keyspace(id)?);
@@ -89,42 +99,42 @@ impl FlushJob {
     }
 
     pub(crate) fn finish(self) -> Finished {
-        self.finished
+        self.finished.at(self.disk.options.clock.now().saturating_sub(self.started))
     }
 }
 
 /// Rewrites segments into the level that the picker chose.
 pub(crate) struct CompactionJob {
     disk: Arc<Disk>,
-    keyspace: KeyspaceId,
     rewriting: Option<Rewriting>,
     level: u8,
     run: u64,
     finished: Finished,
+    started: Duration,
 }
 
 impl CompactionJob {
-    /// Starts `work`, picked from `version`.
-    pub(crate) fn new(disk: Arc<Disk>, version: &Version, work: Work) -> Result<Self> {
+    /// Starts `work`, picked from `version`, with its output in `run`.
+    pub(crate) fn new(disk: Arc<Disk>, version: &Version, work: Work, run: u64) -> Result<Self> {
         let keyspace = Arc::clone(version.keyspace(work.keyspace)?);
-        let run = match keyspace.levels.get(usize::from(work.level)).and_then(|to| to.runs.first())
-        {
-            Some(run) => run.id,
-            None => disk.new_run_id(),
-        };
         let name = keyspace.name.clone();
         let mut edit = Edit::default();
-        let mut report = CompactionReport { keyspace: name, ..CompactionReport::default() };
+        let level = work.level;
+        let mut report = CompactionReport { keyspace: name, level, ..CompactionReport::default() };
         for segment in &work.moved {
             edit.moved.push((segment.summary().id, work.level, run));
+            report.bytes_moved += segment.summary().bytes;
         }
         report.segments_moved = edit.moved.len() as u64;
+        let oldest = work.inputs.last().into_iter().flatten();
+        report.input_older = oldest.map(|segment| segment.summary().entries).sum();
         let inputs = work.inputs.iter().flatten();
         let summaries: Vec<_> = inputs.map(|segment| segment.summary().clone()).collect();
         edit.removed = summaries.iter().map(|summary| summary.id).collect();
+        report.segments_in = edit.removed.len() as u64;
+        let started = disk.options.clock.now();
         let finished = Finished { keyspace: Some(keyspace.id), edit, segments: Vec::new(), report };
-        let (id, level) = (keyspace.id, work.level);
-        let mut job = CompactionJob { disk, keyspace: id, rewriting: None, level, run, finished };
+        let mut job = CompactionJob { disk, rewriting: None, level, run, finished, started };
         let first = summaries.iter().map(|summary| summary.commits.0).min();
         let last = summaries.iter().map(|summary| summary.commits.1).max();
         if let (Some(first), Some(last)) = (first, last) {
@@ -142,15 +152,11 @@ impl CompactionJob {
         Ok(job)
     }
 
-    /// The keyspace whose segments it rewrites; a job of one that was dropped is to be dropped too.
-    pub(crate) fn keyspace(&self) -> KeyspaceId {
-        self.keyspace
-    }
-
-    /// One bounded step; true when all is written. `reader` shows the newest version to group rewriters.
-    pub(crate) fn step(&mut self, reader: &dyn Reader) -> Result<bool> {
+    /// One step of about `bytes_max` bytes of entries; true when all is written. `reader` shows the newest version to
+    /// group rewriters.
+    pub(crate) fn step(&mut self, bytes_max: usize, reader: &dyn Reader) -> Result<bool> {
         let Some(rewriting) = &mut self.rewriting else { return Ok(true) };
-        if rewriting.step(STEP_BYTES_MAX, Some(reader))? {
+        if rewriting.step(bytes_max, Some(reader))? {
             let rewriting = self.rewriting.take().expect("invariant: it was just stepped");
             self.finished.take(rewriting, self.level, self.run, &self.disk)?;
             return Ok(true);
@@ -158,12 +164,30 @@ impl CompactionJob {
         Ok(false)
     }
 
+    /// Bytes of segments that are compacted, and bytes in all.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let Some(rewriting) = &self.rewriting else {
+            let bytes = self.finished.report.bytes_in;
+            return (bytes, bytes);
+        };
+        let report = &rewriting.report;
+        let bytes = u128::from(report.bytes_in) * u128::from(rewriting.done);
+        let done = bytes / u128::from(report.input.max(1));
+        (u64::try_from(done).unwrap_or(u64::MAX), report.bytes_in)
+    }
+
     pub(crate) fn finish(self) -> Finished {
-        self.finished
+        self.finished.at(self.disk.options.clock.now().saturating_sub(self.started))
     }
 }
 
 impl Finished {
+    /// Notes how long it took.
+    fn at(mut self, elapsed: Duration) -> Self {
+        self.report.elapsed_micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        self
+    }
+
     /// Takes over the segments of a rewriting that came to its end, after balancing its accounts.
     pub(super) fn take(
         &mut self,
@@ -174,31 +198,19 @@ impl Finished {
     ) -> Result<()> {
         let (output, mut report) = rewriting.into_parts();
         report.ranges_split = output.ranges_split;
-        for (summary, lease) in output.finish()? {
+        let (written, leaf_blocks) = output.finish()?;
+        report.blocks_out = leaf_blocks;
+        for (summary, lease) in written {
             report.output += summary.entries;
             report.ranges_out += summary.ranges;
             report.bytes_out += summary.bytes;
+            report.segments_out += 1;
             let extent = lease.extent();
             self.segments.push(disk.segment(summary.clone(), lease));
             self.edit.added.push(Placed { level, run, extent, summary });
         }
         report.balance()?;
-        let total = &mut self.report;
-        total.input += report.input;
-        total.output += report.output;
-        total.shadowed += report.shadowed;
-        total.covered += report.covered;
-        total.merged += report.merged;
-        total.purged += report.purged;
-        total.dropped += report.dropped;
-        total.ranges_in += report.ranges_in;
-        total.ranges_out += report.ranges_out;
-        total.ranges_joined += report.ranges_joined;
-        total.ranges_split += report.ranges_split;
-        total.ranges_dropped += report.ranges_dropped;
-        total.segments_hidden += report.segments_hidden;
-        total.bytes_in += report.bytes_in;
-        total.bytes_out += report.bytes_out;
+        self.report.add(&report);
         Ok(())
     }
 }

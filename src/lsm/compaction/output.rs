@@ -32,6 +32,8 @@ pub(crate) struct SegmentOutput {
     commits: (CommitNo, CommitNo),
     open: Option<OpenSegment>,
     finished: Vec<(SegmentSummary, ExtentLease)>,
+    /// Leaf blocks of the finished segments.
+    leaf_blocks: u64,
     /// The group of the last entry, when groups must stay together.
     group: Vec<u8>,
     /// Range tombstones behind the last cut, in key order.
@@ -70,6 +72,7 @@ impl SegmentOutput {
             commits,
             open: None,
             finished: Vec::new(),
+            leaf_blocks: 0,
             group: Vec::new(),
             ranges: VecDeque::new(),
             ranges_split: 0,
@@ -136,8 +139,8 @@ impl SegmentOutput {
         }
     }
 
-    /// Closes the last segment and hands all of them over.
-    pub(crate) fn finish(mut self) -> Result<Vec<(SegmentSummary, ExtentLease)>> {
+    /// Closes the last segment and hands all of them over, with the number of their leaf blocks.
+    pub(crate) fn finish(mut self) -> Result<(Vec<(SegmentSummary, ExtentLease)>, u64)> {
         while let Some(range) = self.ranges.pop_front() {
             let is_before = |open: &OpenSegment| open.writer.is_before(&range.lower);
             if self.open.as_ref().is_some_and(|open| open.is_full() && is_before(open)) {
@@ -146,13 +149,14 @@ impl SegmentOutput {
             self.open_segment().writer.add_range(range);
         }
         self.finish_segment()?;
-        Ok(std::mem::take(&mut self.finished))
+        Ok((std::mem::take(&mut self.finished), self.leaf_blocks))
     }
 
     fn finish_segment(&mut self) -> Result<()> {
         if let Some(mut open) = self.open.take() {
             let piece = open.writer.take_output();
             open.place.append(&self.disk, &piece)?;
+            self.leaf_blocks += open.writer.leaf_blocks();
             let OpenSegment { writer, mut place, .. } = open;
             let (mut end, summary) = writer.finish(self.commits)?;
             // Whole pages, so that the file never ends inside one.

@@ -63,7 +63,7 @@ pub(crate) fn merge_pending<'r>(
 fn into_run(disk: &Disk, output: SegmentOutput, report: &mut CompactionReport) -> Result<Run> {
     let mut segments = Vec::new();
     report.ranges_split = output.ranges_split;
-    for (summary, lease) in output.finish()? {
+    for (summary, lease) in output.finish()?.0 {
         report.output += summary.entries;
         report.ranges_out += summary.ranges;
         segments.push(disk.segment(summary, lease));

@@ -1,19 +1,41 @@
-//! Which segments to compact next.
+//! Which segments to compact next: lazy leveling.
 //!
-//! Level 0 first: its runs overlap, so every one of them costs each read. Then the first level that is above
-//! its size; from it the segment with the most tombstones, else the next one in key order, so that every
-//! key range has its turn. A segment that overlaps nothing is moved, not rewritten, unless it is small.
+//! ```text
+//! level 0        flushed runs; more than `level0_runs_max` are due
+//! levels between runs side by side, up to `level_runs_max`; due when there are more, or more bytes than their share
+//! last level     one run, which holds most of the data; each level above may hold 1/`level_ratio` of the one below
+//! ```
+//! What is pushed into a level between starts a new run there without reading the level, so that a byte is written
+//! about once a level; only the last level merges with what it holds. The sizes follow from the last level's, so that
+//! obsolete data stays a fixed share of the file. A last level that outgrows its number moves one number down, whole
+//! and without being rewritten, which puts an empty level between.
+//!
+//! The most overdue level comes first. From it a *window* is taken: segments side by side, and with them whatever is
+//! older in the level and overlaps them ([`gather`]), as much as `compaction_bytes_max` allows. Windows of one level
+//! follow each other through the keys, so that every range has its turn; every other window between begins where most
+//! tombstones are, or where least of the next level must be rewritten. A segment that overlaps nothing is moved, not
+//! rewritten, unless it is small, or has tombstones and goes where nothing is older.
+//!
+//! Cost of a pick: the segments of one level, sorted. Follows Dayan and Idreos, "Dostoevsky" (SIGMOD 2018), for the
+//! shape, and RocksDB for sizes that follow from the last level.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::lsm::ids::KeyspaceId;
-use crate::lsm::manifest::{Keyspace, LEVELS_MAX, Run, Version};
+use super::claims::{Claim, Claims};
+use crate::lsm::ids::{KeyspaceId, SegmentId};
+use crate::lsm::manifest::{Keyspace, LEVELS_MAX, Level, Run, Version};
 use crate::lsm::options::Options;
 use crate::lsm::ranges::KeyEnd;
 use crate::lsm::segment::Segment;
+
+/// Hundredths of a segment's entries that make it worth a compaction of its own when they are tombstones.
+const DEAD_PERCENT: u64 = 25;
+/// Starting points that are tried when the first windows are claimed.
+const ATTEMPTS_MAX: usize = 16;
 
 /// What a compaction shall do.
 #[derive(Debug)]
@@ -21,56 +43,471 @@ pub(crate) struct Work {
     pub(crate) keyspace: KeyspaceId,
     /// The level of the output.
     pub(crate) level: u8,
+    /// The run there that the output joins; none: a new one.
+    pub(crate) run: Option<u64>,
     /// Segments to rewrite, run by run, newest run first.
     pub(crate) inputs: Vec<Vec<Arc<Segment>>>,
     /// Segments that only change level.
     pub(crate) moved: Vec<Arc<Segment>>,
-    /// Runs older than every input.
+    /// Segments that are older than an input and stay, as far as they overlap the inputs.
     pub(crate) older: Vec<Run>,
+}
+
+impl Work {
+    /// What the work needs for itself when it writes to `run`.
+    pub(crate) fn claim(&self, run: u64) -> Claim {
+        let segments = self.inputs.iter().flatten().chain(&self.moved);
+        Claim::new(self.keyspace, (self.level, run), segments)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.inputs.iter().map(|run| bytes(run)).sum()
+    }
 }
 
 /// Picks work; remembers where each level's turn stands.
 #[derive(Debug, Default)]
 pub(crate) struct Picker {
-    turns: HashMap<(KeyspaceId, usize), Vec<u8>>,
+    turns: HashMap<(KeyspaceId, usize), Bytes>,
+    picks: u64,
+}
+
+/// The levels of a keyspace as they should be.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// The level of one run that holds what is oldest.
+    pub(crate) last: usize,
+    /// Bytes that each level above it may hold.
+    targets: Vec<u64>,
+}
+
+impl Shape {
+    pub(crate) fn of(keyspace: &Keyspace, options: &Options) -> Shape {
+        let deepest = keyspace.levels.iter().rposition(|level| !level.runs.is_empty());
+        let deepest = deepest.unwrap_or_default();
+        let single = keyspace.levels.get(deepest).is_none_or(|level| level.runs.len() <= 1);
+        let last = match deepest {
+            0 => 1,
+            // Several runs are no last level: they are merged into the one below, which is empty yet.
+            _ if !single => (deepest + 1).min(LEVELS_MAX - 1),
+            _ => deepest,
+        };
+        let mut target = bytes_of(keyspace, last);
+        let mut targets = vec![0; last];
+        for level in (0..last).rev() {
+            target /= ratio(options);
+            targets[level] = target;
+        }
+        Shape { last, targets }
+    }
+
+    /// Hundredths of what a level may hold, when that is exceeded.
+    fn excess(&self, keyspace: &Keyspace, level: usize, options: &Options) -> Option<u64> {
+        let content = keyspace.levels.get(level).filter(|content| !content.runs.is_empty())?;
+        let runs_max = if level == 0 { options.level0_runs_max } else { options.level_runs_max };
+        let (runs, runs_max) = (content.runs.len() as u64, runs_max as u64);
+        let by_runs = (runs > runs_max).then(|| runs * 100 / runs_max.max(1));
+        let (bytes, bytes_max) = (content.bytes(), self.targets.get(level).copied()?);
+        let by_bytes = level > 0 && bytes > bytes_max;
+        by_runs.max(by_bytes.then(|| bytes.saturating_mul(100) / bytes_max.max(1)))
+    }
+}
+
+fn ratio(options: &Options) -> u64 {
+    options.level_ratio.max(2)
+}
+
+fn bytes_of(keyspace: &Keyspace, level: usize) -> u64 {
+    keyspace.levels.get(level).map_or(0, Level::bytes)
+}
+
+fn bytes(segments: &[Arc<Segment>]) -> u64 {
+    segments.iter().map(|segment| segment.summary().bytes).sum()
 }
 
 impl Picker {
-    /// The most urgent compaction, if one is due.
-    pub(crate) fn pick(&mut self, version: &Version, options: &Options) -> Option<Work> {
-        let keyspaces = || version.keyspaces.values();
-        let crowded = keyspaces()
-            .filter_map(|keyspace| Some((keyspace.levels.first()?.runs.len(), keyspace)))
-            .filter(|(runs, _)| *runs > options.level0_runs_max)
-            .max_by_key(|(runs, _)| *runs);
-        if let Some((_, keyspace)) = crowded {
-            return Some(level0(keyspace, options));
-        }
-        for keyspace in keyspaces() {
-            let mut bytes_max = options.level1_bytes_max;
-            // What is on the last level that there may be stays there.
-            for (level, content) in keyspace.levels.iter().enumerate().take(LEVELS_MAX - 1).skip(1)
-            {
-                if content.bytes() > bytes_max {
-                    return self.push_down(keyspace, level, options);
+    /// The most urgent compaction that is due and whose claim is free.
+    ///
+    /// With `settle`, what could wait while there is other work is due too. Keyspaces in `reserved` are passed over.
+    pub(crate) fn pick(
+        &mut self,
+        version: &Version,
+        options: &Options,
+        claims: &Claims,
+        reserved: &HashSet<KeyspaceId>,
+        settle: bool,
+    ) -> Option<Work> {
+        let keyspaces = version.keyspaces.values().filter(|k| !reserved.contains(&k.id));
+        let mut due = Vec::new();
+        for keyspace in keyspaces {
+            let shape = Shape::of(keyspace, options);
+            if let Some(work) = renumber(keyspace, &shape, options, claims) {
+                return Some(work);
+            }
+            for level in 0..shape.last {
+                if let Some(excess) = shape.excess(keyspace, level, options) {
+                    due.push((Reverse(excess), due.len(), level, keyspace));
                 }
-                bytes_max = bytes_max.saturating_mul(options.level_ratio.max(2));
+            }
+        }
+        due.sort_by_key(|&(excess, order, ..)| (excess, order));
+        let pushed = due
+            .into_iter()
+            .find_map(|(_, _, level, keyspace)| self.push(keyspace, level, options, claims));
+        let keyspaces = || version.keyspaces.values().filter(|k| !reserved.contains(&k.id));
+        pushed.or_else(|| keyspaces().find_map(|keyspace| bury(keyspace, options, claims))).or_else(
+            || {
+                let mut unsettled = keyspaces().filter(|_| settle);
+                unsettled.find_map(|keyspace| self.settle(keyspace, options, claims))
+            },
+        )
+    }
+
+    /// Moves a window of `level` into the level below.
+    fn push(
+        &mut self,
+        keyspace: &Keyspace,
+        level: usize,
+        options: &Options,
+        claims: &Claims,
+    ) -> Option<Work> {
+        let shape = Shape::of(keyspace, options);
+        let segments = by_key(keyspace, level);
+        let turn = self.turns.get(&(keyspace.id, level)).cloned().unwrap_or_default();
+        self.picks += 1;
+        let in_turn = level == 0 || self.picks.is_multiple_of(2);
+        let start = if in_turn {
+            let next = segments.partition_point(|(_, segment)| segment.summary().smallest <= turn);
+            let all: u64 = segments.iter().map(|(_, segment)| segment.summary().bytes).sum();
+            // Where one window holds all, there is nothing to be fair about.
+            if all <= options.compaction_bytes_max || turn.is_empty() { 0 } else { next }
+        } else {
+            let below = keyspace.levels.get(level + 1).and_then(|below| below.runs.first());
+            let worth = |segment: &Segment| {
+                let overlap = below.map_or(0, |below| {
+                    below.overlapping(segment).map(|below| below.summary().bytes).sum::<u64>()
+                });
+                let dead = dead_share(segment);
+                let dead = if dead >= DEAD_PERCENT { dead } else { 0 };
+                (Reverse(dead), overlap * 16 / segment.summary().bytes.max(1))
+            };
+            segments.iter().enumerate().min_by_key(|(_, (_, segment))| worth(segment))?.0
+        };
+        for attempt in 0..segments.len().min(ATTEMPTS_MAX) {
+            let at = (start + attempt) % segments.len();
+            let Some((work, end)) = window(keyspace, level, &shape, &segments[at..], options)
+            else {
+                continue;
+            };
+            if claims.allow(&work.claim(0)) {
+                if in_turn {
+                    self.turns.insert((keyspace.id, level), end);
+                }
+                return Some(work);
             }
         }
         None
     }
 
-    /// Moves one segment of `level` into the level below.
-    fn push_down(&mut self, keyspace: &Keyspace, level: usize, options: &Options) -> Option<Work> {
-        let run = keyspace.levels.get(level)?.runs.first()?;
-        let turn = self.turns.entry((keyspace.id, level)).or_default();
-        let next = run.segments.partition_point(|segment| segment.summary().smallest <= *turn);
-        let in_turn = run.segments.get(next).or(run.segments.first())?;
-        let deadest = run.segments.iter().max_by_key(|segment| dead_share(segment))?;
-        let chosen = if dead_share(deadest) >= 25 { deadest } else { in_turn };
-        *turn = chosen.summary().smallest.to_vec();
-        Some(work(keyspace, level + 1, vec![vec![Arc::clone(chosen)]], options))
+    /// While nobody writes: brings down what lies above the last level, if that is more than a tenth of it.
+    fn settle(&mut self, keyspace: &Keyspace, options: &Options, claims: &Claims) -> Option<Work> {
+        let last = Shape::of(keyspace, options).last;
+        let above: u64 = (0..last).map(|level| bytes_of(keyspace, level)).sum();
+        if above <= bytes_of(keyspace, last) / 10 {
+            return None;
+        }
+        let level = (0..last).find(|&level| bytes_of(keyspace, level) > 0)?;
+        self.push(keyspace, level, options, claims)
     }
+}
+
+/// The next part of compacting everything from `smallest` to `greatest` that is older than segment `before` into one
+/// run; `None` when nothing is left.
+pub(crate) fn unite(
+    keyspace: &Keyspace,
+    smallest: &[u8],
+    greatest: Option<&[u8]>,
+    before: SegmentId,
+    options: &Options,
+) -> Option<Work> {
+    let shape = Shape::of(keyspace, options);
+    let runs: Vec<&Run> = keyspace.runs().collect();
+    let mut left: Vec<(usize, Arc<Segment>)> = Vec::new();
+    for (number, run) in runs.iter().enumerate() {
+        let wanted = run.segments.iter().filter(|segment| {
+            let summary = segment.summary();
+            summary.id < before
+                && !summary.end.is_before(smallest)
+                && greatest.is_none_or(|greatest| &summary.smallest[..] <= greatest)
+        });
+        left.extend(wanted.map(|segment| (number, Arc::clone(segment))));
+    }
+    left.sort_by(|left, right| left.1.summary().smallest.cmp(&right.1.summary().smallest));
+    let take = |count: usize| {
+        let inputs = gather(&runs, &left[..count]);
+        let target = keyspace.levels.get(shape.last).and_then(|level| level.runs.first());
+        rewrite(keyspace, shape.last, target, inputs, options)
+    };
+    widest(left.len(), options.compaction_bytes_max, take, Work::bytes).map(|(work, _)| work)
+}
+
+/// Segments of a level with the number of their run, by their smallest keys.
+fn by_key(keyspace: &Keyspace, level: usize) -> Vec<(usize, Arc<Segment>)> {
+    let runs = keyspace.levels.get(level).map(|level| &level.runs[..]).unwrap_or_default();
+    let segments = runs.iter().enumerate().flat_map(|(number, run)| {
+        run.segments.iter().map(move |segment| (number, Arc::clone(segment)))
+    });
+    let mut segments: Vec<_> = segments.collect();
+    segments.sort_by(|left, right| left.1.summary().smallest.cmp(&right.1.summary().smallest));
+    segments
+}
+
+/// The largest of `make(1)`, `make(2)`, … that costs at most `bytes_max`, found by doubling; at least the first. With
+/// the count that it was made of.
+fn widest<T>(
+    count_max: usize,
+    bytes_max: u64,
+    make: impl Fn(usize) -> T,
+    cost: impl Fn(&T) -> u64,
+) -> Option<(T, usize)> {
+    if count_max == 0 {
+        return None;
+    }
+    let mut best = (make(1), 1);
+    let mut step = 1;
+    while step > 0 && best.1 < count_max {
+        let count = (best.1 + step).min(count_max);
+        let wider = make(count);
+        if cost(&wider) <= bytes_max {
+            best = (wider, count);
+            step *= 2;
+        } else {
+            step /= 2;
+        }
+    }
+    Some(best)
+}
+
+/// The work of pushing the first few of `segments` from `level` into the next one, and the key where it ends.
+fn window(
+    keyspace: &Keyspace,
+    level: usize,
+    shape: &Shape,
+    segments: &[(usize, Arc<Segment>)],
+    options: &Options,
+) -> Option<(Work, Bytes)> {
+    let runs: Vec<&Run> = keyspace.levels.get(level)?.runs.iter().collect();
+    let take = |count: usize| {
+        let inputs = gather(&runs, &segments[..count]);
+        compact(keyspace, level, shape, inputs, options)
+    };
+    let (work, count) = widest(segments.len(), options.compaction_bytes_max, take, Work::bytes)?;
+    Some((work, segments[count - 1].1.summary().smallest.clone()))
+}
+
+/// `seeds`, and whatever in older runs overlaps what was taken from newer ones: without it, old data would pass new.
+///
+/// Goes through the runs once, newest first, so that it takes at most one more segment on each side a run.
+fn gather(runs: &[&Run], seeds: &[(usize, Arc<Segment>)]) -> Vec<Vec<Arc<Segment>>> {
+    let mut hull = Hull::default();
+    let mut inputs = Vec::with_capacity(runs.len());
+    for (number, run) in runs.iter().enumerate() {
+        let mut taken = hull.within(run).to_vec();
+        let have: HashSet<SegmentId> = taken.iter().map(|segment| segment.summary().id).collect();
+        let own =
+            seeds.iter().filter(|(of, seed)| *of == number && !have.contains(&seed.summary().id));
+        taken.extend(own.map(|(_, seed)| Arc::clone(seed)));
+        taken.sort_by(|left, right| left.summary().smallest.cmp(&right.summary().smallest));
+        for segment in &taken {
+            hull.extend(segment);
+        }
+        inputs.push(taken);
+    }
+    inputs
+}
+
+/// Brings `inputs` from `level` (run by run, newest first) into the next level.
+fn compact(
+    keyspace: &Keyspace,
+    level: usize,
+    shape: &Shape,
+    inputs: Vec<Vec<Arc<Segment>>>,
+    options: &Options,
+) -> Work {
+    let to = level + 1;
+    let below = keyspace.levels.get(to).map(|level| &level.runs[..]).unwrap_or_default();
+    if let Some(work) = move_whole(keyspace, level, shape, &inputs, options) {
+        return work;
+    }
+    let mut hull = Hull::default();
+    inputs.iter().flatten().for_each(|segment| hull.extend(segment));
+    let input_bytes: u64 = inputs.iter().map(|run| bytes(run)).sum();
+    let overlap = below.first().map_or(0, |newest| bytes(hull.within(newest)));
+    // A run is joined where that costs little: else windows side by side, whose edges overlap, would each begin one.
+    let joins = to >= shape.last || options.level_runs_max <= 1 || overlap <= input_bytes / 2;
+    let free = below.iter().take_while(|run| hull.within(run).is_empty()).count();
+    let target = if joins { below.get(free.saturating_sub(1)) } else { None };
+    let mut inputs = inputs;
+    inputs.push(target.map(|target| hull.within(target).to_vec()).unwrap_or_default());
+    rewrite(keyspace, to, target, inputs, options)
+}
+
+/// Rewrites `inputs`, whose last run belongs to `target` if that is on level `to`, into `target`.
+fn rewrite(
+    keyspace: &Keyspace,
+    to: usize,
+    target: Option<&Run>,
+    mut inputs: Vec<Vec<Arc<Segment>>>,
+    options: &Options,
+) -> Work {
+    let mut hull = Hull::default();
+    inputs.iter().flatten().for_each(|segment| hull.extend(segment));
+    // A small segment just before the inputs joins them: otherwise ascending keys leave a trail of crumbs. Unless it
+    // has newer neighbours in its level, which would be passed if its run ended meanwhile and had to begin anew.
+    let small = options.segment_bytes_target / 4;
+    let runs = keyspace.levels.get(to).map(|level| &level.runs[..]).unwrap_or_default();
+    let is_newest = |crumb: &Arc<Segment>| {
+        let mut newer = runs.iter().take_while(|run| target.is_some_and(|t| t.id != run.id));
+        newer.all(|run| run.overlapping(crumb).next().is_none())
+    };
+    if let Some(crumb) = target.and_then(|target| hull.before(target))
+        && crumb.summary().bytes < small
+        && is_newest(crumb)
+        && let Some(run) = inputs.last_mut()
+    {
+        run.insert(0, Arc::clone(crumb));
+        hull.extend(crumb);
+    }
+    let taken: HashSet<SegmentId> =
+        inputs.iter().flatten().map(|segment| segment.summary().id).collect();
+    let is_taken = |segment: &Arc<Segment>| taken.contains(&segment.summary().id);
+    let behind = keyspace.runs().skip_while(|run| !hull.within(run).iter().any(is_taken));
+    let older = behind.map(|run| {
+        let stays = hull.within(run).iter().filter(|segment| !is_taken(segment));
+        Run { id: run.id, segments: Arc::new(stays.cloned().collect()) }
+    });
+    let older = older.filter(|run| !run.segments.is_empty()).collect();
+    inputs.retain(|run| !run.is_empty());
+    let (level, run) = (number(to), target.map(|run| run.id));
+    Work { keyspace: keyspace.id, level, run, inputs, moved: Vec::new(), older }
+}
+
+/// The inputs that overlap nothing in their level and can join a run of the next one as they are, if there are any.
+fn move_whole(
+    keyspace: &Keyspace,
+    level: usize,
+    shape: &Shape,
+    inputs: &[Vec<Arc<Segment>>],
+    options: &Options,
+) -> Option<Work> {
+    let to = level + 1;
+    let beside = keyspace.levels.get(level).map(|level| &level.runs[..]).unwrap_or_default();
+    let below = keyspace.levels.get(to).map(|level| &level.runs[..]).unwrap_or_default();
+    let alone = inputs.iter().map(Vec::len).sum::<usize>() == 1;
+    let mut target = below.len();
+    let mut moved = Vec::new();
+    for segment in inputs.iter().flatten() {
+        let summary = segment.summary();
+        // One that is small is rewritten with its neighbours; where it has none, that would gain nothing.
+        let end = KeyEnd::Included(summary.smallest.clone());
+        let before = |run: &&Run| run.within(&[], &end).is_empty();
+        let small = summary.bytes < options.segment_bytes_target / 4;
+        let worthy = !small || alone && below.iter().all(|run| before(&run));
+        let droppable = to >= shape.last && summary.tombstones + summary.ranges > 0;
+        let overlaps: usize = beside.iter().map(|run| run.overlapping(segment).count()).sum();
+        let free = below.iter().take_while(|run| run.overlapping(segment).next().is_none()).count();
+        let fits = free > 0 || below.is_empty();
+        // Nothing of its own level but itself.
+        if worthy && !droppable && fits && overlaps == 1 {
+            target = target.min(free.saturating_sub(1));
+            moved.push(Arc::clone(segment));
+        }
+    }
+    let run = below.get(target).map(|run| run.id);
+    let (inputs, older) = (Vec::new(), Vec::new());
+    let work = Work { keyspace: keyspace.id, level: number(to), run, inputs, moved, older };
+    (!work.moved.is_empty()).then_some(work)
+}
+
+/// Gives the last level the number that its size asks for: the run moves whole.
+fn renumber(
+    keyspace: &Keyspace,
+    shape: &Shape,
+    options: &Options,
+    claims: &Claims,
+) -> Option<Work> {
+    let run = keyspace.levels.get(shape.last)?.runs.first()?;
+    let bytes = run.bytes();
+    let bytes_max = |last: usize| {
+        let exponent = u32::try_from(last - 1).unwrap_or(u32::MAX);
+        options.level1_bytes_max.saturating_mul(ratio(options).saturating_pow(exponent))
+    };
+    let to = if bytes > bytes_max(shape.last) && shape.last + 1 < LEVELS_MAX {
+        shape.last + 1
+    } else if shape.last > 1
+        && bytes <= bytes_max(shape.last - 1) / 2
+        && bytes_of(keyspace, shape.last - 1) == 0
+    {
+        shape.last - 1
+    } else {
+        return None;
+    };
+    let moved = run.segments.to_vec();
+    let (inputs, older) = (Vec::new(), Vec::new());
+    let (keyspace, level) = (keyspace.id, number(to));
+    let work = Work { keyspace, level, run: None, inputs, moved, older };
+    (!claims.busy(keyspace)).then_some(work)
+}
+
+/// Rewrites where deletions have made much of the last level obsolete, or left tombstones in it.
+fn bury(keyspace: &Keyspace, options: &Options, claims: &Claims) -> Option<Work> {
+    let shape = Shape::of(keyspace, options);
+    let allowed = |work: &Work| claims.allow(&work.claim(0));
+    let last = keyspace.levels.get(shape.last).and_then(|level| level.runs.first());
+    // Nothing is older than the last level: its tombstones hide nothing.
+    if let Some(last) = last
+        && let Some(segment) =
+            last.segments.iter().find(|segment| dead_share(segment) >= DEAD_PERCENT)
+    {
+        let inputs = vec![vec![Arc::clone(segment)]];
+        return Some(rewrite(keyspace, shape.last, Some(last), inputs, options)).filter(allowed);
+    }
+    let tombstones = obsolete(keyspace);
+    let entries: u64 = keyspace.segments().map(|segment| segment.summary().entries).sum();
+    // Each entry that is written again is paid for by a tenth of a tombstone.
+    if tombstones == 0 || tombstones < entries / 10 {
+        return None;
+    }
+    (0..shape.last).find_map(|level| {
+        let mut segments = by_key(keyspace, level);
+        segments.retain(|(_, segment)| dead_share(segment) >= DEAD_PERCENT);
+        segments.sort_by_key(|(_, segment)| Reverse(dead_share(segment)));
+        let works = segments.chunks(1).take(ATTEMPTS_MAX);
+        let mut works = works.filter_map(|seed| window(keyspace, level, &shape, seed, options));
+        works.find(|(work, _)| allowed(work)).map(|(work, _)| work)
+    })
+}
+
+/// About how many entries tombstones and range tombstones make obsolete: one each, and those of whole segments that
+/// lie within a segment with range tombstones.
+fn obsolete(keyspace: &Keyspace) -> u64 {
+    let runs: Vec<&Run> = keyspace.runs().collect();
+    let mut obsolete = 0;
+    for (number, run) in runs.iter().enumerate() {
+        for segment in run.segments.iter() {
+            let summary = segment.summary();
+            obsolete += summary.tombstones + summary.ranges;
+            if summary.ranges == 0 {
+                continue;
+            }
+            let older = runs[number + 1..].iter().flat_map(|run| run.overlapping(segment));
+            let inside = older
+                .map(|older| older.summary())
+                .filter(|older| summary.smallest <= older.smallest && older.end <= summary.end);
+            obsolete += inside.map(|older| older.entries).sum::<u64>();
+        }
+    }
+    obsolete
 }
 
 /// Hundredths of a segment's entries and range tombstones that are tombstones.
@@ -79,118 +516,36 @@ fn dead_share(segment: &Segment) -> u64 {
     (summary.tombstones + summary.ranges) * 100 / (summary.entries + summary.ranges).max(1)
 }
 
-/// All runs of level 0 into level 1.
-fn level0(keyspace: &Keyspace, options: &Options) -> Work {
-    let runs = keyspace.levels.first().map(|level| &level.runs[..]).unwrap_or_default();
-    let inputs = runs.iter().map(|run| run.segments.to_vec()).collect();
-    work(keyspace, 1, inputs, options)
+fn number(level: usize) -> u8 {
+    u8::try_from(level).expect("invariant: levels are few")
 }
 
-/// Everything into one run.
-pub(crate) fn everything(keyspace: &Keyspace) -> Option<Work> {
-    let inputs: Vec<Vec<Arc<Segment>>> = keyspace.runs().map(|run| run.segments.to_vec()).collect();
-    let last = keyspace.levels.iter().rposition(|level| !level.runs.is_empty())?;
-    let level = u8::try_from(last.max(1)).ok()?;
-    Some(Work { keyspace: keyspace.id, level, inputs, moved: Vec::new(), older: Vec::new() })
-}
-
-/// Compacts `inputs` (runs newest first, all above `level`) into `level`, with what they overlap there.
-///
-/// The output may span everything between the smallest and the greatest key that is rewritten, so whatever lies
-/// in that range is rewritten too; only what lies outside can be moved or left alone.
-fn work(
-    keyspace: &Keyspace,
-    level: usize,
-    mut inputs: Vec<Vec<Arc<Segment>>>,
-    options: &Options,
-) -> Work {
-    let small = options.segment_bytes_target / 4;
-    let target = keyspace.levels.get(level).and_then(|level| level.runs.first());
-    let below: &[Arc<Segment>] = target.map(|run| &run.segments[..]).unwrap_or_default();
-    let sources: Vec<Arc<Segment>> = inputs.iter().flatten().cloned().collect();
-    let is_movable = |source: &Arc<Segment>| {
-        let beside = |other: &&Arc<Segment>| !Arc::ptr_eq(source, other) && overlap(source, other);
-        source.summary().bytes >= small && !sources.iter().chain(below).any(|s| beside(&s))
-    };
-    let (mut moved, rewritten): (Vec<_>, Vec<_>) = sources.iter().cloned().partition(is_movable);
-    let mut span = Span::default();
-    for segment in &rewritten {
-        span.extend(segment);
-    }
-    // A small segment just before the inputs joins them: otherwise ascending keys leave a trail of crumbs.
-    let before = below.partition_point(|segment| !span.is_empty() && span.is_behind(segment));
-    let crumb = before.checked_sub(1).and_then(|index| below.get(index));
-    if let Some(crumb) = crumb.filter(|crumb| crumb.summary().bytes < small) {
-        span.extend(crumb);
-    }
-    let mut reached = 0;
-    while reached != span.reached {
-        reached = span.reached;
-        for segment in sources.iter().chain(below) {
-            span.extend_if_touched(segment);
-        }
-    }
-    moved.retain(|segment| !span.touches(segment));
-    for run in &mut inputs {
-        run.retain(|segment| span.touches(segment));
-    }
-    inputs.push(below.iter().filter(|segment| span.touches(segment)).cloned().collect());
-    inputs.retain(|run| !run.is_empty());
-    let older = keyspace.levels.iter().skip(level + 1).flat_map(|level| level.runs.clone());
-    let older = older.collect();
-    let level = u8::try_from(level).expect("invariant: levels are few");
-    Work { keyspace: keyspace.id, level, inputs, moved, older }
-}
-
-/// The range of keys that a compaction rewrites.
+/// The range of keys that a compaction reads.
 #[derive(Debug, Default)]
-struct Span {
+struct Hull {
     /// Smallest key and end.
     ends: Option<(Bytes, KeyEnd)>,
-    /// Ascends whenever the span grows.
-    reached: usize,
 }
 
-impl Span {
-    fn is_empty(&self) -> bool {
-        self.ends.is_none()
-    }
-
-    /// Whether the span begins behind the segment's last key.
-    fn is_behind(&self, segment: &Segment) -> bool {
-        self.ends.as_ref().is_some_and(|(smallest, _)| segment.summary().end.is_before(smallest))
-    }
-
-    fn touches(&self, segment: &Segment) -> bool {
-        let summary = segment.summary();
-        self.ends.as_ref().is_some_and(|(smallest, end)| {
-            !end.is_before(&summary.smallest) && !summary.end.is_before(smallest)
-        })
-    }
-
+impl Hull {
     fn extend(&mut self, segment: &Segment) {
         let summary = segment.summary();
         let (smallest, end) = (summary.smallest.clone(), summary.end.clone());
-        let grown = match self.ends.take() {
+        self.ends = Some(match self.ends.take() {
             None => (smallest, end),
             Some(have) => (have.0.min(smallest), have.1.max(end)),
-        };
-        self.ends = Some(grown);
-        self.reached += 1;
+        });
     }
 
-    fn extend_if_touched(&mut self, segment: &Segment) {
-        let summary = segment.summary();
-        let within = self
-            .ends
-            .as_ref()
-            .is_none_or(|(smallest, end)| *smallest <= summary.smallest && summary.end <= *end);
-        if !within && self.touches(segment) {
-            self.extend(segment);
-        }
+    /// The segments of `run` that may say something about keys of the range.
+    fn within<'a>(&self, run: &'a Run) -> &'a [Arc<Segment>] {
+        self.ends.as_ref().map_or(&[], |(smallest, end)| run.within(smallest, end))
     }
-}
 
-fn overlap(left: &Segment, right: &Segment) -> bool {
-    left.summary().overlaps(right.summary())
+    /// The segment of `run` before the range.
+    fn before<'a>(&self, run: &'a Run) -> Option<&'a Arc<Segment>> {
+        let (smallest, _) = self.ends.as_ref()?;
+        let index = run.segments.partition_point(|have| have.summary().end.is_before(smallest));
+        run.segments.get(index.checked_sub(1)?)
+    }
 }

@@ -1,22 +1,28 @@
-//! What a compaction did, as accounts that must balance.
+//! What a flush or compaction did: accounts that must balance, and what it cost.
 //!
 //! `rewrite` counts, `job` adds up and proves the balance before anything is installed, and programs read the last
-//! report. An entry that is in no account was lost, so such a compaction is discarded.
+//! reports. An entry that is in no account was lost, so such a compaction is discarded.
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::lsm::error::{Error, Result};
 
-/// The accounts of one flush or compaction, in entries.
+/// The accounts of one flush or compaction, in entries, and its cost.
 ///
 /// `input == output + shadowed + merged + purged + dropped` and
 /// `ranges_in + ranges_split == ranges_out + ranges_joined + ranges_dropped`; one that does not balance is discarded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CompactionReport {
     /// Name of the keyspace; `*` for a flush, which spans all.
     pub keyspace: String,
+    /// The level that was written; 0 for a flush.
+    pub level: u8,
     /// Entries that the inputs were said to hold.
     pub input: u64,
+    /// Entries of the input that came from the oldest of its runs; the others came from newer ones.
+    pub input_older: u64,
     /// Entries written.
     pub output: u64,
     /// Entries that a newer one hid.
@@ -33,6 +39,12 @@ pub struct CompactionReport {
     pub bytes_in: u64,
     /// Bytes of the segments written.
     pub bytes_out: u64,
+    /// Segments read.
+    pub segments_in: u64,
+    /// Segments written; each has one index block.
+    pub segments_out: u64,
+    /// Leaf blocks written.
+    pub blocks_out: u64,
     /// Range tombstones that the inputs were said to hold.
     pub ranges_in: u64,
     /// Range tombstones written.
@@ -45,8 +57,12 @@ pub struct CompactionReport {
     pub ranges_dropped: u64,
     /// Segments that were not read because a newer range tombstone covers all of their keys.
     pub segments_hidden: u64,
-    /// Segments that changed level without being rewritten.
+    /// Segments that changed level without being read or rewritten.
     pub segments_moved: u64,
+    /// Their bytes.
+    pub bytes_moved: u64,
+    /// From the first step to the last, by the store's clock.
+    pub elapsed_micros: u64,
 }
 
 impl CompactionReport {
@@ -59,6 +75,27 @@ impl CompactionReport {
             return Ok(());
         }
         Err(Error::Unbalanced { report: self.to_string() })
+    }
+
+    /// Adds what another part of the same job did.
+    pub(crate) fn add(&mut self, part: &CompactionReport) {
+        self.input += part.input;
+        self.output += part.output;
+        self.shadowed += part.shadowed;
+        self.covered += part.covered;
+        self.merged += part.merged;
+        self.purged += part.purged;
+        self.dropped += part.dropped;
+        self.ranges_in += part.ranges_in;
+        self.ranges_out += part.ranges_out;
+        self.ranges_joined += part.ranges_joined;
+        self.ranges_split += part.ranges_split;
+        self.ranges_dropped += part.ranges_dropped;
+        self.segments_hidden += part.segments_hidden;
+        self.bytes_in += part.bytes_in;
+        self.bytes_out += part.bytes_out;
+        self.segments_out += part.segments_out;
+        self.blocks_out += part.blocks_out;
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Rewriting {
     has_unknown_older: bool,
     output: SegmentOutput,
     pub(crate) report: CompactionReport,
+    /// Entries of the inputs that were read.
+    pub(crate) done: u64,
 }
 
 impl Rewriting {
@@ -54,6 +56,7 @@ impl Rewriting {
             has_unknown_older: false,
             output,
             report,
+            done: 0,
         }
     }
 
@@ -98,6 +101,7 @@ impl Rewriting {
         self.report.segments_hidden = opened.segments_hidden;
         self.report.shadowed += opened.entries_hidden;
         self.report.covered += opened.entries_hidden;
+        self.done += opened.entries_hidden;
         let mut carried = Ranges::default();
         for range in opened.united.iter() {
             match self.held_by_older(&range) {
@@ -134,6 +138,7 @@ impl Rewriting {
         let cover =
             self.ranges.iter().find(|(_, ranges)| ranges.covers(key)).map(|(index, _)| *index);
         for (index, entry) in self.inputs.entries_by_source() {
+            self.done += 1;
             let is_covered = cover.is_some_and(|cover| cover < index);
             if base.is_some() || is_covered {
                 self.report.shadowed += 1;

@@ -5,10 +5,11 @@
 #![doc = include_str!("../../../docs/format/manifest.md")]
 
 mod edit;
+mod order;
 mod version;
 
 pub(crate) use edit::{Edit, Placed};
-pub(crate) use version::{FRESH_RUNS_MAX, Keyspace, LEVELS_MAX, Registry, Run, Version};
+pub(crate) use version::{FRESH_RUNS_MAX, Keyspace, LEVELS_MAX, Level, Registry, Run, Version};
 
 use std::sync::Arc;
 

@@ -2,10 +2,8 @@
 //!
 //! Every commit, flush and compaction makes a new version that shares all but what changed. The order of
 //! runs alone says which entry of a key is newest: fresh runs first, then the runs of level 0 newest
-//! first, then the levels below, each of one run.
-//!
-//! Invariants, asserted by `check_order`: the segments of a run are sorted by key and disjoint; levels
-//! below 0 hold at most one run.
+//! first, then the runs of the levels below. What that law means where only a part of a run is compacted, and where
+//! it is proved, stands in `order`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -14,6 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::edit::{Edit, Placed};
+use super::order::Before;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
 use crate::lsm::group_rewriter::GroupRewriter;
@@ -129,18 +128,6 @@ impl Run {
         let (first, last) = (within.first()?.summary(), within.last()?.summary());
         KeyRange { lower: first.smallest.clone(), upper: last.end.upper() }.intersection(range)
     }
-
-    fn check_order(&self) -> Result<()> {
-        for pair in self.segments.windows(2) {
-            let (left, right) = (pair[0].summary(), pair[1].summary());
-            if !left.end.is_before(&right.smallest) {
-                let what =
-                    format!("segments {} and {} of run {} overlap", left.id, right.id, self.id);
-                return Err(Error::corruption(what, 0));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Level {
@@ -161,23 +148,6 @@ impl Keyspace {
 
     pub(crate) fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> + '_ {
         self.runs().flat_map(|run| run.segments.iter())
-    }
-
-    /// Proves that each run of level 0 holds older commits than the one before it, and younger ones than level 1.
-    fn check_ages(&self, flushed: CommitNo) -> Result<()> {
-        let mut newer = CommitNo(flushed.0.saturating_add(1));
-        for run in self.levels.iter().take(2).flat_map(|level| &level.runs) {
-            let (first, last) = run.commits();
-            if last >= newer {
-                let what = format!(
-                    "run {} of {} holds commit {last}, not only ones before {newer}",
-                    run.id, self.name
-                );
-                return Err(Error::corruption(what, 0));
-            }
-            newer = first;
-        }
-        Ok(())
     }
 
     fn add(&mut self, level: u8, run: u64, segment: Arc<Segment>) -> Result<()> {
@@ -297,27 +267,52 @@ impl Version {
     /// Folds the two neighbours that cost least when there are more than `runs_max` runs behind `flushing`; false
     /// when there is nothing to fold, or nothing that is small enough for one step.
     pub(crate) fn fold_cheapest(&mut self, flushing: CommitNo, runs_max: usize) -> Result<bool> {
+        let Some(index) = self.cheapest_fold(flushing, runs_max) else { return Ok(false) };
+        self.fold(index).map(|()| true)
+    }
+
+    /// The older of the two neighbours that [`fold_cheapest`](Self::fold_cheapest) would fold.
+    pub(crate) fn cheapest_fold(&self, flushing: CommitNo, runs_max: usize) -> Option<usize> {
         let foldable = self.fresh.partition_point(|run| run.commits.0 > flushing);
         if foldable <= runs_max {
-            return Ok(false);
+            return None;
         }
         let bytes: Vec<usize> = self.fresh[..foldable].iter().map(|r| r.memory_bytes()).collect();
         let pairs = bytes.windows(2).map(|pair| pair[0] + pair[1]).enumerate();
         let cheapest = pairs.min_by_key(|&(_, bytes)| bytes);
-        match cheapest.filter(|&(_, bytes)| bytes <= FOLD_BYTES_MAX) {
-            Some((newer, _)) => self.fold(newer + 1).map(|()| true),
-            None => Ok(false),
-        }
+        cheapest.filter(|&(_, bytes)| bytes <= FOLD_BYTES_MAX).map(|(newer, _)| newer + 1)
     }
 
     /// Makes one run of fresh runs `index - 1` and `index`.
     fn fold(&mut self, index: usize) -> Result<()> {
-        let operators =
-            |id: KeyspaceId| self.keyspaces.get(&id).and_then(|k| k.combiner.operator.clone());
-        let folded = FreshRun::fold(&self.fresh[index], &self.fresh[index - 1], &operators)?;
+        let folded = self.folded(index)?;
         self.fresh[index - 1] = Arc::new(folded);
         self.fresh.remove(index);
         Ok(())
+    }
+
+    /// What fresh runs `index - 1` and `index` are as one.
+    pub(crate) fn folded(&self, index: usize) -> Result<FreshRun> {
+        let operators =
+            |id: KeyspaceId| self.keyspaces.get(&id).and_then(|k| k.combiner.operator.clone());
+        FreshRun::fold(&self.fresh[index], &self.fresh[index - 1], &operators)
+    }
+
+    /// Puts `folded` in the place of the two neighbours that it was made of; false when one is gone.
+    pub(crate) fn replace_folded(
+        &mut self,
+        parts: [&Arc<FreshRun>; 2],
+        folded: &Arc<FreshRun>,
+    ) -> bool {
+        let newer = self
+            .fresh
+            .windows(2)
+            .position(|pair| Arc::ptr_eq(&pair[0], parts[0]) && Arc::ptr_eq(&pair[1], parts[1]));
+        if let Some(newer) = newer {
+            self.fresh[newer] = Arc::clone(folded);
+            self.fresh.remove(newer + 1);
+        }
+        newer.is_some()
     }
 
     /// Adds a segment; a run that the level does not have yet becomes its newest.
@@ -336,7 +331,9 @@ impl Version {
             self.create_keyspace(descriptor, registry)?;
         }
         let moved = edit.moved.iter().map(|&(id, ..)| id);
-        let mut gone = self.take(&edit.removed.iter().copied().chain(moved).collect())?;
+        let ids = edit.removed.iter().copied().chain(moved).collect();
+        let before = Before::look(self, &ids);
+        let mut gone = self.take(&ids)?;
         for &(id, level, run) in &edit.moved {
             let missing = || Error::corruption(format!("segment {id} is moved twice"), 0);
             self.add_segment(level, run, gone.remove(&id).ok_or_else(missing)?)?;
@@ -352,6 +349,7 @@ impl Version {
             self.flushed = flushed;
             self.commit = self.commit.max(flushed);
         }
+        before.check(self, edit)?;
         for &id in &edit.dropped {
             let missing = |_| Error::corruption(format!("keyspace {id} is dropped twice"), 0);
             self.drop_keyspace(id).map_err(missing)?;
@@ -441,14 +439,7 @@ impl Version {
     /// Proves the invariants that only need the manifest.
     pub(crate) fn check_order(&self) -> Result<()> {
         for keyspace in self.keyspaces.values() {
-            for (level, content) in keyspace.levels.iter().enumerate() {
-                if level > 0 && content.runs.len() > 1 {
-                    let runs = content.runs.len();
-                    let what = format!("level {level} of {} has {runs} runs", keyspace.name);
-                    return Err(Error::corruption(what, 0));
-                }
-                content.runs.iter().try_for_each(Run::check_order)?;
-            }
+            keyspace.runs().try_for_each(Run::check_order)?;
             keyspace.check_ages(self.flushed)?;
         }
         let newest_first =

@@ -82,11 +82,6 @@ impl SegmentSummary {
     pub(crate) fn spans(&self, key: &[u8]) -> bool {
         &self.smallest[..] <= key && !self.end.is_before(key)
     }
-
-    /// Whether both may say something about the same key.
-    pub(crate) fn overlaps(&self, other: &SegmentSummary) -> bool {
-        !self.end.is_before(&other.smallest) && !other.end.is_before(&self.smallest)
-    }
 }
 
 pub(super) fn put_key(out: &mut Vec<u8>, key: &[u8]) {

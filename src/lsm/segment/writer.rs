@@ -134,6 +134,11 @@ impl SegmentWriter {
         self.offset() + (open_bytes + kept_bytes + reserved_bytes) as u64
     }
 
+    /// Leaf blocks so far, the open one included.
+    pub(crate) fn leaf_blocks(&self) -> u64 {
+        self.counts.leaf_blocks + u64::from(!self.leaf.is_empty())
+    }
+
     /// Bytes that [`take_output`](Self::take_output) would give.
     pub(crate) fn pending_output(&self) -> usize {
         self.output.len()

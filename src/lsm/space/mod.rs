@@ -43,7 +43,7 @@ pub(crate) struct Space {
 struct State {
     /// First page behind everything that is in use or free: the file ends here or earlier.
     end: u64,
-    /// Generation of the newest durable checkpoint.
+    /// Generation of the newest checkpoint that is durable or being written.
     generation: u64,
     free: FreeExtents,
     /// Those of `free` that take no room on the device.
@@ -198,6 +198,11 @@ impl Space {
             state.defer(generation, extent);
         }
         state.punched.clear();
+    }
+
+    /// A checkpoint is about to be written: what is given back from now on may be named by its root.
+    pub(crate) fn begin_checkpoint(&self, generation: u64) {
+        self.lock().generation = generation;
     }
 
     /// A checkpoint became durable: what waited for it is free. Returns the pages that the file needs now.

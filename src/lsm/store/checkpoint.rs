@@ -1,7 +1,7 @@
 //! Checkpoints: the manifest and a root are written, the log is cut, and the file behind what is used.
 //!
-//! Called with `jobs` held, by background steps, `compact`, `close`, and before anything is appended to a log that a
-//! dead process left. The steps and what a crash between them leaves stand in `docs/format/README.md`.
+//! Called by background steps, `compact`, `close`, and before anything is appended to a log that a dead process left;
+//! one at a time, side by side with jobs. The steps and what a crash between them leaves stand in `docs/format/README.md`.
 
 use std::io;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Core {
         let version = self.version.load_full();
         if !version.fresh.is_empty() {
             let mut flush = FlushJob::new(Arc::clone(&self.disk), Arc::clone(&version));
-            while !flush.step()? {}
+            while !flush.step(usize::MAX)? {}
             let Finished { edit, segments, .. } = flush.finish();
             let mut next = Version::clone(&version);
             next.apply_own(&edit, &self.registry, &segments)?;
@@ -61,8 +61,9 @@ impl Core {
         Ok(())
     }
 
-    /// Writes the manifest, then the root, and cuts the log. Called with `jobs` held.
+    /// Writes the manifest, then the root, and cuts the log.
     pub(super) fn checkpoint(&self, kind: Checkpoint) -> Result<()> {
+        let _one = lock(&self.checkpoints);
         let (version, start, edits_before, generation, clean, log_end) = {
             let writer = self.writer()?;
             let end = writer.log.position();
@@ -74,6 +75,8 @@ impl Core {
             let clean = kind == Checkpoint::Clean && start == writer.root.log && start == end;
             let log_end = writer.log.extents().map(Extent::end).max().unwrap_or_default();
             let generation = writer.root.generation + 1;
+            // What jobs free from here on is still named by the root that is about to be written.
+            self.disk.space.begin_checkpoint(generation);
             (self.version.load_full(), start, end.record, generation, clean, log_end)
         };
         let (next_segment, next_run) = self.disk.next_ids();
@@ -116,7 +119,7 @@ impl Core {
     fn cut_file(&self) -> io::Result<()> {
         let storage = &self.disk.storage;
         let len_bytes = storage.len_bytes()?;
-        // Transactions take pages and write to them without a lock of the store.
+        // Transactions and jobs take pages and write to them without a lock of the store.
         self.disk.space.cut_behind(|pages| {
             if len_bytes > pages * PAGE_BYTES {
                 storage.set_len(pages * PAGE_BYTES)
@@ -133,8 +136,7 @@ impl Core {
 
     /// Checkpoints until nothing waits for a checkpoint any more.
     pub(super) fn settle(&self, clean: bool) -> Result<()> {
-        let _jobs = lock(&self.jobs);
-        self.settle_past()?;
+        self.await_past()?;
         let moves = |log: &LogWriter| !log.is_small() || log.fits_lower();
         if !moves(&self.writer()?.log) {
             return self.settle_here(clean);

@@ -1,12 +1,13 @@
 //! Commits: the right to write, the append to the log, and the sync that commits share.
 //!
 //! ```text
-//! 1 room      background steps, when memory or level 0 is full       gate
+//! 1 room      background steps, when memory is full                  gate
 //! 2 append    one record to the log; the latest version has it       gate, writer
 //! 3 let in    the next transaction begins on it                      –
 //! 4 sync      by the first that finds nobody syncing; what is        –
 //!             appended meanwhile waits for the sync after this one
-//! 5 show      readers see it, `commit` returns                       writer
+//! 5 show      readers see it                                         writer
+//! 6 pay       background work that the commit owes (`pacing`)        –
 //! ```
 //! The record is a group, the commit's own bytes; of a transaction that was spilled, its rest is written too, fresh runs
 //! are flushed so that they stay newer than everything on disk, its segments are synced, and the record is an edit
@@ -33,7 +34,7 @@ use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::FreshRun;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
-use crate::lsm::manifest::{Edit, Placed, Registry, Version};
+use crate::lsm::manifest::{Edit, FRESH_RUNS_MAX, Placed, Registry, Version};
 use crate::lsm::options::Durability;
 use crate::lsm::txn::{Reads, Transaction, WriteRight, Writes};
 use crate::lsm::wal::{LogPosition, RecordKind};
@@ -108,14 +109,19 @@ impl Core {
         self.await_past()?;
         self.make_room()?;
         let as_edit = writes.pending.is_spilled() || writes.pending.dropped().next().is_some();
-        let (writer, commit) = if as_edit {
+        let (writer, commit, bytes) = if as_edit {
             self.append_edit(writes, durability)?
         } else {
             self.append_group(writes, durability)?
         };
         drop(token);
+        // Threads that have nothing to do are left alone by most commits.
+        let due = writer.log.bytes() > self.options().log_bytes_max || writer.sync_due.is_some();
         self.sync_until(writer, |_| self.version.visible_commit() >= commit)?;
-        self.wake();
+        if self.note_commit() || due {
+            self.wake();
+        }
+        self.keep_pace(bytes);
         Ok(commit)
     }
 
@@ -124,25 +130,30 @@ impl Core {
         &self,
         writes: Writes,
         durability: Durability,
-    ) -> Result<(MutexGuard<'_, Writer>, CommitNo)> {
+    ) -> Result<(MutexGuard<'_, Writer>, CommitNo, u64)> {
         let Writes { base, pending, created } = writes;
         let tables = pending.into_tables(&base)?;
         let mut writer = self.writer()?;
         let current = self.version.load();
         let commit = CommitNo(current.commit.0 + 1);
         let run = Arc::new(FreshRun::new(commit, created, tables));
+        let bytes = run.table_bytes();
+        self.counters.user_bytes.fetch_add(bytes, Ordering::Relaxed);
         let mut next = Version::clone(&current);
         next.push_fresh(Arc::clone(&run), &self.registry)?;
         next.fold_after_commit(writer.flushing)?;
         if self.options().log {
             let sealed = durability == Durability::Sync;
-            let position = writer.append(RecordKind::Group, &run.encode(), sealed)?;
+            let pieces = run.encode();
+            let logged = pieces.iter().map(|piece| piece.len() as u64).sum();
+            self.counters.log_bytes.fetch_add(logged, Ordering::Relaxed);
+            let position = writer.append(RecordKind::Group, &pieces, sealed)?;
             writer.groups.push_back((commit, position));
             self.note_appended(&mut writer, &position, durability);
         }
         lock(&self.window).note(self.options().optimistic_bytes_max(), || Written::of_run(&run));
         self.advance(&mut writer, next);
-        Ok((writer, commit))
+        Ok((writer, commit, bytes))
     }
 
     /// Makes the runs of a transaction the newest ones of level 0, and drops keyspaces.
@@ -150,7 +161,7 @@ impl Core {
         &self,
         writes: Writes,
         durability: Durability,
-    ) -> Result<(MutexGuard<'_, Writer>, CommitNo)> {
+    ) -> Result<(MutexGuard<'_, Writer>, CommitNo, u64)> {
         let Writes { base, pending, created } = writes;
         let dropped: Vec<KeyspaceId> = pending.dropped().collect();
         let (runs, commit) = pending.into_runs(&base, &self.disk)?;
@@ -159,13 +170,18 @@ impl Core {
         let changes = (!created.is_empty(), !dropped.is_empty());
         let mut edit = Edit { flushed: Some(commit), created, dropped, ..Edit::default() };
         let mut segments = Vec::new();
+        let mut bytes = 0;
         for run in runs.values().flat_map(|newest_first| newest_first.iter().rev()) {
             for segment in run.segments.iter() {
                 let (extent, summary) = (segment.extent(), segment.summary().clone());
+                let summary_bytes = summary.bytes;
                 edit.added.push(Placed { level: 0, run: run.id, extent, summary });
+                bytes += summary_bytes;
                 segments.push(Arc::clone(segment));
             }
         }
+        // What is on disk already owes no flush, and counts as one.
+        self.counters.count_spilled(bytes);
         let synced = if segments.is_empty() { Ok(()) } else { self.disk.storage.sync() };
         let synced = synced.map_err(|source| Error::io("syncing segments", source));
         let mut writer = lock(&self.writer);
@@ -183,7 +199,7 @@ impl Core {
         let written = || Written::of_runs(commit, changes, runs);
         lock(&self.window).note(self.options().optimistic_bytes_max(), written);
         self.advance(&mut writer, next);
-        Ok((writer, commit))
+        Ok((writer, commit, bytes))
     }
 
     /// Notes what must happen to a commit's record before it counts.
@@ -271,28 +287,33 @@ impl Core {
         Ok(())
     }
 
-    /// Time until the oldest `Interval` commit must be durable.
-    pub(super) fn time_to_sync(&self) -> Option<Duration> {
-        let due = self.writer().ok()?.sync_due?;
-        Some(due.saturating_sub(self.options().clock.now()).max(Duration::from_millis(1)))
+    /// Time until the oldest `Interval` commit must be durable, or until the store counts as idle.
+    pub(super) fn time_to_work(&self) -> Option<Duration> {
+        let due = self.writer().ok()?.sync_due;
+        let sync = due.map(|due| due.saturating_sub(self.options().clock.now()));
+        let settle = self.options().settle_after.checked_sub(self.idle_for());
+        let settle = settle.filter(|left| !left.is_zero());
+        sync.into_iter().chain(settle).min().map(|left| left.max(Duration::from_millis(1)))
     }
 
-    /// Waits, by working, until there is room for another commit.
-    pub(super) fn make_room(&self) -> Result<()> {
-        loop {
-            let version = self.version.load();
-            let runs = version
-                .keyspaces
-                .values()
-                .filter_map(|keyspace| keyspace.levels.first())
-                .map(|level| level.runs.len())
-                .max();
-            let crowded = runs.unwrap_or_default() > self.options().level0_runs_max * 4;
-            let full = version.fresh_bytes() > self.options().fresh_bytes_max();
-            drop(version);
-            if !(crowded || full) || !self.step()? {
-                return Ok(());
-            }
-        }
+    /// Time since the last commit.
+    pub(super) fn idle_for(&self) -> Duration {
+        let last = Duration::from_micros(self.last_commit.load(Ordering::Relaxed));
+        self.options().clock.now().saturating_sub(last)
+    }
+
+    /// Notes that a commit has come now; true when there may be something to do for a thread that waits.
+    pub(super) fn note_commit(&self) -> bool {
+        let was_idle = self.idle_for() >= self.options().settle_after;
+        let now = u64::try_from(self.options().clock.now().as_micros()).unwrap_or(u64::MAX);
+        self.last_commit.store(now, Ordering::Relaxed);
+        let version = self.version.load();
+        was_idle
+            || version.fresh.len() > FRESH_RUNS_MAX / 2
+            || version.fresh_bytes() >= self.options().fresh_bytes_flush()
+            || version.keyspaces.values().any(|keyspace| {
+                let level0 = keyspace.levels.first();
+                level0.is_some_and(|level| level.runs.len() > self.options().level0_runs_max)
+            })
     }
 }

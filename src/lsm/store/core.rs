@@ -3,26 +3,27 @@
 //! Every other file of this folder adds methods to [`Core`], one concern each. The order of the locks stands in
 //! the header of `store`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::versions::{Held, Versions};
 use super::window::Window;
-use crate::lsm::compaction::{CompactionJob, CompactionReport, FlushJob, Picker};
+use crate::lsm::compaction::{Claims, CompactionJob, CompactionReport, FlushJob, Picker};
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
-use crate::lsm::ids::{CommitNo, KeyspaceId};
+use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::manifest::{Registry, Version};
 use crate::lsm::options::Options;
 use crate::lsm::relocation::RelocationJob;
 use crate::lsm::root::Root;
 use crate::lsm::scheduler::Running;
 use crate::lsm::space::ExtentLease;
+use crate::lsm::stats::{Stalls, Written};
 use crate::lsm::wal::{LogPosition, LogWriter, RecordKind};
 
 /// What the handles of a store share.
@@ -33,36 +34,115 @@ pub(super) struct Core {
     /// The log still ends where a process that died left it: nothing may be appended before `settle_past`.
     pub(super) inherited: AtomicBool,
     pub(super) jobs: Mutex<Jobs>,
+    /// Signalled with `jobs` whenever a step has ended.
+    pub(super) stepped: Condvar,
+    /// Held by the thread that is at maintenance.
+    pub(super) maintenance: Mutex<Maintenance>,
+    /// One checkpoint at a time.
+    pub(super) checkpoints: Mutex<()>,
     pub(super) writer: Mutex<Writer>,
     /// Told when a sync of the log has ended.
     pub(super) synced: Condvar,
     pub(super) gate: Gate,
     /// What was committed since the oldest optimistic transaction began. Taken with or without the writer's lock.
     pub(super) window: Mutex<Window>,
-    /// The last background error that was not repaired by a later success.
-    pub(super) trouble: Mutex<Option<String>>,
+    /// For each kind of work that failed, the error, until it succeeds.
+    pub(super) trouble: Mutex<BTreeMap<Place, String>>,
+    /// When the last commit came, in microseconds of the clock.
+    pub(super) last_commit: AtomicU64,
+    /// Bytes committed for which no background work was done yet, though some is behind.
+    pub(super) owed: AtomicU64,
+    /// Bytes committed since it was last looked what snapshots hold.
+    pub(super) unseen: AtomicU64,
+    pub(super) counters: Counters,
     pub(super) running: OnceLock<Box<dyn Running>>,
 }
 
-/// Guarded by the second lock.
+/// What was written since the store was opened, and how long commits were held up.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) user_bytes: AtomicU64,
+    pub(super) log_bytes: AtomicU64,
+    flushed_bytes: AtomicU64,
+    compacted_bytes: AtomicU64,
+    moved_bytes: AtomicU64,
+    stalls: AtomicU64,
+    stall_micros: AtomicU64,
+    stall_micros_max: AtomicU64,
+    pub(super) relocated_segments: AtomicU64,
+    pub(super) punched_pages: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn count_report(&self, report: &CompactionReport, is_flush: bool) {
+        let written = if is_flush { &self.flushed_bytes } else { &self.compacted_bytes };
+        written.fetch_add(report.bytes_out, Ordering::Relaxed);
+        self.moved_bytes.fetch_add(report.bytes_moved, Ordering::Relaxed);
+    }
+
+    /// A transaction brought so many bytes of segments that it had written itself.
+    pub(super) fn count_spilled(&self, bytes: u64) {
+        self.user_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.flushed_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A commit was held up so long by work that others had left.
+    pub(super) fn count_stall(&self, stall: Duration) {
+        let micros = u64::try_from(stall.as_micros()).unwrap_or(u64::MAX);
+        self.stalls.fetch_add(1, Ordering::Relaxed);
+        self.stall_micros.fetch_add(micros, Ordering::Relaxed);
+        self.stall_micros_max.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    pub(super) fn written(&self) -> Written {
+        Written {
+            user_bytes: self.user_bytes.load(Ordering::Relaxed),
+            log_bytes: self.log_bytes.load(Ordering::Relaxed),
+            flushed_bytes: self.flushed_bytes.load(Ordering::Relaxed),
+            compacted_bytes: self.compacted_bytes.load(Ordering::Relaxed),
+            moved_bytes: self.moved_bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn stalls(&self) -> Stalls {
+        Stalls {
+            count: self.stalls.load(Ordering::Relaxed),
+            total_micros: self.stall_micros.load(Ordering::Relaxed),
+            max_micros: self.stall_micros_max.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Guarded by the second lock. A job that a thread is stepping is not here; its place is kept.
 #[derive(Default)]
 pub(super) struct Jobs {
-    pub(super) flush: Option<FlushJob>,
-    /// A compaction, and whether `compact` asked for it.
-    pub(super) compaction: Option<(CompactionJob, bool)>,
+    pub(super) flush: Option<Begun<FlushJob>>,
+    /// By the number of their claim; the next to be stepped first.
+    pub(super) compactions: VecDeque<(u64, Begun<CompactionJob>)>,
+    pub(super) claims: Claims,
     pub(super) picker: Picker,
+    pub(super) checkpointing: bool,
+    pub(super) folding: bool,
+    /// Steps so far; decides what comes first where no thread has a preference.
+    pub(super) steps: u64,
     /// Flush up to here even if there is room.
     pub(super) flush_wanted: CommitNo,
-    /// Keyspaces to compact into one run; one leaves when that is done.
-    pub(super) compact_wanted: VecDeque<KeyspaceId>,
-    pub(super) last_report: Option<CompactionReport>,
+    /// What `compact` asked for, oldest first.
+    pub(super) united: VecDeque<Unite>,
+    pub(super) unites: u64,
+    /// The store is closing: no compaction is begun or gone on with.
+    pub(super) closing: bool,
+    /// Oldest first.
+    pub(super) reports: VecDeque<CompactionReport>,
+}
+
+/// What saves room in the file while nobody writes.
+#[derive(Debug, Default)]
+pub(super) struct Maintenance {
     pub(super) relocation: Option<RelocationJob>,
     pub(super) rest: Rest,
     /// The storage said that it cannot.
     pub(super) cannot_punch: bool,
-    /// Numbers since the opening.
-    pub(super) relocated_segments: u64,
-    pub(super) punched_pages: u64,
 }
 
 /// Since when nobody has written.
@@ -75,6 +155,42 @@ pub(super) struct Rest {
     pub(super) done: bool,
     /// When that was last so.
     pub(super) last_done: Duration,
+}
+
+/// A job that was begun; `None` while a thread is stepping it.
+pub(super) struct Begun<J> {
+    pub(super) job: Option<J>,
+    /// The request that it serves, if one.
+    pub(super) serves: Option<u64>,
+    /// Its work is done and waits to be installed.
+    pub(super) ready: bool,
+    /// To be dropped when the step that runs has ended.
+    pub(super) cancelled: bool,
+    /// How far it was when it was here last, and where it ends.
+    pub(super) done: u64,
+    pub(super) total: u64,
+}
+
+/// A key range of a keyspace that shall become one run.
+pub(super) struct Unite {
+    pub(super) number: u64,
+    pub(super) keyspace: KeyspaceId,
+    pub(super) smallest: Vec<u8>,
+    /// None: to the end.
+    pub(super) greatest: Option<Vec<u8>>,
+    /// Segments from this one on need not be touched: they came later. None until it begins.
+    pub(super) before: Option<SegmentId>,
+}
+
+/// A kind of background work, and which job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    Sync,
+    Flush,
+    Checkpoint,
+    Fold,
+    Compaction(u64),
+    Maintenance,
 }
 
 /// Guarded by the third lock.
@@ -94,6 +210,9 @@ pub(super) struct Writer {
     /// Commits that readers do not see yet.
     pub(super) held: Held,
     pub(super) poison: Option<String>,
+    /// Versions that somebody held when they were replaced, and the length at which the list is cleaned.
+    pub(super) past: Vec<Weak<Version>>,
+    pub(super) past_max: usize,
 }
 
 /// Lets one transaction in at a time.
@@ -134,7 +253,8 @@ impl Core {
 
     /// Shows readers what they may see by now.
     pub(super) fn show(&self, writer: &mut Writer) {
-        self.version.show(&mut writer.held, writer.log.durable());
+        let past = self.version.show(&mut writer.held, writer.log.durable());
+        writer.note_past(&past);
     }
 
     pub(super) fn wake(&self) {

@@ -1,6 +1,8 @@
 //! What a store tells about itself: its check and its numbers.
 //!
-//! Both read one version; the check also proves the page map, and for that stops background steps.
+//! Both read one version; the check also proves the page map of the moment in which it took the version.
+
+use std::sync::atomic::Ordering;
 
 use super::core::{Core, lock};
 use crate::lsm::check::{CheckReport, check};
@@ -12,15 +14,14 @@ use crate::lsm::stats::{KeyspaceStats, LevelStats, Stats};
 
 impl Core {
     pub(super) fn check(&self) -> Result<CheckReport> {
-        let _jobs = lock(&self.jobs);
-        let (version, others) = {
+        let (version, used, others) = {
             let writer = self.writer()?;
             let manifests = writer.manifests.iter().map(ExtentLease::extent);
             let mut others: Vec<Extent> = manifests.chain(writer.log.extents()).collect();
             others.extend(RESERVED);
-            (self.version.load_full(), others)
+            (self.version.load_full(), self.disk.space.check()?, others)
         };
-        check(&self.disk, &version, &others)
+        check(&version, &used, &others)
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -29,7 +30,7 @@ impl Core {
             let writer = lock(&self.writer);
             (writer.log.bytes(), writer.log.extents_reused())
         };
-        let segments_relocated = lock(&self.jobs).relocated_segments;
+        let segments_relocated = self.counters.relocated_segments.load(Ordering::Relaxed);
         let mut stats = Stats {
             segments_relocated,
             commit: version.commit,
@@ -39,6 +40,8 @@ impl Core {
             fresh_runs: version.fresh.len(),
             fresh_bytes: version.fresh_bytes(),
             cache_bytes: self.disk.cache.bytes(),
+            written: self.counters.written(),
+            stalls: self.counters.stalls(),
             ..Stats::default()
         };
         if let Ok(used) = self.disk.space.check() {

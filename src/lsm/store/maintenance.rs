@@ -1,18 +1,19 @@
 //! What the store does for its file while nobody writes: it flushes and compacts what hides dead entries, moves the tail
 //! of the file into holes below, cuts the file, and gives holes back to the device.
 //!
-//! The last of the background steps, with `jobs` held. It begins when no commit came for a second, or anyway when the
+//! The last of the background steps, by one thread at a time. It begins when no commit came for a second, or anyway when the
 //! last time is half a minute ago: work that only saves room must not cost commits anything. Each piece is bounded,
 //! each makes the file smaller or the next piece possible, and none is repeated without effect, so the steps end.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::checkpoint::{Checkpoint, publish};
-use super::core::{Core, Jobs, Rest};
+use super::core::{Core, Maintenance, Rest, lock};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, PAGE_BYTES};
 use crate::lsm::manifest::{Edit, Keyspace, Version};
@@ -48,37 +49,38 @@ impl Rest {
 
 impl Core {
     /// One bounded piece of what saves room in the file.
-    pub(super) fn maintenance_step(&self, jobs: &mut Jobs) -> Result<bool> {
+    pub(super) fn maintenance_step(&self, maintenance: &mut Maintenance) -> Result<bool> {
         let version = self.version.load_full();
         let now = self.options().clock.now();
-        if !jobs.rest.is_over(version.commit, now) {
+        if !maintenance.rest.is_over(version.commit, now) {
             return Ok(false);
         }
-        let worked = self.maintain(jobs, &version)?;
+        let worked = self.maintain(maintenance, &version)?;
         if !worked {
-            jobs.rest.done = true;
-            jobs.rest.last_done = now;
+            maintenance.rest.done = true;
+            maintenance.rest.last_done = now;
         }
         Ok(worked)
     }
 
-    fn maintain(&self, jobs: &mut Jobs, version: &Version) -> Result<bool> {
-        if let Some(job) = &mut jobs.relocation {
+    fn maintain(&self, maintenance: &mut Maintenance, version: &Version) -> Result<bool> {
+        if let Some(job) = &mut maintenance.relocation {
             if job.step()? {
-                let job = jobs.relocation.take().expect("invariant: it was just stepped");
+                let job = maintenance.relocation.take().expect("invariant: it was just stepped");
                 let moved = self.install_relocated(job.finish())?;
-                jobs.relocated_segments += moved.segments;
+                self.count_relocated(&moved);
             }
             return Ok(true);
         }
         let fill = self.disk.space.fill();
         if self.flush_pays(version, &fill)? {
+            let mut jobs = lock(&self.jobs);
             jobs.flush_wanted = jobs.flush_wanted.max(version.commit);
             return Ok(true);
         }
         for keyspace in version.keyspaces.values() {
             if compaction_pays(keyspace, 8)? {
-                jobs.compact_wanted.push_back(keyspace.id);
+                self.request(keyspace.id);
                 return Ok(true);
             }
         }
@@ -86,8 +88,8 @@ impl Core {
         if unused > fill.end / 8 {
             let used = fill.end - unused;
             let goal = used + used / 20;
-            jobs.relocation = evacuate(&self.disk, version, goal, RELOCATED_PAGES_MAX);
-            if jobs.relocation.is_some() {
+            maintenance.relocation = evacuate(&self.disk, version, goal, RELOCATED_PAGES_MAX);
+            if maintenance.relocation.is_some() {
                 return Ok(true);
             }
         }
@@ -99,7 +101,7 @@ impl Core {
             self.settle_in_small_log(false)?;
             return Ok(true);
         }
-        self.punch_holes(jobs)
+        self.punch_holes(maintenance)
     }
 
     /// Whether what is in memory may delete much of what is in the file, or keeps much of the file as log.
@@ -145,8 +147,8 @@ impl Core {
     }
 
     /// Gives what lies free inside the file back to the device, but for a part.
-    pub(super) fn punch_holes(&self, jobs: &mut Jobs) -> Result<bool> {
-        if jobs.cannot_punch {
+    pub(super) fn punch_holes(&self, maintenance: &mut Maintenance) -> Result<bool> {
+        if maintenance.cannot_punch {
             return Ok(false);
         }
         let holes = self.disk.space.lease_for_punching();
@@ -157,13 +159,17 @@ impl Core {
             let punched = punched
                 .map_err(|source| Error::io(format!("punching a hole, {extent}"), source))?;
             if !punched {
-                jobs.cannot_punch = true;
+                maintenance.cannot_punch = true;
                 return Ok(false);
             }
             self.disk.space.mark_punched(hole);
-            jobs.punched_pages += extent.pages;
+            self.counters.punched_pages.fetch_add(extent.pages, Ordering::Relaxed);
         }
         Ok(any)
+    }
+
+    pub(super) fn count_relocated(&self, moved: &Moved) {
+        self.counters.relocated_segments.fetch_add(moved.segments, Ordering::Relaxed);
     }
 
     /// Makes copies of segments the segments, but for those that are gone or were moved by someone else.

@@ -7,10 +7,15 @@
 //!
 //! Locks, in the order in which they may be taken
 //! 1. the gate: one transaction at a time; held by the program between `begin` and `commit`, until its run is appended;
-//! 2. `jobs`: one background step at a time, at most about 2 MiB of work long;
-//! 3. `writer`: the log's end and the publishing of versions; held for one append, not during a sync;
-//! 4. `window`: what optimistic transactions are validated against; held while one is, which the gate lets happen once;
-//! 5. inside `space` and `cache`, for a few instructions.
+//! 2. `maintenance`: tried, never waited for, by background steps that find nothing else to do;
+//! 3. `jobs`: which jobs there are and what they claim; held to pick one and to put it back, never for its work;
+//! 4. `checkpoints`: one checkpoint at a time;
+//! 5. `writer`: the log's end and the publishing of versions; held for one append, not during a sync;
+//! 6. `window`: what optimistic transactions are validated against; held while one is, which the gate lets happen once;
+//! 7. inside `space` and `cache`, for a few instructions.
+//!
+//! A thread that steps a job has taken it out of `jobs` and holds no lock meanwhile, so flushes, compactions and
+//! checkpoints run side by side. A job's place is kept while it is out, and cleared by a guard whatever happens.
 //!
 //! Readers take none: a snapshot is an atomic load. After a failed write to the log or a failed sync the store is
 //! poisoned: what is on the device is unknown until it is opened anew.
@@ -18,11 +23,13 @@
 mod background;
 mod checkpoint;
 mod commit;
+mod compacting;
 mod copy;
 mod core;
 mod examine;
 mod maintenance;
 mod optimistic;
+mod pacing;
 mod shrink;
 mod versions;
 mod window;
@@ -31,20 +38,22 @@ mod window;
 mod tests;
 
 use std::fmt;
+use std::ops::RangeBounds;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use self::background::background_step;
 use self::checkpoint::Checkpoint;
-use self::core::{Core, Gate, Writer, lock};
+pub use self::compacting::{Compaction, CompactionProgress};
+use self::core::{Core, Counters, Gate, Writer, lock};
 use self::versions::{Held, Versions};
 use super::check::CheckReport;
 use super::compaction::CompactionReport;
 #[cfg(doc)]
 use super::error::Error;
 use super::error::Result;
-use super::ids::CommitNo;
+use super::ids::{CommitNo, KeyspaceId};
 use super::manifest::Registry;
 use super::options::{Durability, Options};
 use super::recovery::{Recovered, recover};
@@ -111,6 +120,8 @@ impl Store {
             syncing: false,
             held: Held::default(),
             poison: None,
+            past: Vec::new(),
+            past_max: 16,
         };
         let core = Arc::new(Core {
             disk,
@@ -118,16 +129,24 @@ impl Store {
             version: Versions::new(version),
             inherited: AtomicBool::new(inherited),
             jobs: Mutex::default(),
+            stepped: Condvar::new(),
+            maintenance: Mutex::default(),
+            checkpoints: Mutex::default(),
             writer: Mutex::new(writer),
             synced: Condvar::new(),
             gate: Gate::default(),
             window: Mutex::default(),
             trouble: Mutex::default(),
+            last_commit: AtomicU64::new(0),
+            owed: AtomicU64::new(0),
+            unseen: AtomicU64::new(0),
+            counters: Counters::default(),
             running: OnceLock::new(),
         });
-        // The thread must not keep the store alive.
+        let _ = core.note_commit();
+        // The threads must not keep the store alive.
         let weak = Arc::downgrade(&core);
-        let running = scheduler.start(Box::new(move || background_step(&weak)));
+        let running = scheduler.start(Arc::new(move |worker| background_step(&weak, worker)));
         core.running.get_or_init(|| running);
         Ok(Store { core })
     }
@@ -210,6 +229,22 @@ impl Store {
         self.core.compact()
     }
 
+    /// Compacts a key range of one keyspace into one run, with the segments that reach beyond it.
+    ///
+    /// # Errors
+    /// What the work met, and [`Error::UnknownKeyspace`](super::Error::UnknownKeyspace); the data is unchanged.
+    pub fn compact_range(&self, keyspace: KeyspaceId, range: impl RangeBounds<[u8]>) -> Result<()> {
+        self.core.start_compaction_of(keyspace, &range)?.wait()
+    }
+
+    /// Asks for every keyspace to be compacted into one run; the handle tells how far it is, and cancels it.
+    ///
+    /// # Errors
+    /// What the flush that comes first met.
+    pub fn start_compaction(&self) -> Result<Compaction> {
+        self.core.start_compaction()
+    }
+
     /// Makes the file as small as what is in it: segments move from its end into holes, and it is cut behind them.
     ///
     /// Only keyspaces in which more than one entry in forty may be dead are compacted first. Reads and commits go on
@@ -284,8 +319,7 @@ impl Store {
     /// # Errors
     /// What the write met; the checkpoint before stays in force.
     pub fn checkpoint(&self) -> Result<()> {
-        let _jobs = lock(&self.core.jobs);
-        self.core.settle_past()?;
+        self.core.await_past()?;
         self.core.checkpoint(Checkpoint::Plain)
     }
 
@@ -304,13 +338,19 @@ impl Store {
 
     /// What the last finished compaction did.
     pub fn last_compaction(&self) -> Option<CompactionReport> {
-        lock(&self.core.jobs).last_report.clone()
+        lock(&self.core.jobs).reports.back().cloned()
     }
 
-    /// What is wrong, if anything: the last background error, or why the store is poisoned.
+    /// What the last flushes and compactions did, oldest first; at most 64.
+    pub fn compactions(&self) -> Vec<CompactionReport> {
+        lock(&self.core.jobs).reports.iter().cloned().collect()
+    }
+
+    /// What is wrong, if anything: why the store is poisoned, or an error of background work of a kind that has not
+    /// succeeded since.
     pub fn health(&self) -> Option<String> {
         let poison = lock(&self.core.writer).poison.clone();
-        poison.or_else(|| lock(&self.core.trouble).clone())
+        poison.or_else(|| lock(&self.core.trouble).values().next().cloned())
     }
 
     /// Flushes, checkpoints, cuts the file and stops every thread.

@@ -32,7 +32,7 @@ impl Core {
         self.flush()?;
         self.compact_dead()?;
         // What the background may be moving, it would move again.
-        lock(&self.jobs).relocation = None;
+        lock(&self.maintenance).relocation = None;
         let mut total = Moved::default();
         let mut from = NEW_FILE_PAGES;
         let live_pages = loop {
@@ -56,8 +56,7 @@ impl Core {
             let Some(job) = clear(&self.disk, &version, from, pages_max) else { break live_pages };
             self.relocate(job, &mut total)?;
         };
-        let mut jobs = lock(&self.jobs);
-        self.punch_holes(&mut jobs)?;
+        self.punch_holes(&mut lock(&self.maintenance))?;
         Ok(ShrinkReport {
             file_bytes_before,
             file_bytes: file_bytes()?,
@@ -72,19 +71,18 @@ impl Core {
         let version = self.version.load_full();
         for keyspace in version.keyspaces.values() {
             if compaction_pays(keyspace, 40)? {
-                lock(&self.jobs).compact_wanted.push_back(keyspace.id);
+                self.await_request(self.request(keyspace.id))?;
             }
         }
-        self.compact_wanted()
+        Ok(())
     }
 
-    /// Does a whole job. Each of its steps holds `jobs` for itself, so that background work goes on in between.
+    /// Does a whole job, while background work goes on.
     fn relocate(&self, mut job: RelocationJob, total: &mut Moved) -> Result<()> {
         loop {
-            let mut jobs = lock(&self.jobs);
             if job.step()? {
                 let moved = self.install_relocated(job.finish())?;
-                jobs.relocated_segments += moved.segments;
+                self.count_relocated(&moved);
                 total.segments += moved.segments;
                 total.bytes += moved.bytes;
                 return Ok(());

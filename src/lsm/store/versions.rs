@@ -80,12 +80,12 @@ impl Versions {
         self.latest.store(Arc::new(next));
     }
 
-    /// Shows what may be seen when log records below `durable` are durable.
-    pub(super) fn show(&self, held: &mut Held, durable: u64) {
+    /// Shows what may be seen when log records below `durable` are durable; gives what was shown before.
+    pub(super) fn show(&self, held: &mut Held, durable: u64) -> Arc<Version> {
         while held.commits.front().is_some_and(|first| first.record < durable) {
             held.commits.pop_front();
         }
         let shown = held.commits.front().map(|first| Arc::clone(&first.before));
-        self.visible.store(shown.unwrap_or_else(|| self.load_full()));
+        self.visible.swap(shown.unwrap_or_else(|| self.load_full()))
     }
 }

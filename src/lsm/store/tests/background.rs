@@ -55,7 +55,8 @@ fn a_transaction_that_writes_one_key_again_and_again_does_not_grow() -> Result<(
 #[test]
 fn a_step_that_fails_does_not_forget_when_an_interval_commit_is_due() -> Result<()> {
     let device = SimulatedStorage::new(1);
-    let store = open(device.clone(), tiny_options())?;
+    let options = Options { settle_after: Duration::from_secs(60), ..tiny_options() };
+    let store = open(device.clone(), options)?;
     let id = store.snapshot().keyspace("plain").expect("created by open");
     let mut transaction = store.begin()?;
     transaction.put(id, b"key", "value")?;
@@ -64,7 +65,7 @@ fn a_step_that_fails_does_not_forget_when_an_interval_commit_is_due() -> Result<
     device.fail_at(device.ops() + 1, std::io::ErrorKind::Other);
     let weak = Arc::downgrade(&store.core);
     let outcome = loop {
-        match background_step(&weak) {
+        match background_step(&weak, 0) {
             Outcome::More => {}
             outcome => break outcome,
         }
@@ -82,10 +83,10 @@ fn a_compaction_that_was_asked_for_and_fails_in_the_background_is_not_forgotten(
     let id = store.snapshot().keyspace("plain").expect("created by open");
     put(&store, id, b"key", b"value")?;
     store.flush()?;
-    lock(&store.core.jobs).compact_wanted.push_back(id);
+    let _compaction = store.start_compaction()?;
     device.fail_at(device.ops() + 1, std::io::ErrorKind::Other);
     while store.step().is_ok() {}
-    assert!(!lock(&store.core.jobs).compact_wanted.is_empty(), "`compact` would report success");
+    assert!(!lock(&store.core.jobs).united.is_empty(), "`compact` would report success");
     Ok(())
 }
 

@@ -181,6 +181,8 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.checkpoints = all.checkpoints.max(seen.checkpoints);
         all.log_extents = all.log_extents.max(seen.log_extents);
         all.log_extents_reused = all.log_extents_reused.max(seen.log_extents_reused);
+        all.side_by_side = all.side_by_side.max(seen.side_by_side);
+        all.tiers = all.tiers.max(seen.tiers);
         all.moved += seen.moved;
         all.merged += seen.merged;
         all.dropped += seen.dropped;

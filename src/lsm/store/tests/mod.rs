@@ -3,6 +3,7 @@
 
 mod background;
 mod cipher;
+mod compaction;
 mod crash;
 mod damage;
 mod group;
@@ -20,6 +21,7 @@ mod spilled;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::lsm::{
     CompactionReport, Compression, Durability, GroupRewriter, KeyspaceId, KeyspaceOptions,
@@ -90,6 +92,8 @@ fn tiny_options() -> Options {
         level0_runs_max: 2,
         level_ratio: 2,
         level1_bytes_max: 8 << 10,
+        level_runs_max: 2,
+        compaction_bytes_max: 8 << 10,
         log_bytes_max: 48 << 10,
         scheduler: Arc::new(ManualScheduler),
         clock: Arc::new(ManualClock::default()),
@@ -265,6 +269,10 @@ struct Seen {
     /// Keyspaces that another one of the same name has followed, and the number of each name's newest.
     recreated: u64,
     newest: [Option<KeyspaceId>; 3],
+    /// Compactions that were begun and not ended, at most.
+    side_by_side: usize,
+    /// Runs of a level below the first, at most.
+    tiers: usize,
 }
 
 impl Seen {
@@ -281,15 +289,17 @@ impl Seen {
                 self.filters += u64::from(filter);
                 self.mapped += u64::from(mapped);
             }
+            let tiers = keyspace.levels.iter().skip(1).map(|level| level.runs.len()).max();
+            self.tiers = self.tiers.max(tiers.unwrap_or_default());
         }
-        let jobs = super::lock(&store.core.jobs);
-        self.relocated = self.relocated.max(jobs.relocated_segments);
-        self.punched = self.punched.max(jobs.punched_pages);
-        drop(jobs);
         for (newest, (name, _)) in self.newest.iter_mut().zip(keyspaces()) {
             let Some(id) = version.keyspace_named(name) else { continue };
             self.recreated += u64::from(newest.replace(id).is_some_and(|before| before != id));
         }
+        let counters = &store.core.counters;
+        self.relocated = self.relocated.max(counters.relocated_segments.load(Ordering::Relaxed));
+        self.punched = self.punched.max(counters.punched_pages.load(Ordering::Relaxed));
+        self.side_by_side = self.side_by_side.max(super::lock(&store.core.jobs).compactions.len());
         let writer = super::lock(&store.core.writer);
         self.checkpoints = self.checkpoints.max(writer.root.generation);
         self.log_extents = self.log_extents.max(writer.log.position().sequence);
@@ -312,6 +322,7 @@ impl Seen {
     /// Nothing that matters was left out.
     fn assert_all(&self) {
         assert!(self.levels > 2, "levels below the first: {self:?}");
+        assert!(self.side_by_side > 1, "compactions take turns: {self:?}");
         assert!(self.flushes > 3 && self.checkpoints > 5 && self.log_extents > 2, "{self:?}");
         let accounts = [self.moved, self.merged, self.dropped, self.purged];
         assert!(accounts.iter().all(|&account| account > 0), "{self:?}");

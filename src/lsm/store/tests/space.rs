@@ -191,7 +191,6 @@ fn shrinking_joins_holes_that_are_too_small_for_what_stands_behind_them() -> Res
         let report = crate::lsm::CompactionReport::default();
         let finished =
             crate::lsm::compaction::Finished { keyspace: None, edit, segments: Vec::new(), report };
-        let _jobs = lock(&store.core.jobs);
         store.core.install(finished)?;
     }
     let report = store.shrink()?;
@@ -309,7 +308,11 @@ fn what_fails_gives_its_pages_back_at_once() -> Result<()> {
         }
         {
             let mut jobs = lock(&store.core.jobs);
-            (jobs.flush, jobs.compaction, jobs.relocation) = (None, None, None);
+            (jobs.flush, jobs.claims) = (None, crate::lsm::compaction::Claims::default());
+            jobs.compactions.clear();
+            jobs.united.clear();
+            drop(jobs);
+            lock(&store.core.maintenance).relocation = None;
         }
         assert_eq!(store.check()?.pinned_pages, 0, "after {failures} failures");
     }

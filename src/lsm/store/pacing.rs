@@ -1,0 +1,171 @@
+//! Pacing: what commits and background work owe each other, so that neither memory nor level 0 grows without bound and no
+//! commit waits for a whole flush or compaction.
+//!
+//! * While memory fills during a flush, the flush must be as far on its way as memory is on its way from "flush" to
+//!   "full"; while level 0 has too many runs, each byte committed owes some bytes of compaction, the more the more runs
+//!   there are.
+//! * A commit whose side is behind pays after it is published: it does a *quantum* of the work itself for every so many
+//!   bytes that it brought, or waits for the step of a thread that is at the job already. Nobody sleeps.
+//! * A quantum never installs, syncs or checkpoints while level 0 is below its bound: that is left to who steps in the
+//!   background.
+//! * Only when memory is full in spite of this does a commit work until there is room.
+//! * Snapshots may hold as much of fresh runs as those may take themselves; then commits fail, and say which snapshot.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::background::{Prefer, Stepped};
+use super::core::{Core, Writer, lock};
+use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::CommitNo;
+use crate::lsm::manifest::Version;
+
+/// Bytes of entries that a commit takes at a time for others.
+const QUANTUM_BYTES: usize = 256 << 10;
+/// Bytes committed for each quantum of a flush that is behind.
+const FLUSH_CHARGE_BYTES: u64 = 64 << 10;
+/// Bytes committed for each quantum of compaction when level 0 is at its bound; more when it is below.
+const COMPACTION_CHARGE_BYTES: u64 = 16 << 10;
+
+/// Work that is behind.
+#[derive(Debug)]
+struct Behind {
+    prefer: Prefer,
+    /// Bytes committed that pay for a quantum.
+    charge: u64,
+    /// Whether each commit does a quantum, however small it is.
+    always: bool,
+}
+
+impl Core {
+    /// Makes sure that there is memory for another commit.
+    pub(super) fn make_room(&self) -> Result<()> {
+        if self.unseen.load(Ordering::Relaxed) > (self.options().memory_bytes / 256) as u64 {
+            self.unseen.store(0, Ordering::Relaxed);
+            self.check_snapshots()?;
+        }
+        let is_full = || self.version.load().fresh_bytes() > self.options().fresh_bytes_max();
+        if !is_full() {
+            return Ok(());
+        }
+        let started = self.options().clock.now();
+        while is_full() {
+            match self.step_preferring(Prefer::Flush, self.step_bytes())? {
+                Stepped::Worked => {}
+                Stepped::Busy => self.await_step(),
+                Stepped::Idle => break,
+            }
+        }
+        self.count_stall(started);
+        Ok(())
+    }
+
+    /// Pays for a commit of so many bytes, after it was published.
+    pub(super) fn keep_pace(&self, bytes: u64) {
+        self.unseen.fetch_add(bytes, Ordering::Relaxed);
+        let mut owed = self.owed.load(Ordering::Relaxed).saturating_add(bytes);
+        let started = self.options().clock.now();
+        let quantum = QUANTUM_BYTES.min(self.step_bytes());
+        let mut quanta = 0_u32;
+        loop {
+            let Some(behind) = self.behind() else {
+                owed = 0;
+                break;
+            };
+            if owed < behind.charge && !(behind.always && quanta == 0) {
+                break;
+            }
+            owed = owed.saturating_sub(behind.charge);
+            quanta += 1;
+            // At the bound it matters that what is ready counts, even where no thread does that.
+            let stepped = if behind.always {
+                self.step_preferring(behind.prefer, quantum)
+            } else {
+                self.assist(behind.prefer, quantum)
+            };
+            match stepped {
+                Ok(Stepped::Worked) => {}
+                Ok(Stepped::Busy) => self.await_step(),
+                // Nothing that may be done here; or it failed, but the commit stands, and `health` tells.
+                Ok(Stepped::Idle) | Err(_) => {
+                    owed = 0;
+                    break;
+                }
+            }
+        }
+        if quanta > 0 {
+            self.count_stall(started);
+        }
+        self.owed.store(owed, Ordering::Relaxed);
+    }
+
+    fn count_stall(&self, started: Duration) {
+        self.counters.count_stall(self.options().clock.now().saturating_sub(started));
+    }
+
+    /// What commits have to help with, if anything.
+    fn behind(&self) -> Option<Behind> {
+        let options = self.options();
+        let version = self.version.load();
+        let (flush, max) = (options.fresh_bytes_flush(), options.fresh_bytes_max());
+        let filled = version.fresh_bytes().saturating_sub(flush) * 1000 / (max - flush).max(1);
+        if filled > 0 && filled as u64 > self.flush_done() {
+            let (prefer, charge) = (Prefer::Flush, FLUSH_CHARGE_BYTES);
+            return Some(Behind { prefer, charge, always: false });
+        }
+        let level0 = version.keyspaces.values().filter_map(|keyspace| keyspace.levels.first());
+        let runs = level0.map(|level| level.runs.len()).max().unwrap_or_default();
+        let soft = options.level0_runs_max + 2;
+        let hard = options.level0_runs_max.saturating_mul(4).max(soft + 2);
+        let filled = (runs.saturating_sub(soft) * 1000 / (hard - soft)) as u64;
+        (filled > 0).then(|| Behind {
+            prefer: Prefer::Compaction,
+            charge: COMPACTION_CHARGE_BYTES * 1000 / filled,
+            always: filled >= 1000,
+        })
+    }
+
+    /// Thousandths of the flush that are done.
+    fn flush_done(&self) -> u64 {
+        let jobs = lock(&self.jobs);
+        jobs.flush.as_ref().map_or(0, |begun| begun.done * 1000 / begun.total.max(1))
+    }
+
+    fn check_snapshots(&self) -> Result<()> {
+        let bytes_max = self.options().fresh_bytes_max();
+        let mut writer = self.writer()?;
+        let current = self.version.load();
+        match writer.held_by_snapshots(&current) {
+            Some((oldest, bytes)) if bytes > bytes_max => {
+                Err(Error::SnapshotsHoldMemory { oldest, bytes, bytes_max })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Writer {
+    /// Notes what was shown until now, in case a snapshot holds it.
+    pub(super) fn note_past(&mut self, past: &Arc<Version>) {
+        if Arc::strong_count(past) > 1 && !past.fresh.is_empty() {
+            self.past.push(Arc::downgrade(past));
+            if self.past.len() >= self.past_max {
+                self.past.retain(|past| past.strong_count() > 0);
+                self.past_max = self.past.len() * 2 + 16;
+            }
+        }
+    }
+
+    /// The commit that the oldest snapshot shows, and the bytes of fresh runs that only snapshots hold.
+    fn held_by_snapshots(&mut self, current: &Version) -> Option<(CommitNo, usize)> {
+        let mut seen: HashSet<_> = current.fresh.iter().map(Arc::as_ptr).collect();
+        let past: Vec<_> = self.past.iter().filter_map(std::sync::Weak::upgrade).collect();
+        let runs = past.iter().flat_map(|version| &version.fresh);
+        let bytes = runs.filter(|run| seen.insert(Arc::as_ptr(run))).map(|run| run.memory_bytes());
+        let bytes = bytes.sum();
+        let oldest = past.iter().map(|version| version.commit).min();
+        oldest.map(|oldest| (oldest, bytes))
+    }
+}

@@ -1,0 +1,281 @@
+//! Tests of the compaction policy: what it costs, what it leaves, and that no key range and no memory is forgotten.
+//!
+//! Stores in memory with small segments are loaded and stepped by hand; what is asserted are counted bytes, runs and
+//! levels. What the policy costs under several options is measured by `benches/compaction.rs`.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::lock;
+use super::tiny_options;
+use crate::lsm::{
+    Compression, Durability, Error, KeyspaceId, KeyspaceOptions, ManualClock, MemoryStorage,
+    Options, Reader, Result, Store, ThreadScheduler,
+};
+
+/// Segments of 16 KiB, flushes of 32 KiB, and a last level that soon has others above it.
+fn options() -> Options {
+    Options {
+        memory_bytes: 256 << 10,
+        segment_bytes_target: 16 << 10,
+        block_bytes: 1 << 10,
+        level0_runs_max: 4,
+        level_ratio: 4,
+        level_runs_max: 3,
+        level1_bytes_max: 256 << 10,
+        compaction_bytes_max: 256 << 10,
+        log_bytes_max: 1 << 20,
+        log: false,
+        ..tiny_options()
+    }
+}
+
+fn open(options: Options) -> Result<(Store, KeyspaceId)> {
+    let store = Store::open(MemoryStorage::default(), options)?;
+    let plain = KeyspaceOptions { compression: Compression::None, ..KeyspaceOptions::default() };
+    let mut transaction = store.begin()?;
+    let id = transaction.create_keyspace("plain", plain)?;
+    transaction.commit(Durability::Buffered)?;
+    Ok((store, id))
+}
+
+/// Commits `keys` in transactions of 50, with values of 100 bytes, and does the steps that a thread would do.
+fn load(store: &Store, id: KeyspaceId, keys: impl Iterator<Item = u64>) -> Result<()> {
+    let mut keys = keys.peekable();
+    while keys.peek().is_some() {
+        let mut transaction = store.begin()?;
+        for key in keys.by_ref().take(50) {
+            transaction.put(id, &key.to_be_bytes(), vec![key.to_be_bytes()[7]; 100])?;
+        }
+        transaction.commit(Durability::Buffered)?;
+        for _ in 0..4 {
+            store.step()?;
+        }
+    }
+    Ok(())
+}
+
+fn rest(store: &Store) -> Result<()> {
+    for _ in 0..100_000 {
+        if !store.step()? {
+            return Ok(());
+        }
+    }
+    panic!("the steps do not come to an end");
+}
+
+/// Random keys below `range`.
+fn random(seed: u64, range: u64, count: usize) -> impl Iterator<Item = u64> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    (0..count).map(move |_| rng.u64(0..range))
+}
+
+/// Segments of all levels but the last.
+fn above_last(store: &Store, id: KeyspaceId) -> BTreeSet<u64> {
+    let version = store.core.version.load();
+    let levels = &version.keyspaces[&id].levels;
+    let last = levels.iter().rposition(|level| !level.runs.is_empty()).unwrap_or_default();
+    let runs = levels[..last].iter().flat_map(|level| &level.runs);
+    runs.flat_map(|run| run.segments.iter().map(|segment| segment.summary().id.0)).collect()
+}
+
+#[test]
+fn levels_keep_their_limits_when_the_work_is_done() -> Result<()> {
+    let options = options();
+    let (store, id) = open(options.clone())?;
+    for round in 0..4 {
+        load(&store, id, random(round, 40_000, 10_000))?;
+        rest(&store)?;
+        let stats = store.stats();
+        let levels = &stats.keyspaces[0].levels;
+        let last = levels.iter().rposition(|level| level.runs > 0).expect("there is data");
+        assert!(levels[0].runs <= options.level0_runs_max, "{levels:?}");
+        let mut target = levels[last].bytes;
+        for level in levels[1..last].iter().rev() {
+            target /= options.level_ratio;
+            assert!(level.runs <= options.level_runs_max, "{levels:?}");
+            assert!(level.bytes <= target + target / 10, "{levels:?}");
+        }
+        assert!(last >= 1 && levels[last].runs == 1, "{levels:?}");
+    }
+    assert!(store.stats().keyspaces[0].levels.len() > 3, "{:?}", store.stats());
+    assert!(store.stats().written.amplification_percent() < 1200, "{:?}", store.stats());
+    store.check()?;
+    Ok(())
+}
+
+#[test]
+fn every_key_range_has_its_turn() -> Result<()> {
+    let (store, id) = open(options())?;
+    load(&store, id, random(1, 60_000, 40_000))?;
+    let before = above_last(&store, id);
+    assert!(before.len() > 20, "levels above the last hold something: {before:?}");
+    // All that is written now lies in a fiftieth of the keys.
+    let mut rounds = 0;
+    while !above_last(&store, id).is_disjoint(&before) {
+        load(&store, id, random(rounds, 1_200, 2_000))?;
+        load(&store, id, random(rounds + 1000, 60_000, 2_000))?;
+        rounds += 1;
+        assert!(rounds < 60, "{:?} never moved", above_last(&store, id).intersection(&before));
+    }
+    Ok(())
+}
+
+#[test]
+fn keys_that_go_down_rewrite_only_what_they_overlap() -> Result<()> {
+    let mut rewritten = Vec::new();
+    for keys in [10_000_u64, 40_000] {
+        let (store, id) = open(options())?;
+        load(&store, id, 0..keys)?;
+        store.compact()?;
+        let before = store.stats().written.compacted_bytes;
+        // 40 keys that lie together, over and over again.
+        load(&store, id, (5_000..5_040).cycle().take(4_000))?;
+        store.flush()?;
+        rest(&store)?;
+        store.compact_range(id, ..)?;
+        let all = store.stats().written.compacted_bytes - before;
+        let before = store.stats().written.compacted_bytes;
+        load(&store, id, 5_000..5_040)?;
+        let keys = [5_000_u64.to_be_bytes(), 5_039_u64.to_be_bytes()];
+        store.compact_range(id, (Bound::Included(&keys[0][..]), Bound::Included(&keys[1][..])))?;
+        rewritten.push(store.stats().written.compacted_bytes - before);
+        assert!(all > 0);
+    }
+    let bound = 20 * 40 * 108;
+    assert!(rewritten.iter().all(|&bytes| 0 < bytes && bytes <= bound), "{rewritten:?}, {bound}");
+    Ok(())
+}
+
+#[test]
+fn ascending_keys_are_written_once_and_moved() -> Result<()> {
+    let (store, id) = open(Options { memory_bytes: 1 << 20, ..options() })?;
+    load(&store, id, 0..40_000)?;
+    store.flush()?;
+    rest(&store)?;
+    let written = store.stats().written;
+    assert!(written.moved_bytes > 0 && written.amplification_percent() < 200, "{written:?}");
+    assert!(store.stats().keyspaces[0].levels.len() > 2);
+    Ok(())
+}
+
+#[test]
+fn what_was_deleted_is_gone_when_the_store_has_been_idle() -> Result<()> {
+    let clock = Arc::new(ManualClock::default());
+    let (store, id) = open(Options { clock: clock.clone(), ..options() })?;
+    load(&store, id, 0..20_000)?;
+    store.compact()?;
+    for start in (0..20_000_u64).step_by(50) {
+        let mut transaction = store.begin()?;
+        for key in start..start + 50 {
+            transaction.delete(id, &key.to_be_bytes())?;
+        }
+        transaction.commit(Durability::Buffered)?;
+        store.step()?;
+    }
+    clock.advance(Duration::from_secs(2));
+    rest(&store)?;
+    let left: u64 = store.stats().keyspaces[0].levels.iter().map(|level| level.entries).sum();
+    assert!(left < 1_000, "{:?}", store.stats().keyspaces);
+    Ok(())
+}
+
+#[test]
+fn a_compaction_tells_how_far_it_is_and_ends_when_it_is_cancelled() -> Result<()> {
+    let (store, id) = open(options())?;
+    load(&store, id, random(3, 20_000, 20_000))?;
+    let compaction = store.start_compaction()?;
+    let mut last = 0;
+    while compaction.progress().done_bytes < compaction.progress().total_bytes / 2 {
+        assert!(compaction.step()?);
+        let done = compaction.progress().done_bytes;
+        last = last.max(done);
+    }
+    assert!(last > 0);
+    compaction.cancel();
+    assert!(!compaction.step()?);
+    assert!(lock(&store.core.jobs).united.is_empty());
+    store.check()?;
+    let compaction = store.start_compaction()?;
+    let total = compaction.progress().total_bytes;
+    while compaction.step()? {}
+    assert_eq!(compaction.progress().done_bytes, total);
+    let runs: usize = store.stats().keyspaces[0].levels.iter().map(|level| level.runs).sum();
+    assert_eq!(runs, 1);
+    let reports = store.compactions();
+    assert!(reports.iter().any(|report| report.input_older > 0 && report.blocks_out > 0));
+    // Closing does not wait for one that was begun.
+    let left = store.start_compaction()?;
+    assert!(left.step()?);
+    let core = Arc::clone(&store.core);
+    store.close()?;
+    assert!(matches!(left.step(), Err(Error::Closed)));
+    assert!(lock(&core.jobs).compactions.is_empty());
+    Ok(())
+}
+
+#[test]
+fn commits_alone_keep_memory_and_level_0_within_their_bounds() -> Result<()> {
+    let options = options();
+    let (store, id) = open(options.clone())?;
+    let mut rng = fastrand::Rng::with_seed(8);
+    for _ in 0..3_000 {
+        let mut transaction = store.begin()?;
+        for _ in 0..10 {
+            transaction.put(id, &rng.u64(0..100_000).to_be_bytes(), vec![1; 100])?;
+        }
+        transaction.commit(Durability::Buffered)?;
+        let stats = store.stats();
+        assert!(stats.fresh_bytes <= options.fresh_bytes_max() + 4096, "{stats:?}");
+        let runs = stats.keyspaces[0].levels.first().map_or(0, |level| level.runs);
+        assert!(runs <= options.level0_runs_max * 8, "{stats:?}");
+    }
+    assert!(store.stats().stalls.count > 0);
+    store.check()?;
+    Ok(())
+}
+
+#[test]
+fn snapshots_that_hold_too_much_memory_are_named_and_commits_go_on_without_them() -> Result<()> {
+    let (store, id) = open(options())?;
+    let mut snapshots = vec![store.snapshot()];
+    let error = loop {
+        let result = load(&store, id, random(snapshots.len() as u64, 1_000, 50));
+        if let Err(error) = result {
+            break error;
+        }
+        snapshots.push(store.snapshot());
+        assert!(snapshots.len() < 2_000, "{:?}", store.stats());
+    };
+    let Error::SnapshotsHoldMemory { oldest, bytes, bytes_max } = &error else { panic!("{error}") };
+    assert!(*oldest <= snapshots[1].commit() && bytes > bytes_max, "{error}");
+    snapshots.clear();
+    load(&store, id, 0..50)
+}
+
+#[test]
+fn several_threads_step_different_jobs_and_nothing_is_lost() -> Result<()> {
+    let scheduler = Arc::new(ThreadScheduler::new(3));
+    let (store, id) = open(Options { scheduler, log: true, ..options() })?;
+    std::thread::scope(|scope| -> Result<()> {
+        let asked = scope.spawn(|| (0..4).try_for_each(|_| store.compact()));
+        let checked = scope.spawn(|| (0..20).try_for_each(|_| store.check().map(|_| ())));
+        load(&store, id, (0..30_000).map(|key| key * 7919 % 30_000))?;
+        asked.join().expect("no panic")?;
+        checked.join().expect("no panic")
+    })?;
+    assert_eq!(store.health(), None);
+    store.compact()?;
+    let snapshot = store.snapshot();
+    for key in 0..30_000_u64 {
+        assert_eq!(
+            snapshot.get(id, &key.to_be_bytes())?.as_deref(),
+            Some(&vec![key.to_be_bytes()[7]; 100][..])
+        );
+    }
+    drop(snapshot);
+    assert_eq!(store.check()?.entries, 30_000);
+    store.close()
+}
