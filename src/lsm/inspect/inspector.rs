@@ -100,7 +100,7 @@ impl Inspector {
         let manifests = manifests.iter().map(ExtentLease::extent);
         let mut others: Vec<Extent> = manifests.chain(log.extents()).collect();
         others.extend(RESERVED);
-        check(disk, version, &others)
+        check(version, &disk.space.check()?, &others)
     }
 
     /// How the file is built; `deep` also reads every leaf block.

@@ -131,7 +131,12 @@ fn a_compaction_of_a_keyspace_that_is_dropped_comes_to_nothing() -> Result<()> {
     let mut interrupted = 0;
     for steps in 0..6 {
         let device = SimulatedStorage::new(steps);
-        let options = Options { memory_bytes: 32 << 20, level0_runs_max: 1, ..tiny_options() };
+        let options = Options {
+            memory_bytes: 32 << 20,
+            level0_runs_max: 1,
+            compaction_bytes_max: 64 << 20,
+            ..tiny_options()
+        };
         let store = open(device.clone(), options.clone())?;
         let id = create(&store, "name")?;
         for _ in 0..3 {
