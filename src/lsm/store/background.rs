@@ -263,7 +263,7 @@ impl Core {
             return Ok(None);
         }
         if jobs.compactions.len() < self.options().scheduler.workers().max(1)
-            && let Some((work, serves)) = self.pick(jobs)?
+            && let Some((work, serves)) = self.pick(jobs)
         {
             let version = self.version.load();
             // Dropped since it was picked.
@@ -288,7 +288,7 @@ impl Core {
     }
 
     /// The next compaction to begin, and the request that it serves.
-    fn pick(&self, jobs: &mut Jobs) -> Result<Option<(Work, Option<u64>)>> {
+    fn pick(&self, jobs: &mut Jobs) -> Option<(Work, Option<u64>)> {
         let version = self.version.load_full();
         let mut reserved: HashSet<KeyspaceId> = HashSet::new();
         let mut at = 0;
@@ -309,7 +309,7 @@ impl Core {
             let work = unite(keyspace, smallest, greatest.as_deref(), before, self.options());
             let number = *number;
             if let Some(work) = work {
-                return Ok(Some((work, Some(number))));
+                return Some((work, Some(number)));
             }
             at -= 1;
             jobs.united.remove(at);
@@ -317,7 +317,7 @@ impl Core {
         let settle = self.idle_for() >= self.options().settle_after;
         let Jobs { picker, claims, .. } = jobs;
         let work = picker.pick(&version, self.options(), claims, &reserved, settle);
-        Ok(work.map(|work| (work, None)))
+        work.map(|work| (work, None))
     }
 
     /// Works on a task; true when it has come to its end. What is ready is put back unless `installs`.
