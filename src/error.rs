@@ -50,6 +50,11 @@ impl Error {
         matches!(self, Error::Collection(collection::Error::DuplicateId { .. }))
     }
 
+    /// Whether there is no collection of the name that was given.
+    pub fn is_unknown_collection(&self) -> bool {
+        matches!(self, Error::Collection(collection::Error::UnknownCollection { .. }))
+    }
+
     /// Whether a document, and not the file or the device, is at fault: another one may well be stored.
     pub fn is_document_refused(&self) -> bool {
         use collection::Error as Refused;

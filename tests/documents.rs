@@ -41,12 +41,21 @@ fn random_text(rng: &mut fastrand::Rng) -> String {
     words.join(" ")
 }
 
-/// Some writes of one transaction, to the database and to the model.
+/// Some writes of one transaction, to the database and to the model; now and then the collection is dropped before.
 fn write(
     transaction: &mut alluvium::Transaction,
     model: &mut Model,
     rng: &mut fastrand::Rng,
 ) -> Result<(), Error> {
+    if rng.u32(0..12) == 0 {
+        match transaction.drop_collection("notes") {
+            Ok(()) => model.clear(),
+            Err(error) => assert!(error.is_unknown_collection() && model.is_empty(), "{error}"),
+        }
+        if rng.bool() {
+            return Ok(());
+        }
+    }
     let mut notes = transaction.collection("notes")?;
     for _ in 0..rng.u32(1..5) {
         let (id, text) = (rng.i32(0..20), random_text(rng));
@@ -279,6 +288,39 @@ fn a_document_of_16_mib_comes_back_byte_for_byte_and_a_larger_one_is_refused() -
     let stored = db.collection("files")?.get(1)?.expect("it is there");
     assert_eq!(stored.as_bytes(), largest.as_bytes());
     check(&db, "one large document");
+    Ok(())
+}
+
+#[test]
+fn a_dropped_collection_is_gone_for_all_but_those_who_saw_it() -> Result<(), Error> {
+    let device = SimulatedStorage::new(4);
+    let db = Database::open_storage(device.clone(), tiny_options())?;
+    for collection in ["notes", "places"] {
+        let collection = db.collection(collection)?;
+        collection
+            .insert_many((0..200).map(|id| doc! { "_id": id, "text": "gold in the river" }))?;
+    }
+    let before = db.snapshot();
+    let mut transaction = db.begin()?;
+    transaction.collection("notes")?.insert(doc! { "_id": 200, "text": "silver" })?;
+    transaction.drop_collection("notes")?;
+    let error = transaction.drop_collection("notes").expect_err("it is gone");
+    assert!(error.is_unknown_collection(), "{error}");
+    transaction.collection("notes")?.insert(doc! { "_id": 1, "text": "a nugget of gold" })?;
+    assert_eq!(transaction.collection("notes")?.search("gold")?.count()?, 1);
+    transaction.commit()?;
+    assert_eq!(before.collection("notes")?.search("river")?.count()?, 200);
+    assert_eq!(db.collection("notes")?.search("river")?.count()?, 0);
+    assert_eq!(db.collection("places")?.search("river")?.count()?, 200);
+    drop(before);
+    db.drop_collection("places")?;
+    db.compact()?;
+    check(&db, "dropped");
+    db.close()?;
+    let db = Database::open_storage(device, tiny_options())?;
+    assert_eq!(db.collection_names()?, ["notes"]);
+    assert_eq!(db.collection("notes")?.search("gold")?.count()?, 1);
+    check(&db, "reopened");
     Ok(())
 }
 

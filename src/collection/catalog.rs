@@ -1,8 +1,9 @@
 //! The catalog: which collections there are, what indexes they have, and how far their numbers have come.
 //!
-//! Read whenever a collection is opened, written when one is created or its indexes change; the tally of a collection
-//! is written by every transaction that changes documents. Invariants: the next DocId only grows, so a number is never
-//! given twice; a collection of the catalog has its keyspaces. Cost: one look-up and one small document.
+//! Read whenever a collection is opened, written when one is created or dropped or its indexes change; the tally of a
+//! collection is written by every transaction that changes documents. Invariants: the next DocId only grows, so a number
+//! is never given twice while the collection lives; a collection of the catalog has its keyspaces. Cost: one look-up and
+//! one small document.
 //!
 #![doc = include_str!("../../docs/format/catalog.md")]
 
@@ -150,7 +151,29 @@ pub fn create_collection(transaction: &mut Transaction, name: &str) -> Result<bo
     Ok(true)
 }
 
-/// Creates the keyspaces of a text index, or finds them as an index of the same name left them.
+/// Drops a collection: its documents, its indexes and every keyspace of it, whatever they hold.
+///
+/// Whoever calls this has dropped the collection's writer before.
+///
+/// # Errors
+/// [`Error::UnknownCollection`], which leaves the transaction as it was; those of the storage core.
+pub fn drop_collection(transaction: &mut Transaction, name: &str) -> Result<()> {
+    if collection_definition(transaction, name)?.is_none() {
+        return Err(Error::UnknownCollection { name: name.to_owned() });
+    }
+    let catalog = catalog(transaction)?;
+    transaction.delete(catalog, &tally_key(name))?;
+    transaction.delete(catalog, name.as_bytes())?;
+    for keyspace in transaction.keyspace_names() {
+        let is_its = keyspace.split_once('/').is_some_and(|(collection, _)| collection == name);
+        if let Some(id) = transaction.keyspace(&keyspace).filter(|_| is_its) {
+            transaction.drop_keyspace(id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Creates the keyspaces of a text index.
 pub(super) fn create_index_keyspaces(
     transaction: &mut Transaction,
     collection: &str,

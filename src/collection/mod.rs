@@ -27,7 +27,7 @@ mod write;
 
 pub use catalog::{
     CollectionDefinition, IndexDefinition, NAME_BYTES_MAX, check_name, collection_definition,
-    collection_names, create_collection,
+    collection_names, create_collection, drop_collection,
 };
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
 pub use documents::{DocsRewriter, Documents, operators, rewriters};

@@ -246,6 +246,13 @@ fn collections_equal_a_map_of_documents_through_commits_rollbacks_compactions_an
             let mut pending = model.clone();
             let mut transaction = store.begin().unwrap();
             let mut writers: Vec<Option<CollectionWriter>> = vec![None, None];
+            if rng.u32(..15) == 0 && round < 60 {
+                let index = rng.usize(..2);
+                match drop_collection(&mut transaction, NAMES[index]) {
+                    Ok(()) => pending[index].clear(),
+                    Err(error) => assert!(matches!(error, Error::UnknownCollection { .. })),
+                }
+            }
             for _ in 0..rng.usize(1..25) {
                 let index = rng.usize(..2);
                 let writer = writers[index].get_or_insert_with(|| writer(&mut transaction, index));

@@ -2,7 +2,7 @@
 //!
 //! All of it happens inside one transaction. Whoever calls these functions has drained and dropped the collection's
 //! writer before, and makes a new one afterwards. Cost: creating and rebuilding analyze every live document; dropping
-//! deletes every key of the index.
+//! costs the same for every index.
 
 use super::catalog::{
     self, CollectionDefinition, IndexDefinition, Keyspaces, check_name, collection_definition,
@@ -65,7 +65,7 @@ pub fn drop_text_index(
     catalog::put_definition(transaction, collection, &definition)?;
     for name in [names::text(collection, index), names::norms(collection, index)] {
         if let Some(keyspace) = transaction.keyspace(&name) {
-            transaction.delete_prefix(keyspace, &[])?;
+            transaction.drop_keyspace(keyspace)?;
         }
     }
     Ok(dropped)

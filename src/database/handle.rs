@@ -171,6 +171,30 @@ impl Database {
         Ok(collection)
     }
 
+    /// Drops a collection with its documents and indexes, at a cost that does not depend on how many there are.
+    ///
+    /// Snapshots that see it go on seeing it; its space is free when the last of them goes.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// db.collection("notes")?.insert(doc! { "text": "gold" })?;
+    /// db.drop_collection("notes")?;
+    /// assert!(db.collection_names()?.is_empty());
+    /// assert!(db.drop_collection("notes").is_err_and(|error| error.is_unknown_collection()));
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is none of this name, or the file cannot be written.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        let mut transaction = self.begin()?;
+        transaction.drop_collection(name)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
     /// The names of all collections, in ascending order.
     ///
     /// # Errors

@@ -55,6 +55,20 @@ impl Transaction {
         Ok(TransactionCollection { transaction: self, name: name.to_owned() })
     }
 
+    /// Drops a collection with its documents and indexes, at a cost that does not depend on how many there are.
+    ///
+    /// What this transaction wrote to it goes too; the next write creates it anew.
+    ///
+    /// # Errors
+    /// When there is none of this name; the transaction is then as it was
+    /// ([`is_unknown_collection`](crate::Error::is_unknown_collection)).
+    pub fn drop_collection(&mut self, name: &str) -> Result<()> {
+        collection::drop_collection(&mut self.inner, name)?;
+        // What it gathered would lead nowhere.
+        self.writers.remove(name);
+        Ok(())
+    }
+
     pub(super) fn create_collection(
         &mut self,
         name: &str,
