@@ -22,7 +22,7 @@ use super::scheduler::{Scheduler, ThreadScheduler};
 /// `Sync` commit before it is durable; so a weaker one behind such a commit is done when that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// After one sync of the device: nothing acknowledged is lost in a power cut.
+    /// After one durable write to the device: nothing acknowledged is lost in a power cut.
     #[default]
     Sync,
     /// At once; a background step syncs at the latest this long after the oldest commit that waits.

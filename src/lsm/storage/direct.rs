@@ -61,19 +61,17 @@ impl Direct {
         Ok(())
     }
 
-    /// Writes whole pages and makes them durable, in one request if that is possible.
-    pub(super) fn write_durable(
-        &self,
-        buffered: &File,
-        offset: u64,
-        bytes: &[u8],
-    ) -> io::Result<()> {
-        let once = bytes.len() <= PIECE_BYTES;
-        if once && self.write_piece(offset, bytes, ReadWriteFlags::DSYNC)? {
-            return Ok(());
+    /// Writes whole pages and makes each piece of them durable with the request that writes it; gives the bytes that were
+    /// written when the system refuses to do that.
+    pub(super) fn write_durable(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        for piece in bytes.chunks(PIECE_BYTES) {
+            if !self.write_piece(offset + written as u64, piece, ReadWriteFlags::DSYNC)? {
+                break;
+            }
+            written += piece.len();
         }
-        self.write(buffered, offset, bytes)?;
-        buffered.sync_data()
+        Ok(written)
     }
 
     /// Writes at most [`PIECE_BYTES`] past the cache; `false` when the system does not do that.

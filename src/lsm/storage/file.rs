@@ -11,7 +11,7 @@
 //!
 //! `sync` asks for data and length, not for times (`fdatasync`; `F_FULLFSYNC` on macOS, whose plain
 //! `fsync` stops at the drive's cache). After it failed the system may have dropped the unwritten
-//! pages, so that a second call succeeds without them: the store must not try again.
+//! pages, so that a second call would succeed without them: it fails as well (`syncs`).
 
 use std::any::Any;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -31,6 +31,7 @@ use super::direct::Direct;
 #[cfg(target_os = "linux")]
 use super::map::Change;
 use super::map::{Ranges, map};
+use super::syncs::Syncs;
 use crate::lsm::error::{Error, Result};
 
 /// A store in one file, locked while open.
@@ -52,6 +53,7 @@ pub struct FileStorage {
     file: File,
     #[cfg(target_os = "linux")]
     direct: Direct,
+    syncs: Syncs,
     ranges: Ranges,
 }
 
@@ -96,6 +98,7 @@ impl FileStorage {
             #[cfg(target_os = "linux")]
             direct: Direct::open(path, &file),
             file,
+            syncs: Syncs::default(),
             ranges: Ranges::default(),
         })
     }
@@ -129,6 +132,7 @@ impl FileStorage {
                 #[cfg(target_os = "linux")]
                 direct: Direct::default(),
                 file,
+                syncs: Syncs::default(),
                 ranges: Ranges::default(),
             }),
             Err(TryLockError::WouldBlock) => Err(Error::Locked),
@@ -152,7 +156,7 @@ impl Storage for FileStorage {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.syncs.run(|| self.file.sync_data())
     }
 
     #[cfg(target_os = "linux")]
@@ -164,7 +168,12 @@ impl Storage for FileStorage {
     #[cfg(target_os = "linux")]
     fn write_durable(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let _change = self.change_pages(offset, bytes)?;
-        self.direct.write_durable(&self.file, offset, bytes)
+        let written = self.direct.write_durable(offset, bytes)?;
+        if written == bytes.len() {
+            return Ok(());
+        }
+        write_all_at(&self.file, offset + written as u64, &bytes[written..])?;
+        self.sync()
     }
 
     fn len_bytes(&self) -> io::Result<u64> {

@@ -11,7 +11,9 @@
 //!   the zeros of `punch`;
 //! * bytes of `map` are those of the file, and a storage refuses to change what it has mapped;
 //! * after `write_durable` returned, the bytes that it wrote survive a loss of power, in a storage whose length does;
-//! * after an error of a write or a `sync` nothing is known of the bytes concerned.
+//! * after an error of a write or a `sync` nothing is known of the bytes concerned;
+//! * a `sync` that fails fails every other one of the same handle that had not returned, and every later one: what
+//!   the error was about is known to nobody (`syncs`).
 
 #[cfg(target_os = "linux")]
 mod direct;
@@ -20,6 +22,7 @@ mod map;
 mod memory;
 mod partial;
 mod simulated;
+mod syncs;
 
 use std::any::Any;
 use std::fmt;
@@ -73,6 +76,9 @@ pub trait Storage: Send + Sync + fmt::Debug {
     }
 
     /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    /// After one that failed every later one fails, and so does every other that had not returned.
     fn sync(&self) -> io::Result<()>;
 
     /// Length in bytes.

@@ -16,8 +16,9 @@
 //! sector 7   A ────●─────────────────●────────────●───────✂      then one of A, B, C
 //! ```
 //!
-//! A durable write settles its own sectors, and no length. A failed sync leaves the versions in doubt but counts the sectors as clean, as operating systems
-//! do: a later sync that succeeds makes durable only what was written after the failure.
+//! A durable write settles its own sectors, and no length. A failed sync leaves the versions in doubt but counts the sectors as
+//! clean, as operating systems do: no later sync writes them again. Those of the same handle fail, as those of a file do; one
+//! of another handle makes durable what was written after the failure.
 //!
 //! Invariants
 //! * a sector without an entry in `doubts` is durable as `bytes` shows it;
@@ -35,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::map::{Ranges, map_copy};
+use super::syncs::Syncs;
 use super::{Storage, check_pages};
 
 /// Bytes that reach the device together or not at all.
@@ -44,7 +46,7 @@ type Sector = [u8; SECTOR_BYTES];
 
 /// A device in memory that loses power and reports errors where a test says so.
 ///
-/// Handles are cheap to clone and share the device. Operations are numbered from 1 in the order in
+/// Handles are cheap to clone and share the device; a clone is what opening the file once more would give. Operations are numbered from 1 in the order in
 /// which they begin; writes, `sync`, `set_len` and `punch` share one count, [`ops`](Self::ops), and
 /// `read_at` has its own, [`reads`](Self::reads).
 ///
@@ -62,10 +64,17 @@ type Sector = [u8; SECTOR_BYTES];
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
 pub struct SimulatedStorage {
     device: Arc<Mutex<Device>>,
     ranges: Ranges,
+    syncs: Syncs,
+}
+
+impl Clone for SimulatedStorage {
+    fn clone(&self) -> Self {
+        let (device, ranges) = (Arc::clone(&self.device), self.ranges.clone());
+        SimulatedStorage { device, ranges, syncs: Syncs::default() }
+    }
 }
 
 struct Device {
@@ -127,7 +136,8 @@ impl SimulatedStorage {
             read_failures: BTreeMap::new(),
             full_at_bytes: u64::MAX,
         };
-        SimulatedStorage { device: Arc::new(Mutex::new(device)), ranges: Ranges::default() }
+        let (device, ranges) = (Arc::new(Mutex::new(device)), Ranges::default());
+        SimulatedStorage { device, ranges, syncs: Syncs::default() }
     }
 
     /// Lets the power go while operation `op` runs: it fails, whole or in part undone, and so does
@@ -280,19 +290,7 @@ impl Storage for SimulatedStorage {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut device = self.lock();
-        device.syncs += 1;
-        match device.begin()? {
-            Outcome::Done => {
-                device.settle();
-                Ok(())
-            }
-            Outcome::PowerCut => Err(power_is_off()),
-            Outcome::Failed(kind) => {
-                device.forget_dirt();
-                Err(failure(kind))
-            }
-        }
+        self.syncs.run(|| self.lock().sync())
     }
 
     fn len_bytes(&self) -> io::Result<u64> {
@@ -458,6 +456,21 @@ impl Device {
         let len = bytes.len().min(SECTOR_BYTES);
         sector[..len].copy_from_slice(&bytes[..len]);
         sector
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.syncs += 1;
+        match self.begin()? {
+            Outcome::Done => {
+                self.settle();
+                Ok(())
+            }
+            Outcome::PowerCut => Err(power_is_off()),
+            Outcome::Failed(kind) => {
+                self.forget_dirt();
+                Err(failure(kind))
+            }
+        }
     }
 
     /// A sync that succeeds.

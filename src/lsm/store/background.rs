@@ -18,7 +18,7 @@ use crate::lsm::manifest::{FRESH_RUNS_MAX, Version};
 use crate::lsm::options::Durability;
 use crate::lsm::scheduler::Outcome;
 use crate::lsm::txn::Snapshot;
-use crate::lsm::wal::RecordKind;
+use crate::lsm::wal::{NextExtent, RecordKind};
 
 /// Pages that may wait for a checkpoint before one is due for their sake.
 const DEFERRED_PAGES_MAX: u64 = (32 << 20) / PAGE_BYTES;
@@ -54,6 +54,7 @@ enum Task {
     Fold(Arc<Version>, usize),
     Flush(FlushJob),
     Compaction(u64, CompactionJob),
+    Log(NextExtent),
 }
 
 /// Clears the place of a task that is not put back: when it has come to its end, failed, or panicked.
@@ -72,6 +73,7 @@ impl Drop for Hold<'_> {
             Place::Sync | Place::Maintenance => {}
             Place::Checkpoint => jobs.checkpointing = false,
             Place::Fold => jobs.folding = false,
+            Place::Log => jobs.log = None,
             Place::Flush => {
                 jobs.flush = None;
                 lock(&self.core.writer).flushing = CommitNo(0);
@@ -225,6 +227,9 @@ impl Core {
             let fresh = writer.groups.front().map_or(0, |(_, from)| writer.log.bytes_from(from));
             (writer.log.bytes() > log_bytes_max, fresh > log_bytes_max / 2)
         };
+        if let Some(task) = self.take_log(jobs)? {
+            return Ok(Some(task));
+        }
         // Only when that would free most of the log: else commits that go on would put off the checkpoint for ever.
         if let Some(task) = self.take_flush(jobs, long_log && mostly_fresh, true)? {
             return Ok(Some(task));
@@ -244,6 +249,16 @@ impl Core {
         let index = version.cheapest_fold(flushing, FRESH_RUNS_MAX / 2);
         jobs.folding = index.is_some();
         Ok(index.map(|index| Task::Fold(version, index)))
+    }
+
+    /// The extent in which the log shall go on, if it is to be made ready.
+    fn take_log(&self, jobs: &mut Jobs) -> Result<Option<Task>> {
+        if let Some(begun) = &mut jobs.log {
+            return Ok(begun.take(true).map(Task::Log));
+        }
+        let next = self.writer()?.log.next_extent();
+        jobs.log = next.is_some().then(|| Begun::new(0, None));
+        Ok(next.map(Task::Log))
     }
 
     /// The flush, if one runs or is due; one that is ready only `ready`.
@@ -332,6 +347,7 @@ impl Core {
             Task::Sync => self.harden(Durability::Sync).map(|()| true),
             Task::Checkpoint => self.checkpoint(Checkpoint::Plain).map(|()| true),
             Task::Fold(version, index) => self.fold(&version, index).map(|()| true),
+            Task::Log(next) => self.prepare_log(next, is_back),
             Task::Flush(mut job) => {
                 let ready = job.step(bytes_max)?;
                 if ready && installs {
@@ -361,6 +377,32 @@ impl Core {
                 Ok(false)
             }
         }
+    }
+
+    /// Makes an extent ready for the log, a piece at a time; true when that has come to its end.
+    fn prepare_log(&self, mut next: NextExtent, is_back: &mut bool) -> Result<bool> {
+        let storage = &*self.disk.storage;
+        let written = match next.write_piece(storage) {
+            Ok(false) => {
+                let mut jobs = lock(&self.jobs);
+                if let Some(begun) = &mut jobs.log {
+                    begun.put_back(next, false, 0);
+                    *is_back = true;
+                }
+                return Ok(false);
+            }
+            written => written.map(drop),
+        };
+        if written.is_ok() && !next.is_recycled() {
+            self.sync_checkpoint("syncing an extent of the log")?;
+        }
+        let begun = written.and_then(|()| next.begin(storage));
+        let mut writer = self.writer()?;
+        match begun {
+            Ok(()) => writer.log.accept_next(next),
+            Err(_) => writer.log.give_next_up(),
+        }
+        Ok(true)
     }
 
     pub(super) fn deferred_pages_max(&self) -> u64 {
@@ -427,6 +469,10 @@ impl Core {
         // From here on the log may name the extents.
         publish(&segments);
         writer.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false)?;
+        if !self.options().log {
+            // Nothing but the edit has what was flushed survive the death of the process.
+            writer.cache_log()?;
+        }
         while writer.groups.front().is_some_and(|&(commit, _)| commit <= next.flushed) {
             writer.groups.pop_front();
         }
@@ -519,6 +565,7 @@ impl Task {
             Task::Fold(..) => Place::Fold,
             Task::Flush(_) => Place::Flush,
             Task::Compaction(number, _) => Place::Compaction(*number),
+            Task::Log(_) => Place::Log,
         }
     }
 }
@@ -546,6 +593,7 @@ impl Jobs {
     fn is_busy(&self) -> bool {
         self.checkpointing
             || self.folding
+            || self.log.as_ref().is_some_and(|begun| begun.job.is_none())
             || self.flush.as_ref().is_some_and(|begun| begun.job.is_none())
             || self.compactions.iter().any(|(_, begun)| begun.job.is_none())
     }

@@ -64,8 +64,10 @@ impl Core {
     /// Writes the manifest, then the root, and cuts the log.
     pub(super) fn checkpoint(&self, kind: Checkpoint) -> Result<()> {
         let _one = lock(&self.checkpoints);
-        let (version, start, edits_before, generation, clean, log_end) = {
-            let writer = self.writer()?;
+        let (version, start, edits_before, generation, clean, log_end, flying) = {
+            let mut writer = self.writer()?;
+            // What the version has, the sync below makes durable, but for what is flying.
+            writer.cache_log()?;
             let end = writer.log.position();
             let mut start = writer.groups.front().map_or(end, |&(_, position)| position);
             if kind == Checkpoint::NewChain {
@@ -77,7 +79,8 @@ impl Core {
             let generation = writer.root.generation + 1;
             // What jobs free from here on is still named by the root that is about to be written.
             self.disk.space.begin_checkpoint(generation);
-            (self.version.load_full(), start, end.record, generation, clean, log_end)
+            let version = self.version.load_full();
+            (version, start, end.record, generation, clean, log_end, writer.flying)
         };
         let (next_segment, next_run) = self.disk.next_ids();
         let manifest = Manifest::capture(&version, next_segment, next_run);
@@ -95,6 +98,7 @@ impl Core {
             edits_before,
         };
         let (root, lease) = write_manifest(&self.disk, &manifest, generation, root)?;
+        self.await_landing(flying.unwrap_or_default())?;
         self.sync_checkpoint("syncing the manifest")?;
         root.write(&*self.disk.storage, &self.disk.sealer)?;
         self.sync_checkpoint("syncing the root")?;
@@ -147,6 +151,8 @@ impl Core {
     }
 
     pub(super) fn settle_in_small_log(&self, clean: bool) -> Result<()> {
+        // A larger extent that is being made ready is in the way.
+        lock(&self.jobs).log = None;
         {
             let mut writer = self.writer()?;
             let begun = writer.log.begin_small_extent();

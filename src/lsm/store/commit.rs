@@ -1,11 +1,14 @@
-//! Commits: the right to write, the append to the log, and the sync that commits share.
+//! Commits: the right to write, the append to the log, and the durable write that commits share.
 //!
 //! ```text
 //! 1 room      background steps, when memory is full                  gate
-//! 2 append    one record to the log; the latest version has it       gate, writer
+//! 2 append    one record to the log, in memory; the latest           gate, writer
+//!             version has it
 //! 3 let in    the next transaction begins on it                      –
-//! 4 sync      by the first that finds nobody syncing; what is        –
-//!             appended meanwhile waits for the sync after this one
+//! 4 fly       the first that finds nobody flying takes off with      –
+//!             whole pages of all that is appended, in one durable
+//!             write; what is appended meanwhile waits for the
+//!             flight after this one
 //! 5 show      readers see it                                         writer
 //! 6 pay       background work that the commit owes (`pacing`)        –
 //! ```
@@ -14,18 +17,22 @@
 //! that names them: each byte is written once. It spans the commit numbers of all its runs. A transaction that drops
 //! keyspaces is committed so too: what older commits wrote to them is then in segments, and these go with the edit.
 //!
-//! Durability is decided in 4: a `Sync` commit waits until its record is durable, a weaker one only until all `Sync`
-//! commits before it are (see `versions`), so usually not at all. A sync covers every record before it, of whatever
-//! commit: a stronger commit makes all earlier ones durable. It begins behind a sealed page, so that nothing that
-//! is appended meanwhile touches what it makes durable. A lone writer pays one sync and two locks for a commit.
+//! Durability is decided in 4: a `Sync` commit waits until its record is durable. A weaker one is written through the system's
+//! cache in 2, so that it survives the death of the process, and waits only until all `Sync`
+//! commits before it are durable (see `versions`), so usually not at all. A flight covers every record before it, of whatever
+//! commit: a stronger commit makes all earlier ones durable. It ends with a sealed page, so that nothing that
+//! is appended meanwhile touches what it makes durable. A lone writer pays one durable write and two locks for a commit; those
+//! that come during a flight share the pages of the next.
 //!
-//! After a failed append or sync the store is poisoned, unless the append failed before it touched the log, as on a full
-//! disk: everyone who waits for it gets the error, readers go on
+//! After a failed flight or sync, or a failed append, the store is poisoned, unless the append failed before it touched the log,
+//! as on a full disk: everyone who waits for it gets the error, readers go on
 //! seeing what they saw, and what is on the device is decided when the file is opened anew.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::checkpoint::publish;
 use super::core::{Core, Writer, lock};
@@ -116,8 +123,10 @@ impl Core {
         };
         drop(token);
         // Threads that have nothing to do are left alone by most commits.
-        let due = writer.log.bytes() > self.options().log_bytes_max || writer.sync_due.is_some();
-        self.sync_until(writer, |_| self.version.visible_commit() >= commit)?;
+        let due = writer.log.bytes() > self.options().log_bytes_max
+            || writer.log.wants_next()
+            || writer.sync_due.is_some();
+        self.fly_until(writer, |_| self.version.visible_commit() >= commit)?;
         if self.note_commit() || due {
             self.wake();
         }
@@ -143,13 +152,12 @@ impl Core {
         next.push_fresh(Arc::clone(&run), &self.registry)?;
         next.fold_after_commit(writer.flushing)?;
         if self.options().log {
-            let sealed = durability == Durability::Sync;
             let pieces = run.encode();
             let logged = pieces.iter().map(|piece| piece.len() as u64).sum();
             self.counters.log_bytes.fetch_add(logged, Ordering::Relaxed);
-            let position = writer.append(RecordKind::Group, &pieces, sealed)?;
+            let position =
+                self.append_commit(&mut writer, RecordKind::Group, &pieces, durability)?;
             writer.groups.push_back((commit, position));
-            self.note_appended(&mut writer, &position, durability);
         }
         lock(&self.window).note(self.options().optimistic_bytes_max(), || Written::of_run(&run));
         self.advance(&mut writer, next);
@@ -191,23 +199,34 @@ impl Core {
         next.apply_own(&edit, &self.registry, &segments)?;
         // From here on the log may name the extents.
         publish(&segments);
-        let sealed = durability == Durability::Sync;
-        let position = writer.append(RecordKind::Edit, &[edit.encode().into()], sealed)?;
-        if self.options().log {
-            self.note_appended(&mut writer, &position, durability);
-        }
+        let pieces = [edit.encode().into()];
+        // Without a log nobody waits for it.
+        let durability = if self.options().log { durability } else { Durability::Buffered };
+        self.append_commit(&mut writer, RecordKind::Edit, &pieces, durability)?;
         let written = || Written::of_runs(commit, changes, runs);
         lock(&self.window).note(self.options().optimistic_bytes_max(), written);
         self.advance(&mut writer, next);
         Ok((writer, commit, bytes))
     }
 
-    /// Notes what must happen to a commit's record before it counts.
-    fn note_appended(&self, writer: &mut Writer, position: &LogPosition, durability: Durability) {
+    /// Appends a commit's record, and sees to what must happen to it before it counts.
+    fn append_commit(
+        &self,
+        writer: &mut Writer,
+        kind: RecordKind,
+        pieces: &[Bytes],
+        durability: Durability,
+    ) -> Result<LogPosition> {
+        // When it takes off at once it has its page to itself. Those that wait share pages, which a mark seals.
+        let sealed = durability == Durability::Sync && writer.flying.is_none();
+        let position = writer.append(kind, pieces, sealed)?;
         if durability == Durability::Sync {
             self.version.hold(&mut writer.held, position.record);
+        } else {
+            writer.cache_log()?;
+            self.note_due(writer, durability);
         }
-        self.note_due(writer, durability);
+        Ok(position)
     }
 
     /// Makes what is committed as durable as asked.
@@ -222,7 +241,7 @@ impl Core {
             writer.sync_due = None;
         }
         let end = writer.log.position().record;
-        self.sync_until(writer, |writer| writer.log.durable() >= end)
+        self.fly_until(writer, |writer| writer.log.durable() >= end)
     }
 
     /// Notes when what an `Interval` commit left must be durable.
@@ -235,47 +254,54 @@ impl Core {
         }
     }
 
-    /// Waits until `done`; syncs the log itself while nobody else does.
-    fn sync_until<'a>(
+    /// Waits until `done`; makes the log durable itself while nobody else does.
+    fn fly_until<'a>(
         &'a self,
         mut writer: MutexGuard<'a, Writer>,
         done: impl Fn(&Writer) -> bool,
     ) -> Result<()> {
         while !done(&writer) {
-            if writer.syncing {
-                writer = self.synced.wait(writer).unwrap_or_else(PoisonError::into_inner);
+            if writer.flying.is_some() {
+                writer = self.landed.wait(writer).unwrap_or_else(PoisonError::into_inner);
                 writer.expect_sound()?;
             } else {
-                writer = self.sync_log(writer)?;
+                writer = self.fly(writer)?;
             }
         }
         Ok(())
     }
 
     /// Makes every record of the log durable, and shows what waited for it. Others append meanwhile.
-    fn sync_log<'a>(
-        &'a self,
-        mut writer: MutexGuard<'a, Writer>,
-    ) -> Result<MutexGuard<'a, Writer>> {
+    fn fly<'a>(&'a self, mut writer: MutexGuard<'a, Writer>) -> Result<MutexGuard<'a, Writer>> {
         if !writer.log.is_sealed() {
             // The mark seals the page that is about to become durable.
             writer.append(RecordKind::Mark, &[], true)?;
         }
-        let record = writer.log.position().record;
+        let flight = writer.log.take_off();
         // What is appended from now on is due by a time of its own.
         writer.sync_due = None;
-        writer.syncing = true;
+        writer.flying = Some(flight.record());
         drop(writer);
-        let synced = self.disk.storage.sync();
+        let written = flight.write(&*self.disk.storage);
         let mut writer = lock(&self.writer);
-        writer.syncing = false;
-        self.synced.notify_all();
-        writer.poison_on_error(synced.map_err(|source| Error::io("syncing the log", source)))?;
-        // Another sync may have been told of the failure that concerned this one too.
+        writer.flying = None;
+        self.landed.notify_all();
+        writer.poison_on_error(written)?;
+        // Who was told of a failure of the device may have been another one.
         writer.expect_sound()?;
-        writer.log.synced(record);
+        writer.log.landed(&flight);
         self.show(&mut writer);
         Ok(writer)
+    }
+
+    /// Waits for a flight that was under way, up to `record`.
+    pub(super) fn await_landing(&self, record: u64) -> Result<()> {
+        let mut writer = self.writer()?;
+        while writer.log.durable() < record {
+            writer = self.landed.wait(writer).unwrap_or_else(PoisonError::into_inner);
+            writer.expect_sound()?;
+        }
+        Ok(())
     }
 
     /// Makes sure that the log may be appended to. Called without `jobs`, or after `settle_past`.

@@ -24,7 +24,7 @@ use crate::lsm::root::Root;
 use crate::lsm::scheduler::Running;
 use crate::lsm::space::ExtentLease;
 use crate::lsm::stats::{Stalls, Written};
-use crate::lsm::wal::{LogPosition, LogWriter, RecordKind};
+use crate::lsm::wal::{LogPosition, LogWriter, NextExtent, RecordKind};
 
 /// What the handles of a store share.
 pub(super) struct Core {
@@ -41,8 +41,8 @@ pub(super) struct Core {
     /// One checkpoint at a time.
     pub(super) checkpoints: Mutex<()>,
     pub(super) writer: Mutex<Writer>,
-    /// Told when a sync of the log has ended.
-    pub(super) synced: Condvar,
+    /// Told when a flight of the log has ended.
+    pub(super) landed: Condvar,
     pub(super) gate: Gate,
     /// What was committed since the oldest optimistic transaction began. Taken with or without the writer's lock.
     pub(super) window: Mutex<Window>,
@@ -123,6 +123,8 @@ pub(super) struct Jobs {
     pub(super) picker: Picker,
     pub(super) checkpointing: bool,
     pub(super) folding: bool,
+    /// Where the log is to go on.
+    pub(super) log: Option<Begun<NextExtent>>,
     /// Steps so far; decides what comes first where no thread has a preference.
     pub(super) steps: u64,
     /// Flush up to here even if there is room.
@@ -189,6 +191,7 @@ pub(super) enum Place {
     Flush,
     Checkpoint,
     Fold,
+    Log,
     Compaction(u64),
     Maintenance,
 }
@@ -205,8 +208,8 @@ pub(super) struct Writer {
     pub(super) flushing: CommitNo,
     /// When the oldest `Interval` commit must be durable.
     pub(super) sync_due: Option<Duration>,
-    /// A thread syncs the log, without the lock; those that come meanwhile share the next sync.
-    pub(super) syncing: bool,
+    /// A thread makes records below this one durable, without the lock; those that come meanwhile share the next flight.
+    pub(super) flying: Option<u64>,
     /// Commits that readers do not see yet.
     pub(super) held: Held,
     pub(super) poison: Option<String>,
@@ -278,7 +281,7 @@ impl Writer {
         }
     }
 
-    /// Appends a record to the log, and says where it stands.
+    /// Appends a record to the log, in memory, and says where it stands.
     pub(super) fn append(
         &mut self,
         kind: RecordKind,
@@ -287,6 +290,12 @@ impl Writer {
     ) -> Result<LogPosition> {
         let appended = self.log.append(kind, payload, sealed);
         self.poison_if_torn(appended)
+    }
+
+    /// Has everything that was appended survive the death of the process.
+    pub(super) fn cache_log(&mut self) -> Result<()> {
+        let cached = self.log.cache();
+        self.poison_if_torn(cached)
     }
 
     /// Notes a failure of the log, if it is one after which its end is unknown: a full disk is none.

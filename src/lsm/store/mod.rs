@@ -1,8 +1,8 @@
 //! The store: every part of the storage core put together.
 //!
 //! Life of a write: a [`Transaction`] collects it; `commit` makes it a fresh run, appends the run's bytes to the
-//! log, lets the next transaction begin, syncs as asked (one sync for all that wait), and shows readers a version with
-//! one atomic swap. Background steps later flush fresh runs
+//! log, lets the next transaction begin, makes the log as durable as asked (one write for all that wait), and shows readers
+//! a version with one atomic swap. Background steps later flush fresh runs
 //! into segments, compact those, and checkpoint the manifest, so that the log can be cut.
 //!
 //! Locks, in the order in which they may be taken
@@ -10,7 +10,7 @@
 //! 2. `maintenance`: tried, never waited for, by background steps that find nothing else to do;
 //! 3. `jobs`: which jobs there are and what they claim; held to pick one and to put it back, never for its work;
 //! 4. `checkpoints`: one checkpoint at a time;
-//! 5. `writer`: the log's end and the publishing of versions; held for one append, not during a sync;
+//! 5. `writer`: the log's end and the publishing of versions; held for one append, not while that is made durable;
 //! 6. `window`: what optimistic transactions are validated against; held while one is, which the gate lets happen once;
 //! 7. inside `space` and `cache`, for a few instructions.
 //!
@@ -117,7 +117,7 @@ impl Store {
             groups,
             flushing: CommitNo(0),
             sync_due: None,
-            syncing: false,
+            flying: None,
             held: Held::default(),
             poison: None,
             past: Vec::new(),
@@ -133,7 +133,7 @@ impl Store {
             maintenance: Mutex::default(),
             checkpoints: Mutex::default(),
             writer: Mutex::new(writer),
-            synced: Condvar::new(),
+            landed: Condvar::new(),
             gate: Gate::default(),
             window: Mutex::default(),
             trouble: Mutex::default(),
@@ -151,7 +151,7 @@ impl Store {
         Ok(Store { core })
     }
 
-    /// A view of everything that is committed now; a commit that waits for its sync is not yet.
+    /// A view of everything that is committed now; a commit that is not durable yet, and should be, is not.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::new(self.core.version.visible())
     }

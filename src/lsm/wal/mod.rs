@@ -1,10 +1,13 @@
 //! The write-ahead log, as the store and recovery see it: a writer, a reader, and positions in between.
 //!
-//! [`LogWriter`] appends while the store holds its lock; [`Log`] replays once, when the file is opened. The layout:
+//! [`LogWriter`] appends while the store holds its lock, a [`Flight`](tail::Flight) makes durable without it; [`Log`] replays once, when
+//! the file is opened. The layout:
 #![doc = ""]
 #![doc = include_str!("../../../docs/format/wal.md")]
 
+mod next;
 mod reader;
+mod tail;
 mod writer;
 
 use bytes::Bytes;
@@ -15,6 +18,7 @@ use super::error::{Error, Result};
 use super::ids::{Extent, PAGE_BYTES};
 use super::storage::Storage;
 
+pub(crate) use next::NextExtent;
 pub(crate) use reader::Log;
 pub(crate) use writer::LogWriter;
 

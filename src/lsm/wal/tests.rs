@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::{Log, LogWriter, RecordKind};
+use super::{Log, LogWriter, NextExtent, RecordKind};
 use crate::lsm::cipher::Sealer;
 use crate::lsm::ids::{Extent, PAGE_BYTES};
 use crate::lsm::space::Space;
@@ -61,6 +61,7 @@ fn a_torn_record_costs_its_length_even_when_it_is_full_of_what_looks_like_record
     let payload: Vec<u8> = like_a_header.iter().copied().cycle().take(PAYLOAD_BYTES + 24).collect();
     let payload = Bytes::from(payload).slice(24 % 16..);
     let torn = writer.append(RecordKind::Group, &[payload], false).unwrap();
+    writer.cache().unwrap();
     storage.write_at(torn.extent.offset() + torn.offset, &[0xFF]).unwrap();
     let mut log = Log::open(&*storage, &Sealer::NONE, start).unwrap();
     assert!(log.next().unwrap().is_none());
@@ -106,6 +107,7 @@ fn a_cut_extent_serves_again_when_no_root_can_name_it_and_not_before() {
     assert_eq!(writer.extents_reused(), 1);
 
     // What an earlier use left there is not taken for a continuation.
+    writer.cache().unwrap();
     let mut log = Log::open(&*storage, &Sealer::NONE, writer.position()).unwrap();
     assert!(log.next().unwrap().is_none());
     assert!(Log::open(&*storage, &Sealer::NONE, start).is_ok());
@@ -159,7 +161,70 @@ fn a_mark_finds_room_in_the_extent_of_the_record_that_it_seals() {
         }
     }
     assert!(marks > 100);
+    writer.cache().unwrap();
     let mut log = Log::open(&*storage, &Sealer::NONE, start).unwrap();
     let read = std::iter::from_fn(|| log.next().unwrap()).count();
     assert_eq!(read, marks + records);
+}
+
+/// Appends records until it is time to make the next extent ready.
+fn fill_half(writer: &mut LogWriter) -> NextExtent {
+    loop {
+        writer.append(RecordKind::Group, &[Bytes::from_static(&[7; 3000])], true).unwrap();
+        if let Some(next) = writer.next_extent() {
+            return next;
+        }
+    }
+}
+
+fn make_ready(storage: &dyn Storage, next: &mut NextExtent) {
+    while !next.write_piece(storage).unwrap() {}
+    next.begin(storage).unwrap();
+}
+
+#[test]
+fn the_log_goes_on_in_the_extent_that_was_made_ready_unless_that_is_outdated_or_too_small() {
+    let space = Space::new(&[Extent { start: 0, pages: 9 }], 9, 1);
+    let storage = Arc::new(MemoryStorage::default());
+    let mut writer = create(storage.clone(), Arc::clone(&space), 1 << 20);
+    let start = writer.position();
+    let mut next = fill_half(&mut writer);
+    make_ready(&*storage, &mut next);
+    let extent = next.extent();
+    writer.accept_next(next);
+    assert!(writer.extents().any(|other| other == extent), "the store can account for it");
+    assert!(!writer.wants_next());
+    assert_eq!(fill_extent(&mut writer), extent);
+
+    // A record that does not fit goes elsewhere, and the extent serves after that.
+    let mut next = fill_half(&mut writer);
+    make_ready(&*storage, &mut next);
+    let extent = next.extent();
+    writer.accept_next(next);
+    let long = vec![7; usize::try_from(extent.bytes()).unwrap()];
+    let place = writer.append(RecordKind::Group, &[Bytes::from(long)], true).unwrap();
+    assert_ne!(place.extent, extent);
+    assert_eq!(fill_extent(&mut writer), extent);
+
+    // What was begun before the log moved elsewhere is given back.
+    let mut next = fill_half(&mut writer);
+    make_ready(&*storage, &mut next);
+    let outdated = next.extent();
+    writer.begin_small_extent().unwrap();
+    writer.accept_next(next);
+    assert!(writer.extents().all(|other| other != outdated));
+    assert!(space.check().unwrap().leased.iter().all(|&other| other != outdated));
+
+    // Who could not make it ready is not asked again for this one.
+    fill_extent(&mut writer);
+    drop(fill_half(&mut writer));
+    writer.give_next_up();
+    assert!(!writer.wants_next());
+    fill_extent(&mut writer);
+    drop(fill_half(&mut writer));
+
+    writer.cache().unwrap();
+    let mut log = Log::open(&*storage, &Sealer::NONE, start).unwrap();
+    while log.next().unwrap().is_some() {}
+    assert_eq!(log.end(), writer.position());
 }

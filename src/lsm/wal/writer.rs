@@ -1,13 +1,18 @@
 //! Appends records to the log.
 //!
-//! Called with the store's commit lock held. Owns the leases of the log's extents, moves on to another extent when a
-//! record does not fit, after that extent's header is durable, so that a link never leads nowhere.
+//! Called with the store's commit lock held. A record is appended in memory (`tail`); the store has it written through the
+//! system's cache, or takes it off as a [`Flight`] and makes it durable without the lock. Owns the leases of the log's
+//! extents, moves on to another extent when a record does not fit, after that extent's header is durable, so that a link
+//! never leads nowhere.
 //!
 //! The pages of an extent are written with zeros before the log goes there. So a commit overwrites pages that exist: it
-//! cannot fail for want of space, and its sync has no new length or place to record.
+//! cannot fail for want of space, and making it durable has no new length or place to record.
 //!
 //! Extents that a checkpoint cut off are kept, within bounds, and serve again when no root can name them any more
 //! (decision 0001): they need no zeros, because what an earlier extent left there has another sequence number.
+//!
+//! A link may reach the device after what stands behind it. What a loss of power leaves there is never reached: where the log ends,
+//! the next extent is filled with zeros before it is begun, or the chain of records is a new one.
 //!
 //! When an extent cannot be made, for want of space say, nothing of the log has changed and the append may be tried
 //! again. After any other error the log is *torn*: its end is unknown, and the store must refuse further commits.
@@ -17,9 +22,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::next::NextExtent;
+use super::tail::{Flight, Tail};
 use super::{
     FIRST_EXTENT_PAGES, LINK_PAYLOAD_BYTES, LogPosition, RECORD_HEADER_BYTES, RecordHeader,
-    RecordKind, SEALED_FROM, encode_extent_header, next_offset, record_checksum,
+    RecordKind, next_offset, record_checksum,
 };
 use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::error::{Error, Result};
@@ -31,8 +38,6 @@ use crate::lsm::storage::Storage;
 const EXTENT_PAGES_MAX: u64 = 1024;
 /// Larger than a smallest extent, which is known by its size to be zeros behind the log's end.
 const EXTENT_PAGES_MIN: u64 = FIRST_EXTENT_PAGES + 1;
-/// Bytes of zeros that are written at a time.
-const ZEROS_BYTES: u64 = 1 << 20;
 
 /// The end of the log.
 #[derive(Debug)]
@@ -43,6 +48,8 @@ pub(crate) struct LogWriter {
     /// Oldest first; the last one is being written.
     extents: VecDeque<(u64, ExtentLease)>,
     at: LogPosition,
+    /// What was appended and did not take off.
+    tail: Tail,
     /// Records of smaller numbers are durable.
     durable: u64,
     /// Bytes appended since the log was last cut.
@@ -53,6 +60,10 @@ pub(crate) struct LogWriter {
     retired: Vec<(u64, ExtentLease)>,
     /// How often one of them did.
     reused: u64,
+    /// Where the log goes on, if that is ready.
+    next: Option<NextExtent>,
+    /// Sequence number of the extent that could not be made ready in time.
+    given_up: u64,
     /// Whether a write or a sync failed after which the log's end is unknown.
     torn: bool,
 }
@@ -65,18 +76,13 @@ impl LogWriter {
         sealer: Sealer,
         log_bytes_max: u64,
     ) -> Result<Self> {
-        let lease = space.allocate(FIRST_EXTENT_PAGES);
-        let extent = lease.extent();
+        let mut first = NextExtent::new(space.allocate(FIRST_EXTENT_PAGES), 1);
+        while !first.write_piece(&*storage)? {}
+        let extent = first.extent();
+        let lease = first.into_lease(&storage, 1)?;
         let at = LogPosition { extent, sequence: 1, offset: PAGE_BYTES, record: 0, previous: 0 };
         let extents = VecDeque::from([(1, lease)]);
-        let writer = Self::resume(storage, space, sealer, extents, at, (0, 0), log_bytes_max);
-        writer.write_zeros(extent)?;
-        let header = encode_extent_header(1, extent);
-        writer
-            .storage
-            .write_at(extent.offset(), &header)
-            .map_err(|source| Error::io(format!("beginning the log, {extent}"), source))?;
-        Ok(writer)
+        Ok(Self::resume(storage, space, sealer, extents, at, (0, 0), log_bytes_max))
     }
 
     /// Goes on at `at`, the end that replay found; `extents` are those from the root's place on.
@@ -94,17 +100,21 @@ impl LogWriter {
     ) -> Self {
         let extent_pages_max =
             (log_bytes_max / 8 / PAGE_BYTES).clamp(EXTENT_PAGES_MIN, EXTENT_PAGES_MAX);
+        let tail = Tail::new(at.sequence, at.extent.offset() + at.offset);
         LogWriter {
             storage,
             space,
             sealer,
             extents,
             at,
+            tail,
             durable,
             bytes,
             extent_pages_max,
             retired: Vec::new(),
             reused: 0,
+            next: None,
+            given_up: 0,
             torn: false,
         }
     }
@@ -134,15 +144,60 @@ impl LogWriter {
         self.durable
     }
 
-    /// Whether the next record begins at a page of its own, so that a sync may end here.
+    /// Whether the next record begins at a page of its own, so that a flight may end here.
     pub(crate) fn is_sealed(&self) -> bool {
         self.at.offset.is_multiple_of(PAGE_BYTES)
     }
 
-    /// Notes that a sync which began when all records below `record` were written, and the log was sealed there,
-    /// has come to a good end.
-    pub(crate) fn synced(&mut self, record: u64) {
-        self.durable = self.durable.max(record);
+    /// Has everything that was appended survive the death of the process.
+    ///
+    /// # Errors
+    /// Those of the storage; the log is torn then.
+    pub(crate) fn cache(&mut self) -> Result<()> {
+        let cached = self.tail.cache(&*self.storage);
+        self.or_torn(cached)
+    }
+
+    /// Takes off with everything that was appended, behind which the log is sealed. One flight at a time may be under way.
+    pub(crate) fn take_off(&mut self) -> Flight {
+        debug_assert!(self.is_sealed(), "what follows would share a page with it");
+        self.tail.take(self.at.record)
+    }
+
+    /// Notes that a flight has come to a good end.
+    pub(crate) fn landed(&mut self, flight: &Flight) {
+        self.durable = self.durable.max(flight.record());
+    }
+
+    /// The extent in which the log shall go on, to be made ready, if it is time for that.
+    pub(crate) fn next_extent(&mut self) -> Option<NextExtent> {
+        if !self.wants_next() {
+            return None;
+        }
+        let sequence = self.at.sequence + 1;
+        Some(match self.take_retired(0) {
+            Some(lease) => NextExtent::recycled(lease, sequence),
+            None => NextExtent::new(self.space.allocate(self.usual_pages()), sequence),
+        })
+    }
+
+    /// Whether it is time to make the next extent ready.
+    pub(crate) fn wants_next(&self) -> bool {
+        let half_used = self.at.offset > self.at.extent.bytes() / 2;
+        let grows = self.at.extent.pages > FIRST_EXTENT_PAGES && half_used;
+        grows && self.next.is_none() && self.given_up != self.at.sequence + 1
+    }
+
+    /// The log may go on in `next` from now on, unless it did elsewhere meanwhile.
+    pub(crate) fn accept_next(&mut self, next: NextExtent) {
+        if next.sequence() == self.at.sequence + 1 && self.next.is_none() {
+            self.next = Some(next);
+        }
+    }
+
+    /// Nobody tries again to make the next extent ready: the commit that needs it does, and meets the error.
+    pub(crate) fn give_next_up(&mut self) {
+        self.given_up = self.at.sequence + 1;
     }
 
     /// Whether a write or a sync failed after which the log's end is unknown.
@@ -161,7 +216,7 @@ impl LogWriter {
         extent.pages == FIRST_EXTENT_PAGES && self.at.offset <= extent.bytes() / 2
     }
 
-    /// Appends a record and says where it stands; `sealed` when a sync follows.
+    /// Appends a record, in memory, and says where it stands; `sealed` when a flight follows.
     ///
     /// # Errors
     /// Those of the storage. Unless the log [is torn](Self::is_torn), nothing was appended.
@@ -188,15 +243,6 @@ impl LogWriter {
         Ok(position)
     }
 
-    /// Makes every record durable, with the store's commit lock held.
-    fn sync(&mut self) -> Result<()> {
-        let record = self.at.record;
-        let synced = self.storage.sync().map_err(|source| Error::io("syncing the log", source));
-        self.or_torn(synced)?;
-        self.durable = record;
-        Ok(())
-    }
-
     /// Begins a chain of its own: the next record names `previous`, which stands in a root, as the one before it.
     ///
     /// Called when nothing that was read from the log is needed any more and all of it is durable.
@@ -207,8 +253,9 @@ impl LogWriter {
 
     /// Begins a new, smallest extent, so that an orderly close leaves a small file.
     pub(crate) fn begin_small_extent(&mut self) -> Result<()> {
-        let lease = self.new_extent(FIRST_EXTENT_PAGES)?;
-        self.link_to(lease)?;
+        let small = self.new_extent(FIRST_EXTENT_PAGES)?;
+        self.link_to(small)?;
+        self.next = None;
         self.release_retired(0);
         Ok(())
     }
@@ -226,6 +273,7 @@ impl LogWriter {
         let small = self.at.extent.pages <= FIRST_EXTENT_PAGES;
         let kept_pages = (self.space.end() / 8).max(2 * EXTENT_PAGES_MIN);
         self.release_retired(if small { 0 } else { kept_pages });
+        self.tail.cut(start.sequence);
         self.bytes = self.bytes_from(start);
     }
 
@@ -239,7 +287,8 @@ impl LogWriter {
     /// The extents that hold the log, and behind them those that are kept for it.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
         let kept = self.retired.iter().map(|(_, lease)| lease.extent());
-        self.extents.iter().map(|(_, lease)| lease.extent()).chain(kept)
+        let next = self.next.iter().map(NextExtent::extent);
+        self.extents.iter().map(|(_, lease)| lease.extent()).chain(kept).chain(next)
     }
 
     /// Gives the highest extents back that are kept, until those that stay have at most `pages_max` pages.
@@ -260,69 +309,59 @@ impl LogWriter {
         self.sealer.reserved_bytes() as u64
     }
 
+    /// Pages of the extent that follows this one, if nothing long comes.
+    fn usual_pages(&self) -> u64 {
+        (self.at.extent.pages * 4).clamp(EXTENT_PAGES_MIN, self.extent_pages_max)
+    }
+
+    /// The lowest extent of at least `pages_min` pages that was cut off and may serve again.
+    fn take_retired(&mut self, pages_min: u64) -> Option<ExtentLease> {
+        let generation = self.space.generation();
+        let fits = |(usable_at, lease): &(u64, ExtentLease)| {
+            *usable_at <= generation && lease.extent().pages >= pages_min
+        };
+        let at = self.retired.iter().position(fits)?;
+        Some(self.retired.remove(at).1)
+    }
+
     fn move_on(&mut self, payload_bytes: u64) -> Result<()> {
         let link_bytes = 64 + self.reserved_bytes();
         let needed = 2 + pages_for(2 * RECORD_HEADER_BYTES as u64 + payload_bytes + link_bytes);
-        let usual = (self.at.extent.pages * 4).clamp(EXTENT_PAGES_MIN, self.extent_pages_max);
-        let generation = self.space.generation();
-        let fits = |(usable_at, lease): &(u64, ExtentLease)| {
-            *usable_at <= generation && lease.extent().pages >= needed
+        let next = match self.next.take_if(|next| next.extent().pages >= needed) {
+            Some(next) => next,
+            None => match self.take_retired(needed) {
+                Some(lease) => NextExtent::recycled(lease, self.at.sequence + 1),
+                None => self.new_extent(needed.max(self.usual_pages()))?,
+            },
         };
-        let lease = match self.retired.iter().position(fits) {
-            Some(at) => {
-                self.reused += 1;
-                self.retired.remove(at).1
-            }
-            None => self.new_extent(needed.max(usual))?,
-        };
-        self.link_to(lease)
+        self.link_to(next)
     }
 
     /// An extent full of zeros; nothing of the log has changed when there is none.
-    fn new_extent(&mut self, pages: u64) -> Result<ExtentLease> {
-        let lease = self.space.allocate(pages);
-        self.write_zeros(lease.extent())?;
+    fn new_extent(&mut self, pages: u64) -> Result<NextExtent> {
+        let mut next = NextExtent::new(self.space.allocate(pages), self.at.sequence + 1);
+        while !next.write_piece(&*self.storage)? {}
         // The header and the records to come are made durable one by one, and the length of the file is not.
-        self.sync()?;
-        Ok(lease)
+        let synced = self.storage.sync();
+        self.or_torn(synced.map_err(|source| Error::io("syncing an extent of the log", source)))?;
+        Ok(next)
     }
 
-    fn write_zeros(&self, extent: Extent) -> Result<()> {
-        let zeros = vec![0; usize::try_from(ZEROS_BYTES.min(extent.bytes())).unwrap_or_default()];
-        let end = extent.offset() + extent.bytes();
-        let mut at = extent.offset();
-        while at < end {
-            let piece = usize::try_from(end - at).unwrap_or(zeros.len()).min(zeros.len());
-            self.storage.write_bulk(at, &zeros[..piece]).map_err(|source| {
-                Error::io(format!("making {extent} ready for the log"), source)
-            })?;
-            at += piece as u64;
-        }
-        Ok(())
-    }
-
-    /// Goes on in the extent of `lease`, whose pages were all written.
-    fn link_to(&mut self, lease: ExtentLease) -> Result<()> {
-        let extent = lease.extent();
+    /// Goes on in an extent whose pages were all written.
+    fn link_to(&mut self, next: NextExtent) -> Result<()> {
         let sequence = self.at.sequence + 1;
+        self.reused += u64::from(next.is_recycled());
+        let lease = next.into_lease(&self.storage, sequence);
+        let lease = self.or_torn(lease)?;
+        let extent = lease.extent();
         // A record may name the extent from here on, whatever happens.
         lease.publish();
-        let mut header = encode_extent_header(sequence, extent);
-        header.resize(padded(header.len()), 0);
-        let begun = self.storage.write_durable(extent.offset(), &header);
-        let begun = begun.map_err(|source| {
-            Error::io(format!("beginning log extent {sequence}, {extent}"), source)
-        });
-        self.or_torn(begun)?;
         let mut link = extent.start.to_le_bytes().to_vec();
         link.extend_from_slice(&extent.pages.to_le_bytes());
         let link_bytes = LINK_PAYLOAD_BYTES + self.reserved_bytes();
         self.write(RecordKind::Link, &[Bytes::from(link)], link_bytes, true)?;
-        if !self.is_durable() {
-            // Records behind a link that was lost would wait there for one that looks the same.
-            self.sync()?;
-        }
         self.at = LogPosition { extent, sequence, offset: PAGE_BYTES, ..self.at };
+        self.tail.begin(sequence, extent.offset() + PAGE_BYTES);
         self.extents.push_back((sequence, lease));
         Ok(())
     }
@@ -339,49 +378,45 @@ impl LogWriter {
         payload_bytes: u64,
         sealed: bool,
     ) -> Result<()> {
-        let len = u32::try_from(payload_bytes)
-            .map_err(|_| Error::ValueTooLong { bytes: usize::MAX })?
-            .to_le_bytes();
-        let body = RecordHeader::encode_body(kind, sealed, &self.at, self.durable);
-        let size = RECORD_HEADER_BYTES + usize::try_from(payload_bytes).unwrap_or_default();
-        let mut record = Vec::with_capacity(padded(size));
-        record.extend_from_slice(&[0; 8]);
-        record.extend_from_slice(&len);
-        record.extend_from_slice(&body);
-        for piece in payload {
-            record.extend_from_slice(piece);
-        }
-        let header = record[SEALED_FROM..RECORD_HEADER_BYTES].to_vec();
-        let owner = Owner::Log(self.at.sequence);
-        self.sealer.seal(owner, self.at.offset, &header, RECORD_HEADER_BYTES, &mut record)?;
-        let sum = record_checksum(&self.at, &record[8..]);
-        record[..8].copy_from_slice(&sum.to_le_bytes());
-        let offset = self.at.extent.offset() + self.at.offset;
-        // A link is waited for with the lock held: one durable write, unless something before it needs a sync anyway, or,
-        // behind a chain that a root began, shares the page.
-        let at_once =
-            kind == RecordKind::Link && self.is_durable() && offset.is_multiple_of(PAGE_BYTES);
-        let written = if at_once {
-            record.resize(padded(size), 0);
-            self.storage.write_durable(offset, &record)
-        } else {
-            self.storage.write_at(offset, &record)
-        };
-        let written = written.map_err(|source| {
-            Error::io(format!("appending {size} bytes to the log at {offset}"), source)
-        });
-        self.or_torn(written)?;
         let end = next_offset(self.at.offset, payload_bytes, sealed);
-        self.bytes += end - self.at.offset;
-        self.at = LogPosition { offset: end, record: self.at.record + 1, previous: sum, ..self.at };
-        if at_once {
-            self.durable = self.at.record;
+        let bytes = usize::try_from(end - self.at.offset).unwrap_or_default();
+        let header = RecordHeader::encode_body(kind, sealed, &self.at, self.durable);
+        let buffer = self.tail.buffer();
+        let start = buffer.len();
+        buffer.reserve(bytes);
+        let encoded = encode_record(&self.sealer, &self.at, &header, payload, buffer);
+        if encoded.is_err() {
+            buffer.truncate(start);
         }
+        let sum = encoded?;
+        buffer.resize(start + bytes, 0);
+        self.bytes += bytes as u64;
+        self.at = LogPosition { offset: end, record: self.at.record + 1, previous: sum, ..self.at };
         Ok(())
     }
 }
 
-/// Bytes of the pages that hold `bytes` bytes.
-fn padded(bytes: usize) -> usize {
-    bytes.next_multiple_of(usize::try_from(PAGE_BYTES).expect("invariant: a page fits in memory"))
+/// Appends a record at `at` to `out`, and gives its checksum.
+fn encode_record(
+    sealer: &Sealer,
+    at: &LogPosition,
+    header: &[u8],
+    payload: &[Bytes],
+    out: &mut Vec<u8>,
+) -> Result<u64> {
+    let start = out.len();
+    let plain_bytes: usize = payload.iter().map(Bytes::len).sum();
+    let len = u32::try_from(plain_bytes + sealer.reserved_bytes())
+        .map_err(|_| Error::ValueTooLong { bytes: usize::MAX })?;
+    out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(header);
+    for piece in payload {
+        out.extend_from_slice(piece);
+    }
+    let payload_from = start + RECORD_HEADER_BYTES;
+    sealer.seal(Owner::Log(at.sequence), at.offset, header, payload_from, out)?;
+    let sum = record_checksum(at, &out[start + 8..]);
+    out[start..start + 8].copy_from_slice(&sum.to_le_bytes());
+    Ok(sum)
 }

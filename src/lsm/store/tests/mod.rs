@@ -17,6 +17,7 @@ mod optimistic;
 mod ranges;
 mod space;
 mod spilled;
+mod strengths;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -291,7 +291,7 @@ fn what_fails_gives_its_pages_back_at_once() -> Result<()> {
         failures += u64::from(result.is_err());
         // A failure that was not met is met here.
         for _ in 0..5 {
-            let _ = device.sync();
+            let _ = device.clone().sync();
         }
         let poisoned = lock(&store.core.writer).poison.is_some();
         if poisoned {
