@@ -254,10 +254,11 @@ impl Simulation {
         self.db = None;
     }
 
-    /// What only fate can have caused: the database is opened again on what is left.
+    /// What only fate, or a snapshot kept for too long, can have caused: the database is opened again on what is left.
     fn restart_after(&mut self, error: &Error) -> Result<(), Error> {
         let text = error.to_string();
-        let explained = ["power is off", "simulated failure"].iter().any(|why| text.contains(why));
+        let causes = ["power is off", "simulated failure", "snapshots hold"];
+        let explained = causes.iter().any(|why| text.contains(why));
         assert!(explained, "seed {}: {error}", self.seed);
         self.seen.restarts += 1;
         let bytes = if self.device.power_is_off() {
