@@ -67,7 +67,7 @@ fn a_commit_after_a_failed_one_and_reopening_does_not_lean_on_what_is_not_durabl
         let is_long = seed % 2 == 1;
         if is_long {
             // More than is kept in memory: what follows is made durable by a write and a sync.
-            append(&store, &[b'x'; 300 << 10], Durability::Buffered)?;
+            append(&store, &vec![b'x'; 300 << 10], Durability::Buffered)?;
         }
         let syncs = device.syncs();
         device.fail_at(device.ops() + if is_long { 2 } else { 1 }, std::io::ErrorKind::Other);
