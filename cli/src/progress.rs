@@ -1,13 +1,14 @@
-//! How far an import is: a bar with documents/s, MB/s and the time left, on a terminal's standard
-//! error. When standard error is not a terminal nothing is shown and nothing is measured.
+//! How far long work is: a bar on a terminal's standard error, for an import with documents/s, MB/s and the time left.
+//! When standard error is not a terminal nothing is shown and nothing is measured.
 //!
-//! The bar's place is bytes read of the source as it stands on the disk (compressed or not), which
+//! The place of an import's bar is bytes read of the source as it stands on the disk (compressed or not), which
 //! is the only size known before the end; MB/s are of the text inside.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
+use alluvium::lsm;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output;
@@ -74,4 +75,10 @@ impl Progress {
     pub(crate) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }
+}
+
+/// Moves a bar to where the store says that it is.
+pub(crate) fn show(bar: &ProgressBar, progress: lsm::Progress) {
+    bar.set_length(progress.total_bytes);
+    bar.set_position(progress.done_bytes);
 }

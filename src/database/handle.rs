@@ -253,6 +253,14 @@ impl Database {
         Ok(self.shared.store.compact()?)
     }
 
+    /// Like [`compact`](Self::compact), telling how far it is.
+    ///
+    /// # Errors
+    /// Those of [`compact`](Self::compact).
+    pub fn compact_with(&self, progress: impl FnMut(lsm::Progress)) -> Result<()> {
+        Ok(self.shared.store.compact_with(progress)?)
+    }
+
     /// Makes the file as small as what is in it, by moving what stands at its end into holes.
     ///
     /// Reads and commits go on meanwhile. Background work does the same by and by, less thoroughly.
@@ -293,7 +301,7 @@ impl Database {
     pub fn compact_into_with(
         &self,
         path: impl AsRef<Path>,
-        progress: impl FnMut(lsm::CopyProgress),
+        progress: impl FnMut(lsm::Progress),
     ) -> Result<lsm::BackupReport> {
         Ok(self.shared.store.compact_into_with(path, progress)?)
     }

@@ -69,8 +69,8 @@ pub use reader::Reader;
 pub use scan::Cursor;
 pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, Step, ThreadScheduler};
 pub use stats::{
-    BackupReport, CopyProgress, KeyspaceStats, LevelStats, ShrinkReport, Stalls, Stats, Written,
+    BackupReport, KeyspaceStats, LevelStats, Progress, ShrinkReport, Stalls, Stats, Written,
 };
 pub use storage::{FileStorage, MemoryStorage, SimulatedStorage, Storage};
-pub use store::{Compaction, CompactionProgress, Store};
+pub use store::{Compaction, Store};
 pub use txn::{KeyspaceView, RunView, Savepoint, Snapshot, Transaction};

@@ -134,11 +134,11 @@ pub struct BackupReport {
     pub segments_merged: u64,
 }
 
-/// How far a copy is.
+/// How far a copy or a compaction is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CopyProgress {
-    /// Bytes of segments that are copied.
+pub struct Progress {
+    /// Bytes of segments that are copied or compacted.
     pub done_bytes: u64,
-    /// Bytes of segments that there are to copy.
+    /// Bytes of segments that there were when it began.
     pub total_bytes: u64,
 }

@@ -8,17 +8,14 @@ use crate::args::BackupArguments;
 use crate::cmd::Outcome;
 use crate::database;
 use crate::error::{At, Result};
-use crate::output;
+use crate::{output, progress};
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &BackupArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = database::open(path)?;
     let bar = ProgressBar::new(0);
-    let report = db.compact_into_with(&arguments.target, |progress| {
-        bar.set_length(progress.total_bytes);
-        bar.set_position(progress.done_bytes);
-    });
+    let report = db.compact_into_with(&arguments.target, |progress| progress::show(&bar, progress));
     bar.finish_and_clear();
     let report = report.at(path)?;
     let mut out = output::open(arguments.json);

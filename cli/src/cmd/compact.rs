@@ -1,21 +1,26 @@
-//! `alluvium compact`: everything in one run, nothing dead, the file cut. Says how long the file was and is.
+//! `alluvium compact`: everything in one run, nothing dead, the file cut. Says how long the file was and is. On a terminal a bar
+//! shows how far it is.
 
 use std::io::Write;
 
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use crate::args::CompactArguments;
 use crate::cmd::Outcome;
 use crate::database;
 use crate::error::{At, Result};
-use crate::output;
+use crate::{output, progress};
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &CompactArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = database::open(path)?;
     let before = db.stats().file_bytes;
-    db.compact().at(path)?;
+    let bar = ProgressBar::new(0);
+    let compacted = db.compact_with(|progress| progress::show(&bar, progress));
+    bar.finish_and_clear();
+    compacted.at(path)?;
     // The new run may stand behind the place of the old ones.
     db.shrink().at(path)?;
     let after = db.stats().file_bytes;

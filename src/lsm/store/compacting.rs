@@ -12,15 +12,7 @@ use super::core::{Core, Jobs, Unite, lock};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{KeyspaceId, SegmentId};
 use crate::lsm::manifest::Version;
-
-/// How far a compaction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CompactionProgress {
-    /// Bytes of segments that are compacted.
-    pub done_bytes: u64,
-    /// Bytes of segments that there were when it began.
-    pub total_bytes: u64,
-}
+use crate::lsm::stats::Progress;
 
 /// A compaction that was asked for, from [`Store::start_compaction`](super::Store::start_compaction).
 ///
@@ -56,7 +48,7 @@ impl fmt::Debug for Compaction {
 
 impl Compaction {
     /// How far it is.
-    pub fn progress(&self) -> CompactionProgress {
+    pub fn progress(&self) -> Progress {
         let total_bytes = self.total_bytes;
         let jobs = lock(&self.core.jobs);
         let version = self.core.version.load();
@@ -67,7 +59,7 @@ impl Compaction {
         });
         let running: u64 = running.sum();
         let done_bytes = total_bytes.saturating_sub(left).saturating_add(running).min(total_bytes);
-        CompactionProgress { done_bytes, total_bytes }
+        Progress { done_bytes, total_bytes }
     }
 
     /// Works on it for one bounded step, or waits for another thread's; false when it has ended.
@@ -113,13 +105,17 @@ impl Compaction {
 
 impl Core {
     /// Everything into one run a keyspace.
-    pub(super) fn compact(self: &Arc<Self>) -> Result<()> {
+    pub(super) fn compact(self: &Arc<Self>, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         self.flush()?;
         // What the log and earlier segments leave becomes free first, so that the output lands low in the file.
         self.settle(false)?;
         // What is being moved is rewritten now.
         lock(&self.maintenance).relocation = None;
-        self.start_compaction()?.wait()?;
+        let compaction = self.start_compaction()?;
+        progress(compaction.progress());
+        while compaction.step()? {
+            progress(compaction.progress());
+        }
         self.settle(false)
     }
 

@@ -13,7 +13,7 @@ use crate::lsm::compaction::KeyspaceCopy;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::manifest::{Edit, Keyspace, Placed, Run, Version};
 use crate::lsm::segment::Segment;
-use crate::lsm::stats::{BackupReport, CopyProgress};
+use crate::lsm::stats::{BackupReport, Progress};
 use crate::lsm::txn::Snapshot;
 
 /// Bytes that are copied at a time.
@@ -24,11 +24,11 @@ pub(super) fn fill(
     target: &Core,
     source: &Core,
     version: &Arc<Version>,
-    progress: &mut dyn FnMut(CopyProgress),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<BackupReport> {
     let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
     let total_bytes = segments.map(|segment| segment.summary().bytes).sum();
-    let mut told = CopyProgress { done_bytes: 0, total_bytes };
+    let mut told = Progress { done_bytes: 0, total_bytes };
     let mut edit = Edit { flushed: Some(version.commit), ..Edit::default() };
     let mut made = Vec::new();
     // What is copied keeps its numbers; what is merged must not get the same.

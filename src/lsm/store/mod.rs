@@ -45,7 +45,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 use self::background::background_step;
 use self::checkpoint::Checkpoint;
-pub use self::compacting::{Compaction, CompactionProgress};
+pub use self::compacting::Compaction;
 use self::core::{Core, Counters, Gate, Writer, lock};
 use self::versions::{Held, Versions};
 use super::check::CheckReport;
@@ -58,7 +58,7 @@ use super::manifest::Registry;
 use super::options::{Durability, Options};
 use super::recovery::{Recovered, recover};
 use super::scheduler::ManualScheduler;
-use super::stats::{BackupReport, CopyProgress, ShrinkReport, Stats};
+use super::stats::{BackupReport, Progress, ShrinkReport, Stats};
 use super::storage::{FileStorage, PartialFile, Storage};
 use super::txn::{Snapshot, Transaction};
 
@@ -226,7 +226,15 @@ impl Store {
     /// # Errors
     /// What the work met; the data is unchanged.
     pub fn compact(&self) -> Result<()> {
-        self.core.compact()
+        self.compact_with(|_| {})
+    }
+
+    /// Like [`compact`](Self::compact), telling how far it is.
+    ///
+    /// # Errors
+    /// Those of [`compact`](Self::compact).
+    pub fn compact_with(&self, mut progress: impl FnMut(Progress)) -> Result<()> {
+        self.core.compact(&mut progress)
     }
 
     /// Compacts a key range of one keyspace into one run, with the segments that reach beyond it.
@@ -287,7 +295,7 @@ impl Store {
     pub fn compact_into_with(
         &self,
         path: impl AsRef<Path>,
-        progress: impl FnMut(CopyProgress),
+        progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
         let (partial, storage) = PartialFile::create(path.as_ref())?;
         let report = self.copy_to(storage, progress)?;
@@ -299,7 +307,7 @@ impl Store {
     fn copy_to(
         &self,
         storage: impl Storage + 'static,
-        mut progress: impl FnMut(CopyProgress),
+        mut progress: impl FnMut(Progress),
     ) -> Result<BackupReport> {
         let options = Options {
             scheduler: Arc::new(ManualScheduler),
