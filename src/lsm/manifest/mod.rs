@@ -9,7 +9,9 @@ mod order;
 mod version;
 
 pub(crate) use edit::{Edit, Placed};
-pub(crate) use version::{FRESH_RUNS_MAX, Keyspace, LEVELS_MAX, Level, Registry, Run, Version};
+pub(crate) use version::{
+    FRESH_RUNS_MAX, Hold, Keyspace, LEVELS_MAX, Level, Registry, Run, Version,
+};
 
 use std::sync::Arc;
 

@@ -53,6 +53,35 @@ pub(crate) struct Version {
     /// Newest first.
     pub(crate) fresh: Vec<Arc<FreshRun>>,
     pub(crate) keyspaces: BTreeMap<KeyspaceId, Arc<Keyspace>>,
+    /// Who keeps it for a program.
+    pub(crate) holders: Holders,
+}
+
+/// Those who keep a version for as long as a program likes. The store's own steps, which end by themselves, are none.
+#[derive(Debug, Default)]
+pub(crate) struct Holders(Arc<()>);
+
+/// One of the [`Holders`], until it is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    _one: Arc<()>,
+}
+
+impl Holders {
+    pub(crate) fn join(&self) -> Hold {
+        Hold { _one: Arc::clone(&self.0) }
+    }
+
+    pub(crate) fn are_none(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+}
+
+impl Clone for Holders {
+    /// Nobody holds the copy.
+    fn clone(&self) -> Self {
+        Holders::default()
+    }
 }
 
 /// One keyspace of a version.

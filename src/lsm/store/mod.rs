@@ -153,7 +153,7 @@ impl Store {
 
     /// A view of everything that is committed now; a commit that is not durable yet, and should be, is not.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.core.version.visible())
+        Snapshot::held(self.core.version.visible())
     }
 
     /// Begins a transaction, waiting for the one before to end.

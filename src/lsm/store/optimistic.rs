@@ -19,18 +19,19 @@ use crate::lsm::error::Result;
 use crate::lsm::ids::CommitNo;
 use crate::lsm::manifest::Registry;
 use crate::lsm::options::Durability;
-use crate::lsm::txn::{Reads, Transaction, WriteRight, Writes};
+use crate::lsm::txn::{Reads, Snapshot, Transaction, WriteRight, Writes};
 
 /// The right to try; dropped, the window may forget what it kept for it.
 #[derive(Debug)]
 struct OptimisticToken {
     core: Arc<Core>,
-    base: CommitNo,
+    /// Counts as a snapshot, since what it shows is kept as long.
+    base: Snapshot,
 }
 
 impl Drop for OptimisticToken {
     fn drop(&mut self) {
-        lock(&self.core.window).close(self.base);
+        lock(&self.core.window).close(self.base.commit());
     }
 }
 
@@ -51,7 +52,7 @@ impl WriteRight for OptimisticToken {
     ) -> Result<CommitNo> {
         let token = WriteToken::take(&self.core)?;
         if let Some(reads) = reads {
-            lock(&self.core.window).validate(self.base, &reads)?;
+            lock(&self.core.window).validate(self.base.commit(), &reads)?;
         }
         writes.rebase(&self.core.version.load_full(), &self.core.registry)?;
         // Its own commit concerns only the others.
@@ -71,6 +72,7 @@ pub(super) fn begin_optimistic(core: &Arc<Core>) -> Result<Transaction> {
     let base = core.version.load_full();
     lock(&core.window).open(base.commit);
     drop(writer);
-    let right = OptimisticToken { core: Arc::clone(core), base: base.commit };
+    let held = Snapshot::held(Arc::clone(&base));
+    let right = OptimisticToken { core: Arc::clone(core), base: held };
     Ok(Transaction::new_optimistic(&base, Box::new(right)))
 }

@@ -161,7 +161,8 @@ impl Writer {
     /// The commit that the oldest snapshot shows, and the bytes of fresh runs that only snapshots hold.
     fn held_by_snapshots(&mut self, current: &Version) -> Option<(CommitNo, usize)> {
         let mut seen: HashSet<_> = current.fresh.iter().map(Arc::as_ptr).collect();
-        let past: Vec<_> = self.past.iter().filter_map(std::sync::Weak::upgrade).collect();
+        let past = self.past.iter().filter_map(std::sync::Weak::upgrade);
+        let past: Vec<_> = past.filter(|version| !version.holders.are_none()).collect();
         let runs = past.iter().flat_map(|version| &version.fresh);
         let bytes = runs.filter(|run| seen.insert(Arc::as_ptr(run))).map(|run| run.memory_bytes());
         let bytes = bytes.sum();

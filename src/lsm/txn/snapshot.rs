@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
-use crate::lsm::manifest::Version;
+use crate::lsm::manifest::{Hold, Version};
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::{Cursor, shadow};
 
@@ -18,11 +18,19 @@ use crate::lsm::scan::{Cursor, shadow};
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     version: Arc<Version>,
+    _hold: Option<Hold>,
 }
 
 impl Snapshot {
+    /// One of the store's own, that ends by itself.
     pub(crate) fn new(version: Arc<Version>) -> Self {
-        Snapshot { version }
+        Snapshot { version, _hold: None }
+    }
+
+    /// One that a program keeps.
+    pub(crate) fn held(version: Arc<Version>) -> Self {
+        let hold = Some(version.holders.join());
+        Snapshot { version, _hold: hold }
     }
 
     /// The newest commit that the snapshot shows.

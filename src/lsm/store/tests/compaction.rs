@@ -256,6 +256,33 @@ fn snapshots_that_hold_too_much_memory_are_named_and_commits_go_on_without_them(
 }
 
 #[test]
+fn what_the_store_holds_for_its_own_steps_fails_no_commit() -> Result<()> {
+    let (store, id) = open(options())?;
+    let mut versions = Vec::new();
+    for seed in 0..200 {
+        load(&store, id, random(seed, 1_000, 50))?;
+        versions.push(store.core.version.load_full());
+    }
+    Ok(())
+}
+
+#[test]
+fn optimistic_transactions_hold_memory_as_snapshots_do() -> Result<()> {
+    let (store, id) = open(options())?;
+    let mut transactions = Vec::new();
+    let error = loop {
+        transactions.push(store.begin_optimistic()?);
+        if let Err(error) = load(&store, id, random(transactions.len() as u64, 1_000, 50)) {
+            break error;
+        }
+        assert!(transactions.len() < 2_000, "{:?}", store.stats());
+    };
+    assert!(matches!(error, Error::SnapshotsHoldMemory { .. }), "{error}");
+    transactions.clear();
+    load(&store, id, 0..50)
+}
+
+#[test]
 fn several_threads_step_different_jobs_and_nothing_is_lost() -> Result<()> {
     let scheduler = Arc::new(ThreadScheduler::new(3));
     let (store, id) = open(Options { scheduler, log: true, ..options() })?;
