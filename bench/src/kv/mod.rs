@@ -18,7 +18,7 @@ use self::workload::{Plan, Row};
 use crate::Result;
 use crate::engines::{self, ENGINES, MEMORY_BYTES, OURS, Rival};
 use crate::machine::{Machine, version_of};
-use crate::report::{Figure, Line, Report};
+use crate::report::{Figure, Line, Report, Unit};
 
 /// The name under which one write and `fdatasync` of a record appear among the engines.
 const FDATASYNC: &str = "fdatasync";
@@ -49,8 +49,14 @@ pub(crate) struct Options {
     child: Option<String>,
 }
 
-/// The values of every row and engine, one for each round.
-type Values = BTreeMap<(Row, String), Vec<f64>>;
+/// What was measured.
+#[derive(Default)]
+struct Values {
+    /// Of every row and engine, one for each round.
+    of: BTreeMap<(Row, String), Vec<f64>>,
+    /// `fdatasync` in our own processes alone, one for each round: what our commits are measured by.
+    beside_ours: BTreeMap<Row, Vec<f64>>,
+}
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let plan = Plan::new(options.quick, options.records);
@@ -62,7 +68,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let rounds = options.rounds.unwrap_or(if options.quick { 1 } else { 5 }).max(1);
     let report = Report { json: options.json };
     head(report, &Machine::of(&folder), &engines, &plan, rounds)?;
-    let mut values = Values::new();
+    let mut values = Values::default();
     for round in 0..rounds {
         for turn in 0..engines.len() {
             let engine = engines[(round + turn) % engines.len()];
@@ -146,7 +152,10 @@ fn spawn(engine: &Rival, folder: &Path, options: &Options, values: &mut Values) 
     }
     for line in String::from_utf8(output.stdout)?.lines() {
         let measured: Measured = serde_json::from_str(line)?;
-        values.entry((measured.row, measured.engine)).or_default().push(measured.value);
+        if engine.name == OURS && measured.engine == FDATASYNC {
+            values.beside_ours.entry(measured.row).or_default().push(measured.value);
+        }
+        values.of.entry((measured.row, measured.engine)).or_default().push(measured.value);
     }
     Ok(())
 }
@@ -159,19 +168,23 @@ struct Measured {
     value: f64,
 }
 
-/// All figures, row by row; ours with its ratio to the best of the others.
+/// All figures, row by row; ours with its ratio to the best of the others, or to `fdatasync` of the same process.
 fn lines(values: &Values, columns: &[String]) -> Vec<Line> {
     let mut lines = Vec::new();
     for &row in Row::ALL {
         let figure = |engine: &String| {
-            let values = values.get(&(row, engine.clone()))?;
+            let values = values.of.get(&(row, engine.clone()))?;
             Some(Figure::of(values, row.unit()))
         };
         let rivals = columns.iter().filter(|engine| *engine != OURS).filter_map(figure);
         let best = rivals.map(|figure| figure.value).min_by(f64::total_cmp);
+        let bare = values.beside_ours.get(&row);
         for engine in columns {
             let Some(mut figure) = figure(engine) else { continue };
-            figure.ratio = best.filter(|_| engine == OURS).map(|best| figure.value / best);
+            if engine == OURS {
+                let to_best = best.map(|best| figure.value / best);
+                figure.ratio = bare.and_then(|bare| values.ratio_to(row, bare)).or(to_best);
+            }
             lines.push(Line {
                 bench: "kv",
                 row: row.name().to_owned(),
@@ -181,6 +194,15 @@ fn lines(values: &Values, columns: &[String]) -> Vec<Line> {
         }
     }
     lines
+}
+
+impl Values {
+    /// The median ratio of our own values to these of the same rounds.
+    fn ratio_to(&self, row: Row, bare: &[f64]) -> Option<f64> {
+        let ours = self.of.get(&(row, OURS.to_owned()))?;
+        let ratios: Vec<f64> = ours.iter().zip(bare).map(|(ours, bare)| ours / bare).collect();
+        (!ratios.is_empty()).then(|| Figure::of(&ratios, Unit::One).value)
+    }
 }
 
 #[cfg(test)]
@@ -206,13 +228,30 @@ mod tests {
 
     #[test]
     fn ratios_are_ours_to_the_best_rival() {
-        let mut values = Values::new();
+        let mut values = Values::default();
         for (engine, value) in [(OURS, 3.0), ("fjall", 6.0), ("redb", 9.0)] {
-            values.insert((Row::Get, engine.to_owned()), vec![value]);
+            values.of.insert((Row::Get, engine.to_owned()), vec![value]);
         }
         let columns = [OURS, "fjall", "redb"].map(str::to_owned);
         let ratios: Vec<_> =
             lines(&values, &columns).iter().map(|line| line.figure.ratio).collect();
         assert_eq!(ratios, [Some(0.5), None, None]);
+    }
+
+    #[test]
+    fn commits_are_measured_by_what_the_device_did_in_the_same_process_and_round() {
+        let mut values = Values::default();
+        let mut note = |engine: &str, rounds: [f64; 3]| {
+            values.of.insert((Row::Commit, engine.to_owned()), rounds.to_vec());
+        };
+        note(OURS, [100.0, 10.0, 33.0]);
+        // Whatever others met in their turns.
+        note("redb", [1.0, 1.0, 1.0]);
+        note(FDATASYNC, [1.0, 2.0, 90.0]);
+        values.beside_ours.insert(Row::Commit, vec![100.0, 8.0, 30.0]);
+        let columns = [OURS, "redb", FDATASYNC].map(str::to_owned);
+        let ratios: Vec<_> =
+            lines(&values, &columns).iter().map(|line| line.figure.ratio).collect();
+        assert_eq!(ratios, [Some(1.1), None, None]);
     }
 }
