@@ -41,6 +41,7 @@ mod space;
 mod stats;
 mod storage;
 mod store;
+mod sync;
 mod txn;
 mod wal;
 

@@ -19,12 +19,13 @@ mod free;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use self::free::FreeExtents;
 use super::error::{Error, Result};
 use super::ids::{Extent, PAGE_BYTES};
+use super::sync::{AtomicBool, Mutex, MutexGuard};
 
 /// Smallest free extent that is worth a hole, in a file that is large enough.
 const PUNCH_PAGES_MIN: u64 = (1 << 20) / PAGE_BYTES;

@@ -21,10 +21,12 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use memmap2::MmapOptions;
+
+use crate::lsm::sync::{Mutex, MutexGuard};
 
 /// Which bytes of a file are mapped, and which are being changed.
 #[derive(Debug, Default, Clone)]

@@ -31,13 +31,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
 use super::map::{Ranges, map_copy};
 use super::syncs::Syncs;
 use super::{Storage, check_pages};
+use crate::lsm::sync::{Mutex, MutexGuard};
 
 /// Bytes that reach the device together or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -68,12 +69,14 @@ pub struct SimulatedStorage {
     device: Arc<Mutex<Device>>,
     ranges: Ranges,
     syncs: Syncs,
+    /// A failure of which one sync of this handle is to be told, whichever asks first.
+    unreported: Mutex<Option<io::ErrorKind>>,
 }
 
 impl Clone for SimulatedStorage {
     fn clone(&self) -> Self {
         let (device, ranges) = (Arc::clone(&self.device), self.ranges.clone());
-        SimulatedStorage { device, ranges, syncs: Syncs::default() }
+        SimulatedStorage { device, ranges, syncs: Syncs::default(), unreported: Mutex::default() }
     }
 }
 
@@ -137,7 +140,7 @@ impl SimulatedStorage {
             full_at_bytes: u64::MAX,
         };
         let (device, ranges) = (Arc::new(Mutex::new(device)), Ranges::default());
-        SimulatedStorage { device, ranges, syncs: Syncs::default() }
+        SimulatedStorage { device, ranges, syncs: Syncs::default(), unreported: Mutex::default() }
     }
 
     /// Lets the power go while operation `op` runs: it fails, whole or in part undone, and so does
@@ -216,8 +219,7 @@ impl SimulatedStorage {
     }
 
     fn lock(&self) -> MutexGuard<'_, Device> {
-        // A test that panics elsewhere may still look at the device.
-        self.device.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.device)
     }
 }
 
@@ -290,7 +292,14 @@ impl Storage for SimulatedStorage {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.syncs.run(|| self.lock().sync())
+        self.syncs.run(|| {
+            self.lock().write_back(&self.unreported)?;
+            // Here another sync of the handle could come in between, as in a system, if none waited for the other.
+            match lock(&self.unreported).take() {
+                Some(kind) => Err(failure(kind)),
+                None => Ok(()),
+            }
+        })
     }
 
     fn len_bytes(&self) -> io::Result<u64> {
@@ -458,19 +467,18 @@ impl Device {
         sector
     }
 
-    fn sync(&mut self) -> io::Result<()> {
+    /// What a sync does, but for telling whoever asks next that it failed.
+    fn write_back(&mut self, unreported: &Mutex<Option<io::ErrorKind>>) -> io::Result<()> {
         self.syncs += 1;
         match self.begin()? {
-            Outcome::Done => {
-                self.settle();
-                Ok(())
-            }
-            Outcome::PowerCut => Err(power_is_off()),
+            Outcome::Done => self.settle(),
+            Outcome::PowerCut => return Err(power_is_off()),
             Outcome::Failed(kind) => {
                 self.forget_dirt();
-                Err(failure(kind))
+                *lock(unreported) = Some(kind);
             }
         }
+        Ok(())
     }
 
     /// A sync that succeeds.
@@ -580,6 +588,11 @@ impl Chance {
             }
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A test that panics elsewhere may still look at the device.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn power_is_off() -> io::Error {

@@ -10,7 +10,9 @@
 //! result is about its own bytes.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
+
+use crate::lsm::sync::Mutex;
 
 /// Lets one sync run at a time, and remembers the first failure.
 #[derive(Debug, Default)]

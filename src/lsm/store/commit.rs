@@ -29,7 +29,7 @@
 //! seeing what they saw, and what is on the device is decided when the file is opened anew.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,6 +43,7 @@ use crate::lsm::fresh::FreshRun;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Edit, FRESH_RUNS_MAX, Placed, Registry, Version};
 use crate::lsm::options::Durability;
+use crate::lsm::sync::MutexGuard;
 use crate::lsm::txn::{Reads, Transaction, WriteRight, Writes};
 use crate::lsm::wal::{LogPosition, RecordKind};
 

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +24,7 @@ use crate::lsm::root::Root;
 use crate::lsm::scheduler::Running;
 use crate::lsm::space::ExtentLease;
 use crate::lsm::stats::{Stalls, Written};
+use crate::lsm::sync::{AtomicBool, Condvar, Mutex, MutexGuard};
 use crate::lsm::wal::{LogPosition, LogWriter, NextExtent, RecordKind};
 
 /// What the handles of a store share.

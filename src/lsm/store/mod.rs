@@ -40,8 +40,8 @@ mod tests;
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use self::background::background_step;
 use self::checkpoint::Checkpoint;
@@ -60,6 +60,7 @@ use super::recovery::{Recovered, recover};
 use super::scheduler::ManualScheduler;
 use super::stats::{BackupReport, Progress, ShrinkReport, Stats};
 use super::storage::{FileStorage, PartialFile, Storage};
+use super::sync::{AtomicBool, Condvar, Mutex};
 use super::txn::{Snapshot, Transaction};
 
 /// Sorted maps of bytes in one file.

@@ -19,15 +19,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::Guard;
 
 use crate::lsm::ids::CommitNo;
 use crate::lsm::manifest::Version;
+use crate::lsm::sync::Swap;
 
 /// The latest version and the visible one.
 pub(super) struct Versions {
-    latest: ArcSwap<Version>,
-    visible: ArcSwap<Version>,
+    latest: Swap<Version>,
+    visible: Swap<Version>,
 }
 
 /// `Sync` commits that are not durable yet, oldest first.
@@ -46,8 +47,8 @@ struct HeldCommit {
 impl Versions {
     pub(super) fn new(version: Version) -> Self {
         let version = Arc::new(version);
-        let latest = ArcSwap::new(Arc::clone(&version));
-        Versions { latest, visible: ArcSwap::new(version) }
+        let latest = Swap::new(Arc::clone(&version));
+        Versions { latest, visible: Swap::new(version) }
     }
 
     /// The latest version: what the next transaction begins on and background steps change.
@@ -77,7 +78,7 @@ impl Versions {
 
     /// Makes `next` the latest version.
     pub(super) fn advance(&self, next: Version) {
-        self.latest.store(Arc::new(next));
+        drop(self.latest.swap(Arc::new(next)));
     }
 
     /// Shows what may be seen when log records below `durable` are durable; gives what was shown before.

@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use crate::lsm::ids::KeyspaceId;
 use crate::lsm::ranges::{KeyRange, Ranges};
 use crate::lsm::scan::Observer;
+use crate::lsm::sync::Mutex;
 
 /// What was read of each keyspace.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
@@ -21,6 +21,7 @@ use crate::lsm::options::{Durability, KeyspaceOptions};
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::Cursor;
+use crate::lsm::sync::{Mutex, MutexGuard};
 
 /// The right to write, which the store gives to one transaction at a time, or that to try; dropped, the next one may.
 pub(crate) trait WriteRight: Send + Sync + fmt::Debug {
