@@ -124,8 +124,8 @@ pub struct Options {
     /// on its way down, and reads ask more runs. The last level is always one run. Default: 4.
     pub level_runs_max: usize,
     /// Bytes of level 1 before there is another level: the last level is moved down when it holds more than this, times
-    /// the ratio for each level above it. Larger saves small stores a level, smaller makes their compactions smaller.
-    /// Default: 1 GiB.
+    /// the ratio for each level above it. Larger saves small stores a level, smaller makes their compactions smaller. It
+    /// counts as at most the ratio times what level 0 holds before it is compacted. Default: 1 GiB.
     pub level1_bytes_max: u64,
     /// Bytes of segments that one compaction reads, unless what overlaps one segment is more. Smaller ones hold less of
     /// the disk and run side by side; larger ones rewrite fewer overlaps. Default: 128 MiB.
@@ -184,6 +184,12 @@ impl Options {
     /// Bytes of the block cache.
     pub(crate) fn cache_bytes_max(&self) -> usize {
         self.memory_bytes / 8 * 3
+    }
+
+    /// Bytes of level 1 before there is another level.
+    pub(crate) fn level1_bytes(&self) -> u64 {
+        let level0 = (self.fresh_bytes_flush() as u64).saturating_mul(self.level0_runs_max as u64);
+        self.level1_bytes_max.min(level0.saturating_mul(self.level_ratio))
     }
 
     /// Bytes of fresh runs at which a flush begins.

@@ -182,16 +182,7 @@ impl Picker {
             // Where one window holds all, there is nothing to be fair about.
             if all <= options.compaction_bytes_max || turn.is_empty() { 0 } else { next }
         } else {
-            let below = keyspace.levels.get(level + 1).and_then(|below| below.runs.first());
-            let worth = |segment: &Segment| {
-                let overlap = below.map_or(0, |below| {
-                    below.overlapping(segment).map(|below| below.summary().bytes).sum::<u64>()
-                });
-                let dead = dead_share(segment);
-                let dead = if dead >= DEAD_PERCENT { dead } else { 0 };
-                (Reverse(dead), overlap * 16 / segment.summary().bytes.max(1))
-            };
-            segments.iter().enumerate().min_by_key(|(_, (_, segment))| worth(segment))?.0
+            cheapest(keyspace, level, &shape, &segments, options)?
         };
         for attempt in 0..segments.len().min(ATTEMPTS_MAX) {
             let at = (start + attempt) % segments.len();
@@ -288,6 +279,34 @@ fn widest<T>(
     Some(best)
 }
 
+/// Where a window of the level should begin: where most tombstones are, or where least is rewritten for what is pushed.
+///
+/// Looks at windows that begin at places spread over the level, and at the segment with most tombstones.
+fn cheapest(
+    keyspace: &Keyspace,
+    level: usize,
+    shape: &Shape,
+    segments: &[(usize, Arc<Segment>)],
+    options: &Options,
+) -> Option<usize> {
+    let deadest = (0..segments.len()).max_by_key(|&at| dead_share(&segments[at].1))?;
+    if dead_share(&segments[deadest].1) >= DEAD_PERCENT {
+        return Some(deadest);
+    }
+    let apart = segments.len().div_ceil(ATTEMPTS_MAX);
+    (0..segments.len()).step_by(apart).min_by_key(|&at| {
+        let window = window(keyspace, level, shape, &segments[at..], options);
+        window.map_or(u64::MAX, |(work, _)| {
+            let own: HashSet<SegmentId> =
+                segments.iter().map(|(_, segment)| segment.summary().id).collect();
+            let inputs = work.inputs.iter().flatten();
+            let pushed = inputs.filter(|segment| own.contains(&segment.summary().id));
+            let pushed: u64 = pushed.map(|segment| segment.summary().bytes).sum();
+            work.bytes().saturating_mul(16) / pushed.max(1)
+        })
+    })
+}
+
 /// The work of pushing the first few of `segments` from `level` into the next one, and the key where it ends.
 fn window(
     keyspace: &Keyspace,
@@ -298,7 +317,11 @@ fn window(
 ) -> Option<(Work, Bytes)> {
     let runs: Vec<&Run> = keyspace.levels.get(level)?.runs.iter().collect();
     let take = |count: usize| {
-        let inputs = gather(&runs, &segments[..count]);
+        // What lies between the edges that older runs make goes along: there the next level is rewritten anyway.
+        let mut hull = Hull::default();
+        let taken = gather(&runs, &segments[..count]);
+        taken.iter().flatten().for_each(|segment| hull.extend(segment));
+        let inputs = gather(&runs, &hull.inside(&runs));
         compact(keyspace, level, shape, inputs, options)
     };
     let (work, count) = widest(segments.len(), options.compaction_bytes_max, take, Work::bytes)?;
@@ -343,8 +366,14 @@ fn compact(
     inputs.iter().flatten().for_each(|segment| hull.extend(segment));
     let input_bytes: u64 = inputs.iter().map(|run| bytes(run)).sum();
     let overlap = below.first().map_or(0, |newest| bytes(hull.within(newest)));
-    // A run is joined where that costs little: else windows side by side, whose edges overlap, would each begin one.
-    let joins = to >= shape.last || options.level_runs_max <= 1 || overlap <= input_bytes / 2;
+    // A run is joined where that costs little: else windows side by side, whose edges overlap, would each begin one. And
+    // while it has not its share of the level, or the level has all its runs: so the level is as large as it may be
+    // before it is pushed down, and what is pushed into the last level is paid for by as much as possible.
+    let runs_max = options.level_runs_max.max(1);
+    let share = shape.targets.get(to).map_or(0, |target| target / runs_max as u64);
+    let has_room = below.first().is_some_and(|newest| newest.bytes() + input_bytes <= share);
+    let joins =
+        to >= shape.last || has_room || below.len() >= runs_max || overlap <= input_bytes / 2;
     let free = below.iter().take_while(|run| hull.within(run).is_empty()).count();
     let target = if joins { below.get(free.saturating_sub(1)) } else { None };
     let mut inputs = inputs;
@@ -440,7 +469,7 @@ fn renumber(
     let bytes = run.bytes();
     let bytes_max = |last: usize| {
         let exponent = u32::try_from(last - 1).unwrap_or(u32::MAX);
-        options.level1_bytes_max.saturating_mul(ratio(options).saturating_pow(exponent))
+        options.level1_bytes().saturating_mul(ratio(options).saturating_pow(exponent))
     };
     let to = if bytes > bytes_max(shape.last) && shape.last + 1 < LEVELS_MAX {
         shape.last + 1
@@ -540,6 +569,20 @@ impl Hull {
     /// The segments of `run` that may say something about keys of the range.
     fn within<'a>(&self, run: &'a Run) -> &'a [Arc<Segment>] {
         self.ends.as_ref().map_or(&[], |(smallest, end)| run.within(smallest, end))
+    }
+
+    /// The segments of `runs` that say nothing about keys outside the range, with the number of their run.
+    fn inside(&self, runs: &[&Run]) -> Vec<(usize, Arc<Segment>)> {
+        let Some((smallest, end)) = &self.ends else { return Vec::new() };
+        let runs = runs.iter().enumerate();
+        let segments = runs.flat_map(|(number, run)| {
+            self.within(run).iter().map(move |segment| (number, Arc::clone(segment)))
+        });
+        let inside = |segment: &Segment| {
+            let summary = segment.summary();
+            *smallest <= summary.smallest && summary.end <= *end
+        };
+        segments.filter(|(_, segment)| inside(segment)).collect()
     }
 
     /// The segment of `run` before the range.
