@@ -74,10 +74,12 @@ impl Core {
                 owed = 0;
                 break;
             };
-            if owed < behind.charge && !(behind.always && quanta == 0) {
+            // Where memory is small, so are the quanta, and what they cost.
+            let charge = (behind.charge * quantum as u64 / QUANTUM_BYTES as u64).max(1);
+            if owed < charge && !(behind.always && quanta == 0) {
                 break;
             }
-            owed = owed.saturating_sub(behind.charge);
+            owed = owed.saturating_sub(charge);
             quanta += 1;
             // At the bound it matters that what is ready counts, even where no thread does that.
             let stepped = if behind.always {
