@@ -258,8 +258,8 @@ fn a_flipped_bit_is_an_error_or_harmless() {
 }
 
 #[test]
-fn a_document_of_16_mib_comes_back_byte_for_byte_and_a_larger_one_is_refused() -> Result<(), Error>
-{
+fn a_document_of_20_mib_lives_like_any_other_and_one_above_the_limit_is_refused()
+-> Result<(), Error> {
     use alluvium::bson::{DOCUMENT_BYTES_MAX, RawDocumentBuf, rawdoc};
 
     let folder = tempfile::tempdir().expect("a folder for the test");
@@ -274,11 +274,11 @@ fn a_document_of_16_mib_comes_back_byte_for_byte_and_a_larger_one_is_refused() -
             .collect();
         rawdoc! { "_id": id, "text": text, "nested": { "list": [1, 2.5, null, "gold"] } }
     };
-    let largest = of(1, DOCUMENT_BYTES_MAX);
-    assert_eq!(largest.as_bytes().len(), DOCUMENT_BYTES_MAX);
+    let largest = of(1, 20 << 20);
+    assert_eq!(largest.as_bytes().len(), 20 << 20);
     files.insert(&largest)?;
     let error = files.insert(of(2, DOCUMENT_BYTES_MAX + 1)).expect_err("one byte too many");
-    assert!(error.is_document_refused() && error.to_string().contains("16777216"), "{error}");
+    assert!(error.is_document_refused() && error.to_string().contains("67108864"), "{error}");
     assert_eq!(files.get(1)?.expect("it is there").as_bytes(), largest.as_bytes());
     assert_eq!(files.search("nested.list:gold")?.count()?, 1);
     drop(files);
@@ -287,7 +287,19 @@ fn a_document_of_16_mib_comes_back_byte_for_byte_and_a_larger_one_is_refused() -
     let db = Database::open(folder.path().join("large.alv"))?;
     let stored = db.collection("files")?.get(1)?.expect("it is there");
     assert_eq!(stored.as_bytes(), largest.as_bytes());
+    let stats = db.stats();
+    assert!(stats.value_segments == 1 && stats.value_pages_live > 0, "{stats:?}");
     check(&db, "one large document");
+    db.compact()?;
+    assert_eq!(
+        db.collection("files")?.get(1)?.expect("it is there").as_bytes(),
+        largest.as_bytes()
+    );
+    assert!(db.collection("files")?.remove(1)?);
+    db.compact()?;
+    assert!(db.collection("files")?.get(1)?.is_none());
+    assert_eq!(db.stats().value_segments, 0, "its room is given back");
+    check(&db, "no document");
     Ok(())
 }
 

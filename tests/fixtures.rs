@@ -43,7 +43,13 @@ fn fill(db: &Database) -> Result<()> {
     for round in 0..4 {
         for number in 0..12 {
             let text = format!("A wild river number {number}, gold in round {round}.");
-            let long = "gravel ".repeat(if number == 3 { 900 } else { 2 });
+            // One in a block of its own, one in a value segment.
+            let repeated = match (number, round) {
+                (3, _) => 900,
+                (5, 3) => 10_000,
+                _ => 2,
+            };
+            let long = "gravel ".repeat(repeated);
             rivers.upsert(doc! { "_id": number, "text": text, "long": long })?;
         }
         rivers.remove(round)?;
@@ -66,6 +72,7 @@ fn write_fixtures() -> Result<()> {
         let expected = contents(&db)?;
         if name == "compacted" {
             db.compact()?;
+            db.shrink()?;
         }
         let fixture = folder.join(format!("{name}.alv"));
         if name == "killed" {

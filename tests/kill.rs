@@ -44,6 +44,8 @@ fn options() -> Options {
     Options {
         memory_bytes: 2 << 20,
         segment_bytes_target: 32 << 10,
+        // Half of the values of a large transaction are longer.
+        value_chunk_bytes: 2000,
         level1_bytes_max: 128 << 10,
         log_bytes_max: 512 << 10,
         merge_operators: vec![Arc::new(Tail)],

@@ -340,7 +340,8 @@ pub(crate) struct BackupArguments {
     /// The file to make.
     #[arg(value_name = "TARGET")]
     pub(crate) target: PathBuf,
-    /// Print one JSON object: commit, file_bytes, entries, segments_copied, segments_merged.
+    /// Print one JSON object: commit, file_bytes, entries, segments_copied, segments_merged,
+    /// values_copied.
     #[arg(long)]
     pub(crate) json: bool,
 }

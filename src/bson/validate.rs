@@ -20,8 +20,8 @@ use bson::RawDocument;
 /// itself is level 1, the scope of a code value counts as a level.
 pub const NESTING_MAX: usize = 200;
 
-/// Largest document, in bytes: 16 MiB.
-pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+/// Largest document, in bytes: 64 MiB.
+pub const DOCUMENT_BYTES_MAX: usize = 64 << 20;
 
 /// Checks that `bytes` are one whole BSON document with at most `nesting_max` levels, and gives
 /// them back as one.
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_above_16_mib_is_refused_and_one_of_that_size_passes() {
+    fn a_document_above_the_limit_is_refused_and_one_of_that_size_passes() {
         let overhead = rawdoc! { "a": "" }.as_bytes().len();
         let exact = rawdoc! { "a": "x".repeat(DOCUMENT_BYTES_MAX - overhead) };
         assert!(validate(exact.as_bytes(), NESTING_MAX).is_ok());

@@ -132,6 +132,10 @@ impl GroupRewriter for DocsRewriter {
         key.len()
     }
 
+    fn ignores_values(&self) -> bool {
+        true
+    }
+
     fn begin<'a>(
         &'a self,
         keyspace: &str,

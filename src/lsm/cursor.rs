@@ -13,6 +13,8 @@ use super::error::Result;
 pub(crate) enum EntryKind {
     /// The key has this value, whatever older runs say.
     Put,
+    /// Like `Put`, with a value that stands in a value segment; the entry's own value is the reference to it.
+    Refer,
     /// The key has no value, whatever older runs say; the entry's own value is empty.
     Delete,
     /// The value is an operand, to be combined with what older runs say.

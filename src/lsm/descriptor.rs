@@ -28,6 +28,7 @@ pub(crate) struct Descriptor {
     block_bytes: u32,
     restart_interval: u32,
     segment_bytes_target: u64,
+    value_chunk_bytes: u32,
     /// Bytes that the cipher reserves behind each piece; 0 without one.
     reserved_bytes: u32,
     /// The cipher's name; empty without one.
@@ -42,6 +43,7 @@ impl Descriptor {
             block_bytes: options.block_bytes,
             restart_interval: options.restart_interval,
             segment_bytes_target: options.segment_bytes_target,
+            value_chunk_bytes: options.value_chunk_bytes.max(1),
             reserved_bytes: u32::try_from(sealer.reserved_bytes()).unwrap_or(u32::MAX),
             cipher: sealer.name().to_owned(),
             salt: sealer.salt(),
@@ -54,6 +56,7 @@ impl Descriptor {
             block_bytes: self.block_bytes,
             restart_interval: self.restart_interval,
             segment_bytes_target: self.segment_bytes_target,
+            value_chunk_bytes: self.value_chunk_bytes,
             ..options
         }
     }
@@ -68,7 +71,7 @@ impl Descriptor {
         }
         out.extend_from_slice(&self.segment_bytes_target.to_le_bytes());
         out.extend_from_slice(&self.reserved_bytes.to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.value_chunk_bytes.to_le_bytes());
         let mut name = self.cipher.as_bytes().to_vec();
         name.resize(NAME_BYTES_MAX, 0);
         out.extend_from_slice(&name);
@@ -103,7 +106,7 @@ impl Descriptor {
         let (block_bytes, restart_interval) = (reader.u32()?, reader.u32()?);
         let segment_bytes_target = reader.u64()?;
         let reserved_bytes = reader.u32()?;
-        reader.take(4)?;
+        let value_chunk_bytes = reader.u32()?;
         let name = reader.take(NAME_BYTES_MAX)?;
         let mut salt = [0; SALT_BYTES];
         salt.copy_from_slice(reader.take(SALT_BYTES)?);
@@ -126,6 +129,7 @@ impl Descriptor {
             block_bytes,
             restart_interval,
             segment_bytes_target,
+            value_chunk_bytes,
             reserved_bytes,
             cipher: name.to_owned(),
             salt,

@@ -9,12 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::cache::BlockCache;
 use super::cipher::Sealer;
 use super::error::Result;
-use super::ids::SegmentId;
-use super::manifest::Placed;
+use super::ids::{PAGE_BYTES, SegmentId};
+use super::manifest::{Opener, Placed};
 use super::options::{KeyspaceOptions, Options};
 use super::segment::{Segment, SegmentLayout, SegmentSummary};
 use super::space::{ExtentLease, Space};
 use super::storage::Storage;
+use super::value::{Kept, PlacedValues, ValueHome, ValueSegment};
+
+/// Bytes up to which values share a segment in any case: each of them takes whole pages.
+const VALUES_BYTES_MIN: u64 = 16 * PAGE_BYTES;
 
 /// The parts of a store that segments live on.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub(crate) struct Disk {
     pub(crate) space: Arc<Space>,
     pub(crate) cache: Arc<BlockCache>,
     pub(crate) sealer: Sealer,
+    pub(crate) values: Arc<ValueHome>,
     pub(crate) options: Options,
     next_segment: AtomicU64,
     next_run: AtomicU64,
@@ -37,7 +42,14 @@ impl Disk {
     ) -> Self {
         let cache = Arc::new(BlockCache::new(options.cache_bytes_max() as u64));
         let (next_segment, next_run) = (AtomicU64::new(1), AtomicU64::new(1));
-        Disk { storage, space, cache, sealer, options, next_segment, next_run }
+        let values = Arc::new(ValueHome {
+            storage: Arc::clone(&storage),
+            space: Arc::clone(&space),
+            sealer: sealer.clone(),
+            chunk_bytes: options.value_chunk_bytes.max(1),
+            segment_bytes_target: options.segment_bytes_target.max(VALUES_BYTES_MIN),
+        });
+        Disk { storage, space, cache, sealer, values, options, next_segment, next_run }
     }
 
     pub(crate) fn new_segment_id(&self) -> SegmentId {
@@ -82,10 +94,28 @@ impl Disk {
         Arc::new(Segment::new(storage, cache, sealer, summary, lease, self.options.mmap))
     }
 
-    /// A reader of a segment that the manifest or the log names.
-    pub(crate) fn adopt(&self, placed: &Placed) -> Result<Arc<Segment>> {
+    /// A reader of a value segment whose pages `lease` holds.
+    pub(crate) fn value_segment(
+        &self,
+        id: SegmentId,
+        lease: ExtentLease,
+        kept: Kept,
+    ) -> Arc<ValueSegment> {
+        Arc::new(ValueSegment::new(Arc::clone(&self.values), id, lease, kept))
+    }
+}
+
+/// Readers of what the manifest or the log names.
+impl Opener for Disk {
+    fn segment(&self, placed: &Placed) -> Result<Arc<Segment>> {
         self.reserve_ids(placed.summary.id.0.saturating_add(1), placed.run.saturating_add(1));
         let lease = self.space.adopt(placed.extent)?;
-        Ok(self.segment(placed.summary.clone(), lease))
+        Ok(Disk::segment(self, placed.summary.clone(), lease))
+    }
+
+    fn values(&self, placed: &PlacedValues) -> Result<Arc<ValueSegment>> {
+        self.reserve_ids(placed.id.0.saturating_add(1), 0);
+        let lease = self.space.adopt(placed.extent)?;
+        Ok(self.value_segment(placed.id, lease, placed.kept.clone()))
     }
 }

@@ -70,10 +70,20 @@ pub enum Error {
         /// Bytes of the refused key.
         bytes: usize,
     },
-    /// A value is longer than [`VALUE_BYTES_MAX`](super::VALUE_BYTES_MAX).
+    /// A value is longer than [`STREAM_BYTES_MAX`](super::STREAM_BYTES_MAX), or, in a keyspace whose merge operator or
+    /// group rewriter looks at values, than [`VALUE_BYTES_MAX`](super::VALUE_BYTES_MAX).
     ValueTooLong {
-        /// Bytes of the refused value.
-        bytes: usize,
+        /// Bytes of the refused value, as far as they were counted.
+        bytes: u64,
+        /// Bytes that a value may have there.
+        bytes_max: u64,
+    },
+    /// A value is too long to be read whole; [`open_value`](super::Reader::open_value) reads it as a stream.
+    LargeValue {
+        /// Bytes of the value.
+        bytes: u64,
+        /// Bytes that a value may have to be read whole.
+        bytes_max: u64,
     },
     /// One entry is larger than the memory that a transaction may take.
     TransactionTooLarge {
@@ -248,8 +258,15 @@ impl fmt::Display for Error {
                  file anew, acknowledged commits are safe"
             ),
             Error::Closed => write!(f, "the store is closed"),
-            Error::KeyTooLong { bytes } => too_long(f, "key", *bytes, super::KEY_BYTES_MAX),
-            Error::ValueTooLong { bytes } => too_long(f, "value", *bytes, super::VALUE_BYTES_MAX),
+            Error::KeyTooLong { bytes } => {
+                too_long(f, "key", *bytes as u64, super::KEY_BYTES_MAX as u64)
+            }
+            Error::ValueTooLong { bytes, bytes_max } => too_long(f, "value", *bytes, *bytes_max),
+            Error::LargeValue { bytes, bytes_max } => write!(
+                f,
+                "a value of {bytes} bytes is too long to be read whole, at most {bytes_max} are; read \
+                 it with `open_value`"
+            ),
             Error::TransactionTooLarge { bytes, bytes_max } => write!(
                 f,
                 "an entry takes {bytes} bytes of memory and a transaction may take {bytes_max}; open \
@@ -294,7 +311,7 @@ impl fmt::Display for Error {
     }
 }
 
-fn too_long(f: &mut fmt::Formatter<'_>, what: &str, bytes: usize, max: usize) -> fmt::Result {
+fn too_long(f: &mut fmt::Formatter<'_>, what: &str, bytes: u64, max: u64) -> fmt::Result {
     write!(f, "a {what} of {bytes} bytes is too long, at most {max} are allowed")
 }
 

@@ -21,6 +21,7 @@ use super::merge_operator::MergeOperator;
 use super::options::{KeyspaceOptions, decode_name};
 use super::ranges::Ranges;
 use super::scan::{RunRanges, Source};
+use super::value::PlacedValues;
 
 /// A keyspace as a commit creates it and the manifest lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(crate) struct FreshRun {
     pub(crate) commits: (CommitNo, CommitNo),
     /// Keyspaces that these commits created.
     pub(crate) created: Vec<KeyspaceDescriptor>,
+    /// Value segments that these commits wrote.
+    pub(crate) values: Vec<PlacedValues>,
     tables: BTreeMap<KeyspaceId, Arc<FreshTable>>,
 }
 
@@ -157,6 +160,7 @@ fn encode_kind(kind: EntryKind) -> u8 {
         EntryKind::Put => 0,
         EntryKind::Delete => 1,
         EntryKind::Merge => 2,
+        EntryKind::Refer => 3,
     }
 }
 
@@ -164,11 +168,12 @@ impl FreshRun {
     pub(crate) fn new(
         commit: CommitNo,
         created: Vec<KeyspaceDescriptor>,
+        values: Vec<PlacedValues>,
         tables: BTreeMap<KeyspaceId, FreshTableBuilder>,
     ) -> Self {
         let finish = |(id, builder): (_, FreshTableBuilder)| (id, Arc::new(builder.finish()));
         let tables = tables.into_iter().map(finish).collect();
-        FreshRun { commits: (commit, commit), created, tables }
+        FreshRun { commits: (commit, commit), created, values, tables }
     }
 
     /// The log's form of a run that holds one commit, in pieces to be written one after the other.
@@ -178,6 +183,10 @@ impl FreshRun {
         put_varint(&mut head, self.created.len() as u64);
         for descriptor in &self.created {
             descriptor.encode(&mut head);
+        }
+        put_varint(&mut head, self.values.len() as u64);
+        for placed in &self.values {
+            placed.encode(&mut head);
         }
         put_varint(&mut head, self.tables.len() as u64);
         for (id, table) in &self.tables {
@@ -202,6 +211,14 @@ impl FreshRun {
         for _ in 0..reader.varint()? {
             created.push(KeyspaceDescriptor::decode(&mut reader)?);
         }
+        let mut values = Vec::new();
+        for _ in 0..reader.varint()? {
+            let placed = PlacedValues::decode(&mut reader)?;
+            if placed.commit != commit {
+                return Err(reader.error("a value segment of another commit"));
+            }
+            values.push(placed);
+        }
         let mut sizes = Vec::new();
         for _ in 0..reader.varint()? {
             let id = KeyspaceId(reader.varint_u32()?);
@@ -219,7 +236,7 @@ impl FreshRun {
             }
         }
         reader.expect_end()?;
-        Ok(FreshRun { commits: (commit, commit), created, tables })
+        Ok(FreshRun { commits: (commit, commit), created, values, tables })
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
@@ -284,7 +301,8 @@ impl FreshRun {
             tables.insert(*id, table);
         }
         let created = older.created.iter().chain(&newer.created).cloned().collect();
-        Ok(FreshRun { commits: (older.commits.0, newer.commits.1), created, tables })
+        let values = older.values.iter().chain(&newer.values).cloned().collect();
+        Ok(FreshRun { commits: (older.commits.0, newer.commits.1), created, values, tables })
     }
 }
 
@@ -306,7 +324,7 @@ fn fold_tables(
     let copy_newer = |out: &mut FreshTableBuilder, index: usize| {
         let (key, kind) = (newer.key(index), newer.slots[index].kind);
         match kind {
-            EntryKind::Put => out.copy(newer, index),
+            EntryKind::Put | EntryKind::Refer => out.copy(newer, index),
             // Nothing is below it but the older run's range.
             _ if older.ranges.covers(key) => {
                 if kind == EntryKind::Merge {
@@ -362,6 +380,9 @@ pub(crate) fn combine(
     if older.0 == EntryKind::Delete {
         return Ok((EntryKind::Put, newer.1));
     }
+    if older.0 == EntryKind::Refer {
+        return Err(Error::corruption("an operand stands above a reference to a value", 0));
+    }
     let operator = operator.ok_or_else(|| {
         Error::corruption("an operand stands in a keyspace without a merge operator", 0)
     })?;
@@ -391,6 +412,7 @@ fn decode_table(bytes: &Bytes, entries: usize) -> Result<FreshTable> {
             0 => EntryKind::Put,
             1 => EntryKind::Delete,
             2 => EntryKind::Merge,
+            3 => EntryKind::Refer,
             other => return Err(reader.error(format_args!("{other} is no kind of entry"))),
         };
         let value_len = reader.varint_usize()?;

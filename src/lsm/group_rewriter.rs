@@ -20,6 +20,12 @@ pub trait GroupRewriter: Send + Sync + fmt::Debug {
     /// Length of the prefix of `key` that names its group, at most `key.len()`.
     fn group_len(&self, key: &[u8]) -> usize;
 
+    /// Whether keys alone decide what becomes of entries. Then long values of the keyspace stand in value segments, and
+    /// passes see them empty; else they stand beside their keys, where they cost compactions as much as they are long.
+    fn ignores_values(&self) -> bool {
+        false
+    }
+
     /// Starts a pass over ascending keys of the keyspace named `keyspace`; `reader` is the version that is compacted.
     fn begin<'a>(
         &'a self,

@@ -13,8 +13,10 @@ pub const PAGE_BYTES: u64 = 4096;
 const PAGES_MAX: u64 = 1 << 50;
 /// The longest key, in bytes.
 pub const KEY_BYTES_MAX: usize = 64 * 1024;
-/// The longest value, in bytes: a 16 MiB document and room for what surrounds it.
+/// The longest value that is read as a whole, in bytes; longer ones are streamed.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest value that may be streamed, in bytes.
+pub const STREAM_BYTES_MAX: u64 = 1 << 30;
 
 /// Number of a keyspace, an independent sorted map inside the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

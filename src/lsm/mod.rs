@@ -10,6 +10,7 @@
 //! manifest (`store::checkpoint`). Life of a read: [`Snapshot`] → runs newest first (`manifest::version`) →
 //! segment → index block → leaf block → value area.
 
+mod alive;
 mod block;
 mod cache;
 mod check;
@@ -43,6 +44,7 @@ mod storage;
 mod store;
 mod sync;
 mod txn;
+mod value;
 mod wal;
 
 pub use block::Compression;
@@ -57,12 +59,13 @@ pub use cursor::Seek;
 pub use error::{Corruption, Error, Result};
 pub use group_rewriter::{GroupRewriter, Rewrite, RewritePass};
 pub use ids::{
-    CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, PAGE_BYTES, SegmentId, VALUE_BYTES_MAX,
+    CommitNo, Extent, KEY_BYTES_MAX, KeyspaceId, PAGE_BYTES, STREAM_BYTES_MAX, SegmentId,
+    VALUE_BYTES_MAX,
 };
 pub use inspect::{
     Annotation, BlockFigures, ContentFigures, EditFigures, FreeSpace, Inspector, KeyspaceFigures,
     LeafFigures, LogFigures, PageFigures, PageView, Pages, PartView, RunFigures, SegmentFigures,
-    Structure,
+    Structure, ValueFigures,
 };
 pub use merge_operator::MergeOperator;
 pub use options::{Durability, KeyspaceOptions, Options};
@@ -75,3 +78,4 @@ pub use stats::{
 pub use storage::{FileStorage, MemoryStorage, SimulatedStorage, Storage};
 pub use store::{Compaction, Store};
 pub use txn::{KeyspaceView, RunView, Savepoint, Snapshot, Transaction};
+pub use value::ValueReader;

@@ -39,6 +39,16 @@ pub(crate) struct Operands {
     newest: Option<Bytes>,
     /// Newest first; the last one may be a base.
     older: Vec<Bytes>,
+    /// The last one is a reference.
+    refers: bool,
+}
+
+/// What a key has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    Value(Bytes),
+    /// Where its value stands; see `value`.
+    Reference(Bytes),
 }
 
 impl Operands {
@@ -50,17 +60,23 @@ impl Operands {
                 Some(_) => self.older.push(value),
             }
         }
+        self.refers = kind == EntryKind::Refer;
         kind != EntryKind::Merge
     }
 
-    /// The key's value.
-    pub(crate) fn resolve(mut self, combiner: &Combiner, key: &[u8]) -> Result<Option<Bytes>> {
+    /// What the key has.
+    pub(crate) fn resolve(mut self, combiner: &Combiner, key: &[u8]) -> Result<Option<Content>> {
         match self.newest {
+            Some(_) if self.refers && !self.older.is_empty() => {
+                // Values that operands are combined with stand beside their keys.
+                Err(Error::corruption("operands stand above a reference to a value", 0))
+            }
             Some(newest) if !self.older.is_empty() => {
                 self.older.insert(0, newest);
-                combiner.merge(key, &self.older).map(Some)
+                combiner.merge(key, &self.older).map(|value| Some(Content::Value(value)))
             }
-            newest => Ok(newest),
+            Some(newest) if self.refers => Ok(Some(Content::Reference(newest))),
+            newest => Ok(newest.map(Content::Value)),
         }
     }
 }

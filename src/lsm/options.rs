@@ -115,6 +115,10 @@ pub struct Options {
     pub restart_interval: u32,
     /// Bytes at which a segment is closed and the next one begun. Default: 8 MiB. Fixed when the file is created.
     pub segment_bytes_target: u64,
+    /// Values longer than this stand in value segments, which compactions do not rewrite, in chunks of so many bytes;
+    /// where a merge operator or a group rewriter looks at values they stay beside their keys. Default: 64 KiB. Fixed
+    /// when the file is created.
+    pub value_chunk_bytes: u32,
     /// Runs of level 0 that trigger a compaction: fewer make reads cheaper and writes dearer. Default: 4.
     pub level0_runs_max: usize,
     /// How much larger each level is than the one above it: more makes writes dearer, and obsolete data a smaller
@@ -162,6 +166,7 @@ impl Default for Options {
             block_bytes: 16 << 10,
             restart_interval: 16,
             segment_bytes_target: 8 << 20,
+            value_chunk_bytes: 64 << 10,
             level0_runs_max: 4,
             level_ratio: 8,
             level_runs_max: 4,

@@ -184,8 +184,7 @@ fn replay(
     let disk = Arc::new(Disk::new(Arc::clone(&storage), Arc::clone(&space), sealer, options));
     disk.reserve_ids(manifest.next_segment, manifest.next_run);
     let mut manifests = VecDeque::from([space.adopt(root.manifest)?]);
-    let mut version =
-        manifest.restore(registry, manifest.flushed, &mut |placed| disk.adopt(placed))?;
+    let mut version = manifest.restore(registry, manifest.flushed, &*disk)?;
     let mut log = Log::open(&*storage, &disk.sealer, root.log)?;
     let flushed_through = flushed_through(&*storage, &disk.sealer, root)?;
     let groups =
@@ -247,7 +246,7 @@ fn replay_log(
                     continue;
                 }
                 groups.push_back((run.commits.0, record.position));
-                version.push_fresh(Arc::new(run), registry)?;
+                version.push_fresh(Arc::new(run), registry, disk)?;
                 version.fold_after_commit(flushed_through)?;
             }
             RecordKind::Edit if record.record >= edits_before => {
@@ -256,9 +255,7 @@ fn replay_log(
                 for &(_, _, run) in &edit.moved {
                     disk.reserve_ids(0, run.saturating_add(1));
                 }
-                version
-                    .apply(&edit, registry, &mut |placed| disk.adopt(placed))
-                    .map_err(|error| error.at(place))?;
+                version.apply(&edit, registry, disk).map_err(|error| error.at(place))?;
             }
             RecordKind::Edit | RecordKind::Link | RecordKind::Mark => {}
         }

@@ -25,6 +25,14 @@ pub struct Stats {
     pub punched_pages: u64,
     /// Segments that were moved to a lower place since the store was opened.
     pub segments_relocated: u64,
+    /// Value segments.
+    pub value_segments: usize,
+    /// Their pages.
+    pub value_pages: u64,
+    /// Pages of them that hold values that are alive; all of those whose commit is in memory.
+    pub value_pages_live: u64,
+    /// Value segments that were copied without their dead values since the store was opened.
+    pub value_segments_cleaned: u64,
     /// Bytes of log since the last checkpoint.
     pub log_bytes: u64,
     /// Log extents that were used again instead of being made anew, since the store was opened.
@@ -132,6 +140,8 @@ pub struct BackupReport {
     pub segments_copied: u64,
     /// Segments that were written anew, because what they hold was spread over several runs.
     pub segments_merged: u64,
+    /// Values of value segments that were copied.
+    pub values_copied: u64,
 }
 
 /// How far a copy or a compaction is.

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use alluvium::lsm::KeyspaceFigures;
 use serde_json::json;
 
 use crate::args::DeepArguments;
@@ -65,6 +66,36 @@ pub(crate) fn run(arguments: &DeepArguments) -> Result<Outcome> {
     if !arguments.file.json {
         table.write(&mut out)?;
     }
+    write_values(&mut out, &keyspaces, arguments.file.json)?;
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// The value segments, behind the others.
+fn write_values(out: &mut dyn Write, keyspaces: &[KeyspaceFigures], is_json: bool) -> Result<()> {
+    let mut table =
+        Table::new(&["value segment", "<keyspace", "<pages", "alive", "stretches", "commit"]);
+    let mut any = false;
+    for keyspace in keyspaces {
+        for values in &keyspace.values {
+            any = true;
+            if is_json {
+                let object = json!({ "keyspace": keyspace.name, "value_segment": values });
+                output::json_line(out, &object)?;
+            }
+            table.row([
+                values.id.to_string(),
+                keyspace.name.clone(),
+                format!("{}..{}", values.start_page, values.start_page + values.pages),
+                count(values.live_pages),
+                count(values.stretches),
+                values.commit.0.to_string(),
+            ]);
+        }
+    }
+    if any && !is_json {
+        writeln!(out)?;
+        table.write(out)?;
+    }
+    Ok(())
 }

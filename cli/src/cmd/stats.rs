@@ -50,7 +50,7 @@ fn keyspace_json(keyspace: &KeyspaceFigures) -> Value {
         "id": keyspace.id, "name": keyspace.name, "merge_operator": keyspace.merge_operator,
         "group_rewriter": keyspace.group_rewriter, "fresh_entries": keyspace.fresh_entries,
         "levels": levels.map_or(0, |level| level + 1), "runs": keyspace.runs.len(),
-        "figures": sum(keyspace),
+        "figures": sum(keyspace), "values": keyspace.values,
     })
 }
 
@@ -147,6 +147,7 @@ fn write_pages(out: &mut dyn Write, structure: &Structure) -> Result<()> {
     let mut table = Table::new(&["<pages of", "pages", "bytes"]);
     for (owner, number) in [
         ("segments", pages.segments),
+        ("value segments", pages.values),
         ("log", pages.log),
         ("manifests", pages.manifests),
         ("descriptor and roots", pages.reserved),

@@ -20,13 +20,20 @@ pub(super) const ENTRY_HEAD_BYTES_MAX: usize = 3 + 3 + 5;
 
 const TAG_KIND_BITS: u32 = 3;
 /// What the kinds of a tag mean, by their number: the word, and whether the value stands in the value area.
-pub(crate) const ENTRY_KINDS: [(&str, bool); 5] =
-    [("put", false), ("delete", false), ("merge", false), ("put", true), ("merge", true)];
+pub(crate) const ENTRY_KINDS: [(&str, bool); 6] = [
+    ("put", false),
+    ("delete", false),
+    ("merge", false),
+    ("put", true),
+    ("merge", true),
+    ("refer", false),
+];
 const PUT_INLINE: u64 = 0;
 const DELETE: u64 = 1;
 const MERGE_INLINE: u64 = 2;
 const PUT_EXTERNAL: u64 = 3;
 const MERGE_EXTERNAL: u64 = 4;
+const REFER: u64 = 5;
 
 /// Where a value stands in the segment's value area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +88,10 @@ pub(super) fn put_entry(
         (EntryKind::Put, EntryValue::Inline(bytes)) => (PUT_INLINE, bytes.len()),
         (EntryKind::Delete, _) => (DELETE, 0),
         (EntryKind::Merge, EntryValue::Inline(bytes)) => (MERGE_INLINE, bytes.len()),
+        (EntryKind::Refer, EntryValue::Inline(bytes)) => (REFER, bytes.len()),
+        (EntryKind::Refer, EntryValue::External(_)) => {
+            unreachable!("invariant: a reference stands in its block")
+        }
         (EntryKind::Put, EntryValue::External(value)) => (PUT_EXTERNAL, value.raw_bytes),
         (EntryKind::Merge, EntryValue::External(value)) => (MERGE_EXTERNAL, value.raw_bytes),
     };
@@ -120,6 +131,7 @@ impl<'a> Entry<'a> {
             PUT_INLINE | PUT_EXTERNAL => EntryKind::Put,
             DELETE if raw_bytes == 0 => EntryKind::Delete,
             MERGE_INLINE | MERGE_EXTERNAL => EntryKind::Merge,
+            REFER => EntryKind::Refer,
             _ => return Err(reader.error(format_args!("unknown tag {tag:#x}"))),
         };
         let value = if matches!(tag_kind, PUT_EXTERNAL | MERGE_EXTERNAL) {

@@ -56,6 +56,43 @@ pub(crate) fn open(
     segment: SegmentId,
     offset: u64,
 ) -> Result<Bytes> {
+    let summed = verified(sealed, segment, offset)?;
+    if !sealer.is_on() {
+        return open_verified(sealed);
+    }
+    let stored_len = sealed.len().saturating_sub(TRAILER_BYTES);
+    let clear = summed.get(stored_len..).unwrap_or_default();
+    let stored = sealed.slice(..stored_len);
+    unpack(sealed, sealer.open(Owner::Segment(segment), offset, clear, stored)?)
+}
+
+/// Appends a sealed block as another file has it, in the same place of the segment with the same number.
+///
+/// # Errors
+/// Those of [`open`].
+pub(crate) fn reseal(
+    from: &Sealer,
+    to: &Sealer,
+    sealed: &Bytes,
+    segment: SegmentId,
+    offset: u64,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let summed = verified(sealed, segment, offset)?;
+    let stored_len = sealed.len().saturating_sub(TRAILER_BYTES);
+    let clear = summed.get(stored_len..).unwrap_or_default();
+    let owner = Owner::Segment(segment);
+    let start = out.len();
+    out.extend_from_slice(&from.open(owner, offset, clear, sealed.slice(..stored_len))?);
+    to.seal(owner, offset, clear, start, out)?;
+    out.extend_from_slice(clear);
+    let sum = checksum(segment.0, offset, out.get(start..).unwrap_or_default());
+    out.extend_from_slice(&sum.to_le_bytes());
+    Ok(())
+}
+
+/// What the checksum of a sealed block covers, if it matches.
+fn verified(sealed: &Bytes, segment: SegmentId, offset: u64) -> Result<&[u8]> {
     let damaged = |message: String| Error::corruption(format!("block: {message}"), offset);
     let summed = sealed.len().checked_sub(CHECKSUM_BYTES).and_then(|end| sealed.get(..end));
     let Some(summed) = summed.filter(|_| sealed.len() >= TRAILER_BYTES) else {
@@ -68,13 +105,7 @@ pub(crate) fn open(
     if found != expected {
         return Err(damaged(format!("checksum {found:016x}, {expected:016x} expected")));
     }
-    if !sealer.is_on() {
-        return open_verified(sealed);
-    }
-    let stored_len = sealed.len().saturating_sub(TRAILER_BYTES);
-    let clear = summed.get(stored_len..).unwrap_or_default();
-    let stored = sealed.slice(..stored_len);
-    unpack(sealed, sealer.open(Owner::Segment(segment), offset, clear, stored)?)
+    Ok(summed)
 }
 
 /// Like [`open`], for a block without a cipher whose checksum was compared before.

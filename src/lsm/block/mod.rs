@@ -29,5 +29,5 @@ pub use compression::Compression;
 pub(crate) use compression::{Codec, compress, decompress};
 pub(crate) use cursor::{BlockCursor, BlockValue};
 pub(crate) use entry::{ENTRY_KINDS, EXTERNAL_BYTES_MAX, EntryValue, VALUE_ALIGN_BYTES, ValueRef};
-pub(crate) use frame::{TRAILER_BYTES, open, open_verified, seal};
+pub(crate) use frame::{TRAILER_BYTES, open, open_verified, reseal, seal};
 pub(crate) use parsed::Block;

@@ -50,7 +50,9 @@ impl FlushJob {
         let entries = keyspaces.iter().flat_map(|&id| runs.iter().map(move |run| run.entries(id)));
         let entries = entries.sum();
         let created = runs.iter().rev().flat_map(|run| run.created.iter().cloned()).collect();
-        let edit = Edit { flushed: Some(version.commit), created, ..Edit::default() };
+        let values = runs.iter().rev().flat_map(|run| run.values.iter().cloned()).collect();
+        let flushed = Some(version.commit);
+        let edit = Edit { flushed, created, values, ..Edit::default() };
         let report = CompactionReport { keyspace: "*".to_owned(), ..CompactionReport::default() };
         let finished = Finished { keyspace: None, edit, segments: Vec::new(), report };
         let started = disk.options.clock.now();

@@ -11,7 +11,7 @@ use super::input::{Input, Inputs};
 use super::output::SegmentOutput;
 use super::report::CompactionReport;
 use crate::lsm::cursor::EntryKind;
-use crate::lsm::error::Result;
+use crate::lsm::error::{Error, Result};
 use crate::lsm::group_rewriter::{Rewrite as Decision, RewritePass};
 use crate::lsm::manifest::{Keyspace, Run};
 use crate::lsm::ranges::{KeyRange, Ranges};
@@ -147,9 +147,9 @@ impl Rewriting {
             }
             match entry.kind() {
                 EntryKind::Merge => values.push(entry.value()?),
-                EntryKind::Put => {
+                kind @ (EntryKind::Put | EntryKind::Refer) => {
                     values.push(entry.value()?);
-                    base = Some(EntryKind::Put);
+                    base = Some(kind);
                 }
                 EntryKind::Delete => base = Some(EntryKind::Delete),
             }
@@ -168,17 +168,32 @@ impl Rewriting {
         // A value over a tombstone hides it; operands count as combined into the newest of them.
         self.report.shadowed += u64::from(base == Some(EntryKind::Delete));
         self.report.merged += values.len() as u64 - 1;
-        let kind = if base.is_none() && !bottom { EntryKind::Merge } else { EntryKind::Put };
+        let kind = match base {
+            Some(EntryKind::Refer) => EntryKind::Refer,
+            None if !bottom => EntryKind::Merge,
+            _ => EntryKind::Put,
+        };
         let value = if values.len() == 1 {
             newest.clone()
+        } else if kind == EntryKind::Refer {
+            return Err(Error::corruption("operands stand above a reference to a value", 0));
         } else {
             self.keyspace.combiner.merge(key, &values)?
         };
-        match pass.map(|pass| pass.entry(key, &value)).transpose()? {
+        let ignores_values = self.keyspace.rewriter.as_ref().is_some_and(|r| r.ignores_values());
+        let decision = match (pass, kind) {
+            (Some(pass), EntryKind::Refer) if ignores_values => Some(pass.entry(key, &[])?),
+            (Some(pass), EntryKind::Put | EntryKind::Merge) => Some(pass.entry(key, &value)?),
+            _ => None,
+        };
+        match decision {
             None | Some(Decision::Keep) => self.output.add(key, kind, &value)?,
-            Some(Decision::Replace(value)) => self.output.add(key, kind, &value)?,
+            Some(Decision::Replace(value)) => {
+                let kind = if kind == EntryKind::Refer { EntryKind::Put } else { kind };
+                self.output.add(key, kind, &value)?;
+            }
             // Without it, what it hid in an older run would come back.
-            Some(Decision::Drop) if kind == EntryKind::Put && !bottom => {
+            Some(Decision::Drop) if kind != EntryKind::Merge && !bottom => {
                 self.output.add(key, EntryKind::Delete, &[])?;
             }
             Some(Decision::Drop) => self.report.purged += 1,

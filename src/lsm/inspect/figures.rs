@@ -24,7 +24,9 @@ pub struct Structure {
     pub segment_bytes: u64,
     /// Bytes of the keys and values in segments, before prefixes are shared and blocks compressed.
     pub raw_bytes: u64,
-    /// Bytes of the file for each byte of its segments; absent when there are none.
+    /// Bytes of values in value segments that are alive, in whole pages.
+    pub value_bytes: u64,
+    /// Bytes of the file for each byte of its segments and of values that are alive; absent when there are none.
     pub space_amplification: Option<f64>,
     /// Who has the pages.
     pub pages: PageFigures,
@@ -49,6 +51,8 @@ pub struct PageFigures {
     pub log: u64,
     /// Extents of segments.
     pub segments: u64,
+    /// Extents of value segments.
+    pub values: u64,
     /// Kept back because the older root may reach them.
     pub deferred: u64,
     /// Free.
@@ -108,6 +112,25 @@ pub struct KeyspaceFigures {
     pub fresh_entries: u64,
     /// Runs in segments, newest first.
     pub runs: Vec<RunFigures>,
+    /// Its value segments, by number.
+    pub values: Vec<ValueFigures>,
+}
+
+/// A value segment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ValueFigures {
+    /// Its number.
+    pub id: u64,
+    /// Its first page.
+    pub start_page: u64,
+    /// Its pages.
+    pub pages: u64,
+    /// Pages of values to which segments refer; while its commit is in the log only, none.
+    pub live_pages: u64,
+    /// The commit that wrote it.
+    pub commit: CommitNo,
+    /// Stretches of pages that were left when it was cleaned; 0 when it never was.
+    pub stretches: u64,
 }
 
 /// A run on disk.
@@ -238,6 +261,8 @@ pub struct EditFigures {
     pub moved: Vec<u64>,
     /// Segments that it made.
     pub added: Vec<u64>,
+    /// Value segments that it names: new ones, or such as have another place since.
+    pub values: Vec<u64>,
     /// The level of what it made or moved.
     pub level: Option<u8>,
     /// Entries that it wrote.

@@ -13,6 +13,7 @@ use super::figures::{
     BlockFigures, ContentFigures, EditFigures, FreeSpace, KeyspaceFigures, LeafFigures, LogFigures,
     PageFigures, RunFigures, SegmentFigures, Structure, ratio,
 };
+use super::values;
 use crate::lsm::block::{BlockCursor, BlockValue};
 use crate::lsm::check::{CheckReport, check};
 use crate::lsm::cursor::EntryKind;
@@ -125,6 +126,8 @@ impl Inspector {
             sum.add(&segment.figures);
             segment_pages += segment.pages;
         }
+        let values = || keyspaces.iter().flat_map(|keyspace| &keyspace.values);
+        let value_bytes = values().map(|values| values.live_pages * PAGE_BYTES).sum();
         let used = disk.space.check()?;
         let log = self.log()?;
         let total = file_bytes.div_ceil(PAGE_BYTES);
@@ -134,6 +137,7 @@ impl Inspector {
             manifests: manifests.iter().map(|manifest| manifest.extent().pages).sum(),
             log: log.extent_bytes / PAGE_BYTES,
             segments: segment_pages,
+            values: values().map(|values| values.pages).sum(),
             deferred: used.deferred_pages,
             free: used.free_pages,
         };
@@ -145,7 +149,8 @@ impl Inspector {
             clean: root.clean && log.records == 0,
             segment_bytes: sum.bytes,
             raw_bytes: sum.raw_bytes,
-            space_amplification: ratio(file_bytes, sum.bytes),
+            value_bytes,
+            space_amplification: ratio(file_bytes, sum.bytes + value_bytes),
             pages,
             free: FreeSpace::of(&gaps(&used.leased, used.pages)),
             log,
@@ -171,6 +176,7 @@ impl Inspector {
             group_rewriter: keyspace.options.group_rewriter.clone(),
             fresh_entries: fresh.map(|run| run.entries(keyspace.id)).sum(),
             runs,
+            values: keyspace.values.values().map(values::figures).collect(),
         })
     }
 
@@ -326,7 +332,7 @@ fn edit_figures(record: u64, edit: &Edit, homes: &BTreeMap<SegmentId, String>) -
     let kind = match edit {
         Edit { flushed: Some(_), .. } => "flush",
         Edit { added, removed, relocated, .. } if added.is_empty() && removed.is_empty() => {
-            if relocated.is_empty() {
+            if relocated.is_empty() && edit.values.is_empty() {
                 "move"
             } else {
                 "relocation"
@@ -342,6 +348,7 @@ fn edit_figures(record: u64, edit: &Edit, homes: &BTreeMap<SegmentId, String>) -
         removed: edit.removed.iter().map(|id| id.0).collect(),
         moved: moved.map(|id| id.0).collect(),
         added: added.map(|id| id.0).collect(),
+        values: edit.values.iter().map(|placed| placed.id.0).collect(),
         level: levels.chain(edit.moved.iter().map(|&(_, level, _)| level)).max(),
         entries: edit.added.iter().map(|placed| placed.summary.entries).sum(),
         bytes: edit.added.iter().map(|placed| placed.summary.bytes).sum(),

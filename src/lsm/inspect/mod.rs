@@ -11,11 +11,12 @@ mod figures;
 mod inspector;
 mod pages;
 mod structures;
+mod values;
 
 pub use annotate::Annotation;
 pub use figures::{
     BlockFigures, ContentFigures, EditFigures, FreeSpace, KeyspaceFigures, LeafFigures, LogFigures,
-    PageFigures, RunFigures, SegmentFigures, Structure,
+    PageFigures, RunFigures, SegmentFigures, Structure, ValueFigures,
 };
 pub use inspector::Inspector;
 pub use pages::{PageView, Pages, PartView};

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::annotate::{Annotation, shown};
 use super::structures::{self, Decoded, pages_of};
+use super::values;
 use crate::lsm::block::{BlockCursor, BlockValue};
 use crate::lsm::cipher::Sealer;
 use crate::lsm::error::{Error, Result};
@@ -24,6 +25,7 @@ use crate::lsm::root::{self, Found, RESERVED, Root};
 use crate::lsm::segment::{LeafPart, Segment, SegmentParts};
 use crate::lsm::space::ExtentLease;
 use crate::lsm::storage::{FileStorage, Storage};
+use crate::lsm::value::{Reference, ValueHeader, ValueSegment};
 use crate::lsm::wal::{EXTENT_MAGIC, read_extent_header};
 
 /// Bytes of one structure that are read to be shown.
@@ -90,6 +92,7 @@ enum Owner {
     Manifest,
     Log,
     Segment(Arc<Segment>),
+    Values(Arc<ValueSegment>),
     Deferred,
     Free,
 }
@@ -230,6 +233,7 @@ impl Pages {
             }
             Owner::Log => format!("log, {extent}"),
             Owner::Segment(segment) => segment.to_string(),
+            Owner::Values(segment) => segment.to_string(),
             Owner::Deferred => format!("kept back for the older root, {extent}"),
             Owner::Free => format!("free, {extent}"),
         }
@@ -249,6 +253,7 @@ impl Pages {
             Owner::Manifest => self.manifest(extent),
             Owner::Log => self.log(extent, &wanted),
             Owner::Segment(segment) => self.segment(segment, &wanted),
+            Owner::Values(segment) => self.value_segment(segment, &wanted),
             Owner::Deferred | Owner::Free => Ok(Vec::new()),
         }
     }
@@ -319,6 +324,15 @@ impl Pages {
             if overlaps(offset, len) {
                 self.stretch(segment, &stretch, &mut views)?;
             }
+        }
+        Ok(views)
+    }
+
+    fn value_segment(&self, segment: &ValueSegment, wanted: &Range<u64>) -> Result<Vec<PartView>> {
+        let mut views = Vec::new();
+        let read = |offset, len| self.read(offset, len);
+        for (what, offset, decoded) in values::parts(segment, &self.sealer, wanted, &read)? {
+            self.push(&what, offset, decoded, &mut views);
         }
         Ok(views)
     }
@@ -410,6 +424,12 @@ impl Pages {
             }
             return Ok(single("log extent", structures::log_header(bytes, page)));
         }
+        if let Ok(ValueHeader(Reference { segment, page: written, .. })) =
+            ValueHeader::decode(bytes)
+        {
+            let what = format!("value at page {written} of value segment {segment}");
+            return Ok(single(&what, structures::value_header(bytes)));
+        }
         let what = match bytes.iter().all(|&byte| byte == 0) {
             true => "empty page",
             false if self.locked => "sealed or unknown page",
@@ -468,6 +488,11 @@ fn areas(recovered: &Recovered) -> Result<Vec<(Extent, Owner)>> {
     areas.extend(log.extents().map(|extent| (extent, Owner::Log)));
     let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
     areas.extend(segments.map(|segment| (segment.extent(), Owner::Segment(Arc::clone(segment)))));
+    areas.extend(
+        version
+            .value_segments()
+            .map(|(_, held)| (held.segment.extent(), Owner::Values(Arc::clone(&held.segment)))),
+    );
     let used = disk.space.check()?;
     areas.extend(used.deferred.iter().map(|&extent| (extent, Owner::Deferred)));
     areas.sort_by_key(|(extent, _)| *extent);

@@ -18,6 +18,7 @@ use crate::lsm::ids::{Extent, PAGE_BYTES, SegmentId};
 use crate::lsm::manifest::Placed;
 use crate::lsm::recovery::MANIFEST_OWNER;
 use crate::lsm::root::{ROOT_BYTES, ROOT_OWNER, Root};
+use crate::lsm::value::{PlacedValues, Reference, VALUE_HEADER_BYTES};
 use crate::lsm::wal::{
     EXTENT_HEADER_BYTES, RECORD_HEADER_BYTES, RecordKind, SEALED_FROM, next_offset,
 };
@@ -104,7 +105,7 @@ pub(super) fn descriptor(page: &[u8]) -> Decoded {
         }
         a.u64("segment bytes target")?;
         a.u32("reserved bytes")?;
-        a.opaque("reserved", 4)?;
+        a.u32("value chunk bytes")?;
         let name = |name: &&[u8]| text(name.split(|&byte| byte == 0).next().unwrap_or_default());
         a.field("cipher", |reader| reader.take(NAME_BYTES_MAX), name)?;
         a.opaque("salt", SALT_BYTES)?;
@@ -185,6 +186,21 @@ fn manifest_fields(a: &mut Annotator<'_>) -> Result<()> {
     }
     for _ in 0..a.varint("segments")? {
         placed(a)?;
+    }
+    value_segments(a)
+}
+
+fn value_segments(a: &mut Annotator<'_>) -> Result<()> {
+    let show = |placed: &PlacedValues| {
+        let PlacedValues { id, keyspace, commit, extent, kept } = placed;
+        let kept = match kept.stretches().len() {
+            0 => String::new(),
+            stretches => format!(", cleaned, {stretches} stretches"),
+        };
+        format!("{id} of {keyspace}, commit {commit}, {extent}{kept}")
+    };
+    for _ in 0..a.varint("value segments")? {
+        a.field("value segment", PlacedValues::decode, show)?;
     }
     Ok(())
 }
@@ -331,6 +347,7 @@ fn group(a: &mut Annotator<'_>) -> Result<()> {
     for _ in 0..a.varint("created")? {
         keyspace(a)?;
     }
+    value_segments(a)?;
     let mut tables = Vec::new();
     for _ in 0..a.varint("tables")? {
         let keyspace = a.varint("keyspace")?;
@@ -355,12 +372,25 @@ fn logged_entry(reader: &mut ByteReader<'_>) -> Result<String> {
         0 => "put",
         1 => "delete",
         2 => "merge",
+        3 => "refer",
         other => return Err(reader.error(format_args!("{other} is no kind of entry"))),
     };
     let len = reader.varint_usize()?;
-    let value = reader.take(len)?;
-    let value = if kind == "delete" { String::new() } else { format!(" = {}", text(value)) };
+    let value = shown_value(kind, reader.take(len)?)?;
     Ok(format!("{kind} {}{value}", text(key)))
+}
+
+/// What an entry says of its key, in words.
+fn shown_value(kind: &str, value: &[u8]) -> Result<String> {
+    Ok(match kind {
+        "delete" => String::new(),
+        "refer" => {
+            let Reference { segment, page, raw_bytes, stored_bytes } = Reference::decode(value)?;
+            let place = format!("value segment {segment} from page {page} on");
+            format!(" to {raw_bytes} bytes in {place}, {stored_bytes} stored")
+        }
+        _ => format!(" = {}", text(value)),
+    })
 }
 
 fn edit(a: &mut Annotator<'_>) -> Result<()> {
@@ -391,7 +421,7 @@ fn edit(a: &mut Annotator<'_>) -> Result<()> {
     for _ in 0..a.varint("dropped")? {
         a.varint("keyspace")?;
     }
-    Ok(())
+    value_segments(a)
 }
 
 /// A leaf block or an index block with its frame, and the raw block in it when it is compressed or encrypted.
@@ -499,8 +529,7 @@ fn block_entry(reader: &mut ByteReader<'_>, key: &mut Vec<u8>, is_index: bool) -
         let (offset, bytes) = (handle.varint()?, handle.varint()?);
         return Ok(format!("up to {}: leaf at {offset:#x}, {bytes} bytes", text(key)));
     }
-    let value = if kind == "delete" { String::new() } else { format!(" = {}", text(value)) };
-    Ok(format!("{kind} {}{value}", text(key)))
+    Ok(format!("{kind} {}{}", text(key), shown_value(kind, value)?))
 }
 
 fn key(a: &mut Annotator<'_>, name: &str) -> Result<()> {
@@ -554,6 +583,10 @@ pub(super) fn properties(bytes: &Bytes, place: Place<'_>) -> Vec<Decoded> {
         ] {
             a.varint(name)?;
         }
+        for _ in 0..a.varint("value segments")? {
+            a.varint("value segment, from the one before")?;
+            a.varint("pages of it")?;
+        }
         let more = bytes_end.saturating_sub(a.offset());
         if more > 0 {
             a.opaque("unexplained", more)?;
@@ -587,6 +620,32 @@ pub(super) fn footer(bytes: &[u8], segment: SegmentId, offset: u64) -> Decoded {
             a.u64(name)?;
         }
         Ok(verdict("segment footer", a.checksum(sum)?))
+    })
+}
+
+/// The header of a value in a value segment; what follows it in `bytes` is not explained here.
+pub(super) fn value_header(bytes: &[u8]) -> Decoded {
+    let header = start_of(bytes, VALUE_HEADER_BYTES);
+    let segment = header.get(8..16).and_then(|id| id.try_into().ok()).map(u64::from_le_bytes);
+    let page = header.get(16..24).and_then(|page| page.try_into().ok()).map(u64::from_le_bytes);
+    let (segment, page) = (segment.unwrap_or_default(), page.unwrap_or_default());
+    let sum = checksum(segment, page, start_of(header, VALUE_HEADER_BYTES - CHECKSUM_BYTES));
+    decode("header of a value", header, |a| {
+        a.text("magic", 8)?;
+        for name in ["value segment", "page", "raw bytes", "stored bytes"] {
+            a.u64(name)?;
+        }
+        Ok(verdict("header of a value", a.checksum(sum)?))
+    })
+}
+
+/// A chunk of a value, or the directory behind the chunks, in the frame of a block.
+pub(super) fn value_frame(sealed: &Bytes, place: Place<'_>, is_directory: bool) -> Vec<Decoded> {
+    framed_block("chunk of a value", sealed, place, |a, raw| {
+        if is_directory {
+            return (0..raw.len() / 4).try_for_each(|_| a.u32("frame bytes").map(|_| ()));
+        }
+        a.text("value", raw.len()).map(|_| ())
     })
 }
 

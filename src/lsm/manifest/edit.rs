@@ -8,6 +8,7 @@ use crate::lsm::error::Result;
 use crate::lsm::fresh::KeyspaceDescriptor;
 use crate::lsm::ids::{CommitNo, Extent, KeyspaceId, SegmentId};
 use crate::lsm::segment::SegmentSummary;
+use crate::lsm::value::PlacedValues;
 
 /// A segment and its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,8 @@ pub(crate) struct Edit {
     pub(crate) added: Vec<Placed>,
     /// Keyspaces that are gone with all that they hold; one that is created here may be among them.
     pub(crate) dropped: Vec<KeyspaceId>,
+    /// Value segments that are new, or stand in another place from now on.
+    pub(crate) values: Vec<PlacedValues>,
 }
 
 impl Placed {
@@ -91,6 +94,10 @@ impl Edit {
         for id in &self.dropped {
             put_varint(&mut out, u64::from(id.0));
         }
+        put_varint(&mut out, self.values.len() as u64);
+        for placed in &self.values {
+            placed.encode(&mut out);
+        }
         out
     }
 
@@ -116,6 +123,9 @@ impl Edit {
         }
         for _ in 0..reader.varint()? {
             edit.dropped.push(KeyspaceId(reader.varint_u32()?));
+        }
+        for _ in 0..reader.varint()? {
+            edit.values.push(PlacedValues::decode(&mut reader)?);
         }
         reader.expect_end()?;
         Ok(edit)

@@ -6,19 +6,20 @@
 
 mod edit;
 mod order;
+mod values;
 mod version;
 
 pub(crate) use edit::{Edit, Placed};
+pub(crate) use values::described;
 pub(crate) use version::{
-    FRESH_RUNS_MAX, Hold, Keyspace, LEVELS_MAX, Level, Registry, Run, Version,
+    FRESH_RUNS_MAX, Hold, Keyspace, LEVELS_MAX, Level, Made, Opener, Registry, Run, Version,
 };
-
-use std::sync::Arc;
 
 use super::codec::{ByteReader, put_varint};
 use super::error::{Error, Result};
 use super::fresh::KeyspaceDescriptor;
 use super::ids::CommitNo;
+use super::value::PlacedValues;
 
 /// Everything that a checkpoint writes besides the root.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub(crate) struct Manifest {
     pub(crate) keyspaces: Vec<KeyspaceDescriptor>,
     /// Every segment; runs of a level in order, newest first.
     pub(crate) segments: Vec<Placed>,
+    /// Every value segment.
+    pub(crate) values: Vec<PlacedValues>,
 }
 
 const MANIFEST_VERSION: u8 = 1;
@@ -59,6 +62,7 @@ impl Manifest {
             last_keyspace: version.last_keyspace,
             keyspaces: version.keyspaces.values().map(|keyspace| keyspace.descriptor()).collect(),
             segments,
+            values: version.value_segments().map(|(k, held)| described(k.id, held)).collect(),
         }
     }
 
@@ -74,6 +78,10 @@ impl Manifest {
         }
         put_varint(&mut out, self.segments.len() as u64);
         for placed in &self.segments {
+            placed.encode(&mut out);
+        }
+        put_varint(&mut out, self.values.len() as u64);
+        for placed in &self.values {
             placed.encode(&mut out);
         }
         out
@@ -98,16 +106,20 @@ impl Manifest {
         for _ in 0..reader.varint()? {
             segments.push(Placed::decode(&mut reader)?);
         }
+        let mut values = Vec::new();
+        for _ in 0..reader.varint()? {
+            values.push(PlacedValues::decode(&mut reader)?);
+        }
         reader.expect_end()?;
-        Ok(Manifest { flushed, next_segment, next_run, last_keyspace, keyspaces, segments })
+        Ok(Manifest { flushed, next_segment, next_run, last_keyspace, keyspaces, segments, values })
     }
 
-    /// The version that the manifest describes. `open` makes a segment of its description.
+    /// The version that the manifest describes. `opener` makes a segment of its description.
     pub(crate) fn restore(
         &self,
         registry: &Registry,
         commit: CommitNo,
-        open: &mut dyn FnMut(&Placed) -> Result<Arc<super::segment::Segment>>,
+        opener: &dyn Opener,
     ) -> Result<Version> {
         let mut version = Version { commit, flushed: self.flushed, ..Version::default() };
         for descriptor in &self.keyspaces {
@@ -118,6 +130,9 @@ impl Manifest {
             return Err(Error::corruption(what, 0));
         }
         version.last_keyspace = self.last_keyspace;
+        for placed in &self.values {
+            version.put_values(placed, opener)?;
+        }
         // Oldest first, because a run that is new to its level becomes the newest one there.
         let mut runs: Vec<Vec<&Placed>> = Vec::new();
         for placed in &self.segments {
@@ -133,7 +148,7 @@ impl Manifest {
         }
         for run in runs.iter().rev() {
             for placed in run {
-                version.add_segment(placed.level, placed.run, open(placed)?)?;
+                version.add_segment(placed.level, placed.run, opener.segment(placed)?)?;
             }
         }
         version.check_order().map_err(|error| match error {

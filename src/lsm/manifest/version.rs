@@ -9,8 +9,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::edit::{Edit, Placed};
 use super::order::Before;
 use crate::lsm::error::{Error, Result};
@@ -18,11 +16,12 @@ use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
 use crate::lsm::group_rewriter::GroupRewriter;
 use crate::lsm::ids::{CommitNo, Extent, KeyspaceId, SegmentId};
 use crate::lsm::merge_operator::MergeOperator;
-use crate::lsm::operands::{Combiner, Operands};
+use crate::lsm::operands::{Combiner, Content, Operands};
 use crate::lsm::options::KeyspaceOptions;
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::scan::{RunCursor, RunRanges, Source};
 use crate::lsm::segment::{KeyHash, Segment};
+use crate::lsm::value::{PlacedValues, ValueMap, ValueSegment};
 
 /// Levels that a keyspace may have: with a ratio of 8 and 64 MiB in level 1, enough for 16 PiB.
 pub(crate) const LEVELS_MAX: usize = 12;
@@ -94,6 +93,7 @@ pub(crate) struct Keyspace {
     pub(crate) rewriter: Option<Arc<dyn GroupRewriter>>,
     /// Level 0 first.
     pub(crate) levels: Vec<Level>,
+    pub(crate) values: Arc<ValueMap>,
 }
 
 /// Runs on disk of similar age and size, newest first.
@@ -108,6 +108,39 @@ pub(crate) struct Run {
     pub(crate) id: u64,
     /// Shared with cursors, so that opening one does not copy the list.
     pub(crate) segments: Arc<Vec<Arc<Segment>>>,
+}
+
+/// Makes what can be read of what a manifest, an edit or a commit names.
+pub(crate) trait Opener {
+    fn segment(&self, placed: &Placed) -> Result<Arc<Segment>>;
+    fn values(&self, placed: &PlacedValues) -> Result<Arc<ValueSegment>>;
+}
+
+/// What this process made and is about to name.
+#[derive(Debug, Default)]
+pub(crate) struct Made<'a> {
+    segments: HashMap<SegmentId, &'a Arc<Segment>>,
+    values: HashMap<SegmentId, &'a Arc<ValueSegment>>,
+}
+
+impl<'a> Made<'a> {
+    pub(crate) fn new(segments: &'a [Arc<Segment>], values: &'a [Arc<ValueSegment>]) -> Self {
+        let segments = segments.iter().map(|segment| (segment.summary().id, segment));
+        let values = values.iter().map(|values| (values.id(), values));
+        Made { segments: segments.collect(), values: values.collect() }
+    }
+}
+
+impl Opener for Made<'_> {
+    fn segment(&self, placed: &Placed) -> Result<Arc<Segment>> {
+        let made = self.segments.get(&placed.summary.id);
+        Ok(Arc::clone(made.expect("invariant: an edit adds the segments beside it")))
+    }
+
+    fn values(&self, placed: &PlacedValues) -> Result<Arc<ValueSegment>> {
+        let made = self.values.get(&placed.id);
+        Ok(Arc::clone(made.expect("invariant: an edit adds the value segments beside it")))
+    }
 }
 
 impl fmt::Debug for Keyspace {
@@ -180,6 +213,7 @@ impl Keyspace {
     }
 
     fn add(&mut self, level: u8, run: u64, segment: Arc<Segment>) -> Result<()> {
+        self.refer(&segment)?;
         let level = usize::from(level);
         if level >= LEVELS_MAX {
             return Err(Error::corruption(format!("a segment on level {level}"), 0));
@@ -243,7 +277,8 @@ impl Version {
         let operator = options.merge_operator.as_ref().map(find_operator).transpose()?;
         let rewriter = options.group_rewriter.as_ref().map(find_rewriter).transpose()?;
         let combiner = Arc::new(Combiner { keyspace: name.clone(), operator });
-        let keyspace = Keyspace { id, name, options, combiner, rewriter, levels: Vec::new() };
+        let (levels, values) = (Vec::new(), Arc::default());
+        let keyspace = Keyspace { id, name, options, combiner, rewriter, levels, values };
         self.keyspaces.insert(id, Arc::new(keyspace));
         self.last_keyspace = id.0;
         Ok(())
@@ -265,13 +300,21 @@ impl Version {
         Ok(())
     }
 
-    /// Shows one more commit.
-    pub(crate) fn push_fresh(&mut self, run: Arc<FreshRun>, registry: &Registry) -> Result<()> {
+    /// Shows one more commit; `opener` makes its value segments.
+    pub(crate) fn push_fresh(
+        &mut self,
+        run: Arc<FreshRun>,
+        registry: &Registry,
+        opener: &dyn Opener,
+    ) -> Result<()> {
         for descriptor in &run.created {
             self.create_keyspace(descriptor, registry)?;
         }
         if let Some(unknown) = run.keyspaces().find(|id| !self.keyspaces.contains_key(id)) {
             return Err(Error::corruption(format!("a commit writes to keyspace {unknown}"), 0));
+        }
+        for placed in &run.values {
+            self.put_values(placed, opener)?;
         }
         self.commit = run.commits.1;
         self.fresh.insert(0, run);
@@ -349,12 +392,12 @@ impl Version {
         self.keyspace_mut(segment.summary().keyspace)?.add(level, run, segment)
     }
 
-    /// Applies `edit`. `open` makes a segment of each added one.
+    /// Applies `edit`. `opener` makes a segment of each added one.
     pub(crate) fn apply(
         &mut self,
         edit: &Edit,
         registry: &Registry,
-        open: &mut dyn FnMut(&Placed) -> Result<Arc<Segment>>,
+        opener: &dyn Opener,
     ) -> Result<()> {
         for descriptor in &edit.created {
             self.create_keyspace(descriptor, registry)?;
@@ -368,10 +411,13 @@ impl Version {
             self.add_segment(level, run, gone.remove(&id).ok_or_else(missing)?)?;
         }
         if !edit.relocated.is_empty() {
-            self.relocate(edit.relocated.iter().copied().collect(), open)?;
+            self.relocate(edit.relocated.iter().copied().collect(), opener)?;
+        }
+        for placed in &edit.values {
+            self.put_values(placed, opener)?;
         }
         for placed in &edit.added {
-            self.add_segment(placed.level, placed.run, open(placed)?)?;
+            self.add_segment(placed.level, placed.run, opener.segment(placed)?)?;
         }
         if let Some(flushed) = edit.flushed {
             self.fresh.retain(|run| run.commits.0 > flushed);
@@ -383,22 +429,8 @@ impl Version {
             let missing = |_| Error::corruption(format!("keyspace {id} is dropped twice"), 0);
             self.drop_keyspace(id).map_err(missing)?;
         }
+        self.drop_dead_values();
         self.check_order()
-    }
-
-    /// Applies an edit that this process made, which adds or relocates `segments`.
-    pub(crate) fn apply_own(
-        &mut self,
-        edit: &Edit,
-        registry: &Registry,
-        segments: &[Arc<Segment>],
-    ) -> Result<()> {
-        let made: HashMap<SegmentId, &Arc<Segment>> =
-            segments.iter().map(|segment| (segment.summary().id, segment)).collect();
-        self.apply(edit, registry, &mut |placed| {
-            let segment = made.get(&placed.summary.id);
-            Ok(Arc::clone(segment.expect("invariant: an edit adds the segments beside it")))
-        })
     }
 
     /// Takes segments out, and runs that become empty. One pass, however many there are.
@@ -409,10 +441,14 @@ impl Version {
         }
         let wanted = |segment: &Arc<Segment>| ids.contains(&segment.summary().id);
         for keyspace in self.keyspaces.values_mut().filter(|k| k.segments().any(wanted)) {
-            for level in &mut Arc::make_mut(keyspace).levels {
+            let keyspace = Arc::make_mut(keyspace);
+            let gone: Vec<_> = keyspace.segments().filter(|s| wanted(s)).cloned().collect();
+            for gone in &gone {
+                keyspace.release(gone);
+            }
+            taken.extend(gone.into_iter().map(|gone| (gone.summary().id, gone)));
+            for level in &mut keyspace.levels {
                 for run in &mut level.runs {
-                    let gone = run.segments.iter().filter(|segment| wanted(segment));
-                    taken.extend(gone.map(|gone| (gone.summary().id, Arc::clone(gone))));
                     Arc::make_mut(&mut run.segments).retain(|segment| !wanted(segment));
                 }
                 level.runs.retain(|run| !run.segments.is_empty());
@@ -428,7 +464,7 @@ impl Version {
     fn relocate(
         &mut self,
         mut places: HashMap<SegmentId, Extent>,
-        open: &mut dyn FnMut(&Placed) -> Result<Arc<Segment>>,
+        opener: &dyn Opener,
     ) -> Result<()> {
         let wanted = |places: &HashMap<_, _>, segment: &Arc<Segment>| {
             places.contains_key(&segment.summary().id)
@@ -445,7 +481,8 @@ impl Version {
                     for segment in Arc::make_mut(&mut run.segments) {
                         if let Some(extent) = places.remove(&segment.summary().id) {
                             let summary = segment.summary().clone();
-                            *segment = open(&Placed { level, run: run.id, extent, summary })?;
+                            let placed = Placed { level, run: run.id, extent, summary };
+                            *segment = opener.segment(&placed)?;
                         }
                     }
                 }
@@ -459,7 +496,7 @@ impl Version {
         }
     }
 
-    fn keyspace_mut(&mut self, id: KeyspaceId) -> Result<&mut Keyspace> {
+    pub(super) fn keyspace_mut(&mut self, id: KeyspaceId) -> Result<&mut Keyspace> {
         let found = self.keyspaces.get_mut(&id);
         let missing = || Error::corruption(format!("a segment of unknown keyspace {id}"), 0);
         Ok(Arc::make_mut(found.ok_or_else(missing)?))
@@ -480,7 +517,7 @@ impl Version {
     }
 
     /// The newest word on `key`, operands applied; `None` when it has no value.
-    pub(crate) fn find(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Bytes>> {
+    pub(crate) fn find(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Content>> {
         self.find_below(keyspace, key, Operands::default())
     }
 
@@ -490,7 +527,7 @@ impl Version {
         keyspace: &Keyspace,
         key: &[u8],
         mut operands: Operands,
-    ) -> Result<Option<Bytes>> {
+    ) -> Result<Option<Content>> {
         for run in &self.fresh {
             if let Some((kind, value)) = run.find(keyspace.id, key)
                 && operands.push(kind, value)

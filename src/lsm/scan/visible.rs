@@ -12,8 +12,9 @@ use bytes::Bytes;
 use super::merge::MergeCursor;
 use crate::lsm::cursor::{EntryKind, RawCursor, Seek};
 use crate::lsm::error::Result;
-use crate::lsm::operands::{Combiner, Operands};
+use crate::lsm::operands::{Combiner, Content, Operands};
 use crate::lsm::ranges::KeyRange;
+use crate::lsm::value::{ValueLookup, ValueReader};
 
 /// A position among the living entries of a keyspace.
 ///
@@ -39,6 +40,7 @@ pub struct Cursor<'a> {
     /// Between movements they stand on a living key within the bounds, or nowhere.
     sources: MergeCursor<'a>,
     combiner: Arc<Combiner>,
+    lookup: ValueLookup,
     lower: Bound<Vec<u8>>,
     upper: Bound<Vec<u8>>,
     observer: Option<Box<dyn Observer + 'a>>,
@@ -59,11 +61,16 @@ impl fmt::Debug for Cursor<'_> {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor over `sources`, the runs of a keyspace, newest first.
-    pub(crate) fn new(combiner: Arc<Combiner>, sources: Vec<Box<dyn RawCursor + 'a>>) -> Self {
+    /// A cursor over `sources`, the runs of a keyspace, newest first; `lookup` finds what they refer to.
+    pub(crate) fn new(
+        combiner: Arc<Combiner>,
+        sources: Vec<Box<dyn RawCursor + 'a>>,
+        lookup: ValueLookup,
+    ) -> Self {
         Cursor {
             sources: MergeCursor::new(sources),
             combiner,
+            lookup,
             lower: Bound::Unbounded,
             upper: Bound::Unbounded,
             observer: None,
@@ -205,11 +212,28 @@ impl<'a> Cursor<'a> {
 
     /// The entry's value; empty when the cursor stands nowhere.
     ///
-    /// A value that stands in a block is a share of it, not a copy.
+    /// Reads it now: moving over entries does not. A value that stands in a block is a share of it, not a copy.
+    ///
+    /// # Errors
+    /// [`Error::LargeValue`](crate::lsm::Error::LargeValue) for a value that is too long to be read whole.
     pub fn value(&self) -> Result<Bytes> {
+        self.content().and_then(|content| self.lookup.load(content))
+    }
+
+    /// A reader of the entry's value, however long that is; of nothing when the cursor stands nowhere.
+    pub fn open_value(&self) -> Result<ValueReader> {
+        self.content().and_then(|content| self.lookup.open(content))
+    }
+
+    fn content(&self) -> Result<Content> {
         match self.sources.newest() {
-            None => return Ok(Bytes::new()),
-            Some(newest) if newest.kind() == EntryKind::Put => return newest.value(),
+            None => return Ok(Content::Value(Bytes::new())),
+            Some(newest) if newest.kind() == EntryKind::Put => {
+                return newest.value().map(Content::Value);
+            }
+            Some(newest) if newest.kind() == EntryKind::Refer => {
+                return newest.value().map(Content::Reference);
+            }
             Some(_) => {}
         }
         let mut operands = Operands::default();
@@ -218,7 +242,8 @@ impl<'a> Cursor<'a> {
                 break;
             }
         }
-        Ok(operands.resolve(&self.combiner, self.sources.key())?.unwrap_or_default())
+        let content = operands.resolve(&self.combiner, self.sources.key())?;
+        Ok(content.unwrap_or(Content::Value(Bytes::new())))
     }
 
     /// Whether the current key has a value.

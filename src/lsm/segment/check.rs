@@ -6,6 +6,8 @@
 //! values fill the segment in the order of the keys, without gaps or overlaps.
 //! Cost: one pass, one leaf block and one value in memory at a time.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::filter::{Filter, KeyHash};
@@ -13,8 +15,11 @@ use super::index::LeafHandle;
 use super::properties::SegmentCounts;
 use super::reader::{Parts, Segment};
 use crate::lsm::block::{Block, BlockCursor, BlockValue, VALUE_ALIGN_BYTES, ValueRef};
+use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::SegmentId;
 use crate::lsm::ranges::{KeyEnd, Ranges};
+use crate::lsm::value::Reference;
 
 impl Segment {
     /// Reads and checks every part of the segment; what was counted equals the segment's properties.
@@ -37,6 +42,7 @@ impl Segment {
             last_key: None,
             separator: None,
             counts: SegmentCounts::default(),
+            referred: BTreeMap::new(),
         };
         if let Some(index) = index {
             let mut index = BlockCursor::new(index);
@@ -63,6 +69,7 @@ struct Walk<'a> {
     last_key: Option<Vec<u8>>,
     separator: Option<Vec<u8>>,
     counts: SegmentCounts,
+    referred: BTreeMap<SegmentId, u64>,
 }
 
 impl Walk<'_> {
@@ -103,6 +110,10 @@ impl Walk<'_> {
         match leaf.value() {
             BlockValue::Inline(value) => {
                 self.counts.count(leaf.kind(), key_bytes + value.len(), None);
+                if leaf.kind() == EntryKind::Refer {
+                    let reference = Reference::decode(&value)?;
+                    *self.referred.entry(reference.segment).or_default() += reference.pages();
+                }
             }
             BlockValue::External(value) => {
                 self.external(value)?;
@@ -137,6 +148,10 @@ impl Walk<'_> {
         if counts != parts.counts {
             let (found, said) = (counts, parts.counts);
             return Err(wrong(&format!("counted {found:?}, the properties say {said:?}"), 0));
+        }
+        let referred = self.segment.summary().referred.iter().copied();
+        if !self.referred.into_iter().eq(referred) {
+            return Err(wrong("it refers to other values than the properties say", 0));
         }
         Ok(counts)
     }

@@ -5,7 +5,10 @@
 
 use bytes::Bytes;
 
-use super::summary::{SegmentSummary, commits, end, key, put_commits, put_end, put_key};
+use super::summary::{
+    Referred, SegmentSummary, commits, end, key, put_commits, put_end, put_key, put_referred,
+    referred,
+};
 use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::codec::checksum::checksum;
 use crate::lsm::codec::{ByteReader, put_varint};
@@ -60,6 +63,7 @@ pub(super) struct Properties {
     pub end: KeyEnd,
     pub commits: (CommitNo, CommitNo),
     pub counts: SegmentCounts,
+    pub referred: Referred,
 }
 
 impl Properties {
@@ -75,6 +79,7 @@ impl Properties {
             ranges: self.counts.ranges,
             bytes,
             commits: self.commits,
+            referred: self.referred.clone(),
         }
     }
 
@@ -96,6 +101,7 @@ impl Properties {
         put_varint(out, self.counts.external_bytes);
         put_varint(out, self.counts.ranges);
         put_varint(out, self.counts.range_bytes);
+        put_referred(out, &self.referred);
         sealer.seal(Owner::Segment(self.id), offset, &[], start, out)?;
         let sum = checksum(self.id.0, offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
@@ -139,6 +145,7 @@ impl Properties {
                 ranges: reader.varint()?,
                 range_bytes: reader.varint()?,
             },
+            referred: referred(&mut reader)?,
         };
         reader.expect_end()?;
         Ok(properties)

@@ -3,12 +3,17 @@
 //! The writer makes it, manifest edits carry it, and the reader compares it with the segment's own
 //! properties before it believes either. Cloning shares the keys.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::lsm::codec::{ByteReader, put_varint};
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, SegmentId};
 use crate::lsm::ranges::{KeyEnd, KeyRange};
+
+/// Value segments, ascending, and how many of their pages the values take to which a segment refers.
+pub(crate) type Referred = Arc<[(SegmentId, u64)]>;
 
 /// Identity, key range and sizes of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +34,8 @@ pub(crate) struct SegmentSummary {
     pub bytes: u64,
     /// First and last commit whose entries may be in the segment.
     pub commits: (CommitNo, CommitNo),
+    /// The value segments that its entries refer to.
+    pub referred: Referred,
 }
 
 impl SegmentSummary {
@@ -43,6 +50,7 @@ impl SegmentSummary {
         put_varint(out, self.tombstones);
         put_varint(out, self.ranges);
         put_varint(out, self.bytes);
+        put_referred(out, &self.referred);
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
@@ -60,10 +68,12 @@ impl SegmentSummary {
             tombstones: reader.varint()?,
             ranges: reader.varint()?,
             bytes: reader.varint()?,
+            referred: referred(reader)?,
         };
         if summary.end.is_before(&summary.smallest)
             || (summary.entries == 0 && summary.ranges == 0)
             || summary.tombstones > summary.entries
+            || summary.referred.len() as u64 > summary.entries - summary.tombstones
         {
             return Err(reader.error(format_args!(
                 "the numbers of segment {} contradict each other",
@@ -128,6 +138,30 @@ pub(super) fn commits(reader: &mut ByteReader<'_>) -> Result<(CommitNo, CommitNo
     Ok((CommitNo(first), CommitNo(last)))
 }
 
+pub(super) fn put_referred(out: &mut Vec<u8>, referred: &Referred) {
+    put_varint(out, referred.len() as u64);
+    let mut before = 0;
+    for &(id, pages) in referred.iter() {
+        put_varint(out, id.0 - before);
+        put_varint(out, pages);
+        before = id.0;
+    }
+}
+
+pub(super) fn referred(reader: &mut ByteReader<'_>) -> Result<Referred> {
+    let mut referred: Vec<(SegmentId, u64)> = Vec::new();
+    for _ in 0..reader.varint()? {
+        let before = referred.last().map(|(id, _)| id.0);
+        let (gap, pages) = (reader.varint()?, reader.varint()?);
+        let id = before.unwrap_or_default().checked_add(gap);
+        match id.filter(|_| (gap > 0 || before.is_none()) && (1..=1 << 50).contains(&pages)) {
+            Some(id) => referred.push((SegmentId(id), pages)),
+            None => return Err(reader.error("value segments do not ascend, or have no pages")),
+        }
+    }
+    Ok(referred.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +178,7 @@ mod tests {
             ranges: 1,
             bytes: 1 << 33,
             commits: (CommitNo(5), CommitNo(500)),
+            referred: Arc::from([(SegmentId(0), 3), (SegmentId(7), 1), (SegmentId(8), 20)]),
         };
         let decode = |summary: &SegmentSummary| {
             let mut bytes = Vec::new();
@@ -154,6 +189,12 @@ mod tests {
         };
         assert_eq!(decode(&summary).unwrap(), summary);
         assert!(decode(&SegmentSummary { entries: 6, ..summary.clone() }).is_err());
+        assert!(decode(&SegmentSummary { entries: 9, ..summary.clone() }).is_err());
+        let nothing = Arc::from([(SegmentId(7), 0)]);
+        assert!(decode(&SegmentSummary { referred: nothing, ..summary.clone() }).is_err());
+        let twice = [(SegmentId(7), 1), (SegmentId(7), 1)].into();
+        assert!(decode(&SegmentSummary { referred: twice, ..summary.clone() }).is_err());
+        let summary = SegmentSummary { referred: Referred::default(), ..summary };
         let empty = SegmentSummary { entries: 0, tombstones: 0, ..summary.clone() };
         assert_eq!(decode(&empty).unwrap(), empty);
         assert!(decode(&SegmentSummary { ranges: 0, ..empty }).is_err());

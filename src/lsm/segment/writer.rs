@@ -4,6 +4,7 @@
 //! more than the open leaf block, the index, a hash of each key, and output that was not taken yet. Cost: a copy of every key
 //! and value, and their compression where the keyspace wants it.
 
+use std::collections::BTreeMap;
 use std::mem;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, KEY_BYTES_MAX, KeyspaceId, SegmentId, VALUE_BYTES_MAX};
 use crate::lsm::ranges::{KeyEnd, KeyRange, Ranges};
+use crate::lsm::value::Reference;
 
 /// How the segments of a keyspace are laid out. Readers need none of it.
 #[derive(Debug, Clone)]
@@ -52,6 +54,8 @@ pub(crate) struct SegmentWriter {
     smallest: Bytes,
     ranges: Ranges,
     counts: SegmentCounts,
+    /// Pages of value segments to which entries refer.
+    referred: BTreeMap<SegmentId, u64>,
     /// Stream bytes that were taken, and those that were not yet.
     taken_bytes: u64,
     output: Vec<u8>,
@@ -70,15 +74,16 @@ impl SegmentWriter {
             smallest: Bytes::new(),
             ranges: Ranges::default(),
             counts: SegmentCounts::default(),
+            referred: BTreeMap::new(),
             taken_bytes: 0,
             output: Vec::new(),
         }
     }
 
-    /// Adds an entry. Keys strictly ascend; a tombstone's value is empty.
+    /// Adds an entry. Keys strictly ascend; a tombstone's value is empty, that of an entry that refers is the reference.
     ///
     /// # Errors
-    /// [`Error::KeyTooLong`], [`Error::ValueTooLong`]; the writer is unchanged.
+    /// [`Error::KeyTooLong`], [`Error::ValueTooLong`], corruption of a reference; the writer is unchanged.
     ///
     /// # Panics
     /// When the key is not greater than the one before it.
@@ -87,19 +92,26 @@ impl SegmentWriter {
             return Err(Error::KeyTooLong { bytes: key.len() });
         }
         if value.len() > VALUE_BYTES_MAX {
-            return Err(Error::ValueTooLong { bytes: value.len() });
+            let (bytes, bytes_max) = (value.len() as u64, VALUE_BYTES_MAX as u64);
+            return Err(Error::ValueTooLong { bytes, bytes_max });
         }
+        let reference =
+            if kind == EntryKind::Refer { Some(Reference::decode(value)?) } else { None };
         let is_first = self.counts.entries == 0;
         assert!(is_first || key > self.leaf.last_key(), "keys of a segment strictly ascend");
         assert!(kind != EntryKind::Delete || value.is_empty(), "a tombstone has no value");
 
-        let inline = value.len() <= self.layout.value_bytes_inline_max as usize;
+        let short = value.len() <= self.layout.value_bytes_inline_max as usize;
+        let inline = short || reference.is_some();
         self.make_room(key, if inline { value.len() } else { EXTERNAL_BYTES_MAX })?;
         if is_first {
             self.smallest = Bytes::copy_from_slice(key);
         }
         if self.leaf.is_empty() {
             self.index.leaf_begins(self.leaf.last_key(), key);
+        }
+        if let Some(reference) = reference {
+            *self.referred.entry(reference.segment).or_default() += reference.pages();
         }
         self.filter.add(key);
         let raw_bytes = key.len() + value.len();
@@ -183,6 +195,7 @@ impl SegmentWriter {
             end,
             commits,
             counts: self.counts,
+            referred: mem::take(&mut self.referred).into_iter().collect(),
         };
         properties.encode(&self.layout.sealer, properties_offset, &mut self.output)?;
 

@@ -78,6 +78,27 @@ impl ExtentLease {
         self.published.store(false, Ordering::Release);
     }
 
+    /// Takes the pages behind its own too, until there are `pages`, if those are free or the file ends there.
+    ///
+    /// For what does not know how long it will be.
+    pub(crate) fn grow_to(&mut self, pages: u64) -> bool {
+        let Some(more) = pages.checked_sub(self.extent.pages).filter(|&more| more > 0) else {
+            return true;
+        };
+        let behind = Extent { start: self.extent.end(), pages: more };
+        let mut state = self.space.lock();
+        let tail = state.free.last().filter(|last| last.end() == state.end);
+        if tail.map_or(state.end, |tail| tail.start) == behind.start {
+            state.grow(more);
+        } else if state.free.pages_within(behind) < more {
+            return false;
+        }
+        state.claim(behind);
+        state.leased.insert(self.extent.start, pages);
+        self.extent.pages = pages;
+        true
+    }
+
     /// Gives back all pages but the first `pages`.
     pub(crate) fn shrink_to(&mut self, pages: u64) {
         if pages < self.extent.pages {

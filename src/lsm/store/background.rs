@@ -14,7 +14,7 @@ use super::core::{Begun, Core, Jobs, Place, Unite, lock};
 use crate::lsm::compaction::{CompactionJob, CompactionReport, Finished, FlushJob, Work, unite};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, KeyspaceId, PAGE_BYTES};
-use crate::lsm::manifest::{FRESH_RUNS_MAX, Version};
+use crate::lsm::manifest::{FRESH_RUNS_MAX, Made, Version};
 use crate::lsm::options::Durability;
 use crate::lsm::scheduler::Outcome;
 use crate::lsm::txn::Snapshot;
@@ -22,6 +22,9 @@ use crate::lsm::wal::{NextExtent, RecordKind};
 
 /// Pages that may wait for a checkpoint before one is due for their sake.
 const DEFERRED_PAGES_MAX: u64 = (32 << 20) / PAGE_BYTES;
+
+/// Pages of value segments that fresh runs may keep in any case.
+const FRESH_VALUE_PAGES_MAX: u64 = (16 << 20) / PAGE_BYTES;
 
 /// Bytes of entries that one step may take at most.
 const STEP_BYTES_MAX: usize = 1 << 20;
@@ -409,13 +412,21 @@ impl Core {
         DEFERRED_PAGES_MAX.max(self.disk.space.end() / 4)
     }
 
+    /// Pages of value segments that fresh runs may keep, whether or not anything refers to them: an eighth of the file.
+    fn fresh_value_pages_max(&self) -> u64 {
+        FRESH_VALUE_PAGES_MAX.max(self.disk.space.end() / 8)
+    }
+
     /// Starts a flush if one is due.
     fn begin_flush(&self, wanted: CommitNo, long_log: bool) -> Result<Option<FlushJob>> {
         let mut writer = self.writer()?;
         let version = self.version.load_full();
         let idle = self.idle_for() >= self.options().settle_after;
         let flush_at = self.options().fresh_bytes_flush() / if idle { 8 } else { 1 };
-        let due = version.fresh_bytes() >= flush_at || long_log || version.flushed < wanted;
+        let due = version.fresh_bytes() >= flush_at
+            || version.fresh_value_pages() > self.fresh_value_pages_max()
+            || long_log
+            || version.flushed < wanted;
         if version.fresh.is_empty() || !due {
             return Ok(None);
         }
@@ -465,9 +476,9 @@ impl Core {
         if keyspace.is_some_and(|id| !next.keyspaces.contains_key(&id)) {
             return Ok(());
         }
-        next.apply_own(&edit, &self.registry, &segments)?;
+        next.apply(&edit, &self.registry, &Made::new(&segments, &[]))?;
         // From here on the log may name the extents.
-        publish(&segments);
+        publish(&segments, &[]);
         writer.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false)?;
         if !self.options().log {
             // Nothing but the edit has what was flushed survive the death of the process.

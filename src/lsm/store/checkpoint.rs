@@ -12,10 +12,11 @@ use crate::lsm::codec::checksum::checksum;
 use crate::lsm::compaction::{Finished, FlushJob};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, PAGE_BYTES};
-use crate::lsm::manifest::{Manifest, Version};
+use crate::lsm::manifest::{Made, Manifest, Version};
 use crate::lsm::recovery::write_manifest;
 use crate::lsm::root::{NEW_FILE_PAGES, RESERVED, Root};
 use crate::lsm::segment::Segment;
+use crate::lsm::value::ValueSegment;
 use crate::lsm::wal::LogWriter;
 
 /// Two free what is deferred, and a manifest that has three places to rotate through is in the lowest two after as many
@@ -49,8 +50,8 @@ impl Core {
             while !flush.step(usize::MAX)? {}
             let Finished { edit, segments, .. } = flush.finish();
             let mut next = Version::clone(&version);
-            next.apply_own(&edit, &self.registry, &segments)?;
-            publish(&segments);
+            next.apply(&edit, &self.registry, &Made::new(&segments, &[]))?;
+            publish(&segments, &[]);
             let mut writer = self.writer()?;
             writer.groups.clear();
             self.advance(&mut writer, next);
@@ -85,6 +86,7 @@ impl Core {
         let (next_segment, next_run) = self.disk.next_ids();
         let manifest = Manifest::capture(&version, next_segment, next_run);
         let ends = manifest.segments.iter().map(|placed| placed.extent.end());
+        let ends = ends.chain(manifest.values.iter().map(|placed| placed.extent.end()));
         let end = ends.chain([log_end, RESERVED[2].end()]).max().unwrap_or(NEW_FILE_PAGES);
         let root = |place: Extent, bytes, sum| Root {
             generation,
@@ -182,8 +184,11 @@ impl Core {
 }
 
 /// Notes that roots or the log may name the segments from now on.
-pub(super) fn publish(segments: &[Arc<Segment>]) {
+pub(super) fn publish(segments: &[Arc<Segment>], values: &[Arc<ValueSegment>]) {
     for segment in segments {
         segment.publish();
+    }
+    for values in values {
+        values.publish();
     }
 }

@@ -41,10 +41,11 @@ use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::FreshRun;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
-use crate::lsm::manifest::{Edit, FRESH_RUNS_MAX, Placed, Registry, Version};
+use crate::lsm::manifest::{Edit, FRESH_RUNS_MAX, Made, Placed, Registry, Version};
 use crate::lsm::options::Durability;
 use crate::lsm::sync::MutexGuard;
-use crate::lsm::txn::{Reads, Transaction, WriteRight, Writes};
+use crate::lsm::txn::{NewValues, Reads, Transaction, WriteRight, Writes};
+use crate::lsm::value::{Kept, PlacedValues, ValueSegment};
 use crate::lsm::wal::{LogPosition, RecordKind};
 
 /// The right to write; dropped, it lets the next transaction in.
@@ -142,15 +143,22 @@ impl Core {
         durability: Durability,
     ) -> Result<(MutexGuard<'_, Writer>, CommitNo, u64)> {
         let Writes { base, pending, created } = writes;
-        let tables = pending.into_tables(&base)?;
+        let (tables, values) = pending.into_tables(&base)?;
+        if self.options().log && !values.is_empty() {
+            // Before a record can name them.
+            self.sync_written("syncing values")?;
+        }
         let mut writer = self.writer()?;
         let current = self.version.load();
         let commit = CommitNo(current.commit.0 + 1);
-        let run = Arc::new(FreshRun::new(commit, created, tables));
+        let (placed, made) = placed(values, commit);
+        self.counters.count_spilled(placed.iter().map(|placed| placed.extent.bytes()).sum());
+        let run = Arc::new(FreshRun::new(commit, created, placed, tables));
         let bytes = run.table_bytes();
         self.counters.user_bytes.fetch_add(bytes, Ordering::Relaxed);
         let mut next = Version::clone(&current);
-        next.push_fresh(Arc::clone(&run), &self.registry)?;
+        next.push_fresh(Arc::clone(&run), &self.registry, &Made::new(&[], &made))?;
+        publish(&[], &made);
         next.fold_after_commit(writer.flushing)?;
         if self.options().log {
             let pieces = run.encode();
@@ -173,11 +181,13 @@ impl Core {
     ) -> Result<(MutexGuard<'_, Writer>, CommitNo, u64)> {
         let Writes { base, pending, created } = writes;
         let dropped: Vec<KeyspaceId> = pending.dropped().collect();
-        let (runs, commit) = pending.into_runs(&base, &self.disk)?;
+        let (runs, values, commit) = pending.into_runs(&base, &self.disk)?;
+        let (values, made) = placed(values, commit);
         // The gate is held: nothing is committed between the base and this.
         self.flush()?;
         let changes = (!created.is_empty(), !dropped.is_empty());
-        let mut edit = Edit { flushed: Some(commit), created, dropped, ..Edit::default() };
+        let value_bytes: u64 = values.iter().map(|placed| placed.extent.bytes()).sum();
+        let mut edit = Edit { flushed: Some(commit), created, dropped, values, ..Edit::default() };
         let mut segments = Vec::new();
         let mut bytes = 0;
         for run in runs.values().flat_map(|newest_first| newest_first.iter().rev()) {
@@ -190,16 +200,15 @@ impl Core {
             }
         }
         // What is on disk already owes no flush, and counts as one.
-        self.counters.count_spilled(bytes);
-        let synced = if segments.is_empty() { Ok(()) } else { self.disk.storage.sync() };
-        let synced = synced.map_err(|source| Error::io("syncing segments", source));
-        let mut writer = lock(&self.writer);
-        writer.poison_on_error(synced)?;
-        writer.expect_sound()?;
+        self.counters.count_spilled(bytes + value_bytes);
+        if !segments.is_empty() {
+            self.sync_written("syncing segments")?;
+        }
+        let mut writer = self.writer()?;
         let mut next = Version::clone(&self.version.load());
-        next.apply_own(&edit, &self.registry, &segments)?;
+        next.apply(&edit, &self.registry, &Made::new(&segments, &made))?;
         // From here on the log may name the extents.
-        publish(&segments);
+        publish(&segments, &made);
         let pieces = [edit.encode().into()];
         // Without a log nobody waits for it.
         let durability = if self.options().log { durability } else { Durability::Buffered };
@@ -208,6 +217,12 @@ impl Core {
         lock(&self.window).note(self.options().optimistic_bytes_max(), written);
         self.advance(&mut writer, next);
         Ok((writer, commit, bytes))
+    }
+
+    /// Makes durable what is to be named by a record or a root.
+    pub(super) fn sync_written(&self, what: &str) -> Result<()> {
+        let synced = self.disk.storage.sync().map_err(|source| Error::io(what, source));
+        lock(&self.writer).poison_on_error(synced)
     }
 
     /// Appends a commit's record, and sees to what must happen to it before it counts.
@@ -343,4 +358,16 @@ impl Core {
                 level0.is_some_and(|level| level.runs.len() > self.options().level0_runs_max)
             })
     }
+}
+
+/// How `commit` names the value segments that it brings, and those themselves.
+fn placed(values: Vec<NewValues>, commit: CommitNo) -> (Vec<PlacedValues>, Vec<Arc<ValueSegment>>) {
+    let placed = values.iter().map(|(keyspace, segment)| PlacedValues {
+        id: segment.id(),
+        keyspace: *keyspace,
+        commit,
+        extent: segment.extent(),
+        kept: Kept::default(),
+    });
+    (placed.collect(), values.into_iter().map(|(_, segment)| segment).collect())
 }

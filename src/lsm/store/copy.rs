@@ -1,7 +1,7 @@
 //! `compact_into`: a minimal copy of one version in a new file, which is also the online backup.
 //!
 //! The copy is filled keyspace by keyspace, in key order, from the first free page on: a keyspace that is one run without
-//! anything dead, and not encrypted, is copied byte for byte and proved, any other is merged into one run. Nothing of the source is locked or
+//! anything dead, and not encrypted, is copied byte for byte and proved, any other is merged into one run. Of value segments only what is alive is copied. Nothing of the source is locked or
 //! written; commits and compactions go on, the version pins what it holds. The target becomes visible under its
 //! name when it is whole and durable (`storage::partial`), so that a crash leaves nothing half done.
 
@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use super::checkpoint::publish;
 use super::core::Core;
+use crate::lsm::alive::AliveScan;
 use crate::lsm::compaction::KeyspaceCopy;
 use crate::lsm::error::{Error, Result};
-use crate::lsm::manifest::{Edit, Keyspace, Placed, Run, Version};
+use crate::lsm::manifest::{Edit, Keyspace, Made, Placed, Run, Version, described};
 use crate::lsm::segment::Segment;
 use crate::lsm::stats::{BackupReport, Progress};
 use crate::lsm::txn::Snapshot;
+use crate::lsm::value::{HeldValues, ValueSegment, copy_alive};
 
 /// Bytes that are copied at a time.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -27,54 +29,110 @@ pub(super) fn fill(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<BackupReport> {
     let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
-    let total_bytes = segments.map(|segment| segment.summary().bytes).sum();
-    let mut told = Progress { done_bytes: 0, total_bytes };
-    let mut edit = Edit { flushed: Some(version.commit), ..Edit::default() };
-    let mut made = Vec::new();
+    let segment_bytes: u64 = segments.map(|segment| segment.summary().bytes).sum();
+    let values = version.value_segments().map(|(_, held)| held.segment.extent().bytes());
+    let told = Progress { done_bytes: 0, total_bytes: segment_bytes + values.sum::<u64>() };
     // What is copied keeps its numbers; what is merged must not get the same.
     let (next_segment, next_run) = source.disk.next_ids();
     target.disk.reserve_ids(next_segment, next_run);
-    let mut report = BackupReport { commit: version.commit, ..BackupReport::default() };
-    let reader = Snapshot::new(Arc::clone(version));
+    let mut filling = Filling {
+        target,
+        source,
+        told,
+        progress,
+        report: BackupReport { commit: version.commit, ..BackupReport::default() },
+        edit: Edit { flushed: Some(version.commit), ..Edit::default() },
+        made: Vec::new(),
+        values: Vec::new(),
+    };
     for keyspace in version.keyspaces.values() {
-        edit.created.push(keyspace.descriptor());
-        if let Some((level, run)) = copied_verbatim(source, version, keyspace) {
-            for segment in run.segments.iter() {
-                let copy = copy(target, source, segment)?;
-                let summary = segment.summary().clone();
-                told.done_bytes += summary.bytes;
-                progress(told);
-                report.segments_copied += 1;
-                let extent = copy.extent();
-                edit.added.push(Placed { level, run: run.id, extent, summary });
-                made.push(copy);
-            }
-        } else {
-            let before = told.done_bytes;
-            let bytes: u64 = keyspace.segments().map(|segment| segment.summary().bytes).sum();
-            let mut copy = KeyspaceCopy::new(Arc::clone(&target.disk), version, keyspace);
-            let mut steps = 0;
-            while !copy.step(&reader)? {
-                // How much of the input a step took is not known exactly: it ends after about so much of its entries.
-                steps += 1;
-                told.done_bytes = before + bytes.min(steps * u64::from(KeyspaceCopy::STEP_BYTES));
-                progress(told);
-            }
-            told.done_bytes = before + bytes;
-            progress(told);
-            let finished = copy.finish();
-            report.segments_merged += finished.segments.len() as u64;
-            edit.added.extend(finished.edit.added);
-            made.extend(finished.segments);
+        filling.edit.created.push(keyspace.descriptor());
+        let first = filling.made.len();
+        match copied_verbatim(source, version, keyspace) {
+            Some((level, run)) => filling.copy(level, run)?,
+            None => filling.merge(version, keyspace)?,
         }
+        filling.copy_values(keyspace, first)?;
     }
+    let Filling { mut report, edit, made, values, .. } = filling;
     report.entries = edit.added.iter().map(|placed| placed.summary.entries).sum();
     let mut next = Version::clone(&target.version.load());
-    next.apply_own(&edit, &target.registry, &made)?;
+    next.apply(&edit, &target.registry, &Made::new(&made, &values))?;
     // No log record names them: the checkpoint of the close does.
-    publish(&made);
+    publish(&made, &values);
     target.advance(&mut *target.writer()?, next);
     Ok(report)
+}
+
+/// A copy that is being made.
+struct Filling<'a> {
+    target: &'a Core,
+    source: &'a Core,
+    told: Progress,
+    progress: &'a mut dyn FnMut(Progress),
+    report: BackupReport,
+    edit: Edit,
+    made: Vec<Arc<Segment>>,
+    values: Vec<Arc<ValueSegment>>,
+}
+
+impl Filling<'_> {
+    fn tell(&mut self, done_bytes: u64) {
+        self.told.done_bytes = done_bytes;
+        (self.progress)(self.told);
+    }
+
+    fn copy(&mut self, level: u8, run: &Run) -> Result<()> {
+        for segment in run.segments.iter() {
+            let copy = copy(self.target, self.source, segment)?;
+            let summary = segment.summary().clone();
+            self.tell(self.told.done_bytes + summary.bytes);
+            self.report.segments_copied += 1;
+            let extent = copy.extent();
+            self.edit.added.push(Placed { level, run: run.id, extent, summary });
+            self.made.push(copy);
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, version: &Arc<Version>, keyspace: &Arc<Keyspace>) -> Result<()> {
+        let reader = Snapshot::new(Arc::clone(version));
+        let before = self.told.done_bytes;
+        let bytes: u64 = keyspace.segments().map(|segment| segment.summary().bytes).sum();
+        let mut copy = KeyspaceCopy::new(Arc::clone(&self.target.disk), version, keyspace);
+        let mut steps = 0;
+        while !copy.step(&reader)? {
+            // How much of the input a step took is not known exactly: it ends after about so much of its entries.
+            steps += 1;
+            self.tell(before + bytes.min(steps * u64::from(KeyspaceCopy::STEP_BYTES)));
+        }
+        self.tell(before + bytes);
+        let finished = copy.finish();
+        self.report.segments_merged += finished.segments.len() as u64;
+        self.edit.added.extend(finished.edit.added);
+        self.made.extend(finished.segments);
+        Ok(())
+    }
+
+    /// Copies the values to which the segments from `first` on refer.
+    fn copy_values(&mut self, keyspace: &Keyspace, first: usize) -> Result<()> {
+        let wanted = keyspace.values.keys().copied().collect();
+        let mut scan = AliveScan::new(self.made[first..].iter(), &wanted);
+        while !scan.step()? {}
+        for (id, references) in scan.finish()? {
+            let Some(held) = keyspace.values.get(&id) else { continue };
+            if !references.is_empty() {
+                let copy = copy_alive(&held.segment, &self.target.disk.values, &references)?;
+                let segment = Arc::new(copy);
+                self.report.values_copied += references.len() as u64;
+                self.values.push(Arc::clone(&segment));
+                let copied = HeldValues { segment, ..held.clone() };
+                self.edit.values.push(described(keyspace.id, &copied));
+            }
+            self.tell(self.told.done_bytes + held.segment.extent().bytes());
+        }
+        Ok(())
+    }
 }
 
 /// The only run of a keyspace and its level, if nothing in it is dead or waits for other entries. What is encrypted is

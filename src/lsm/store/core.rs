@@ -71,6 +71,7 @@ pub(super) struct Counters {
     stall_micros: AtomicU64,
     stall_micros_max: AtomicU64,
     pub(super) relocated_segments: AtomicU64,
+    pub(super) cleaned_segments: AtomicU64,
     pub(super) punched_pages: AtomicU64,
 }
 

@@ -31,8 +31,10 @@ impl Core {
             (writer.log.bytes(), writer.log.extents_reused())
         };
         let segments_relocated = self.counters.relocated_segments.load(Ordering::Relaxed);
+        let value_segments_cleaned = self.counters.cleaned_segments.load(Ordering::Relaxed);
         let mut stats = Stats {
             segments_relocated,
+            value_segments_cleaned,
             commit: version.commit,
             file_bytes: self.disk.storage.len_bytes().unwrap_or_default(),
             log_bytes,
@@ -51,6 +53,13 @@ impl Core {
             let fill = self.disk.space.fill();
             stats.free_extents = fill.free_extents;
             stats.punched_pages = fill.punched_pages;
+        }
+        for (_, held) in version.value_segments() {
+            let pages = held.segment.extent().pages;
+            stats.value_segments += 1;
+            stats.value_pages += pages;
+            let is_fresh = held.commit > version.flushed;
+            stats.value_pages_live += if is_fresh { pages } else { held.live_pages };
         }
         for keyspace in version.keyspaces.values() {
             let levels = keyspace.levels.iter().map(|level| {

@@ -5,7 +5,6 @@
 //! last time is half a minute ago: work that only saves room must not cost commits anything. Each piece is bounded,
 //! each makes the file smaller or the next piece possible, and none is repeated without effect, so the steps end.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,11 +15,12 @@ use super::checkpoint::{Checkpoint, publish};
 use super::core::{Core, Maintenance, Rest, lock};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, PAGE_BYTES};
-use crate::lsm::manifest::{Edit, Keyspace, Version};
+use crate::lsm::manifest::{Edit, Keyspace, Made, Run, Version, described};
 use crate::lsm::ranges::Ranges;
-use crate::lsm::relocation::{Relocated, evacuate};
+use crate::lsm::relocation::{Movable, NewPlace, Relocated, clean, evacuate};
 use crate::lsm::segment::Segment;
 use crate::lsm::space::Fill;
+use crate::lsm::value::HeldValues;
 use crate::lsm::wal::RecordKind;
 
 /// Time without a commit after which maintenance begins.
@@ -84,6 +84,10 @@ impl Core {
                 return Ok(true);
             }
         }
+        maintenance.relocation = clean(&self.disk, version, 2, RELOCATED_PAGES_MAX);
+        if maintenance.relocation.is_some() {
+            return Ok(true);
+        }
         let unused = fill.free_pages + fill.deferred_pages;
         if unused > fill.end / 8 {
             let used = fill.end - unused;
@@ -106,6 +110,9 @@ impl Core {
 
     /// Whether what is in memory may delete much of what is in the file, or keeps much of the file as log.
     fn flush_pays(&self, version: &Version, fill: &Fill) -> Result<bool> {
+        if version.fresh_value_pages() > fill.end / 8 {
+            return Ok(true);
+        }
         let (mut entries, mut dead_max) = (0, 0);
         for keyspace in version.keyspaces.values() {
             entries += keyspace.segments().map(|segment| segment.summary().entries).sum::<u64>();
@@ -170,6 +177,7 @@ impl Core {
 
     pub(super) fn count_relocated(&self, moved: &Moved) {
         self.counters.relocated_segments.fetch_add(moved.segments, Ordering::Relaxed);
+        self.counters.cleaned_segments.fetch_add(moved.cleaned, Ordering::Relaxed);
     }
 
     /// Makes copies of segments the segments, but for those that are gone or were moved by someone else.
@@ -181,31 +189,34 @@ impl Core {
         }
         let mut writer = self.writer()?;
         let current = self.version.load_full();
-        let ids: HashMap<_, _> = relocated
-            .iter()
-            .map(|relocated| (relocated.old.summary().id, Arc::as_ptr(&relocated.old)))
-            .collect();
-        let segments = current.keyspaces.values().flat_map(|keyspace| keyspace.segments());
-        let there: HashSet<_> = segments
-            .filter(|have| ids.get(&have.summary().id) == Some(&Arc::as_ptr(have)))
-            .map(|have| have.summary().id)
-            .collect();
-        relocated.retain(|relocated| there.contains(&relocated.old.summary().id));
+        relocated.retain(|relocated| relocated.old.is_in(&current));
         let mut moved = Moved::default();
         if relocated.is_empty() {
             return Ok(moved);
         }
         let mut edit = Edit::default();
-        let mut segments = Vec::new();
-        for Relocated { new, .. } in relocated {
+        let (mut segments, mut values) = (Vec::new(), Vec::new());
+        for Relocated { old, new } in relocated {
             moved.segments += 1;
-            moved.bytes += new.extent().bytes();
-            edit.relocated.push((new.summary().id, new.extent()));
-            segments.push(new);
+            match (new, old) {
+                (NewPlace::Segment(new), _) => {
+                    moved.bytes += new.extent().bytes();
+                    edit.relocated.push((new.summary().id, new.extent()));
+                    segments.push(new);
+                }
+                (NewPlace::Values(segment), Movable::Values(keyspace, held)) => {
+                    let pages = segment.extent().pages;
+                    moved.bytes += segment.extent().bytes();
+                    moved.cleaned += u64::from(pages < held.segment.extent().pages);
+                    values.push(Arc::clone(&segment));
+                    edit.values.push(described(keyspace, &HeldValues { segment, ..held }));
+                }
+                (NewPlace::Values(_), Movable::Segment(_)) => {}
+            }
         }
         let mut next = Version::clone(&current);
-        next.apply_own(&edit, &self.registry, &segments)?;
-        publish(&segments);
+        next.apply(&edit, &self.registry, &Made::new(&segments, &values))?;
+        publish(&segments, &values);
         writer.append(RecordKind::Edit, &[Bytes::from(edit.encode())], false)?;
         self.advance(&mut writer, next);
         Ok(moved)
@@ -217,6 +228,8 @@ impl Core {
 pub(super) struct Moved {
     pub(super) segments: u64,
     pub(super) bytes: u64,
+    /// Value segments that became shorter.
+    pub(super) cleaned: u64,
 }
 
 /// Whether more than one in `share` of a keyspace's entries may be dead, so that one run of all would be smaller.
@@ -244,7 +257,28 @@ pub(super) fn compaction_pays(keyspace: &Keyspace, share: u64) -> Result<bool> {
             }
         }
     }
-    Ok(dead_max > all / share)
+    let pages: u64 = keyspace.values.values().map(|held| held.live_pages).sum();
+    Ok(dead_max > all / share || dead_value_pages(&runs) > pages / share)
+}
+
+/// About how many pages of value segments newer runs may have made obsolete: as many as what they refer to
+/// themselves has, and for each of their entries as many as one of the older segment has on average.
+fn dead_value_pages(runs: &[&Run]) -> u64 {
+    let pages =
+        |segment: &Segment| segment.summary().referred.iter().map(|(_, pages)| pages).sum::<u64>();
+    let mut dead_max = 0;
+    for (index, run) in runs.iter().enumerate() {
+        for segment in run.segments.iter().filter(|s| !s.summary().referred.is_empty()) {
+            let own = pages(segment);
+            let newer = runs.iter().take(index).flat_map(|newer| newer.overlapping(segment));
+            let hidden = newer.map(|newer| {
+                let entries = newer.summary().entries;
+                pages(newer) + entries.saturating_mul(own) / segment.summary().entries.max(1)
+            });
+            dead_max += own.min(hidden.sum());
+        }
+    }
+    dead_max
 }
 
 /// Entries of segments that lie whole within `ranges`.

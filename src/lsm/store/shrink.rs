@@ -5,11 +5,12 @@
 //! the lowest hole is taken to the end of the file first, which joins the holes of that stretch; the stretches ascend, so
 //! this comes to an end too. Commits and reads go on meanwhile; snapshots pin what they hold.
 
+use super::checkpoint::Checkpoint;
 use super::core::{Core, lock};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::PAGE_BYTES;
 use crate::lsm::manifest::Version;
-use crate::lsm::relocation::{RelocationJob, clear, evacuate};
+use crate::lsm::relocation::{RelocationJob, clean, clear, evacuate, movables};
 use crate::lsm::root::{NEW_FILE_PAGES, RESERVED};
 use crate::lsm::stats::ShrinkReport;
 use crate::lsm::wal::FIRST_EXTENT_PAGES;
@@ -20,6 +21,9 @@ use super::maintenance::{Moved, compaction_pays};
 const RESERVED_PAGES: u64 = RESERVED.len() as u64;
 /// Pages between the two roots, which a manifest fits into, but hardly anything else.
 const BETWEEN_ROOTS_PAGES: u64 = NEW_FILE_PAGES - FIRST_EXTENT_PAGES - RESERVED_PAGES;
+
+/// Pages of values that are copied before what they leave is given back.
+const CLEANED_PAGES_MAX: u64 = (64 << 20) / PAGE_BYTES;
 
 impl Core {
     /// Moves, checkpoints and cuts until the file is at most a twentieth larger than what is in it, or nothing helps.
@@ -34,6 +38,7 @@ impl Core {
         // What the background may be moving, it would move again.
         lock(&self.maintenance).relocation = None;
         let mut total = Moved::default();
+        self.clean_values(&mut total)?;
         let mut from = NEW_FILE_PAGES;
         let live_pages = loop {
             self.settle(false)?;
@@ -77,6 +82,19 @@ impl Core {
         Ok(())
     }
 
+    /// Copies value segments of which enough is dead to matter here, some at a time.
+    fn clean_values(&self, total: &mut Moved) -> Result<()> {
+        while let Some(job) = clean(&self.disk, &self.version.load_full(), 40, CLEANED_PAGES_MAX) {
+            let before = total.segments;
+            self.relocate(job, total)?;
+            if total.segments == before {
+                break;
+            }
+            self.checkpoint(Checkpoint::Plain)?;
+        }
+        Ok(())
+    }
+
     /// Does a whole job, while background work goes on.
     fn relocate(&self, mut job: RelocationJob, total: &mut Moved) -> Result<()> {
         loop {
@@ -85,6 +103,7 @@ impl Core {
                 self.count_relocated(&moved);
                 total.segments += moved.segments;
                 total.bytes += moved.bytes;
+                total.cleaned += moved.cleaned;
                 return Ok(());
             }
         }
@@ -94,14 +113,15 @@ impl Core {
     fn live_pages(&self, version: &Version) -> Result<u64> {
         let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
         let segments: u64 = segments.map(|segment| segment.extent().pages).sum();
+        let values: u64 = version.value_segments().map(|(_, v)| v.segment.extent().pages).sum();
         let manifest = self.writer()?.root.manifest.pages;
         // Each of the two roots has a manifest of its own.
-        Ok((RESERVED_PAGES + FIRST_EXTENT_PAGES + 2 * manifest + segments).max(NEW_FILE_PAGES))
+        Ok((RESERVED_PAGES + FIRST_EXTENT_PAGES + 2 * manifest + segments + values)
+            .max(NEW_FILE_PAGES))
     }
 }
 
 /// Pages of the largest segment.
 fn largest(version: &Version) -> u64 {
-    let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
-    segments.map(|segment| segment.extent().pages).max().unwrap_or_default()
+    movables(version).map(|movable| movable.extent().pages).max().unwrap_or_default()
 }

@@ -15,6 +15,7 @@ mod table;
 mod transaction;
 mod writes;
 
+pub(crate) use pending::NewValues;
 pub(crate) use reads::Reads;
 pub use snapshot::{KeyspaceView, RunView, Snapshot};
 pub use transaction::Transaction;

@@ -18,13 +18,17 @@
 //! spans the numbers of all its runs. Who does not know yet on what it will be committed writes 0 there, and the
 //! manifest alone has the numbers.
 //!
+//! Long values are in neither tables nor runs: each goes to a value segment of its layer at once, and what is written is
+//! the reference to it. Those that nothing refers to in the end are not committed.
+//!
 //! A keyspace that is dropped leaves the layer that is written to; what older layers hold of it waits until their
 //! savepoints are gone, and is restored by a rollback.
 //!
 //! Invariants: a layer has nothing of a keyspace that was dropped in it; a layer below one with runs has no tables; the lowest layer has no savepoint; an operation that
 //! fails leaves what readers see as it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::sync::{Arc, Weak};
 
 use super::table::{Entry, Table, entry_bytes};
@@ -32,12 +36,13 @@ use crate::lsm::compaction::{merge_pending, write_pending};
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::FreshTableBuilder;
-use crate::lsm::ids::{CommitNo, KeyspaceId};
+use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::manifest::{Keyspace, Run, Version};
 use crate::lsm::operands::Operands;
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::scan::{RunCursor, RunRanges, Source};
 use crate::lsm::segment::KeyHash;
+use crate::lsm::value::{Reference, ValueMap, ValueSegment, append_value, stream_value};
 
 /// Pending runs of a keyspace in one layer above which some are merged.
 const RUNS_MAX: usize = 4;
@@ -56,6 +61,12 @@ pub(crate) struct Pending {
     is_exclusive: bool,
 }
 
+/// The runs of each keyspace that are about to be committed, newest first.
+pub(crate) type NewRuns = BTreeMap<KeyspaceId, Vec<Run>>;
+
+/// A value segment that is about to be committed, and its keyspace.
+pub(crate) type NewValues = (KeyspaceId, Arc<ValueSegment>);
+
 #[derive(Debug, Default)]
 struct Layer {
     /// The savepoint below; gone when the program dropped it.
@@ -63,6 +74,7 @@ struct Layer {
     tables: BTreeMap<KeyspaceId, Table>,
     /// Newest first.
     runs: BTreeMap<KeyspaceId, Vec<PendingRun>>,
+    values: BTreeMap<KeyspaceId, Arc<ValueMap>>,
     /// Keyspaces that were dropped in this layer, as they were then.
     dropped: BTreeMap<KeyspaceId, Arc<Keyspace>>,
 }
@@ -86,6 +98,7 @@ impl Layer {
     fn forget(&mut self, id: KeyspaceId) {
         self.tables.remove(&id);
         self.runs.remove(&id);
+        self.values.remove(&id);
     }
 }
 
@@ -144,6 +157,41 @@ impl Pending {
     fn top_table_mut(&mut self, id: KeyspaceId) -> &mut Table {
         let top = self.layers.last_mut().expect("invariant: there is a layer");
         top.tables.entry(id).or_default()
+    }
+
+    /// Writes a value to the file; the reference to it is to be written in its place.
+    pub(crate) fn store_value(
+        &mut self,
+        disk: &Disk,
+        keyspace: &Keyspace,
+        value: &[u8],
+    ) -> Result<Reference> {
+        let compression = keyspace.options.compression;
+        let map = self.top_values(keyspace.id);
+        append_value(&disk.values, map, || disk.new_segment_id(), compression, value)
+    }
+
+    /// Like [`store_value`](Self::store_value) for a value that begins with `head` and of which `rest` gives the rest.
+    pub(crate) fn store_stream(
+        &mut self,
+        disk: &Disk,
+        keyspace: &Keyspace,
+        head: &[u8],
+        rest: &mut dyn Read,
+    ) -> Result<Reference> {
+        let compression = keyspace.options.compression;
+        let map = self.top_values(keyspace.id);
+        stream_value(&disk.values, map, || disk.new_segment_id(), compression, head, rest)
+    }
+
+    fn top_values(&mut self, id: KeyspaceId) -> &mut ValueMap {
+        let top = self.layers.last_mut().expect("invariant: there is a layer");
+        Arc::make_mut(top.values.entry(id).or_default())
+    }
+
+    /// The value segments of a keyspace.
+    pub(crate) fn values(&self, id: KeyspaceId) -> impl Iterator<Item = Arc<ValueMap>> + '_ {
+        self.layers.iter().filter_map(move |layer| layer.values.get(&id).cloned())
     }
 
     /// Writes an entry, spilling what is there when memory does not suffice.
@@ -299,11 +347,15 @@ impl Pending {
             let below = self.layers[upper - 1].tables.get(&id).unwrap_or(&nothing);
             joined.push((id, below.join_of(table, operator)?));
         }
-        let Layer { mut tables, runs, dropped, .. } = self.layers.remove(upper);
+        let Layer { mut tables, runs, values, dropped, .. } = self.layers.remove(upper);
         let lower = &mut self.layers[upper - 1];
         for (id, keyspace) in dropped {
             lower.forget(id);
             lower.dropped.insert(id, keyspace);
+        }
+        for (id, map) in values {
+            let map = Arc::unwrap_or_clone(map);
+            Arc::make_mut(lower.values.entry(id).or_default()).extend(map);
         }
         for (id, runs) in runs {
             debug_assert!(!lower.tables.contains_key(&id), "invariant: it would be below the runs");
@@ -382,17 +434,20 @@ impl Pending {
         Ok(())
     }
 
-    /// Writes the rest of a transaction into runs; gives them, newest first, and the commit that they are when they
-    /// follow `base`.
+    /// Writes the rest of a transaction into runs; gives them, newest first, with the value segments to which they refer
+    /// and the commit that they are when they follow `base`.
     pub(crate) fn into_runs(
         mut self,
         base: &Version,
         disk: &Arc<Disk>,
-    ) -> Result<(BTreeMap<KeyspaceId, Vec<Run>>, CommitNo)> {
+    ) -> Result<(NewRuns, Vec<NewValues>, CommitNo)> {
         self.join_layers(base, |_| true)?;
         self.spill(base, disk)?;
         let commit = CommitNo(base.commit.0 + self.numbers.max(1));
-        let runs = self.layers.pop().map(|layer| layer.runs).unwrap_or_default();
+        let Layer { runs, values, .. } = self.layers.pop().unwrap_or_default();
+        let segments = runs.values().flatten().flat_map(|pending| pending.run.segments.iter());
+        let referred = segments.flat_map(|segment| segment.summary().referred.iter());
+        let values = only(&values, &referred.map(|&(id, _)| id).collect());
         let number = |PendingRun { numbers, mut run }: PendingRun| {
             if !self.is_exclusive {
                 run.set_commits(behind(base.commit, numbers));
@@ -400,18 +455,32 @@ impl Pending {
             run
         };
         let runs = runs.into_iter().map(|(id, runs)| (id, runs.into_iter().map(number).collect()));
-        Ok((runs.collect(), commit))
+        Ok((runs.collect(), values, commit))
     }
 
-    /// The tables of a transaction that is not spilled.
+    /// The tables of a transaction that is not spilled, and the value segments to which they refer.
     pub(crate) fn into_tables(
         mut self,
         base: &Version,
-    ) -> Result<BTreeMap<KeyspaceId, FreshTableBuilder>> {
+    ) -> Result<(BTreeMap<KeyspaceId, FreshTableBuilder>, Vec<NewValues>)> {
         self.join_layers(base, |_| true)?;
-        let tables = self.layers.pop().map(|layer| layer.tables).unwrap_or_default();
-        Ok(tables.into_iter().map(|(id, table)| (id, table.into_builder())).collect())
+        let Layer { tables, values, .. } = self.layers.pop().unwrap_or_default();
+        let values = only(&values, &tables.values().flat_map(Table::referred).collect());
+        let tables = tables.into_iter().map(|(id, table)| (id, table.into_builder()));
+        Ok((tables.collect(), values))
     }
+}
+
+/// The value segments that are `referred` to. Dropping the others gives their pages back.
+fn only(
+    values: &BTreeMap<KeyspaceId, Arc<ValueMap>>,
+    referred: &BTreeSet<SegmentId>,
+) -> Vec<NewValues> {
+    let values = values.iter().flat_map(|(&keyspace, map)| {
+        let referred = map.iter().filter(|(id, _)| referred.contains(id));
+        referred.map(move |(_, held)| (keyspace, Arc::clone(&held.segment)))
+    });
+    values.collect()
 }
 
 /// The commits that are `numbers` behind `base`.

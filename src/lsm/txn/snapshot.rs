@@ -11,6 +11,7 @@ use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::manifest::{Hold, Version};
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::{Cursor, shadow};
+use crate::lsm::value::ValueReader;
 
 /// An unchanging view of the whole store.
 ///
@@ -59,13 +60,21 @@ impl Reader for Snapshot {
     }
 
     fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
-        self.version.find(self.version.keyspace(keyspace)?, key)
+        let keyspace = self.version.keyspace(keyspace)?;
+        let found = self.version.find(keyspace, key)?;
+        found.map(|content| keyspace.lookup().load(content)).transpose()
+    }
+
+    fn open_value(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<ValueReader>> {
+        let keyspace = self.version.keyspace(keyspace)?;
+        let found = self.version.find(keyspace, key)?;
+        found.map(|content| keyspace.lookup().open(content)).transpose()
     }
 
     fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {
         let keyspace = self.version.keyspace(keyspace)?;
         let sources = shadow(self.version.sources(keyspace));
-        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources))
+        Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources, keyspace.lookup()))
     }
 }
 

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshTableBuilder, combine};
-use crate::lsm::ids::VALUE_BYTES_MAX;
+use crate::lsm::ids::{SegmentId, VALUE_BYTES_MAX};
 use crate::lsm::merge_operator::MergeOperator;
 use crate::lsm::ranges::{KeyRange, Ranges};
 use crate::lsm::scan::{PendingCursor, PendingTable, RunRanges, Source};
+use crate::lsm::value::Reference;
 
 /// Bytes that a pending entry takes besides its key and value.
 const OVERHEAD_BYTES: usize = 96;
@@ -62,7 +63,8 @@ impl Table {
             (Some(have), _) => {
                 let combined = combine(key, have, entry, operator)?;
                 if combined.1.len() > VALUE_BYTES_MAX {
-                    return Err(Error::ValueTooLong { bytes: combined.1.len() });
+                    let (bytes, bytes_max) = (combined.1.len() as u64, VALUE_BYTES_MAX as u64);
+                    return Err(Error::ValueTooLong { bytes, bytes_max });
                 }
                 Ok(Some(combined))
             }
@@ -116,6 +118,12 @@ impl Table {
             Ok((key.clone(), written))
         });
         joined.collect()
+    }
+
+    /// The value segments to which entries refer, some more than once.
+    pub(super) fn referred(&self) -> impl Iterator<Item = SegmentId> + '_ {
+        let references = self.entries.values().filter(|(kind, _)| *kind == EntryKind::Refer);
+        references.filter_map(|(_, value)| Some(Reference::decode(value).ok()?.segment))
     }
 
     pub(super) fn source(&self) -> Source<'_> {

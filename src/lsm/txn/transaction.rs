@@ -4,6 +4,7 @@
 //! or one of several optimistic ones; those note what they read.
 
 use std::fmt;
+use std::io::Read;
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
@@ -17,11 +18,13 @@ use crate::lsm::disk::Disk;
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Registry, Version};
+use crate::lsm::operands::Content;
 use crate::lsm::options::{Durability, KeyspaceOptions};
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::Cursor;
 use crate::lsm::sync::{Mutex, MutexGuard};
+use crate::lsm::value::ValueReader;
 
 /// The right to write, which the store gives to one transaction at a time, or that to try; dropped, the next one may.
 pub(crate) trait WriteRight: Send + Sync + fmt::Debug {
@@ -77,6 +80,14 @@ impl Transaction {
         Some(reads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn find(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Content>> {
+        self.writes.find(keyspace, key, || {
+            if let Some(mut reads) = self.reads() {
+                reads.note(keyspace, Bound::Included(key), Bound::Included(key));
+            }
+        })
+    }
+
     /// Notes that an answer depends on which keyspaces there are.
     fn note_names(&self) {
         if let Some(mut reads) = self.reads() {
@@ -126,12 +137,29 @@ impl Transaction {
 
     /// Sets the value of a key.
     ///
+    /// A long value is written to the file at once, and counts against the transaction's memory with a few bytes only.
+    ///
     /// # Errors
     /// `KeyTooLong`, `ValueTooLong`, `UnknownKeyspace`, `TransactionTooLarge` when the entry alone exceeds the
     /// transaction's memory, and `Io` when pending writes could not be written to the file; the transaction is
     /// then as it was before.
     pub fn put(&mut self, keyspace: KeyspaceId, key: &[u8], value: impl Into<Bytes>) -> Result<()> {
         self.writes.write(self.right.disk(), keyspace, key, EntryKind::Put, value.into())
+    }
+
+    /// Sets the value of a key to all that `value` gives, of whatever length, in bounded memory.
+    ///
+    /// [`open_value`](Reader::open_value) reads it back as a stream; its page has an example.
+    ///
+    /// # Errors
+    /// Those of [`put`](Self::put), and `Io` for what reading `value` meets.
+    pub fn put_stream(
+        &mut self,
+        keyspace: KeyspaceId,
+        key: &[u8],
+        mut value: impl Read,
+    ) -> Result<()> {
+        self.writes.write_stream(self.right.disk(), keyspace, key, &mut value)
     }
 
     /// Removes a key, whether it exists or not.
@@ -259,11 +287,13 @@ impl Reader for Transaction {
     }
 
     fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
-        self.writes.get(keyspace, key, || {
-            if let Some(mut reads) = self.reads() {
-                reads.note(keyspace, Bound::Included(key), Bound::Included(key));
-            }
-        })
+        let found = self.find(keyspace, key)?;
+        found.map(|content| self.writes.lookup(keyspace)?.load(content)).transpose()
+    }
+
+    fn open_value(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<ValueReader>> {
+        let found = self.find(keyspace, key)?;
+        found.map(|content| self.writes.lookup(keyspace)?.open(content)).transpose()
     }
 
     fn cursor(&self, keyspace: KeyspaceId) -> Result<Cursor<'_>> {

@@ -3,6 +3,7 @@
 //! Both kinds of transactions keep one; it knows nothing of who may commit. Reading goes through pending writes first,
 //! newest first, then through the version.
 
+use std::io::Read;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -13,12 +14,16 @@ use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::KeyspaceDescriptor;
-use crate::lsm::ids::{KEY_BYTES_MAX, KeyspaceId, VALUE_BYTES_MAX};
+use crate::lsm::ids::{KEY_BYTES_MAX, KeyspaceId, STREAM_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::lsm::manifest::{Registry, Version};
-use crate::lsm::operands::Operands;
+use crate::lsm::operands::{Content, Operands};
 use crate::lsm::options::KeyspaceOptions;
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::scan::{Cursor, shadow};
+use crate::lsm::value::ValueLookup;
+
+/// Chunks that are read of a stream before a value segment of its own is begun for it.
+const HEAD_CHUNKS: u64 = 16;
 
 /// What a transaction has written, and what it is written on.
 #[derive(Debug)]
@@ -110,13 +115,49 @@ impl Writes {
         if key.len() > KEY_BYTES_MAX {
             return Err(Error::KeyTooLong { bytes: key.len() });
         }
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(Error::ValueTooLong { bytes: value.len() });
+        let is_long = value.len() as u64 > u64::from(disk.values.chunk_bytes);
+        let refers = kind == EntryKind::Put && is_long && keyspace.can_refer();
+        let bytes_max = if refers { STREAM_BYTES_MAX } else { VALUE_BYTES_MAX as u64 };
+        if value.len() as u64 > bytes_max {
+            return Err(Error::ValueTooLong { bytes: value.len() as u64, bytes_max });
+        }
+        if refers {
+            let reference = self.pending.store_value(disk, keyspace, &value)?;
+            let entry = (EntryKind::Refer, reference.encode().into());
+            return self.pending.write(&self.base, disk, keyspace, key, entry);
         }
         if kind == EntryKind::Merge && keyspace.combiner.operator.is_none() {
             return Err(Error::NoMergeOperator { keyspace: keyspace.name.clone() });
         }
         self.pending.write(&self.base, disk, keyspace, key, (kind, value))
+    }
+
+    /// Writes a value that is read from `source`.
+    pub(super) fn write_stream(
+        &mut self,
+        disk: &Arc<Disk>,
+        id: KeyspaceId,
+        key: &[u8],
+        source: &mut dyn Read,
+    ) -> Result<()> {
+        let keyspace = Arc::clone(self.base.keyspace(id)?);
+        if key.len() > KEY_BYTES_MAX {
+            return Err(Error::KeyTooLong { bytes: key.len() });
+        }
+        let limit = if keyspace.can_refer() {
+            HEAD_CHUNKS * u64::from(disk.values.chunk_bytes)
+        } else {
+            VALUE_BYTES_MAX as u64 + 1
+        };
+        let mut head = Vec::new();
+        let read = Read::take(&mut *source, limit).read_to_end(&mut head);
+        read.map_err(|error| Error::io("reading the value that is to be stored", error))?;
+        if (head.len() as u64) < limit || !keyspace.can_refer() {
+            return self.write(disk, id, key, EntryKind::Put, head.into());
+        }
+        let reference = self.pending.store_stream(disk, &keyspace, &head, source)?;
+        let entry = (EntryKind::Refer, reference.encode().into());
+        self.pending.write(&self.base, disk, &keyspace, key, entry)
     }
 
     pub(super) fn delete_range(
@@ -147,13 +188,13 @@ impl Writes {
         Ok(())
     }
 
-    /// The value of a key; `note` is called when the version behind the pending writes has to be asked.
-    pub(super) fn get(
+    /// What a key has; `note` is called when the version behind the pending writes has to be asked.
+    pub(super) fn find(
         &self,
         id: KeyspaceId,
         key: &[u8],
         note: impl FnOnce(),
-    ) -> Result<Option<Bytes>> {
+    ) -> Result<Option<Content>> {
         let keyspace = self.base.keyspace(id)?;
         let mut operands = Operands::default();
         if self.pending.find(id, key, &mut operands)? {
@@ -166,6 +207,13 @@ impl Writes {
     pub(super) fn cursor(&self, id: KeyspaceId) -> Result<Cursor<'_>> {
         let keyspace = self.base.keyspace(id)?;
         let sources = self.pending.sources(id).into_iter().chain(self.base.sources(keyspace));
-        Ok(Cursor::new(Arc::clone(&keyspace.combiner), shadow(sources)))
+        Ok(Cursor::new(Arc::clone(&keyspace.combiner), shadow(sources), self.lookup(id)?))
+    }
+
+    /// Finds the values that entries of a keyspace refer to.
+    pub(super) fn lookup(&self, id: KeyspaceId) -> Result<ValueLookup> {
+        let keyspace = self.base.keyspace(id)?;
+        let pending = self.pending.values(id);
+        Ok(ValueLookup::new(pending.chain([Arc::clone(&keyspace.values)])))
     }
 }

@@ -406,8 +406,9 @@ fn encode_record(
 ) -> Result<u64> {
     let start = out.len();
     let plain_bytes: usize = payload.iter().map(Bytes::len).sum();
-    let len = u32::try_from(plain_bytes + sealer.reserved_bytes())
-        .map_err(|_| Error::ValueTooLong { bytes: usize::MAX })?;
+    let len = u32::try_from(plain_bytes + sealer.reserved_bytes()).map_err(|_| {
+        Error::ValueTooLong { bytes: plain_bytes as u64, bytes_max: u32::MAX.into() }
+    })?;
     out.extend_from_slice(&[0; 8]);
     out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(header);

@@ -263,7 +263,7 @@ impl Storage for Unmapped {
 fn what_was_decrypted_once_is_borrowed_from_memory() -> Result<()> {
     let cipher = Arc::new(ToyCipher::new(1));
     let shared: Arc<dyn BlockCipher> = cipher.clone();
-    let options = Options { memory_bytes: 64 << 20, ..with(&shared) };
+    let options = Options { memory_bytes: 64 << 20, value_chunk_bytes: 1000, ..with(&shared) };
     let store = open(Unmapped(SimulatedStorage::new(6)), options)?;
     let mut rng = fastrand::Rng::with_seed(6);
     let mut state = State::default();
@@ -307,12 +307,14 @@ fn sizes_are_those_with_which_the_file_was_created() -> Result<()> {
         block_bytes: 16 << 10,
         restart_interval: 16,
         segment_bytes_target: 8 << 20,
+        value_chunk_bytes: 64 << 10,
         ..tiny_options()
     };
     let store = open(device, options)?;
     let found = store.core.options();
     let sizes = (found.block_bytes, found.restart_interval, found.segment_bytes_target);
     assert_eq!(sizes, (128, 3, 2 << 10));
+    assert_eq!(found.value_chunk_bytes, 150);
     let mut transaction = store.begin()?;
     for number in 0..300_u32 {
         let key = number.to_be_bytes().to_vec();

@@ -78,6 +78,7 @@ fn sum(structure: &Structure) -> ContentFigures {
 
 #[test]
 fn deep_figures_equal_an_independent_walk() -> Result<()> {
+    let mut live_pages = 0;
     for seed in 0..4 {
         let (bytes, state) = file(seed, true)?;
         let structure = inspect(&bytes)?.structure(true)?;
@@ -111,11 +112,17 @@ fn deep_figures_equal_an_independent_walk() -> Result<()> {
         let without_leaves = ContentFigures { leaves: None, ..deep };
         assert_eq!(sum(&shallow), without_leaves);
         let own = structure.pages;
-        let owned = own.reserved + own.manifests + own.log + own.segments + own.deferred + own.free;
+        let owned = own.reserved + own.manifests + own.log + own.segments + own.values;
+        let owned = owned + own.deferred + own.free;
+        let values = structure.keyspaces.iter().flat_map(|keyspace| &keyspace.values);
+        let live: u64 = values.map(|values| values.live_pages).sum();
+        assert!(live <= own.values && structure.value_bytes == live * PAGE_BYTES);
+        live_pages += live;
         assert_eq!((owned, own.total * PAGE_BYTES), (own.total, structure.file_bytes));
         assert_eq!(read_all(inspect(&bytes)?.snapshot())?, state);
         assert!(structure.clean);
     }
+    assert!(live_pages > 0, "no file has value segments");
     Ok(())
 }
 

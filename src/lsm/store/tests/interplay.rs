@@ -151,8 +151,8 @@ fn run_history(steps: &[(Write, Cut)], optimistic: bool) -> Result<()> {
 
 /// Makes what was written so far a pending run, without touching the keys of the history.
 fn fill(transaction: &mut Transaction, id: KeyspaceId, state: &mut State) -> Result<()> {
-    for key in 0..FILLING_BYTES / 300 {
-        let (key, value) = (format!("filling{key}").into_bytes(), vec![7; 200]);
+    for key in 0..FILLING_BYTES / 230 {
+        let (key, value) = (format!("filling{key}").into_bytes(), vec![7; 140]);
         transaction.put(id, &key, Bytes::from(value.clone()))?;
         state[0].insert(key, value);
     }

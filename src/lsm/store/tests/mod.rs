@@ -18,6 +18,7 @@ mod ranges;
 mod space;
 mod spilled;
 mod strengths;
+mod values;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -90,6 +91,7 @@ fn tiny_options() -> Options {
         block_bytes: 128,
         restart_interval: 3,
         segment_bytes_target: 2 << 10,
+        value_chunk_bytes: 150,
         level0_runs_max: 2,
         level_ratio: 2,
         level1_bytes_max: 8 << 10,
@@ -274,6 +276,9 @@ struct Seen {
     side_by_side: usize,
     /// Runs of a level below the first, at most.
     tiers: usize,
+    /// Value segments that were cleaned, that were released, and such as hold several values.
+    values: [u64; 3],
+    value_segments: usize,
 }
 
 impl Seen {
@@ -297,8 +302,15 @@ impl Seen {
             let Some(id) = version.keyspace_named(name) else { continue };
             self.recreated += u64::from(newest.replace(id).is_some_and(|before| before != id));
         }
+        let value_segments = version.value_segments().count();
+        self.values[1] += u64::from(value_segments < self.value_segments);
+        self.value_segments = value_segments;
+        let shared = version.value_segments().filter(|(_, held)| held.live_pages > 1);
+        self.values[2] += shared.count() as u64;
         let counters = &store.core.counters;
         self.relocated = self.relocated.max(counters.relocated_segments.load(Ordering::Relaxed));
+        let cleaned = counters.cleaned_segments.load(Ordering::Relaxed);
+        self.values[0] = self.values[0].max(cleaned);
         self.punched = self.punched.max(counters.punched_pages.load(Ordering::Relaxed));
         self.side_by_side = self.side_by_side.max(super::lock(&store.core.jobs).compactions.len());
         let writer = super::lock(&store.core.writer);

@@ -41,11 +41,13 @@ fn the_store_equals_its_model_under_random_operations() {
         all.punched += seen.punched;
         all.shrunk += seen.shrunk;
         all.copied += seen.copied;
+        all.values.iter_mut().zip(seen.values).for_each(|(all, seen)| *all += seen);
     }
     all.assert_all();
     assert!(all.filters > 0 && all.mapped > 0, "filters and mappings: {all:?}");
     assert!(all.punched > 0, "{all:?}");
     assert!(all.ranges.iter().all(|&account| account > 0), "{all:?}");
+    assert!(all.values.iter().all(|&times| times > 0), "value segments: {all:?}");
     assert!(all.tiers > 1, "levels below the first have several runs: {all:?}");
 }
 
@@ -59,6 +61,7 @@ fn random_options(seed: u64, rng: &mut fastrand::Rng) -> Options {
         block_bytes: 1 << rng.u32(0..15),
         restart_interval: rng.u32(1..20),
         segment_bytes_target: 1 << rng.u32(0..18),
+        value_chunk_bytes: 1 << rng.u32(3..12),
         level0_runs_max: rng.usize(0..5),
         level_ratio: rng.u64(0..5),
         level1_bytes_max: rng.u64(0..32 << 10),

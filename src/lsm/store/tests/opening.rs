@@ -136,8 +136,9 @@ fn limits_are_errors_that_leave_the_transaction_as_it_was() -> Result<()> {
     let plain = transaction.keyspace("plain").expect("created above");
     let long = vec![1; crate::lsm::KEY_BYTES_MAX + 1];
     assert!(matches!(transaction.put(plain, &long, "x"), Err(Error::KeyTooLong { .. })));
+    let merged = transaction.keyspace("merged").expect("created above");
     let large = vec![1; 20 << 10];
-    assert!(matches!(transaction.put(plain, b"k", large), Err(Error::TransactionTooLarge { .. })));
+    assert!(matches!(transaction.put(merged, b"k", large), Err(Error::TransactionTooLarge { .. })));
     assert!(matches!(transaction.merge(plain, b"k", "x"), Err(Error::NoMergeOperator { .. })));
     transaction.put(plain, b"k", "v")?;
     transaction.commit(Durability::Sync)?;
