@@ -154,6 +154,11 @@ impl CompactionJob {
         Ok(job)
     }
 
+    /// Whether the keyspace is gone: what would be written leads nowhere.
+    pub(crate) fn is_in_vain(&self, version: &Version) -> bool {
+        self.finished.keyspace.is_some_and(|id| version.keyspace(id).is_err())
+    }
+
     /// One step of about `bytes_max` bytes of entries; true when all is written. `reader` shows the newest version to
     /// group rewriters.
     pub(crate) fn step(&mut self, bytes_max: usize, reader: &dyn Reader) -> Result<bool> {

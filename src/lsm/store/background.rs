@@ -365,7 +365,11 @@ impl Core {
                 Ok(false)
             }
             Task::Compaction(number, mut job) => {
-                let reader = self.shown_to_rewriters(self.version.load_full());
+                let version = self.version.load_full();
+                if job.is_in_vain(&version) {
+                    return Ok(true);
+                }
+                let reader = self.shown_to_rewriters(version);
                 let ready = job.step(bytes_max, &reader)?;
                 if ready && installs {
                     return self.install(job.finish()).map(|()| true);
