@@ -33,8 +33,8 @@ pub use bson::doc;
 pub use collection::Upserted;
 pub use database::{
     CheckReport, Collection, CollectionFigures, CollectionOptions, Database, Found, Hit, Hits,
-    IntoDocument, Options, Search, Snapshot, SnapshotCollection, Transaction,
-    TransactionCollection,
+    IntoDocument, Options, RepairProgress, RepairReport, RepairedCollection, Search, Snapshot,
+    SnapshotCollection, Transaction, TransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};

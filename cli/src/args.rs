@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "alluvium", version, about, propagate_version = true)]
 #[command(after_help = "\
-Exit codes: 0 done or found, 1 nothing found, 2 error.
+Exit codes: 0 done or found, 1 nothing found or something lost, 2 error.
 Colours follow NO_COLOR and CLICOLOR_FORCE; nothing but text goes into a pipe.
 Start with `alluvium demo`.")]
 pub(crate) struct CommandLine {
@@ -43,6 +43,7 @@ pub(crate) enum Verb {
     /// Show the flushes, compactions and moves that the log tells of: those since the last checkpoint.
     Compactions(FileArguments),
     Dump(DumpArguments),
+    Repair(RepairArguments),
 }
 
 /// Build a database from the bundled articles, search it and measure it.
@@ -217,6 +218,26 @@ pub(crate) struct StatsArguments {
     /// Read every leaf block.
     #[arg(long)]
     pub(crate) deep: bool,
+}
+
+/// Copy every document of a damaged file that can be read into a new one, and build all indexes anew.
+///
+/// The damaged file is read and never written. Ends with 0 when everything was recovered, with 1 when
+/// something was lost or may have been, which is listed, and with 2 on an error.
+#[derive(Debug, Args)]
+pub(crate) struct RepairArguments {
+    /// The damaged file.
+    #[arg(value_name = "SRC")]
+    pub(crate) source: PathBuf,
+    /// The file to make; it must not exist.
+    #[arg(value_name = "DST")]
+    pub(crate) target: PathBuf,
+    #[command(flatten)]
+    pub(crate) memory: MemoryArguments,
+    /// Print one JSON object: complete, documents, collections (name, documents, expected), trouble,
+    /// losses and rebuilt (keyspace, place, keys, bytes, what), lost_bytes.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A file that a verb looks at without writing to it.

@@ -8,7 +8,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done; `search` found something, `get` found the document, `check` found nothing wrong |
-//! | 1 | `search` found nothing, `get` found no such document |
+//! | 1 | `search` found nothing, `get` found no such document, `repair` could not recover everything |
 //! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong |
 //!
 //! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let arguments = CommandLine::parse();
     match run(&arguments.verb) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::NothingFound) => ExitCode::from(1),
+        Ok(Outcome::NothingFound | Outcome::Incomplete) => ExitCode::from(1),
         Ok(Outcome::NotSound) => ExitCode::from(2),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
@@ -65,5 +65,6 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Page(arguments) => cmd::page::run(arguments),
         Verb::Compactions(arguments) => cmd::compactions::run(arguments),
         Verb::Dump(arguments) => cmd::dump::run(arguments),
+        Verb::Repair(arguments) => cmd::repair::run(arguments),
     }
 }

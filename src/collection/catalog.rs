@@ -17,7 +17,7 @@ use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Rea
 /// The longest name of a collection or an index, in bytes.
 pub const NAME_BYTES_MAX: usize = 120;
 /// The keyspace of the catalog.
-const CATALOG: &str = "catalog";
+pub(super) const CATALOG: &str = "catalog";
 /// The only kind of index so far.
 const KIND_TEXT: &str = "text";
 const TALLY_VERSION: u8 = 1;
@@ -109,13 +109,18 @@ pub fn collection_definition(
         return Ok(None);
     };
     let Some(value) = reader.get(catalog, name.as_bytes())? else { return Ok(None) };
+    decode_definition(name, &value).map(Some)
+}
+
+/// The definition of a collection in an entry of the catalog.
+pub(super) fn decode_definition(name: &str, value: &[u8]) -> Result<CollectionDefinition> {
     let damaged = |reason: &str| {
         let what = format!("catalog entry of {name}: {reason}");
         Error::Lsm(lsm::Error::corruption(what, 0))
     };
-    let document = validate(&value, NESTING_MAX).map_err(|error| damaged(&error.to_string()))?;
+    let document = validate(value, NESTING_MAX).map_err(|error| damaged(&error.to_string()))?;
     let definition = decode(document)?;
-    definition.map(Some).ok_or_else(|| damaged("a field is missing, unknown or of a wrong type"))
+    definition.ok_or_else(|| damaged("a field is missing, unknown or of a wrong type"))
 }
 
 /// Creates a collection without indexes; whether it was not there yet.
@@ -211,7 +216,12 @@ pub(super) fn put_definition(
 pub(super) fn tally(reader: &dyn Reader, catalog: KeyspaceId, name: &str) -> Result<Tally> {
     let missing = || lsm::Error::corruption(format!("catalog: {name} has no tally"), 0);
     let value = reader.get(catalog, &tally_key(name))?.ok_or_else(missing)?;
-    let mut reader = ByteReader::new("tally of a collection", &value);
+    decode_tally(&value)
+}
+
+/// A collection's tally in an entry of the catalog.
+pub(super) fn decode_tally(value: &[u8]) -> Result<Tally> {
+    let mut reader = ByteReader::new("tally of a collection", value);
     let version = reader.u8()?;
     if version != TALLY_VERSION {
         return Err(reader.error(format_args!("version {version} is not known")).into());

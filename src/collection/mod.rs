@@ -20,6 +20,7 @@ mod check;
 mod documents;
 mod error;
 mod read;
+mod salvage;
 #[cfg(test)]
 mod tests;
 mod text_index;
@@ -33,5 +34,6 @@ pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
 pub use documents::{DocsRewriter, Documents, operators, rewriters};
 pub use error::{Error, Result};
 pub use read::CollectionReader;
+pub use salvage::{SalvagedCollection, salvage_collections};
 pub use text_index::{DEFAULT_TEXT_INDEX, create_text_index, drop_text_index, reindex};
 pub use write::{CollectionWriter, Upserted, WriterOptions};

@@ -35,6 +35,7 @@ mod reader;
 mod recovery;
 mod relocation;
 mod root;
+mod salvage;
 mod scan;
 mod scheduler;
 mod segment;
@@ -70,6 +71,7 @@ pub use inspect::{
 pub use merge_operator::MergeOperator;
 pub use options::{Durability, KeyspaceOptions, Options};
 pub use reader::Reader;
+pub use salvage::{Loss, Salvage};
 pub use scan::Cursor;
 pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, Step, ThreadScheduler};
 pub use stats::{

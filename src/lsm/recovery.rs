@@ -14,7 +14,7 @@ use super::descriptor::Descriptor;
 use super::disk::Disk;
 use super::error::{Error, Result};
 use super::fresh::FreshRun;
-use super::ids::{CommitNo, Extent, PAGE_BYTES, pages_for};
+use super::ids::{CommitNo, Extent, PAGE_BYTES};
 use super::manifest::{Edit, Manifest, Registry, Version};
 use super::options::Options;
 use super::root::{self, Found, NEW_FILE_PAGES, RESERVED, Root};
@@ -67,6 +67,16 @@ pub(crate) fn recover_read_only(
             recover_from((descriptor, sealer, &roots), storage, options, registry)
         }
     }
+}
+
+/// The state that `root` leads to, wherever it was found. Writes nothing.
+pub(crate) fn recover_at(
+    (storage, sealer, options): (Arc<dyn Storage>, Sealer, Options),
+    registry: &Registry,
+    root: &Root,
+) -> Result<Recovered> {
+    let manifest = read_manifest(&*storage, &sealer, root)?;
+    replay((storage, sealer, options), registry, root, None, &manifest)
 }
 
 /// The state that the newest root with a whole manifest leads to. Writes nothing.
@@ -127,7 +137,8 @@ fn create(storage: &Arc<dyn Storage>, options: Options) -> Result<Recovered> {
     Ok(Recovered { disk, version, log, root, manifests, groups, inherited: false })
 }
 
-/// Writes a manifest into an extent of its own; `root` makes the root of this `generation` that names it.
+/// Writes a manifest into an extent of its own, and a copy of its root to the end of it; `root` makes the root of this
+/// `generation` that names it.
 pub(crate) fn write_manifest(
     disk: &Disk,
     manifest: &Manifest,
@@ -138,23 +149,30 @@ pub(crate) fn write_manifest(
     disk.sealer.seal(Owner::Manifest(generation), 0, &[], 0, &mut bytes)?;
     let len = bytes.len() as u64;
     let sum = checksum(MANIFEST_OWNER, 0, &bytes);
-    let lease = disk.space.allocate(pages_for(len));
-    let padded = usize::try_from(lease.extent().bytes()).unwrap_or(bytes.len());
-    bytes.resize(padded, 0);
+    let lease = disk.space.allocate(Root::manifest_pages(len));
+    let root = root(lease.extent(), len, sum);
+    let copy = usize::try_from(Root::copy_offset(lease.extent()));
+    bytes.resize(copy.map_err(|_| Error::corruption("manifest: does not fit in memory", 0))?, 0);
+    bytes.extend_from_slice(&root.encode(&disk.sealer)?);
     disk.storage
         .write_bulk(lease.extent().offset(), &bytes)
         .map_err(|source| Error::io(format!("writing the manifest, {}", lease.extent()), source))?;
     lease.publish();
-    Ok((root(lease.extent(), len, sum), lease))
+    Ok((root, lease))
 }
 
-fn read_manifest(storage: &dyn Storage, sealer: &Sealer, root: &Root) -> Result<Manifest> {
+/// The manifest that `root` names.
+pub(crate) fn read_manifest(
+    storage: &dyn Storage,
+    sealer: &Sealer,
+    root: &Root,
+) -> Result<Manifest> {
     let place = || format!("{}, generation {}", root.manifest, root.generation);
     let len_bytes =
         storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
     let end = root.manifest.start.checked_add(root.manifest.pages);
     let within = end.is_some_and(|end| end <= root.file_pages.min(len_bytes / PAGE_BYTES));
-    if !within || pages_for(root.manifest_bytes) != root.manifest.pages {
+    if !within || Root::manifest_pages(root.manifest_bytes) != root.manifest.pages {
         return Err(Error::corruption("manifest: lies outside its place", 0).at(place));
     }
     let len = usize::try_from(root.manifest_bytes)

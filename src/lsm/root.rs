@@ -11,7 +11,7 @@ use super::codec::ByteReader;
 use super::codec::checksum::checksum;
 use super::descriptor::Descriptor;
 use super::error::{Error, Result};
-use super::ids::{CommitNo, Extent, PAGE_BYTES};
+use super::ids::{CommitNo, Extent, PAGE_BYTES, pages_for};
 use super::storage::Storage;
 use super::wal::LogPosition;
 
@@ -51,7 +51,7 @@ pub(crate) struct Root {
 }
 
 impl Root {
-    fn encode(&self, sealer: &Sealer) -> Result<Vec<u8>> {
+    pub(crate) fn encode(&self, sealer: &Sealer) -> Result<Vec<u8>> {
         let mut out = Vec::with_capacity(ROOT_BYTES);
         out.extend_from_slice(ROOT_MAGIC);
         for number in [
@@ -120,6 +120,16 @@ impl Root {
             },
             edits_before: reader.u64()?,
         })
+    }
+
+    /// Pages of a manifest of `bytes` and of the copy of its root behind it.
+    pub(crate) fn manifest_pages(bytes: u64) -> u64 {
+        pages_for(bytes.saturating_add(ROOT_BYTES as u64))
+    }
+
+    /// Where in a manifest's extent the copy of its root begins.
+    pub(crate) fn copy_offset(manifest: Extent) -> u64 {
+        manifest.bytes().saturating_sub(ROOT_BYTES as u64)
     }
 
     /// Writes the root into its slot, the one that the root before it does not stand in.

@@ -13,6 +13,7 @@ pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod levels;
 pub(crate) mod page;
+pub(crate) mod repair;
 pub(crate) mod search;
 pub(crate) mod segments;
 pub(crate) mod shrink;
@@ -25,6 +26,8 @@ pub(crate) enum Outcome {
     Done,
     /// What was asked for is not there.
     NothingFound,
+    /// It did what it could, and something is missing.
+    Incomplete,
     /// The file is not what it should be; the verb has said in which way.
     NotSound,
 }

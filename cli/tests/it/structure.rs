@@ -112,3 +112,42 @@ fn a_file_that_is_open_elsewhere_is_said_to_be() {
         shell.fail(verb, &["rivers.alv", "open in another process"]);
     }
 }
+
+#[test]
+fn a_damaged_file_is_repaired_into_a_new_one() {
+    let shell = rivers();
+    let sound = shell.succeed(&["repair", "rivers.alv", "copy.alv"]).stdout;
+    assert!(
+        sound.contains("copy.alv has 5 documents") && sound.contains("Nothing is known to be lost")
+    );
+    shell.fail(&["repair", "rivers.alv", "copy.alv"], &["copy.alv", "exists"]);
+    let mut bytes = shell.read("rivers.alv");
+    bytes[4096..8192].fill(0);
+    bytes[8 * 4096..9 * 4096].fill(0);
+    shell.write("rivers.alv", &bytes);
+    shell.fail(&["check", "rivers.alv"], &["root slots"]);
+    let report = shell.succeed(&["repair", "rivers.alv", "new.alv", "--json"]).object();
+    assert_eq!((&report["documents"], &report["complete"]), (&5.into(), &true.into()));
+    assert!(shell.read("rivers.alv") == bytes);
+    shell.succeed(&["check", "new.alv", "--deep"]);
+    assert_eq!(shell.succeed(&["search", "new.alv", "gold", "--json"]).json().len(), 3);
+}
+
+#[test]
+fn what_a_repair_cannot_recover_is_told_and_the_exit_code_is_1() {
+    let shell = rivers();
+    let mut bytes = shell.read("rivers.alv");
+    let segments = shell.succeed(&["segments", "rivers.alv", "--json"]).json();
+    for segment in segments.iter().filter(|found| found["keyspace"] == "documents/docs") {
+        let page = segment["start_page"].as_u64().expect("a page");
+        let start = usize::try_from(page).expect("a small file") * 4096;
+        bytes[start..start + 8].fill(0xFF);
+    }
+    shell.write("rivers.alv", &bytes);
+    let run = shell.run(&["repair", "rivers.alv", "new.alv"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("lost") && run.stdout.contains("documents/docs"), "{}", run.stdout);
+    shell.succeed(&["check", "new.alv", "--deep"]);
+    let missing = shell.run(&["repair", "nowhere.alv", "other.alv"]);
+    assert_eq!(missing.code, 2);
+}

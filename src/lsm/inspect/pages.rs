@@ -259,7 +259,9 @@ impl Pages {
     }
 
     fn manifest(&self, extent: Extent) -> Result<Vec<PartView>> {
-        let bytes = Bytes::from(self.read(extent.offset(), extent.bytes())?);
+        let mut bytes = Bytes::from(self.read(extent.offset(), extent.bytes())?);
+        let copy = Root::copy_offset(extent);
+        let copied = bytes.split_off(usize::try_from(copy).unwrap_or(usize::MAX).min(bytes.len()));
         let root = self.roots.iter().find(|root| root.manifest == extent);
         let decoded = match root {
             Some(root) => structures::manifest(&bytes, root, &self.sealer),
@@ -267,6 +269,8 @@ impl Pages {
         };
         let mut views = Vec::new();
         self.push("manifest", extent.offset(), decoded, &mut views);
+        let decoded = structures::root_slot(&copied, self.key());
+        views.push(part("copy of the root", extent.offset() + copy, decoded));
         Ok(views)
     }
 

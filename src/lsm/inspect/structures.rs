@@ -615,7 +615,7 @@ pub(super) fn footer(bytes: &[u8], segment: SegmentId, offset: u64) -> Decoded {
         a.u32("version")?;
         a.u32("filter bytes")?;
         for name in
-            ["index offset", "index bytes", "properties offset", "properties bytes", "total bytes"]
+            ["index offset", "index bytes", "properties offset", "properties bytes", "segment"]
         {
             a.u64(name)?;
         }

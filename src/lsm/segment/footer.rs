@@ -1,7 +1,8 @@
 //! The footer: the last 64 bytes of a segment, from which everything else in it is found.
 //!
 //! The manifest knows how long a segment is, so the footer needs no search. Encoded once by the writer,
-//! decoded once by the reader, which trusts none of it until the checksum matches and the parts meet.
+//! decoded once by the reader, which trusts none of it until the checksum matches and the parts meet. It says whose it is
+//! and how long the segment is, so that salvage finds segments that no manifest names.
 
 use crate::lsm::codec::ByteReader;
 use crate::lsm::codec::checksum::checksum;
@@ -9,8 +10,8 @@ use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::SegmentId;
 
 /// Bytes of the footer.
-pub(super) const FOOTER_BYTES: u64 = 64;
-const MAGIC: [u8; 8] = *b"ALVSEGMT";
+pub(crate) const FOOTER_BYTES: u64 = 64;
+pub(crate) const FOOTER_MAGIC: [u8; 8] = *b"ALVSEGMT";
 const FORMAT_VERSION: u32 = 1;
 
 /// Where the index block and the properties of a segment stand.
@@ -39,26 +40,42 @@ impl Footer {
 
     pub(super) fn encode(&self, segment: SegmentId, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&FOOTER_MAGIC);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
         out.extend_from_slice(&self.filter_bytes.to_le_bytes());
         out.extend_from_slice(&self.index_offset.to_le_bytes());
         out.extend_from_slice(&self.index_bytes.to_le_bytes());
         out.extend_from_slice(&self.properties_offset.to_le_bytes());
         out.extend_from_slice(&self.properties_bytes.to_le_bytes());
-        out.extend_from_slice(&self.total_bytes().to_le_bytes());
+        out.extend_from_slice(&segment.0.to_le_bytes());
         let footer_offset = self.total_bytes() - FOOTER_BYTES;
         let sum = checksum(segment.0, footer_offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
         assert_eq!((out.len() - start) as u64, FOOTER_BYTES, "a footer has its fixed length");
     }
 
-    /// Decodes the footer of a segment that is `segment_bytes` long.
+    /// Decodes the footer of `segment`, which is `segment_bytes` long.
     pub(super) fn decode(bytes: &[u8], segment: SegmentId, segment_bytes: u64) -> Result<Footer> {
+        let (found, footer) = Footer::decode_any(bytes)?;
+        let found_bytes = footer.total_bytes();
+        if found != segment || found_bytes != segment_bytes {
+            let what = format!(
+                "segment footer: of segment {found} of {found_bytes} bytes, not of segment \
+                 {segment} of {segment_bytes}"
+            );
+            return Err(Error::corruption(what, segment_bytes.saturating_sub(FOOTER_BYTES)));
+        }
+        Ok(footer)
+    }
+
+    /// Decodes the footer of a segment of which nothing is known, and gives its number.
+    pub(super) fn decode_any(bytes: &[u8]) -> Result<(SegmentId, Footer)> {
         let mut reader = ByteReader::new("segment footer", bytes);
-        let magic = reader.take(MAGIC.len())?;
-        if magic != MAGIC {
-            return Err(reader.error(format_args!("magic {magic:02x?}, {MAGIC:02x?} expected")));
+        let magic = reader.take(FOOTER_MAGIC.len())?;
+        if magic != FOOTER_MAGIC {
+            return Err(
+                reader.error(format_args!("magic {magic:02x?}, {FOOTER_MAGIC:02x?} expected"))
+            );
         }
         let version = reader.u32()?;
         let filter_bytes = reader.u32()?;
@@ -66,11 +83,17 @@ impl Footer {
         let index_bytes = reader.u64()?;
         let properties_offset = reader.u64()?;
         let properties_bytes = reader.u64()?;
-        let total_bytes = reader.u64()?;
+        let segment = SegmentId(reader.u64()?);
         let summed = bytes.get(..reader.offset()).unwrap_or_default();
         let expected = reader.u64()?;
         reader.expect_end()?;
-        let footer_offset = segment_bytes.saturating_sub(FOOTER_BYTES);
+        let filter_offset = properties_offset.checked_add(properties_bytes);
+        let footer_offset =
+            filter_offset.and_then(|offset| offset.checked_add(filter_bytes.into()));
+        let end = footer_offset.and_then(|offset| offset.checked_add(FOOTER_BYTES));
+        let Some(footer_offset) = footer_offset.filter(|_| end.is_some()) else {
+            return Err(reader.error("the parts are longer than any file"));
+        };
         let found = checksum(segment.0, footer_offset, summed);
         if found != expected {
             return Err(
@@ -80,17 +103,14 @@ impl Footer {
         if version > FORMAT_VERSION {
             return Err(Error::NewerFormat { found: version, supported: FORMAT_VERSION });
         }
-        let filter_offset = properties_offset.checked_add(properties_bytes);
-        let filter_end = filter_offset.and_then(|offset| offset.checked_add(filter_bytes.into()));
-        let parts_meet = index_offset.checked_add(index_bytes) == Some(properties_offset)
-            && filter_end == Some(footer_offset)
-            && total_bytes == segment_bytes;
-        if version == 0 || !parts_meet {
+        if version == 0 || index_offset.checked_add(index_bytes) != Some(properties_offset) {
             return Err(reader.error(format_args!(
-                "the parts of version {version} do not meet at {footer_offset}"
+                "the parts of version {version} do not meet at {properties_offset}"
             )));
         }
-        Ok(Footer { index_offset, index_bytes, properties_offset, properties_bytes, filter_bytes })
+        let footer =
+            Footer { index_offset, index_bytes, properties_offset, properties_bytes, filter_bytes };
+        Ok((segment, footer))
     }
 }
 

@@ -35,7 +35,8 @@ mod tests;
 
 pub(crate) use cursor::SegmentCursor;
 pub(crate) use filter::KeyHash;
-pub(crate) use parts::{LeafPart, SegmentParts};
+pub(crate) use footer::{FOOTER_BYTES, FOOTER_MAGIC};
+pub(crate) use parts::{LeafPart, SegmentParts, find_segment};
 pub(crate) use reader::Segment;
 pub(crate) use summary::SegmentSummary;
 pub(crate) use writer::{SegmentLayout, SegmentWriter};

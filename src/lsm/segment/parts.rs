@@ -1,16 +1,28 @@
-//! The parts of a segment, one by one: for tools that show a file.
+//! The parts of a segment, one by one: for tools that show a file and for what saves entries from a damaged one.
 //!
-//! `inspect` calls it. Nothing comes from the cache and nothing goes there, so a tool that walks a whole
+//! `inspect` and `salvage` call it. Nothing comes from the cache and nothing goes there, so a tool that walks a whole
 //! file sees the bytes that stand in it. Every part is verified alone: damage in one leaves the others readable.
 
 use bytes::Bytes;
 
 use super::footer::{FOOTER_BYTES, Footer};
 use super::index::LeafHandle;
-use super::properties::SegmentCounts;
+use super::properties::{Properties, SegmentCounts};
 use super::reader::Segment;
-use crate::lsm::block::{Block, BlockCursor, open};
+use super::summary::SegmentSummary;
+use crate::lsm::block::{Block, BlockCursor, TRAILER_BYTES, ValueRef, open};
+use crate::lsm::cipher::Sealer;
 use crate::lsm::error::{Error, Result};
+use crate::lsm::ids::{Extent, KEY_BYTES_MAX, PAGE_BYTES, pages_for};
+use crate::lsm::storage::Storage;
+
+/// Bytes in which the end of a leaf block is looked for first, and those in which it is looked for last.
+const LEAF_BYTES_TYPICAL: u64 = 64 << 10;
+const LEAF_BYTES_MAX: u64 = 32 << 20;
+/// How often the bytes of a leaf are read over in the search for its end.
+const LEAF_READINGS_MAX: u64 = 64;
+/// Bytes that properties may have: two keys, a few numbers, and what a cipher reserves.
+const PROPERTIES_BYTES_MAX: u64 = 2 * KEY_BYTES_MAX as u64 + 512;
 
 /// Where the parts of a segment stand, and what its properties say.
 #[derive(Debug)]
@@ -57,17 +69,7 @@ impl Segment {
         let footer_offset = bytes.saturating_sub(FOOTER_BYTES);
         let footer = self.read(footer_offset, FOOTER_BYTES)?;
         let footer = Footer::decode(&footer, self.summary().id, bytes)?;
-        let mut leaves = Vec::new();
-        if let Some(block) = block {
-            let mut index = BlockCursor::new(block.clone());
-            index.first()?;
-            for number in 0..block.restart_count() {
-                let LeafHandle { offset, bytes } = LeafHandle::of(&block, number)?;
-                let separator = Bytes::copy_from_slice(index.key());
-                leaves.push(LeafPart { offset, bytes, separator });
-                index.next()?;
-            }
-        }
+        let leaves = block.as_ref().map_or(Ok(Vec::new()), leaves_of)?;
         Ok(SegmentParts {
             ranges_offset: parts.body_end(),
             counts: parts.counts,
@@ -96,6 +98,96 @@ impl Segment {
         read().map_err(|error| error.at(|| format!("{self}, leaf at {}", leaf.offset)))
     }
 
+    /// The leaf blocks that can be found, and, when that may not be all of them, from which byte on the rest stands
+    /// and why it cannot be found.
+    ///
+    /// Without the index, leaf blocks are found as far as each begins where the one before it ends. That is so where no
+    /// value stands outside of its block. What does not go on behind the last key is no leaf: the index, where the
+    /// footer that leads to it is lost.
+    pub(crate) fn findable_leaves(&self) -> (Vec<LeafPart>, Option<(u64, Error)>) {
+        let error = match self.anatomy() {
+            Ok(parts) => return (parts.leaves, None),
+            Err(error) => error,
+        };
+        if let Ok(leaves) = self.leaves_by_index() {
+            return (leaves, None);
+        }
+        let mut leaves = Vec::new();
+        let mut offset = 0;
+        while let Some((smallest, leaf)) = self.leaf_at(offset)
+            && leaves.last().is_none_or(|before: &LeafPart| before.separator < smallest)
+        {
+            offset += leaf.bytes;
+            leaves.push(leaf);
+        }
+        (leaves, Some((offset, error)))
+    }
+
+    /// The leaf blocks by footer and index alone.
+    fn leaves_by_index(&self) -> Result<Vec<LeafPart>> {
+        let SegmentSummary { id, bytes, .. } = *self.summary();
+        let footer = self.read_part(bytes.saturating_sub(FOOTER_BYTES), FOOTER_BYTES)?;
+        let footer = Footer::decode(&footer, id, bytes)?;
+        let index = self.read_part(footer.index_offset, footer.index_bytes)?;
+        leaves_of(&Block::parse(open(&self.sealer, &index, id, footer.index_offset)?)?)
+    }
+
+    /// The leaf block that begins at `offset`, wherever it ends: at a trailer that proves everything before it. And its
+    /// first key.
+    fn leaf_at(&self, offset: u64) -> Option<(Bytes, LeafPart)> {
+        let mut window = LEAF_BYTES_TYPICAL;
+        loop {
+            let len = window.min(self.summary().bytes.checked_sub(offset)?);
+            let bytes = self.read_part(offset, len).ok()?;
+            let mut readable = len.saturating_mul(LEAF_READINGS_MAX);
+            for end in (TRAILER_BYTES..=bytes.len()).filter(|&end| self.may_end(&bytes, end)) {
+                let found = self.leaf_in(&bytes.slice(..end), offset);
+                if found.is_some() {
+                    return found;
+                }
+                // Bytes can be made to look like the ends of blocks everywhere.
+                readable = readable.checked_sub(end as u64)?;
+            }
+            if len < window || window >= LEAF_BYTES_MAX {
+                return None;
+            }
+            window *= 8;
+        }
+    }
+
+    /// Whether the trailer of a block could end at this place, at little cost.
+    fn may_end(&self, bytes: &[u8], end: usize) -> bool {
+        let Some(start) = end.checked_sub(TRAILER_BYTES) else { return false };
+        let Some(stored) = start.checked_sub(self.sealer.reserved_bytes()) else { return false };
+        let Some([codec, a, b, c, d]) = bytes.get(start..start + 5) else { return false };
+        let raw_len = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+        match codec {
+            0 => raw_len == stored,
+            1 | 2 => raw_len > stored && raw_len as u64 <= LEAF_BYTES_MAX,
+            _ => false,
+        }
+    }
+
+    fn leaf_in(&self, sealed: &Bytes, offset: u64) -> Option<(Bytes, LeafPart)> {
+        let raw = open(&self.sealer, sealed, self.summary().id, offset).ok()?;
+        let mut cursor = BlockCursor::new(Block::parse(raw).ok()?);
+        cursor.check().ok()?;
+        cursor.first().ok()?;
+        let smallest = Bytes::copy_from_slice(cursor.key());
+        cursor.last().ok()?;
+        let separator = Bytes::copy_from_slice(cursor.key());
+        Some((smallest, LeafPart { offset, bytes: sealed.len() as u64, separator }))
+    }
+
+    /// The value at `value`, wherever it stands in the segment.
+    ///
+    /// # Errors
+    /// Corruption of this value.
+    pub(crate) fn loose_value(&self, value: ValueRef) -> Result<Bytes> {
+        let read = self.read_part(value.offset, self.sealed_bytes(value));
+        read.and_then(|stored| self.open_value(value, stored)).map_err(|error| self.locate(error))
+    }
+
     /// Bytes of the segment, without a look at its index.
     fn read_part(&self, offset: u64, len: u64) -> Result<Bytes> {
         let end = offset.checked_add(len);
@@ -105,4 +197,41 @@ impl Segment {
         }
         self.read(offset, len)
     }
+}
+
+/// The leaf blocks to which an index leads.
+fn leaves_of(index: &Block) -> Result<Vec<LeafPart>> {
+    let mut cursor = BlockCursor::new(index.clone());
+    cursor.first()?;
+    let mut leaves = Vec::new();
+    for number in 0..index.restart_count() {
+        let LeafHandle { offset, bytes } = LeafHandle::of(index, number)?;
+        leaves.push(LeafPart { offset, bytes, separator: Bytes::copy_from_slice(cursor.key()) });
+        cursor.next()?;
+    }
+    Ok(leaves)
+}
+
+/// The segment whose footer stands at this byte of the file, if one does and its properties are whole too.
+pub(crate) fn find_segment(
+    storage: &dyn Storage,
+    sealer: &Sealer,
+    footer_at: u64,
+) -> Option<(Extent, SegmentSummary)> {
+    let read = |offset: u64, len: u64| -> Option<Bytes> {
+        let mut bytes = vec![0; usize::try_from(len).ok()?];
+        storage.read_at(offset, &mut bytes).ok()?;
+        Some(Bytes::from(bytes))
+    };
+    let (id, footer) = Footer::decode_any(&read(footer_at, FOOTER_BYTES)?).ok()?;
+    let bytes = footer.total_bytes();
+    let start = footer_at.checked_add(FOOTER_BYTES)?.checked_sub(bytes)?;
+    if !start.is_multiple_of(PAGE_BYTES) || footer.properties_bytes > PROPERTIES_BYTES_MAX {
+        return None;
+    }
+    let (offset, len) = (footer.properties_offset, footer.properties_bytes);
+    let properties = Properties::decode(sealer, &read(start + offset, len)?, id, offset).ok()?;
+    let extent = Extent::checked(start / PAGE_BYTES, pages_for(bytes))?;
+    let summary = properties.summary(bytes);
+    (summary.id == id).then_some((extent, summary))
 }

@@ -373,6 +373,11 @@ impl Segment {
     /// The value at `value`, from the storage.
     pub(crate) fn read_value(&self, value: ValueRef) -> Result<Bytes> {
         let stored = self.read_body("value", value.offset, self.sealed_bytes(value))?;
+        self.open_value(value, stored)
+    }
+
+    /// The value of which `stored` are the bytes in the segment.
+    pub(super) fn open_value(&self, value: ValueRef, stored: Bytes) -> Result<Bytes> {
         self.verify_value(value, &stored)?;
         let owner = Owner::Segment(self.summary.id);
         let stored = self

@@ -7,6 +7,7 @@
 
 mod next;
 mod reader;
+mod scan;
 mod tail;
 mod writer;
 
@@ -20,6 +21,7 @@ use super::storage::Storage;
 
 pub(crate) use next::NextExtent;
 pub(crate) use reader::Log;
+pub(crate) use scan::{ScannedRecord, scan_records};
 pub(crate) use writer::LogWriter;
 
 pub(crate) const EXTENT_MAGIC: &[u8; 8] = b"ALVLOG\0\0";

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
+use super::files::FileOf;
 use super::{State, Write, keyspaces, open, read_all, tiny_options};
 use crate::lsm::cipher::tests::ToyCipher;
 use crate::lsm::{
@@ -39,30 +40,10 @@ fn with(cipher: &Arc<dyn BlockCipher>) -> Options {
     Options { cipher: Some(Arc::clone(cipher)), ..tiny_options() }
 }
 
-/// A file of a few commits that was closed in order, or left as a dying process leaves it, with its states.
 fn file(seed: u64, closed: bool, options: Options) -> Result<(Vec<u8>, Vec<State>)> {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let device = SimulatedStorage::new(seed);
-    let store = open(device.clone(), options)?;
-    let mut states = vec![State::default()];
-    for _ in 0..12 {
-        let mut state = states[states.len() - 1].clone();
-        let mut transaction = store.begin()?;
-        for _ in 0..8 {
-            let write = Write::random(&mut rng);
-            write.write_to(&mut transaction)?;
-            write.apply_to(&mut state);
-        }
-        transaction.commit(Durability::Sync)?;
-        states.push(state);
-        store.step()?;
-    }
-    if closed {
-        store.close()?;
-    } else {
-        store.core.abandon();
-    }
-    Ok((device.contents(), states))
+    let made = FileOf::a_few_commits(seed, closed, options).make()?;
+    let states = made.states();
+    Ok((made.bytes, states))
 }
 
 fn examine(bytes: &[u8], options: Options) -> Result<State> {

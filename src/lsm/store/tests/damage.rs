@@ -1,33 +1,30 @@
 //! Damage tests: any bit of a small file flips; the store answers with an error or with the right data.
 //!
 //! Files that were closed and files as a dying process leaves them; whole pages that are overwritten or swapped, too.
+//! `ALLUVIUM_TEST_SCALE=10` flips ten times as many bits.
 
-use super::{State, Write, open, read_all, tiny_options};
-use crate::lsm::{Durability, Options, Result, SimulatedStorage, Store};
+use super::files::FileOf;
+use super::{State, read_all, scale, tiny_options};
+use crate::lsm::{Options, Result, SimulatedStorage, Store};
 
-/// A file that was closed in order, or left as a dying process leaves it, with what it holds.
 fn file(seed: u64, closed: bool) -> Result<(Vec<u8>, Vec<State>)> {
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let device = SimulatedStorage::new(seed);
-    let store = open(device.clone(), tiny_options())?;
-    let mut states = vec![State::default()];
-    for _ in 0..12 {
-        let mut state = states[states.len() - 1].clone();
-        let mut transaction = store.begin()?;
-        for _ in 0..8 {
-            let write = Write::random(&mut rng);
-            write.write_to(&mut transaction)?;
-            write.apply_to(&mut state);
-        }
-        transaction.commit(Durability::Sync)?;
-        states.push(state);
-        store.step()?;
-    }
-    if closed {
-        store.close()?;
-        return Ok((device.contents(), states));
-    }
-    Ok((device.contents(), states))
+    let made = FileOf::a_few_commits(seed, closed, tiny_options()).make()?;
+    let states = made.states();
+    Ok((made.bytes, states))
+}
+
+/// Flipped bits of each of the two kinds of files at least; together a tenth of the full number.
+const BITS_MIN: u64 = 1_000;
+
+/// A bit of every byte of what is written, of one of each 64 of what is not; more than one when there are too few of them.
+fn bits(bytes: &[u8], rng: &mut fastrand::Rng) -> Vec<(usize, u8)> {
+    let wanted = usize::try_from(BITS_MIN * scale()).expect("a few thousand");
+    let places = places(bytes);
+    let rounds = wanted.div_ceil(places.len()).max(1);
+    let bits = (0..rounds).flat_map(|_| &places).map(|&offset| (offset, 1 << rng.u32(0..8)));
+    let bits: Vec<_> = bits.collect();
+    assert!(bits.len() >= wanted);
+    bits
 }
 
 /// Every byte of what is written, and one of each 64 of what is not.
@@ -63,9 +60,9 @@ fn a_flipped_bit_in_a_closed_file_is_an_error_or_harmless() -> Result<()> {
     let expected = &states[states.len() - 1];
     assert_eq!(&examine(bytes.clone())?, expected);
     let mut refused = 0;
-    for offset in places(&bytes) {
+    for (offset, bit) in bits(&bytes, &mut rng) {
         let mut damaged = bytes.clone();
-        damaged[offset] ^= 1 << rng.u32(0..8);
+        damaged[offset] ^= bit;
         match examine(damaged) {
             Ok(found) => assert_eq!(&found, expected, "byte {offset}"),
             Err(_) => refused += 1,
@@ -80,9 +77,9 @@ fn a_flipped_bit_in_a_file_with_a_log_never_shows_what_was_not_committed() -> Re
     let mut rng = fastrand::Rng::with_seed(10);
     let (bytes, states) = file(4, false)?;
     let last = states.len() - 1;
-    for offset in places(&bytes) {
+    for (offset, bit) in bits(&bytes, &mut rng) {
         let mut damaged = bytes.clone();
-        damaged[offset] ^= 1 << rng.u32(0..8);
+        damaged[offset] ^= bit;
         if let Ok(found) = examine(damaged) {
             // Nothing can prove that the very last record of a log was ever whole.
             let known = found == states[last] || found == states[last - 1];
