@@ -3,14 +3,16 @@
 //! The test runs its own binary as the child, which commits and says so over a pipe. The parent reads a random number
 //! of acknowledgements, kills the child, and opens the file: it must check clean, hold every acknowledged commit, at
 //! most one more, and nothing that its last commit does not explain. The child puts, deletes, merges, deletes ranges and
-//! drops keyspaces, now and then in a transaction that is larger than its memory, and rolls back to savepoints.
+//! drops keyspaces, now and then in a transaction that is larger than its memory, and rolls back to savepoints; meanwhile
+//! its threads flush and compact, and one shrinks the file again and again.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Bound;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use alluvium::lsm::{
@@ -22,6 +24,8 @@ const CHILD: &str = "ALLUVIUM_KILL_TEST_FILE";
 /// A tenth of the full number, which `ALLUVIUM_TEST_SCALE=10` runs.
 const ROUNDS: u64 = 20;
 const KEYS: u64 = 300;
+/// Commits of a child between two calls of `shrink`.
+const SHRINK_EVERY: u64 = 40;
 
 /// Keeps the last 64 bytes of what was appended.
 #[derive(Debug)]
@@ -175,9 +179,31 @@ fn last_of(reader: &dyn Reader) -> Result<u64> {
     Ok(number.map_or(0, |bytes| u64::from_be_bytes(bytes[..].try_into().expect("eight bytes"))))
 }
 
-/// Commits for ever.
+/// Commits for ever, while another thread shrinks the file.
 fn write_until_killed(path: &Path) -> Result<()> {
     let store = Store::open_file(path, options())?;
+    thread::scope(|scope| {
+        let (tell, told) = mpsc::channel();
+        let shrinks = scope.spawn(|| shrink_when(told, &store));
+        let written = write_for_ever(&store, &tell);
+        drop(tell);
+        shrinks.join().expect("shrinking does not panic").and(written)
+    })
+}
+
+/// Shrinks the file after every few commits.
+fn shrink_when(committed: mpsc::Receiver<u64>, store: &Store) -> Result<()> {
+    for number in committed {
+        if number.is_multiple_of(SHRINK_EVERY) {
+            store.shrink()?;
+            // Nobody is left to tell when the parent has gone.
+            let _ = writeln!(std::io::stdout(), "\nshrunk {number}");
+        }
+    }
+    Ok(())
+}
+
+fn write_for_ever(store: &Store, tell: &mpsc::Sender<u64>) -> Result<()> {
     let mut out = std::io::stdout();
     loop {
         let mut transaction = store.begin()?;
@@ -204,7 +230,7 @@ fn write_until_killed(path: &Path) -> Result<()> {
         })?;
         // The death of the process takes back nothing that the system has, so every commit counts.
         let told = writeln!(out, "\nacknowledged {number}").and_then(|()| out.flush());
-        if told.is_err() {
+        if told.is_err() || tell.send(number).is_err() {
             return Ok(());
         }
     }
@@ -259,6 +285,7 @@ fn a_killed_process_leaves_every_commit_that_it_acknowledged() {
     let copy = folder.path().join("copy.alv");
     let mut rng = fastrand::Rng::with_seed(15);
     let (mut last, mut model) = (0, Model::default());
+    let mut shrunk = 0;
     for round in 0..ROUNDS * scale() {
         let verified = last;
         let mut child = Command::new(std::env::current_exe().unwrap())
@@ -273,6 +300,7 @@ fn a_killed_process_leaves_every_commit_that_it_acknowledged() {
         for line in lines {
             // Cut short by the kill, a line may end anywhere; whole numbers are followed by the next line.
             let Ok(line) = line else { break };
+            shrunk += u64::from(line.starts_with("shrunk "));
             let Some(number) = line.strip_prefix("acknowledged ") else { continue };
             last = number.parse().unwrap();
             if patience == 0 {
@@ -289,4 +317,5 @@ fn a_killed_process_leaves_every_commit_that_it_acknowledged() {
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
     assert!(last > 1000, "{last} transactions");
+    assert!(shrunk > ROUNDS, "the file was shrunk {shrunk} times while it was written");
 }

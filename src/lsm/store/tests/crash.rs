@@ -1,13 +1,16 @@
-//! Crash tests: the power goes at **every** storage operation of scripted workloads, and every operation fails once.
+//! Crash tests: the power goes at **every** storage operation of scripted workloads, and operations and reads fail.
 //!
+//! One run of a script gives all its crash points ([`Witness`]); an error needs a run of its own, so a share of them fails.
 //! A cut keeps all synced bytes and an arbitrary subset of unsynced 512-byte sectors. After it the store must open,
 //! check clean, and hold a prefix of the commits that includes every acknowledged `Sync` commit. After an I/O
 //! error nothing acknowledged may be lost and nothing half done may show.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::cipher::cipher_of;
+use super::witness::Witness;
 use super::{Seen, State, Write, open, read_all, scale, tiny_options};
 use crate::lsm::{
     Durability, Error, ManualClock, Options, Result, SimulatedStorage, Storage, Store,
@@ -30,8 +33,16 @@ fn options(seed: u64) -> Options {
     }
 }
 
-/// A workload: what each commit should leave, and how far a run came.
+/// A workload, and how far a run came.
 struct Script {
+    seed: u64,
+    /// Shared with who looks at the device meanwhile.
+    progress: Arc<Mutex<Progress>>,
+    seen: Seen,
+}
+
+/// What each commit should leave, and what was acknowledged.
+struct Progress {
     seed: u64,
     /// The state after each commit; the first is the empty one.
     states: Vec<State>,
@@ -39,17 +50,21 @@ struct Script {
     durable: usize,
     /// Commits that were acknowledged at all.
     acknowledged: usize,
-    seen: Seen,
 }
 
 impl Script {
     fn new(seed: u64) -> Self {
-        let seen = Seen::default();
-        Script { seed, states: vec![State::default()], durable: 0, acknowledged: 0, seen }
+        let states = vec![State::default()];
+        let progress = Progress { seed, states, durable: 0, acknowledged: 0 };
+        Script { seed, progress: Arc::new(Mutex::new(progress)), seen: Seen::default() }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no test fails here and goes on")
     }
 
     /// Runs the workload on `device` until it ends or the device fails.
-    fn run(&mut self, device: &SimulatedStorage) -> Result<()> {
+    fn run(&mut self, device: &(impl Storage + Clone + 'static)) -> Result<()> {
         let mut rng = fastrand::Rng::with_seed(self.seed);
         let clock = Arc::new(ManualClock::default());
         let options = Options { clock: clock.clone(), ..options(self.seed) };
@@ -87,7 +102,8 @@ impl Script {
                 }
                 5 => {
                     store.sync()?;
-                    self.durable = self.acknowledged;
+                    let mut progress = self.progress();
+                    progress.durable = progress.acknowledged;
                 }
                 6 | 7 if !long_log => {
                     store.shrink()?;
@@ -107,7 +123,8 @@ impl Script {
     }
 
     fn commit(&mut self, store: &Store, rng: &mut fastrand::Rng) -> Result<()> {
-        let mut state = self.states.last().cloned().unwrap_or_default();
+        let mut state = self.progress().states.last().cloned().unwrap_or_default();
+        let number_of_commit = self.progress().states.len();
         let mut transaction = store.begin()?;
         if rng.u32(0..6) == 0 {
             // One that is rolled back, whole or in part, after it was spilled.
@@ -127,7 +144,7 @@ impl Script {
         for number in 0..writes {
             // Some keys ascend from commit to commit, so that segments overlap nothing.
             let write = if rng.u32(0..3) == 0 {
-                let key = format!("{:05}", 10_000 + self.states.len() * 10 + number).into_bytes();
+                let key = format!("{:05}", 10_000 + number_of_commit * 10 + number).into_bytes();
                 Write::Put(0, key, vec![b'v'; rng.usize(100..400)])
             } else {
                 Write::random(rng)
@@ -136,7 +153,7 @@ impl Script {
             write.apply_to(&mut state);
         }
         // Known before the commit returns: it may turn out to have survived.
-        self.states.push(state);
+        self.progress().states.push(state);
         self.seen.spilled += u64::from(transaction.writes.pending.is_spilled());
         let durability = match rng.u32(0..4) {
             0 | 1 => Durability::Sync,
@@ -144,13 +161,21 @@ impl Script {
             _ => Durability::Buffered,
         };
         transaction.commit(durability)?;
-        self.acknowledged = self.states.len() - 1;
+        let mut progress = self.progress();
+        progress.acknowledged = progress.states.len() - 1;
         if durability == Durability::Sync {
-            self.durable = self.acknowledged;
+            progress.durable = progress.acknowledged;
         }
         Ok(())
     }
 
+    fn verify(&self, device: SimulatedStorage, context: &str) {
+        let progress = self.progress();
+        progress.verify(device, progress.durable, context);
+    }
+}
+
+impl Progress {
     /// The store on `device` must hold a state of the script, at least the last durable one.
     fn verify(&self, device: SimulatedStorage, at_least: usize, context: &str) {
         let store = Store::open(device, options(self.seed))
@@ -164,15 +189,17 @@ impl Script {
     }
 }
 
-/// Seeds of the sweeps.
-fn seeds() -> std::ops::Range<u64> {
-    0..6 * scale()
-}
+/// Crash points and failing operations that the tests pass through at least; `ALLUVIUM_TEST_SCALE=10` is the full number.
+const CRASH_POINTS_MIN: u64 = 10_000;
+const ERRORS_MIN: u64 = 2_000;
+/// Scripts of the sweeps, and ways in which the power goes at each operation.
+const SCRIPTS: u64 = 9;
+const WAYS: u64 = 3;
 
 #[test]
 fn the_scripts_pass_through_everything_that_may_be_cut_short() {
     let mut all = Seen::default();
-    for seed in 0..5 {
+    for seed in 0..SCRIPTS {
         let mut script = Script::new(seed);
         script.run(&SimulatedStorage::new(seed)).expect("a healthy device");
         let seen = script.seen;
@@ -198,42 +225,43 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
     }
     all.assert_all();
     assert!(all.log_extents_reused > 0, "extents of the log that serve again: {all:?}");
+    assert!(all.punched > 0, "holes: {all:?}");
 }
 
 #[test]
 fn a_power_cut_at_any_operation_leaves_a_prefix_with_every_durable_commit() {
-    for seed in seeds() {
-        let device = SimulatedStorage::new(seed);
+    let points = Arc::new(AtomicU64::new(0));
+    for seed in 0..SCRIPTS * scale() {
         let mut script = Script::new(seed);
-        script.run(&device).expect("a healthy device");
-        let operations = device.ops();
-        script.verify(device, script.acknowledged, "undisturbed");
-        for cut in 1..=operations {
-            let device = SimulatedStorage::new(seed);
-            device.power_cut_at(cut);
-            let mut script = Script::new(seed);
-            let _ = script.run(&device);
-            for cut_seed in 0..3 {
-                let after = device.after_power_cut(cut_seed * 1000 + cut);
-                script.verify(after, script.durable, &format!("seed {seed}, cut {cut}/{cut_seed}"));
+        let (progress, counted) = (Arc::clone(&script.progress), Arc::clone(&points));
+        let witness = Witness::new(SimulatedStorage::new(seed), move |cut, device| {
+            let progress = progress.lock().expect("no test fails here and goes on");
+            for way in 0..WAYS {
+                let context = format!("seed {seed}, cut {cut}/{way}");
+                let after = device.after_power_cut(way * 1000 + cut);
+                progress.verify(after, progress.durable, &context);
+                counted.fetch_add(1, Ordering::Relaxed);
             }
-        }
+        });
+        script.run(&witness).expect("a healthy device");
+        let progress = script.progress();
+        progress.verify(witness.device, progress.acknowledged, "undisturbed");
     }
+    let points = points.load(Ordering::Relaxed);
+    assert!(points >= CRASH_POINTS_MIN * scale(), "{points} crash points");
 }
 
 #[test]
 fn a_second_power_cut_during_recovery_loses_nothing_either() {
     let seed = 77;
-    let device = SimulatedStorage::new(seed);
-    Script::new(seed).run(&device).expect("a healthy device");
-    let operations = device.ops();
-    for cut in (1..=operations).step_by(5) {
-        let device = SimulatedStorage::new(seed);
-        device.power_cut_at(cut);
-        let mut script = Script::new(seed);
-        let _ = script.run(&device);
-        let mut second = 1;
-        loop {
+    let mut script = Script::new(seed);
+    let progress = Arc::clone(&script.progress);
+    let witness = Witness::new(SimulatedStorage::new(seed), move |cut, device| {
+        if cut % 5 != 1 {
+            return;
+        }
+        let progress = progress.lock().expect("no test fails here and goes on");
+        for second in 1.. {
             let again = device.after_power_cut(cut);
             again.power_cut_at(second);
             if let Ok(store) = Store::open(again.clone(), options(seed))
@@ -242,19 +270,23 @@ fn a_second_power_cut_during_recovery_loses_nothing_either() {
                 break;
             }
             let context = format!("cut {cut}, then {second}");
-            script.verify(again.after_power_cut(second), script.durable, &context);
-            second += 1;
+            progress.verify(again.after_power_cut(second), progress.durable, &context);
         }
-    }
+    });
+    script.run(&witness).expect("a healthy device");
 }
 
 #[test]
 fn an_error_at_any_operation_loses_no_acknowledged_commit() {
-    for seed in seeds() {
+    let mut errors = 0;
+    for seed in 0..SCRIPTS * scale() {
         let device = SimulatedStorage::new(seed);
         Script::new(seed).run(&device).expect("a healthy device");
         let (operations, reads) = (device.ops(), device.reads());
-        for fail in 1..=operations + reads {
+        let all = operations + reads;
+        // Each script is left with its share, other operations each time.
+        let step = (all * SCRIPTS / (ERRORS_MIN + 2 * SCRIPTS)).max(1);
+        for fail in (1 + seed % step..=all).step_by(usize::try_from(step).expect("few")) {
             let device = SimulatedStorage::new(seed);
             if fail <= operations {
                 device.fail_at(fail, std::io::ErrorKind::Other);
@@ -266,10 +298,11 @@ fn an_error_at_any_operation_loses_no_acknowledged_commit() {
             let context =
                 format!("seed {seed}, error {fail} of {operations} + {reads}: {result:?}");
             // The process lives on: what the system has is what the next opening sees.
-            let contents = SimulatedStorage::from_bytes(device.contents());
-            script.verify(contents, script.durable, &context);
+            script.verify(SimulatedStorage::from_bytes(device.contents()), &context);
+            errors += 1;
         }
     }
+    assert!(errors >= ERRORS_MIN * scale(), "{errors} errors");
 }
 
 #[test]
@@ -288,10 +321,10 @@ fn a_full_disk_is_an_error_that_goes_away_with_the_cause() -> Result<()> {
             device.full_at(device.len_bytes().unwrap() + rng.u64(0..4) * 4096);
             // Which part of the store meets it first depends on which of them grows the file.
             let full = loop {
-                let before = script.states.len();
+                let before = script.progress().states.len();
                 if let Err(error) = script.commit(&store, &mut rng) {
                     // Nothing of it happened.
-                    script.states.truncate(before);
+                    script.progress().states.truncate(before);
                     in_log += 1;
                     break error;
                 }
@@ -306,14 +339,15 @@ fn a_full_disk_is_an_error_that_goes_away_with_the_cause() -> Result<()> {
                 |source: &std::io::Error| source.kind() == std::io::ErrorKind::StorageFull;
             assert!(matches!(&full, Error::Io { source, .. } if is_full(source)), "{full}");
             drop(store.begin()?);
-            assert_eq!(&read_all(&store.snapshot())?, script.states.last().unwrap());
+            assert_eq!(Some(&read_all(&store.snapshot())?), script.progress().states.last());
             device.full_at(u64::MAX);
             script.commit(&store, &mut rng)?;
             while store.step()? {}
             assert_eq!(store.health(), None, "seed {seed}, round {round}");
         }
         drop(store);
-        script.verify(device, script.acknowledged, &format!("seed {seed}, the disk was full"));
+        let progress = script.progress();
+        progress.verify(device, progress.acknowledged, &format!("seed {seed}, the disk was full"));
     }
     assert!(in_log > 5 && in_steps > 0, "{in_log} commits and {in_steps} steps met it");
     Ok(())

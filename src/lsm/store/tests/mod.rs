@@ -21,6 +21,7 @@ mod space;
 mod spilled;
 mod strengths;
 mod values;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

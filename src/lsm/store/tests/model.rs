@@ -13,8 +13,9 @@ use crate::lsm::{
     Snapshot, Store,
 };
 
-const CASES: u64 = 60;
-const OPERATIONS: usize = 150;
+/// A tenth of the full number, which `ALLUVIUM_TEST_SCALE=10` runs.
+const CASES: u64 = 200;
+const OPERATIONS: usize = 200;
 
 #[test]
 fn the_store_equals_its_model_under_random_operations() {
@@ -159,7 +160,9 @@ fn run_case(seed: u64) -> Result<Seen> {
 /// Walks several cursors of one snapshot while what they read is flushed and compacted away.
 fn walk_while_the_store_moves(store: &Store, state: &State, rng: &mut fastrand::Rng) -> Result<()> {
     let snapshot = store.snapshot();
-    let Some(id) = snapshot.keyspace("merged") else { return Ok(()) };
+    let Some(id) = snapshot.keyspace("merged") else {
+        return Ok(());
+    };
     let mut cursors = Vec::new();
     for skipped in 0..3 {
         let mut cursor = snapshot.cursor(id)?;
@@ -240,7 +243,9 @@ fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result
 fn compare_cursors(reader: &dyn Reader, state: &State, rng: &mut fastrand::Rng) -> Result<()> {
     // The third keyspace's rewriter may take entries away from under the model.
     for (index, (name, _)) in super::keyspaces().into_iter().enumerate().take(2) {
-        let Some(id) = reader.keyspace(name) else { continue };
+        let Some(id) = reader.keyspace(name) else {
+            continue;
+        };
         let entries: Vec<(&Vec<u8>, &Vec<u8>)> = state[index].iter().collect();
         let mut cursor = reader.cursor(id)?;
         let mut at: Option<usize> = None;
