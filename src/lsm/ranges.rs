@@ -312,4 +312,4 @@ impl Ord for KeyEnd {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

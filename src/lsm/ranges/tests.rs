@@ -1,7 +1,7 @@
 //! Range tombstones against a set of single keys: every key of a small alphabet is asked for, one by one.
 //!
 //! Keys are all strings of up to three bytes out of 0, 7 and 0xFF, so that neighbours, prefixes, the empty key and
-//! bounds without successor all occur. Runs are compared with a map per key in which newest wins.
+//! bounds without successor all occur; tests of the store take theirs from here. Runs are compared with a map per key in which newest wins.
 
 use super::*;
 use crate::lsm::codec::ByteReader;
@@ -20,11 +20,13 @@ fn keys() -> Vec<Vec<u8>> {
     keys
 }
 
-fn random_key(rng: &mut fastrand::Rng) -> Vec<u8> {
+/// A key of the alphabet.
+pub(crate) fn random_key(rng: &mut fastrand::Rng) -> Vec<u8> {
     (0..rng.usize(0..4)).map(|_| ALPHABET[rng.usize(0..3)]).collect()
 }
 
-fn random_bound(rng: &mut fastrand::Rng) -> Bound<Vec<u8>> {
+/// A bound of any kind, mostly of a key.
+pub(crate) fn random_bound(rng: &mut fastrand::Rng) -> Bound<Vec<u8>> {
     match rng.u32(0..8) {
         0 => Bound::Unbounded,
         1..5 => Bound::Included(random_key(rng)),
@@ -32,7 +34,8 @@ fn random_bound(rng: &mut fastrand::Rng) -> Bound<Vec<u8>> {
     }
 }
 
-fn is_between(key: &[u8], lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> bool {
+/// Whether a key is between two bounds, the obvious way.
+pub(crate) fn is_between(key: &[u8], lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> bool {
     let from = match lower {
         Bound::Unbounded => true,
         Bound::Included(bound) => key >= &bound[..],

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::{open, tiny_options};
+use crate::lsm::ranges::tests::{is_between, random_bound, random_key};
 use crate::lsm::{
     CompactionReport, Durability, KeyspaceId, Options, Reader, Result, Seek, SimulatedStorage,
     Store,
@@ -14,34 +15,8 @@ use crate::lsm::{
 
 type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn random_key(rng: &mut fastrand::Rng) -> Vec<u8> {
-    (0..rng.usize(0..4)).map(|_| [0, 7, u8::MAX][rng.usize(0..3)]).collect()
-}
-
-fn random_bound(rng: &mut fastrand::Rng) -> Bound<Vec<u8>> {
-    match rng.u32(0..10) {
-        0 => Bound::Unbounded,
-        1..6 => Bound::Included(random_key(rng)),
-        _ => Bound::Excluded(random_key(rng)),
-    }
-}
-
 fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
     bound.as_ref().map(|key| &key[..])
-}
-
-fn is_between(key: &[u8], lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> bool {
-    let from = match lower {
-        Bound::Unbounded => true,
-        Bound::Included(bound) => key >= &bound[..],
-        Bound::Excluded(bound) => key > &bound[..],
-    };
-    let to = match upper {
-        Bound::Unbounded => true,
-        Bound::Included(bound) => key <= &bound[..],
-        Bound::Excluded(bound) => key < &bound[..],
-    };
-    from && to
 }
 
 /// One transaction of a few writes to `id`, whose merge operator appends.
