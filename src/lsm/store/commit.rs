@@ -57,12 +57,7 @@ pub(super) struct WriteToken {
 impl WriteToken {
     /// Waits for the gate.
     pub(super) fn take(core: &Arc<Core>) -> Result<Self> {
-        let mut taken = lock(&core.gate.taken);
-        while *taken {
-            taken = core.gate.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
-        }
-        *taken = true;
-        drop(taken);
+        core.gate.enter();
         let token = WriteToken { core: Arc::clone(core) };
         drop(core.writer()?);
         Ok(token)
@@ -71,8 +66,7 @@ impl WriteToken {
 
 impl Drop for WriteToken {
     fn drop(&mut self) {
-        *lock(&self.core.gate.taken) = false;
-        self.core.gate.freed.notify_one();
+        self.core.gate.leave();
     }
 }
 
@@ -278,8 +272,7 @@ impl Core {
     ) -> Result<()> {
         while !done(&writer) {
             if writer.flying.is_some() {
-                writer = self.landed.wait(writer).unwrap_or_else(PoisonError::into_inner);
-                writer.expect_sound()?;
+                writer = self.wait_for_flight(writer)?;
             } else {
                 writer = self.fly(writer)?;
             }
@@ -301,7 +294,9 @@ impl Core {
         let written = flight.write(&*self.disk.storage);
         let mut writer = lock(&self.writer);
         writer.flying = None;
-        self.landed.notify_all();
+        if writer.waiting > 0 {
+            self.landed.notify_all();
+        }
         writer.poison_on_error(written)?;
         // Who was told of a failure of the device may have been another one.
         writer.expect_sound()?;
@@ -314,10 +309,21 @@ impl Core {
     pub(super) fn await_landing(&self, record: u64) -> Result<()> {
         let mut writer = self.writer()?;
         while writer.log.durable() < record {
-            writer = self.landed.wait(writer).unwrap_or_else(PoisonError::into_inner);
-            writer.expect_sound()?;
+            writer = self.wait_for_flight(writer)?;
         }
         Ok(())
+    }
+
+    /// Waits until the flight that is under way has ended.
+    fn wait_for_flight<'a>(
+        &self,
+        mut writer: MutexGuard<'a, Writer>,
+    ) -> Result<MutexGuard<'a, Writer>> {
+        writer.waiting += 1;
+        writer = self.landed.wait(writer).unwrap_or_else(PoisonError::into_inner);
+        writer.waiting -= 1;
+        writer.expect_sound()?;
+        Ok(writer)
     }
 
     /// Makes sure that the log may be appended to. Called without `jobs`, or after `settle_past`.
@@ -351,7 +357,7 @@ impl Core {
         self.last_commit.store(now, Ordering::Relaxed);
         let version = self.version.load();
         was_idle
-            || version.fresh.len() > FRESH_RUNS_MAX / 2
+            || version.fresh.len() > FRESH_RUNS_MAX / 4 * 3
             || version.fresh_bytes() >= self.options().fresh_bytes_flush()
             || version.keyspaces.values().any(|keyspace| {
                 let level0 = keyspace.levels.first();

@@ -212,6 +212,8 @@ pub(super) struct Writer {
     pub(super) sync_due: Option<Duration>,
     /// A thread makes records below this one durable, without the lock; those that come meanwhile share the next flight.
     pub(super) flying: Option<u64>,
+    /// Threads that wait for that.
+    pub(super) waiting: usize,
     /// Commits that readers do not see yet.
     pub(super) held: Held,
     pub(super) poison: Option<String>,
@@ -223,8 +225,37 @@ pub(super) struct Writer {
 /// Lets one transaction in at a time.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    pub(super) taken: Mutex<bool>,
-    pub(super) freed: Condvar,
+    state: Mutex<GateState>,
+    freed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    taken: bool,
+    /// Nobody is told, which costs a system call, when nobody waits.
+    waiting: usize,
+}
+
+impl Gate {
+    /// Waits until nobody is in, and goes in.
+    pub(super) fn enter(&self) {
+        let mut state = lock(&self.state);
+        while state.taken {
+            state.waiting += 1;
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+        }
+        state.taken = true;
+    }
+
+    /// Lets the next one in.
+    pub(super) fn leave(&self) {
+        let mut state = lock(&self.state);
+        state.taken = false;
+        if state.waiting > 0 {
+            self.freed.notify_one();
+        }
+    }
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

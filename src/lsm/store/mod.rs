@@ -119,6 +119,7 @@ impl Store {
             flushing: CommitNo(0),
             sync_due: None,
             flying: None,
+            waiting: 0,
             held: Held::default(),
             poison: None,
             past: Vec::new(),
