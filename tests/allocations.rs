@@ -3,6 +3,7 @@
 //! Counted by an allocator of this program's own, thread by thread. Numbers are bounds, not measurements: a change that
 //! allocates for every entry fails here whatever machine it runs on.
 
+use std::io::{Read, copy, repeat, sink};
 use std::sync::Arc;
 
 use allocation_counter::{AllocationInfo, measure};
@@ -95,4 +96,22 @@ fn warm_reads_allocate_nothing_for_an_entry() -> Result<()> {
 fn reads_in_place_allocate_nothing_for_an_entry() -> Result<()> {
     let folder = tempfile::tempdir().expect("a folder for the test");
     check(FileStorage::open(folder.path().join("store.alv"))?, Compression::None)
+}
+
+#[test]
+fn a_long_value_goes_in_and_out_through_a_little_memory() -> Result<()> {
+    const LEN: u64 = 48 << 20;
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let options = Options { scheduler: Arc::new(ManualScheduler), ..Options::default() };
+    let store = Store::open(FileStorage::open(folder.path().join("store.alv"))?, options)?;
+    let mut transaction = store.begin()?;
+    let keyspace = transaction.create_keyspace("values", KeyspaceOptions::default())?;
+    let (info, ()) = counted(|| transaction.put_stream(keyspace, b"k", repeat(7).take(LEN)))?;
+    assert!(info.bytes_max < 8 << 20, "written through {} bytes", info.bytes_max);
+    transaction.commit(Durability::Sync)?;
+    let mut value = store.snapshot().open_value(keyspace, b"k")?.expect("it was written");
+    let (info, len) = counted(|| Ok(copy(&mut value, &mut sink()).expect("it is sound")))?;
+    assert_eq!(len, LEN);
+    assert!(info.bytes_max < 1 << 20, "read through {} bytes", info.bytes_max);
+    store.close()
 }

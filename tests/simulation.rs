@@ -82,6 +82,7 @@ impl Simulation {
             memory_bytes: 64 << 10,
             block_bytes: 256,
             segment_bytes_target: 4 << 10,
+            value_chunk_bytes: 100,
             level0_runs_max: 2,
             level_ratio: 2,
             level1_bytes_max: 16 << 10,

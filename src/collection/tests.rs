@@ -43,6 +43,7 @@ fn tiny_options() -> Options {
         memory_bytes: 2 << 20,
         block_bytes: 512,
         segment_bytes_target: 8 << 10,
+        value_chunk_bytes: 150,
         level0_runs_max: 2,
         level_ratio: 2,
         level1_bytes_max: 32 << 10,
@@ -431,7 +432,9 @@ fn refused_documents_leave_everything_as_it_was() {
 
 #[test]
 fn a_write_that_stops_half_way_leaves_only_the_rollback() {
-    let options = Options { memory_bytes: 64 << 10, ..tiny_options() };
+    // So that the document has to fit in memory.
+    let value_chunk_bytes = 64 << 10;
+    let options = Options { memory_bytes: 64 << 10, value_chunk_bytes, ..tiny_options() };
     let store = Store::open(MemoryStorage::default(), options).unwrap();
     let mut transaction = store.begin().unwrap();
     let mut writer = writer(&mut transaction, 0);

@@ -27,6 +27,8 @@ use crate::lsm::wal::RecordKind;
 const REST: Duration = Duration::from_secs(1);
 /// Time after which it begins although commits go on.
 const REST_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Pages of values that are copied at a time where others are left out: each time costs a scan of what refers to them.
+pub(super) const CLEANED_PAGES_MAX: u64 = (64 << 20) / PAGE_BYTES;
 /// Pages that one relocation moves before it is synced.
 const RELOCATED_PAGES_MAX: u64 = (16 << 20) / PAGE_BYTES;
 
@@ -84,7 +86,7 @@ impl Core {
                 return Ok(true);
             }
         }
-        maintenance.relocation = clean(&self.disk, version, 2, RELOCATED_PAGES_MAX);
+        maintenance.relocation = clean(&self.disk, version, 2, CLEANED_PAGES_MAX);
         if maintenance.relocation.is_some() {
             return Ok(true);
         }

@@ -15,15 +15,12 @@ use crate::lsm::root::{NEW_FILE_PAGES, RESERVED};
 use crate::lsm::stats::ShrinkReport;
 use crate::lsm::wal::FIRST_EXTENT_PAGES;
 
-use super::maintenance::{Moved, compaction_pays};
+use super::maintenance::{CLEANED_PAGES_MAX, Moved, compaction_pays};
 
 /// Pages that the roots and the descriptor occupy.
 const RESERVED_PAGES: u64 = RESERVED.len() as u64;
 /// Pages between the two roots, which a manifest fits into, but hardly anything else.
 const BETWEEN_ROOTS_PAGES: u64 = NEW_FILE_PAGES - FIRST_EXTENT_PAGES - RESERVED_PAGES;
-
-/// Pages of values that are copied before what they leave is given back.
-const CLEANED_PAGES_MAX: u64 = (64 << 20) / PAGE_BYTES;
 
 impl Core {
     /// Moves, checkpoints and cuts until the file is at most a twentieth larger than what is in it, or nothing helps.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::manifest::{Hold, Version};
+use crate::lsm::operands::Content;
 use crate::lsm::reader::Reader;
 use crate::lsm::scan::{Cursor, shadow};
 use crate::lsm::value::ValueReader;
@@ -61,8 +62,10 @@ impl Reader for Snapshot {
 
     fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
         let keyspace = self.version.keyspace(keyspace)?;
-        let found = self.version.find(keyspace, key)?;
-        found.map(|content| keyspace.lookup().load(content)).transpose()
+        match self.version.find(keyspace, key)? {
+            Some(Content::Value(value)) => Ok(Some(value)),
+            found => found.map(|content| keyspace.lookup().load(content)).transpose(),
+        }
     }
 
     fn open_value(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<ValueReader>> {

@@ -287,8 +287,10 @@ impl Reader for Transaction {
     }
 
     fn get(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<Bytes>> {
-        let found = self.find(keyspace, key)?;
-        found.map(|content| self.writes.lookup(keyspace)?.load(content)).transpose()
+        match self.find(keyspace, key)? {
+            Some(Content::Value(value)) => Ok(Some(value)),
+            found => found.map(|content| self.writes.lookup(keyspace)?.load(content)).transpose(),
+        }
     }
 
     fn open_value(&self, keyspace: KeyspaceId, key: &[u8]) -> Result<Option<ValueReader>> {

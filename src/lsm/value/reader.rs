@@ -1,7 +1,7 @@
 //! [`ValueReader`]: a value as a stream that can be sought in.
 //!
 //! Handed out by snapshots, transactions and cursors. It holds what it reads through an `Arc`, so it outlives all of
-//! them: the value may be overwritten, compacted away or moved meanwhile. In memory is one chunk, and four bytes for
+//! them: the value may be overwritten, compacted away or moved meanwhile. In memory is one chunk, and eight bytes for
 //! each chunk of the value once it is first read. Every chunk is verified before a byte of it is given out.
 
 use std::fmt;

@@ -210,6 +210,7 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.log_extents_reused = all.log_extents_reused.max(seen.log_extents_reused);
         all.side_by_side = all.side_by_side.max(seen.side_by_side);
         all.tiers = all.tiers.max(seen.tiers);
+        all.values.iter_mut().zip(seen.values).for_each(|(all, seen)| *all += seen);
         all.moved += seen.moved;
         all.merged += seen.merged;
         all.dropped += seen.dropped;
@@ -224,6 +225,7 @@ fn the_scripts_pass_through_everything_that_may_be_cut_short() {
         all.copied += seen.copied;
     }
     all.assert_all();
+    assert!(all.values[1] > 0 && all.values[2] > 0, "value segments come and go: {all:?}");
     assert!(all.log_extents_reused > 0, "extents of the log that serve again: {all:?}");
     assert!(all.punched > 0, "holes: {all:?}");
 }
