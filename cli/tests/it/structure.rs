@@ -139,7 +139,7 @@ fn what_a_repair_cannot_recover_is_told_and_the_exit_code_is_1() {
     let mut bytes = shell.read("rivers.alv");
     let segments = shell.succeed(&["segments", "rivers.alv", "--json"]).json();
     for segment in segments.iter().filter(|found| found["keyspace"] == "documents/docs") {
-        let page = segment["start_page"].as_u64().expect("a page");
+        let page = segment["segment"]["start_page"].as_u64().expect("a page");
         let start = usize::try_from(page).expect("a small file") * 4096;
         bytes[start..start + 8].fill(0xFF);
     }

@@ -21,12 +21,16 @@ use crate::lsm::manifest::{Edit, Manifest};
 use crate::lsm::root::Root;
 use crate::lsm::wal::{RecordKind, ScannedRecord, scan_records};
 
+/// How often the bytes of the file are read over in the search for records, newest extents first.
+const READINGS_MAX: u64 = 4;
+
 /// All whole records of all log extents that were found.
 pub(super) struct Records<'a> {
     lenient: &'a Lenient,
     sealer: &'a Sealer,
     extents: &'a [(u64, Extent)],
-    /// The index of the extent, and the record. Times that crashed may have left several of a number.
+    /// The index of the extent, and the record. Times that crashed may have left several of a number; the newest extent's
+    /// comes first.
     by_number: BTreeMap<u64, Vec<(usize, ScannedRecord)>>,
 }
 
@@ -75,8 +79,12 @@ impl<'a> Records<'a> {
         extents: &'a [(u64, Extent)],
     ) -> Self {
         let mut records: BTreeMap<u64, Vec<Found>> = BTreeMap::new();
-        for (index, &(sequence, extent)) in extents.iter().enumerate() {
+        // Extents of a store do not overlap, but old ones may, and forged ones all could.
+        let mut readable = lenient.len_bytes.saturating_mul(READINGS_MAX);
+        for (index, &(sequence, extent)) in extents.iter().enumerate().rev() {
             let bytes = lenient.read(extent.offset(), extent.bytes());
+            let Some(rest) = readable.checked_sub(bytes.len() as u64) else { break };
+            readable = rest;
             for record in scan_records(&bytes, sequence) {
                 records.entry(record.record).or_default().push((index, record));
             }
@@ -166,7 +174,7 @@ impl<'a> Records<'a> {
             let belongs = |(_, record): &&Found| {
                 record.previous == previous || starts.contains(&record.previous)
             };
-            if let Some(found) = self.numbered(at).rfind(belongs) {
+            if let Some(found) = self.numbered(at).find(belongs) {
                 (at, previous) = (at.saturating_add(1), found.1.checksum);
                 steps.push(Step::Record(found));
                 continue;
@@ -182,14 +190,14 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn numbered(&self, record: u64) -> impl DoubleEndedIterator<Item = &Found> {
+    fn numbered(&self, record: u64) -> impl Iterator<Item = &Found> {
         self.by_number.get(&record).into_iter().flatten()
     }
 
     /// The first record that says that record `broken` was durable.
     fn proof_behind(&self, broken: u64) -> Option<&Found> {
         let later = self.by_number.range(broken.saturating_add(1)..);
-        later.flat_map(|(_, found)| found.iter().rev()).find(|(_, record)| record.durable > broken)
+        later.flat_map(|(_, found)| found.iter()).find(|(_, record)| record.durable > broken)
     }
 
     /// `last` and the records before it back to number `from`, as far as they are whole; last first.
@@ -199,7 +207,7 @@ impl<'a> Records<'a> {
         while first.1.record > from {
             let number = first.1.record - 1;
             let leads = |(_, record): &&Found| record.checksum == first.1.previous;
-            let Some(before) = self.numbered(number).rfind(leads) else { break };
+            let Some(before) = self.numbered(number).find(leads) else { break };
             led.push(before);
             first = before;
         }
