@@ -32,9 +32,9 @@ pub mod query;
 pub use bson::doc;
 pub use collection::Upserted;
 pub use database::{
-    CheckReport, Collection, CollectionFigures, CollectionOptions, Database, Found, Hit, Hits,
-    IntoDocument, Options, RepairProgress, RepairReport, RepairedCollection, Search, Snapshot,
-    SnapshotCollection, Transaction, TransactionCollection,
+    CheckReport, Collection, CollectionFigures, CollectionOptions, Database, DatabaseReader, Found,
+    Hit, Hits, IntoDocument, Options, RepairProgress, RepairReport, RepairedCollection, Search,
+    Snapshot, SnapshotCollection, Transaction, TransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};

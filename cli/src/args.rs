@@ -310,7 +310,8 @@ pub(crate) struct DumpArguments {
 /// Check that a file is sound.
 ///
 /// Prints `ok` and ends with 0 when all is well; prints what is wrong and ends with 2 otherwise.
-/// Nothing is repaired.
+/// Nothing is repaired. While another process writes, the newest state is checked, and what is said tells
+/// how many pages of the file do not belong to it.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// The database file.

@@ -8,7 +8,8 @@ use std::path::Path;
 use alluvium::bson::{Bson, ObjectId, parse_json};
 use alluvium::lsm::{Inspector, Pages};
 use alluvium::{
-    AnalyzerOptions, Collection, CollectionOptions, Database, Language, Options, TextIndexOptions,
+    AnalyzerOptions, CollectionOptions, Database, DatabaseReader, Language, Options,
+    SnapshotCollection, TextIndexOptions,
 };
 use serde_json::Value;
 
@@ -17,10 +18,16 @@ use crate::error::{At, Error, Result};
 /// The collection that an import fills when none is named.
 pub(crate) const COLLECTION: &str = "documents";
 
-/// Opens a file that has to be there.
+/// Opens a file that has to be there for changing it: no other process may have it open so.
 pub(crate) fn open(path: &Path) -> Result<Database> {
     present(path)?;
     Database::open(path).at(path)
+}
+
+/// Opens a file that has to be there for reading; another process may go on writing to it.
+pub(crate) fn open_reader(path: &Path) -> Result<DatabaseReader> {
+    present(path)?;
+    Database::open_reader(path).at(path)
 }
 
 /// Opens a file that has to be there, to look at its structure; nothing is written to it.
@@ -64,7 +71,11 @@ fn options(memory_bytes: u64) -> Options {
 }
 
 /// The collection to read: the one that is named, else the only one, else [`COLLECTION`].
-pub(crate) fn collection(db: &Database, path: &Path, name: Option<&str>) -> Result<Collection> {
+pub(crate) fn collection(
+    db: &DatabaseReader,
+    path: &Path,
+    name: Option<&str>,
+) -> Result<SnapshotCollection> {
     let names = db.collection_names().at(path)?;
     let chosen = match (name, names.as_slice()) {
         (None, [only]) => only,

@@ -18,7 +18,8 @@ use crate::lsm::{self, MemoryStorage, Stats, Store};
 /// A database file: collections of documents, each with its text index.
 ///
 /// A handle is cheap to clone and can be sent to other threads; all clones share the file, which other processes
-/// cannot open meanwhile. One transaction writes at a time, any number of snapshots read.
+/// can only read meanwhile ([`open_reader`](Self::open_reader)). One transaction writes at a time, any number of
+/// snapshots read.
 ///
 /// ```
 /// use alluvium::{Database, doc};
@@ -81,14 +82,21 @@ impl fmt::Display for CheckReport {
             "ok: {} segments, {} entries, {} pages",
             store.segments, store.entries, store.pages
         )?;
-        match &self.deep {
-            Some(deep) => write!(
+        if let Some(deep) = &self.deep {
+            write!(
                 f,
                 "; {} documents, {} terms, {} postings agree",
                 deep.documents, deep.terms, deep.postings
-            ),
-            None => Ok(()),
+            )?;
         }
+        if store.has_writer {
+            write!(
+                f,
+                "; another process writes to the file, and nothing is known of {} pages that this state does not use",
+                store.free_pages + store.deferred_pages
+            )?;
+        }
+        Ok(())
     }
 }
 

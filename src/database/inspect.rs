@@ -26,7 +26,8 @@ pub struct CollectionFigures {
 }
 
 impl Database {
-    /// Opens the file at `path` to look at its structure. Nothing is written, and the file must exist.
+    /// Opens the file at `path` to look at its structure, beside a process that writes to it if there is one. Nothing is
+    /// written, and the file must exist.
     ///
     /// ```
     /// use alluvium::{Database, doc};
@@ -43,7 +44,7 @@ impl Database {
     /// ```
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); locked also means: open for writing elsewhere.
+    /// Those of [`open_reader`](Self::open_reader).
     pub fn inspect(path: impl AsRef<Path>) -> Result<Inspector> {
         Ok(Inspector::open_file(path, store_options(&Options::default(), true))?)
     }
@@ -56,7 +57,8 @@ impl Database {
         Ok(Pages::open_file(path, store_options(&Options::default(), true))?)
     }
 
-    /// Checks the file at `path` as [`check`](Self::check) does, and writes nothing to it.
+    /// Checks the file at `path` as [`check`](Self::check) does, and writes nothing to it. Beside a process that writes,
+    /// that is everything of the newest state; what the rest of the file holds is not known then.
     ///
     /// # Errors
     /// Those of [`inspect`](Self::inspect); the first damage that keeps the check from going on.

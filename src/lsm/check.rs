@@ -43,6 +43,10 @@ pub struct CheckReport {
     pub deferred_pages: u64,
     /// Pages that only snapshots or running jobs use.
     pub pinned_pages: u64,
+    /// Pages that would be free but for readers in other processes.
+    pub held_pages: u64,
+    /// Whether another process was writing to the file: then nothing is known of pages that the state does not use.
+    pub has_writer: bool,
 }
 
 /// Checks `version` and the page map `used` at the same moment. `others` are the extents of manifests and log.
@@ -72,6 +76,7 @@ pub(crate) fn check(version: &Version, used: &SpaceUse, others: &[Extent]) -> Re
     report.pages = used.pages;
     report.free_pages = used.free_pages;
     report.deferred_pages = used.deferred_pages;
+    report.held_pages = used.held_pages;
     Ok(report)
 }
 

@@ -26,14 +26,17 @@ mod fresh;
 mod group_rewriter;
 mod ids;
 mod inspect;
+mod leased;
 mod manifest;
 mod merge_operator;
 mod operands;
 mod options;
 mod ranges;
 mod reader;
+mod reading;
 mod recovery;
 mod relocation;
+mod replay;
 mod root;
 mod salvage;
 mod scan;
@@ -78,6 +81,6 @@ pub use stats::{
     BackupReport, KeyspaceStats, LevelStats, Progress, ShrinkReport, Stalls, Stats, Written,
 };
 pub use storage::{FileStorage, MemoryStorage, SimulatedStorage, Storage};
-pub use store::{Compaction, Store};
+pub use store::{Compaction, Store, StoreReader};
 pub use txn::{KeyspaceView, RunView, Savepoint, Snapshot, Transaction};
 pub use value::ValueReader;

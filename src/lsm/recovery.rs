@@ -13,14 +13,15 @@ use super::codec::checksum::checksum;
 use super::descriptor::Descriptor;
 use super::disk::Disk;
 use super::error::{Error, Result};
-use super::fresh::FreshRun;
 use super::ids::{CommitNo, Extent, PAGE_BYTES};
-use super::manifest::{Edit, Manifest, Registry, Version};
+use super::leased::LeasedRoot;
+use super::manifest::{Manifest, Opener, Registry, Version};
 use super::options::Options;
+use super::replay::{Groups, Replay};
 use super::root::{self, Found, NEW_FILE_PAGES, RESERVED, Root};
 use super::space::{ExtentLease, Space};
 use super::storage::Storage;
-use super::wal::{Log, LogPosition, LogWriter, RecordKind};
+use super::wal::{Log, LogWriter};
 
 /// Owner in the checksums of manifests.
 pub(crate) const MANIFEST_OWNER: u64 = u64::MAX - 2;
@@ -34,7 +35,7 @@ pub(crate) struct Recovered {
     /// The manifest of `root`, and that of the root before it while it is known to be needed.
     pub(crate) manifests: VecDeque<ExtentLease>,
     /// Where the log holds each commit that is not flushed, oldest first.
-    pub(crate) groups: VecDeque<(CommitNo, LogPosition)>,
+    pub(crate) groups: Groups,
     /// Whether the log ends where a process died, rather than where one closed the file.
     pub(crate) inherited: bool,
 }
@@ -48,12 +49,58 @@ pub(crate) fn recover(
     match root::read(&*storage, options.cipher.as_ref())? {
         Found::Nothing => create(&storage, options),
         Found::File(descriptor, sealer, roots) => {
+            roots.first().map_or(Ok(()), |newest| root::check_len(&*storage, newest))?;
             recover_from((descriptor, sealer, &roots), storage, options, registry)
         }
     }
 }
 
-/// The state of the file behind `storage`, in which nothing is written: for readers and tools.
+/// Disk of a file that others may write to: what is adopted there is kept as it is by the lease of its root.
+pub(crate) fn disk_for_reading(
+    storage: &Arc<dyn Storage>,
+    leased: &LeasedRoot,
+    options: Options,
+) -> Arc<Disk> {
+    let end = RESERVED.iter().map(|extent| extent.end()).max().unwrap_or_default();
+    let space = Space::new(&RESERVED, end, leased.root.generation);
+    space.read_under(leased.lease.clone());
+    let options = leased.descriptor.fix(options);
+    Arc::new(Disk::new(Arc::clone(storage), space, leased.sealer.clone(), options))
+}
+
+/// What a root and the log behind it describe, and how far the log went.
+#[derive(Debug)]
+pub(crate) struct Replayed<'a> {
+    pub(crate) version: Version,
+    pub(crate) groups: Groups,
+    pub(crate) log: Log<'a>,
+}
+
+/// The version of `root`, whose manifest is known, and of the log behind it. `opener` makes what they name.
+pub(crate) fn replay<'a>(
+    disk: &'a Disk,
+    registry: &'a Registry,
+    root: &Root,
+    manifest: &Manifest,
+    opener: &dyn Opener,
+) -> Result<Replayed<'a>> {
+    disk.reserve_ids(manifest.next_segment, manifest.next_run);
+    let replay = Replay { disk, registry, edits_before: root.edits_before };
+    let ahead = replay.look_ahead(root.log)?;
+    let mut version = manifest.restore(registry, manifest.flushed, opener)?;
+    let mut log = replay.log(root.log)?;
+    let groups = replay.run(&mut log, &mut version, ahead, opener)?;
+    Ok(Replayed { version, groups, log })
+}
+
+/// Whether a page belongs to none of `used`, which ascend and are disjoint.
+pub(crate) fn is_free(used: &[Extent], page: u64) -> bool {
+    let behind = used.partition_point(|extent| extent.start <= page);
+    let before = behind.checked_sub(1).and_then(|index| used.get(index));
+    before.is_none_or(|extent| extent.end() <= page)
+}
+
+/// The state of the file behind `storage`, to which nobody writes and in which nothing is written: for salvage.
 pub(crate) fn recover_read_only(
     storage: Arc<dyn Storage>,
     options: Options,
@@ -64,6 +111,7 @@ pub(crate) fn recover_read_only(
             Err(Error::NotADatabase { found: "nothing was ever stored in it".to_owned() })
         }
         Found::File(descriptor, sealer, roots) => {
+            roots.first().map_or(Ok(()), |newest| root::check_len(&*storage, newest))?;
             recover_from((descriptor, sealer, &roots), storage, options, registry)
         }
     }
@@ -76,7 +124,7 @@ pub(crate) fn recover_at(
     root: &Root,
 ) -> Result<Recovered> {
     let manifest = read_manifest(&*storage, &sealer, root)?;
-    replay((storage, sealer, options), registry, root, None, &manifest)
+    take_over((storage, sealer, options), registry, root, None, &manifest)
 }
 
 /// The state that the newest root with a whole manifest leads to. Writes nothing.
@@ -93,7 +141,7 @@ fn recover_from(
             Ok(manifest) => {
                 let older = roots.get(index + 1);
                 let file = (storage, sealer, options);
-                return replay(file, registry, root, older, &manifest);
+                return take_over(file, registry, root, older, &manifest);
             }
             // The older root reaches everything that the newer one does.
             Err(error) => first_error = first_error.or(Some(error)),
@@ -127,6 +175,7 @@ fn create(storage: &Arc<dyn Storage>, options: Options) -> Result<Recovered> {
         file_pages: NEW_FILE_PAGES,
         log: log.position(),
         edits_before: 0,
+        chain: 0,
     })?;
     root.write(&**storage, &disk.sealer)?;
     storage.sync().map_err(io)?;
@@ -189,7 +238,8 @@ pub(crate) fn read_manifest(
     opened.and_then(|bytes| Manifest::decode(&bytes)).map_err(|error| error.at(place))
 }
 
-fn replay(
+/// The state of a file that is to be written.
+fn take_over(
     (storage, sealer, options): (Arc<dyn Storage>, Sealer, Options),
     registry: &Registry,
     root: &Root,
@@ -200,13 +250,9 @@ fn replay(
         storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
     let space = Space::new(&RESERVED, len_bytes.div_ceil(PAGE_BYTES), root.generation);
     let disk = Arc::new(Disk::new(Arc::clone(&storage), Arc::clone(&space), sealer, options));
-    disk.reserve_ids(manifest.next_segment, manifest.next_run);
     let mut manifests = VecDeque::from([space.adopt(root.manifest)?]);
-    let mut version = manifest.restore(registry, manifest.flushed, &*disk)?;
-    let mut log = Log::open(&*storage, &disk.sealer, root.log)?;
-    let flushed_through = flushed_through(&*storage, &disk.sealer, root)?;
-    let groups =
-        replay_log(&mut log, &mut version, root.edits_before, flushed_through, &disk, registry)?;
+    let replayed = replay(&disk, registry, root, manifest, &*disk)?;
+    let Replayed { version, groups, log } = replayed;
     let mut extents = VecDeque::new();
     for &(sequence, extent) in log.extents() {
         extents.push_back((sequence, space.adopt(extent)?));
@@ -214,86 +260,26 @@ fn replay(
     let inherited = !(root.clean && log.is_untouched()?);
     if inherited {
         let used = space.check()?.leased;
-        log.prove_end(&|page| {
-            let before = used.partition_point(|extent| extent.start <= page);
-            before.checked_sub(1).is_none_or(|index| used[index].end() <= page)
-        })?;
+        log.prove_end(&|page| is_free(&used, page))?;
     }
     let (end, bytes) = (log.end(), log.bytes());
-    let older = older.filter(|older| older.generation + 1 == root.generation);
-    match older.filter(|_| root.clean) {
+    let older = older.filter(|older| older.generation + 1 == root.generation && root.clean);
+    if let Some(older) = older {
         // Both roots describe the same state; only the older one's manifest is a place of its own.
-        Some(older) => {
-            if let Ok(lease) = space.adopt(older.manifest) {
-                manifests.push_front(lease);
-            }
+        if let Ok(lease) = space.adopt(older.manifest) {
+            manifests.push_front(lease);
         }
-        None => space.defer_free_until(root.generation + 1),
+    }
+    let oldest_lease = storage.oldest_lease().unwrap_or(Some(0));
+    space.readers_at(oldest_lease);
+    if oldest_lease.is_some() {
+        // What they look at was seen from this root or an older one, or in the log on the way to its end.
+        space.defer_free_until(root.generation + 2);
+    } else if older.is_none() {
+        space.defer_free_until(root.generation + 1);
     }
     let known = (root.log.record, bytes);
     let (sealer, log_bytes_max) = (disk.sealer.clone(), disk.options.log_bytes_max);
-    let log = LogWriter::resume(storage, space, sealer, extents, end, known, log_bytes_max);
+    let log = LogWriter::resume(storage, space, sealer, extents, end, known, log_bytes_max)?;
     Ok(Recovered { disk, version, log, root: root.clone(), manifests, groups, inherited })
-}
-
-/// Applies every record of the log to `version`; gives the places of the commits that stay in memory.
-fn replay_log(
-    log: &mut Log<'_>,
-    version: &mut Version,
-    edits_before: u64,
-    flushed_through: CommitNo,
-    disk: &Disk,
-    registry: &Registry,
-) -> Result<VecDeque<(CommitNo, LogPosition)>> {
-    let mut groups = VecDeque::new();
-    while let Some(record) = log.next()? {
-        let place = || format!("log record {}", record.record);
-        match record.kind {
-            RecordKind::Group => {
-                let run = FreshRun::decode(&record.payload).map_err(|error| error.at(place))?;
-                if run.commits.0 <= version.flushed {
-                    continue;
-                }
-                if run.commits.0.0 != version.commit.0 + 1 {
-                    let what = format!("log: commit {} follows {}", run.commits.0, version.commit);
-                    return Err(Error::corruption(what, 0).at(place));
-                }
-                if run.commits.0 <= flushed_through {
-                    // An edit that follows has its entries, but not the keyspaces that it creates.
-                    version.skip(&run, registry)?;
-                    continue;
-                }
-                groups.push_back((run.commits.0, record.position));
-                version.push_fresh(Arc::new(run), registry, disk)?;
-                version.fold_after_commit(flushed_through)?;
-            }
-            RecordKind::Edit if record.record >= edits_before => {
-                let edit = Edit::decode(&record.payload).map_err(|error| error.at(place))?;
-                // Runs that segments were moved to may be new as well.
-                for &(_, _, run) in &edit.moved {
-                    disk.reserve_ids(0, run.saturating_add(1));
-                }
-                version.apply(&edit, registry, disk).map_err(|error| error.at(place))?;
-            }
-            RecordKind::Edit | RecordKind::Link | RecordKind::Mark => {}
-        }
-    }
-    Ok(groups)
-}
-
-/// The last commit that an edit of the log flushes: what the log holds of commits up to there is not needed.
-///
-/// Known before the groups are replayed, so that they can be folded as they come: a run that spans this commit could
-/// not be taken apart again.
-fn flushed_through(storage: &dyn Storage, sealer: &Sealer, root: &Root) -> Result<CommitNo> {
-    let mut through = CommitNo(0);
-    let mut log = Log::open(storage, sealer, root.log)?;
-    while let Some(record) = log.next()? {
-        if record.kind == RecordKind::Edit && record.record >= root.edits_before {
-            let edit = Edit::decode(&record.payload)
-                .map_err(|error| error.at(|| format!("log record {}", record.record)))?;
-            through = through.max(edit.flushed.unwrap_or_default());
-        }
-    }
-    Ok(through)
 }

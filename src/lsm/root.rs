@@ -48,6 +48,9 @@ pub(crate) struct Root {
     pub(crate) log: LogPosition,
     /// Number of the next log record when the manifest was captured: earlier edits are in it.
     pub(crate) edits_before: u64,
+    /// What the first record of the present chain names as the one before it: another number whenever a process went
+    /// on where one had died, so that what was lost cannot be mistaken for what came instead.
+    pub(crate) chain: u64,
 }
 
 impl Root {
@@ -70,6 +73,7 @@ impl Root {
             self.log.record,
             self.log.previous,
             self.edits_before,
+            self.chain,
         ] {
             out.extend_from_slice(&number.to_le_bytes());
         }
@@ -119,6 +123,7 @@ impl Root {
                 previous: reader.u64()?,
             },
             edits_before: reader.u64()?,
+            chain: reader.u64()?,
         })
     }
 
@@ -175,18 +180,25 @@ pub(crate) fn read(storage: &dyn Storage, cipher: Option<&Arc<dyn BlockCipher>>)
     let whole = |slot: &Vec<u8>| Root::open(slot, &sealer);
     let mut roots: Vec<Root> = slots.iter().filter_map(whole).collect();
     roots.sort_by_key(|root| std::cmp::Reverse(root.generation));
-    let Some(newest) = roots.first() else {
+    if roots.is_empty() {
         if len < (SLOT_PAGES[1] + 1) * PAGE_BYTES {
             let expected_bytes = (SLOT_PAGES[1] + 1) * PAGE_BYTES;
             return Err(Error::Truncated { expected_bytes, found_bytes: len });
         }
         return Err(Error::corruption("root slots: neither is whole", SLOT_PAGES[0] * PAGE_BYTES));
-    };
-    let expected_bytes = newest.file_pages.saturating_mul(PAGE_BYTES);
-    if len < expected_bytes {
-        return Err(Error::Truncated { expected_bytes, found_bytes: len });
     }
     Ok(Found::File(descriptor, sealer, roots))
+}
+
+/// An error when the file is shorter than its newest root says.
+pub(crate) fn check_len(storage: &dyn Storage, newest: &Root) -> Result<()> {
+    let found_bytes =
+        storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
+    let expected_bytes = newest.file_pages.saturating_mul(PAGE_BYTES);
+    if found_bytes < expected_bytes {
+        return Err(Error::Truncated { expected_bytes, found_bytes });
+    }
+    Ok(())
 }
 
 /// A file whose descriptor is all zeros: the descriptor is written last, so either its creation was cut
@@ -253,6 +265,7 @@ mod tests {
                 previous: 77,
             },
             edits_before: 12,
+            chain: 77,
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Stats {
     pub written: Written,
     /// How commits were held up since then.
     pub stalls: Stalls,
+    /// Pages that would be free but for readers in other processes, which look at older states.
+    pub held_pages: u64,
 }
 
 /// Bytes written since the store was opened, by their reason.

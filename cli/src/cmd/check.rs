@@ -32,6 +32,14 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<Outcome> {
             other => object["report"] = other,
         }
         output::json_line(&mut out, &object)?;
+    } else if sound && report.store.has_writer {
+        let unknown = report.store.free_pages + report.store.deferred_pages;
+        writeln!(
+            out,
+            "ok: the newest state, beside a process that writes; what {} other pages of the file \
+             hold is not known",
+            output::count(unknown)
+        )?;
     } else if sound {
         writeln!(out, "ok")?;
     } else {

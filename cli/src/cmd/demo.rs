@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use alluvium::eval::{Judgements, MeasureSummary, evaluate, read_queries};
-use alluvium::{Collection, Database};
+use alluvium::{Database, SnapshotCollection};
 use serde_json::{Value, json};
 
 use crate::args::{DemoArguments, OnError, RankingArguments};
@@ -59,11 +59,11 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = open(path, arguments.memory.bytes)?;
     database::prepare_collection(&db, path, COLLECTION, Some(arguments.language))?;
-    let collection = db.collection(COLLECTION).at(path)?;
-    let imported = match collection.count().at(path)? {
+    let imported = match db.collection(COLLECTION).at(path)?.count().at(path)? {
         0 => Some(import(&db, path)?),
         _ => None,
     };
+    let collection = db.snapshot().collection(COLLECTION).at(path)?;
     let mut out = output::open(arguments.json);
     if arguments.json {
         let summary = measure(&collection, path)?;
@@ -148,7 +148,7 @@ fn import(db: &Database, path: &Path) -> Result<(Tally, Duration)> {
     Ok((filled, elapsed))
 }
 
-fn measure(collection: &Collection, path: &Path) -> Result<MeasureSummary> {
+fn measure(collection: &SnapshotCollection, path: &Path) -> Result<MeasureSummary> {
     let queries = read_queries(QUERIES.as_bytes(), "the bundled queries.jsonl")?;
     let judgements = Judgements::read(QRELS.as_bytes(), "the bundled qrels.tsv")?;
     let run = ask(collection, &queries, RankingArguments::default(), DEPTH, path)?;
@@ -185,7 +185,7 @@ fn introduce(out: &mut dyn Write, imported: Imported, path: &Path) -> Result<()>
     Ok(())
 }
 
-fn show_examples(out: &mut dyn Write, collection: &Collection, path: &Path) -> Result<()> {
+fn show_examples(out: &mut dyn Write, collection: &SnapshotCollection, path: &Path) -> Result<()> {
     for example in EXAMPLES {
         writeln!(out, "{STRONG}{example}{STRONG:#}")?;
         write_hits(out, &find(collection, example, EXAMPLE_HITS, path)?)?;

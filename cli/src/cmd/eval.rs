@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use alluvium::eval::{Judgements, MeasureSummary, Run, TestQuery, evaluate, open_queries};
-use alluvium::{Collection, Query};
+use alluvium::{Query, SnapshotCollection};
 
 use crate::args::{EvalArguments, RankingArguments};
 use crate::cmd::Outcome;
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<Outcome> {
             arguments.queries.display(),
         )));
     }
-    let db = database::open(path)?;
+    let db = database::open_reader(path)?;
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
     let started = Instant::now();
     let run = ask(&collection, &queries, arguments.ranking, arguments.depth, path)?;
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<Outcome> {
 
 /// Asks every question as plain words and ranks at most `depth` documents for each.
 pub(crate) fn ask(
-    collection: &Collection,
+    collection: &SnapshotCollection,
     queries: &[TestQuery],
     ranking: RankingArguments,
     depth: u32,

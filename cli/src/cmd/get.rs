@@ -15,7 +15,7 @@ use crate::output;
 /// Runs the verb.
 pub(crate) fn run(arguments: &GetArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
-    let db = database::open(path)?;
+    let db = database::open_reader(path)?;
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
     for id in readings_of_id(&arguments.id) {
         let Some(document) = collection.get(id).at(path)? else {

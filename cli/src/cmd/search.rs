@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use alluvium::bson::{Bson, RawDocument, RawDocumentBuf, to_json};
-use alluvium::{Collection, Hit, Hits, ParsedQuery, Query, Search, Snippet};
+use alluvium::{Hit, Hits, ParsedQuery, Query, Search, SnapshotCollection, Snippet};
 use serde_json::{Value, json};
 
 use crate::args::{RankingArguments, SearchArguments};
@@ -24,7 +24,7 @@ const TITLE_FIELDS: [&str; 5] = ["title", "name", "headline", "subject", "label"
 /// Runs the verb.
 pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
-    let db = database::open(path)?;
+    let db = database::open_reader(path)?;
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
     let query = Query::user(&arguments.query.join(" "));
     let started = Instant::now();
@@ -67,7 +67,7 @@ pub(crate) struct Found {
 
 /// The best `limit` hits for `query`.
 pub(crate) fn find(
-    collection: &Collection,
+    collection: &SnapshotCollection,
     query: impl Into<ParsedQuery>,
     limit: u32,
     path: &Path,
@@ -78,7 +78,7 @@ pub(crate) fn find(
 
 /// A search with the ranking that was asked for.
 pub(crate) fn ranked(
-    collection: &Collection,
+    collection: &SnapshotCollection,
     query: impl Into<ParsedQuery>,
     ranking: RankingArguments,
     path: &Path,

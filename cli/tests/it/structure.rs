@@ -99,7 +99,7 @@ fn a_page_is_shown_whatever_it_is_and_damage_is_told() {
 }
 
 #[test]
-fn a_file_that_is_open_elsewhere_is_said_to_be() {
+fn a_file_that_is_open_elsewhere_is_read_and_not_written() {
     let shell = rivers();
     let writer = File::options().write(true).open(shell.path("rivers.alv")).expect("the file");
     match writer.try_lock() {
@@ -108,9 +108,70 @@ fn a_file_that_is_open_elsewhere_is_said_to_be() {
         Err(TryLockError::Error(_)) => return,
         Err(TryLockError::WouldBlock) => panic!("nothing else has the file open"),
     }
-    for verb in VERBS {
+    for verb in [
+        &["import", "rivers.ndjson", "rivers.alv"] as &[&str],
+        &["compact", "rivers.alv"],
+        &["shrink", "rivers.alv"],
+        &["backup", "rivers.alv", "copy.alv"],
+    ] {
         shell.fail(verb, &["rivers.alv", "open in another process"]);
     }
+    for verb in VERBS.iter().chain(&[&["search", "rivers.alv", "gold"] as &[&str]]) {
+        if cfg!(all(target_os = "linux", target_pointer_width = "64")) {
+            shell.succeed(verb);
+        } else {
+            shell.fail(verb, &["rivers.alv", "open in another process"]);
+        }
+    }
+}
+
+/// An import that goes on until its input ends, which is here when the test says so.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[test]
+fn a_file_is_read_while_an_import_goes_on() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    let shell = rivers();
+    let mut import = Command::new(env!("CARGO_BIN_EXE_alluvium"))
+        .current_dir(shell.path("."))
+        .args(["import", "-", "rivers.alv", "--id", "_id", "--batch", "3", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut input = import.stdin.take().expect("it was piped");
+    let mut line = |number: u32| {
+        writeln!(input, "{{\"_id\":\"amber {number}\",\"text\":\"Amber from the Baltic.\"}}")
+            .and_then(|()| input.flush())
+            .expect("the import reads");
+    };
+    let mut found = 0;
+    for round in 0..10 {
+        (0..30).for_each(|number| line(round * 30 + number));
+        // Whole batches are found; the last ones may still be on their way.
+        while found < round * 30 {
+            let ran = shell.run(&["search", "rivers.alv", "amber", "--limit", "1000", "--json"]);
+            assert!(ran.code < 2, "{ran:?}");
+            let hits = u32::try_from(ran.json().len()).expect("few hits");
+            assert!(hits >= found && hits.is_multiple_of(3), "{hits} hits after {found}");
+            found = hits;
+        }
+        shell.succeed(&["get", "rivers.alv", "rhine"]);
+        let check = shell.succeed(&["check", "rivers.alv", "--deep"]).stdout;
+        assert!(check.starts_with("ok: ") && check.contains("is not known"), "{check}");
+        let report = shell.succeed(&["check", "rivers.alv", "--json"]).object();
+        assert_eq!(report["store"]["has_writer"], true, "{report}");
+        shell.succeed(&["stats", "rivers.alv", "--deep"]);
+        shell.succeed(&["dump", "rivers.alv"]);
+    }
+    drop(input);
+    assert!(import.wait().expect("it ends").success());
+    assert_eq!(shell.succeed(&["check", "rivers.alv", "--deep"]).stdout, "ok\n");
+    assert_eq!(
+        shell.succeed(&["search", "rivers.alv", "amber", "--limit", "1000", "--json"]).json().len(),
+        300
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! [`Inspector`]: a file as recovery understands it, opened without writing a byte.
+//! [`Inspector`]: a file as recovery understands it, opened without writing a byte, beside a writer if need be.
 //!
 //! It holds what a store holds when it opens, and nothing moves. Shallow figures read the directory of each segment
 //! (footer, index, properties), deep ones every leaf block.
@@ -13,18 +13,18 @@ use super::figures::{
     BlockFigures, ContentFigures, EditFigures, FreeSpace, KeyspaceFigures, LeafFigures, LogFigures,
     PageFigures, RunFigures, SegmentFigures, Structure, ratio,
 };
+use super::understood::Understood;
 use super::values;
 use crate::lsm::block::{BlockCursor, BlockValue};
 use crate::lsm::check::{CheckReport, check};
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, PAGE_BYTES, SegmentId};
-use crate::lsm::manifest::{Edit, Keyspace, Registry};
+use crate::lsm::manifest::{Edit, Keyspace};
 use crate::lsm::options::Options;
-use crate::lsm::recovery::{Recovered, recover_read_only};
+use crate::lsm::reading::Reading;
 use crate::lsm::root::RESERVED;
 use crate::lsm::segment::{LeafPart, Segment};
-use crate::lsm::space::ExtentLease;
 use crate::lsm::storage::{FileStorage, Storage};
 use crate::lsm::txn::Snapshot;
 use crate::lsm::wal::{Log, RecordKind};
@@ -51,24 +51,26 @@ use crate::lsm::wal::{Log, RecordKind};
 /// ```
 pub struct Inspector {
     storage: Arc<dyn Storage>,
-    recovered: Recovered,
+    understood: Understood,
     snapshot: Snapshot,
 }
 
 impl fmt::Debug for Inspector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inspector").field("root", &self.recovered.root).finish_non_exhaustive()
+        f.debug_struct("Inspector")
+            .field("root", &self.understood.reading.root)
+            .finish_non_exhaustive()
     }
 }
 
 impl Inspector {
-    /// Opens the file at `path` for reading only; a store must not have it open.
+    /// Opens the file at `path` for reading only; a store in another process may go on writing to it.
     ///
     /// # Errors
     /// Those of [`Store::open_file`](crate::lsm::Store::open_file); [`Error::NotADatabase`] for a file that holds
     /// nothing yet.
     pub fn open_file(path: impl AsRef<Path>, options: Options) -> Result<Inspector> {
-        Inspector::open(Arc::new(FileStorage::open_read_only(path)?), options)
+        Inspector::open(Arc::new(FileStorage::open_reader(path)?), options)
     }
 
     /// Opens what stands on a storage, in which nothing is written.
@@ -76,15 +78,9 @@ impl Inspector {
     /// # Errors
     /// Those of [`open_file`](Self::open_file).
     pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Inspector> {
-        let registry = Registry {
-            operators: options.merge_operators.clone(),
-            rewriters: options.group_rewriters.clone(),
-        };
-        // A page of a damaged file that is read in place would end the process.
-        let options = Options { mmap: false, ..options };
-        let recovered = recover_read_only(Arc::clone(&storage), options, &registry)?;
-        let snapshot = Snapshot::new(Arc::new(recovered.version.clone()));
-        Ok(Inspector { storage, recovered, snapshot })
+        let understood = Understood::newest(&storage, options)?;
+        let snapshot = Snapshot::new(Arc::clone(&understood.reading.version));
+        Ok(Inspector { storage, understood, snapshot })
     }
 
     /// Everything that is committed.
@@ -94,14 +90,18 @@ impl Inspector {
 
     /// Reads and proves everything, as [`Store::check`](crate::lsm::Store::check) does.
     ///
+    /// Beside a writer that is everything that the state reaches: no two parts of it share a page. Of all other pages
+    /// nothing is known then; they are free in this state, and the writer may have taken them.
+    ///
     /// # Errors
     /// The first damage found.
     pub fn check(&self) -> Result<CheckReport> {
-        let Recovered { disk, version, log, manifests, .. } = &self.recovered;
-        let manifests = manifests.iter().map(ExtentLease::extent);
-        let mut others: Vec<Extent> = manifests.chain(log.extents()).collect();
+        let Reading { disk, version, .. } = &self.understood.reading;
+        let mut others: Vec<Extent> = self.understood.others().collect();
         others.extend(RESERVED);
-        check(version, &disk.space.check()?, &others)
+        let has_writer = self.storage.has_writer();
+        let report = check(version, &disk.space.check()?, &others)?;
+        Ok(CheckReport { has_writer: has_writer || self.storage.has_writer(), ..report })
     }
 
     /// How the file is built; `deep` also reads every leaf block.
@@ -109,7 +109,8 @@ impl Inspector {
     /// # Errors
     /// When the file cannot be read, or what was read is damaged.
     pub fn structure(&self, deep: bool) -> Result<Structure> {
-        let Recovered { disk, version, root, manifests, .. } = &self.recovered;
+        let Understood { reading: Reading { disk, version, root, .. }, manifests, .. } =
+            &self.understood;
         let file_bytes = self
             .storage
             .len_bytes()
@@ -168,7 +169,7 @@ impl Inspector {
                 runs.push(RunFigures { level, run: run.id, segments });
             }
         }
-        let fresh = self.recovered.version.fresh.iter();
+        let fresh = self.understood.reading.version.fresh.iter();
         Ok(KeyspaceFigures {
             id: keyspace.id.0,
             name: keyspace.name.clone(),
@@ -234,7 +235,7 @@ impl Inspector {
         counted.keys_max = counted.keys_max.max(figures.keys);
         counted.stored_bytes += figures.stored_bytes;
         counted.raw_bytes += figures.raw_bytes;
-        counted.full_bytes = u64::from(self.recovered.disk.options.block_bytes);
+        counted.full_bytes = u64::from(self.understood.reading.disk.options.block_bytes);
         if !is_last && (counted.raw_bytes_min == 0 || figures.raw_bytes < counted.raw_bytes_min) {
             counted.raw_bytes_min = figures.raw_bytes;
         }
@@ -246,8 +247,13 @@ impl Inspector {
     /// # Errors
     /// [`Error::UnknownSegment`]; corruption of what leads to the leaf blocks.
     pub fn blocks(&self, segment: SegmentId) -> Result<Vec<BlockFigures>> {
-        let mut segments =
-            self.recovered.version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
+        let mut segments = self
+            .understood
+            .reading
+            .version
+            .keyspaces
+            .values()
+            .flat_map(|keyspace| keyspace.segments());
         let found = segments.find(|candidate| candidate.summary().id == segment);
         let segment = found.ok_or(Error::UnknownSegment(segment))?;
         let figures = |leaf: &LeafPart| {
@@ -265,8 +271,11 @@ impl Inspector {
 
     fn log(&self) -> Result<LogFigures> {
         let mut figures = LogFigures::default();
-        let mut log =
-            Log::open(&*self.storage, &self.recovered.disk.sealer, self.recovered.root.log)?;
+        let mut log = Log::open(
+            &*self.storage,
+            &self.understood.reading.disk.sealer,
+            self.understood.reading.root.log,
+        )?;
         while let Some(record) = log.next()? {
             figures.records += 1;
             if record.kind == RecordKind::Group {
@@ -294,15 +303,18 @@ impl Inspector {
     /// # Errors
     /// When the log cannot be read.
     pub fn edits(&self) -> Result<Vec<EditFigures>> {
-        let mut log =
-            Log::open(&*self.storage, &self.recovered.disk.sealer, self.recovered.root.log)?;
+        let mut log = Log::open(
+            &*self.storage,
+            &self.understood.reading.disk.sealer,
+            self.understood.reading.root.log,
+        )?;
         let mut homes = BTreeMap::new();
-        for keyspace in self.recovered.version.keyspaces.values() {
+        for keyspace in self.understood.reading.version.keyspaces.values() {
             for segment in keyspace.segments() {
                 homes.insert(segment.summary().id, keyspace.name.clone());
             }
         }
-        let names = &self.recovered.version.keyspaces;
+        let names = &self.understood.reading.version.keyspaces;
         let mut edits = Vec::new();
         while let Some(record) = log.next()? {
             if record.kind != RecordKind::Edit {

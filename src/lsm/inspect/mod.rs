@@ -11,6 +11,7 @@ mod figures;
 mod inspector;
 mod pages;
 mod structures;
+mod understood;
 mod values;
 
 pub use annotate::Annotation;

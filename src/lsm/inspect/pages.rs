@@ -13,17 +13,17 @@ use serde::Serialize;
 
 use super::annotate::{Annotation, shown};
 use super::structures::{self, Decoded, pages_of};
+use super::understood::Understood;
 use super::values;
 use crate::lsm::block::{BlockCursor, BlockValue};
 use crate::lsm::cipher::Sealer;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{Extent, PAGE_BYTES};
-use crate::lsm::manifest::Registry;
 use crate::lsm::options::Options;
-use crate::lsm::recovery::{Recovered, recover_read_only};
+use crate::lsm::reading::Reading;
 use crate::lsm::root::{self, Found, RESERVED, Root};
 use crate::lsm::segment::{LeafPart, Segment, SegmentParts};
-use crate::lsm::space::ExtentLease;
+use crate::lsm::space::{ExtentLease, RootLease};
 use crate::lsm::storage::{FileStorage, Storage};
 use crate::lsm::value::{Reference, ValueHeader, ValueSegment};
 use crate::lsm::wal::{EXTENT_MAGIC, read_extent_header};
@@ -82,6 +82,8 @@ pub struct Pages {
     roots: Vec<Root>,
     /// Ascending, without gaps, when `trouble` is none; else empty.
     areas: Vec<(Extent, Owner)>,
+    /// Keeps what `areas` tells of as it is.
+    _lease: Option<RootLease>,
     trouble: Option<String>,
 }
 
@@ -124,12 +126,12 @@ impl fmt::Debug for Pages {
 }
 
 impl Pages {
-    /// Opens the file at `path` for reading only; a store must not have it open.
+    /// Opens the file at `path` for reading only; a store in another process may go on writing to it.
     ///
     /// # Errors
     /// When the file cannot be read or is locked; not when it is damaged.
     pub fn open_file(path: impl AsRef<Path>, options: Options) -> Result<Pages> {
-        Pages::open(Arc::new(FileStorage::open_read_only(path)?), options)
+        Pages::open(Arc::new(FileStorage::open_reader(path)?), options)
     }
 
     /// Opens what stands on a storage, in which nothing is written.
@@ -139,23 +141,18 @@ impl Pages {
     pub fn open(storage: Arc<dyn Storage>, options: Options) -> Result<Pages> {
         let len_bytes =
             storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
-        let registry = Registry {
-            operators: options.merge_operators.clone(),
-            rewriters: options.group_rewriters.clone(),
-        };
         let (sealer, locked, roots) = match root::read(&*storage, options.cipher.as_ref()) {
             Ok(Found::File(_, sealer, roots)) => (sealer, false, roots),
             Err(Error::Encrypted { .. }) => (Sealer::NONE, true, Vec::new()),
             _ => (Sealer::NONE, options.cipher.is_some(), Vec::new()),
         };
-        let options = Options { mmap: false, ..options };
-        let understood = recover_read_only(Arc::clone(&storage), options, &registry)
-            .and_then(|recovered| areas(&recovered));
-        let (areas, trouble) = match understood {
-            Ok(areas) => (areas, None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
+        let understood = Understood::newest(&storage, options)
+            .and_then(|understood| Ok((areas(&understood)?, understood.reading.lease)));
+        let (areas, lease, trouble) = match understood {
+            Ok((areas, lease)) => (areas, lease, None),
+            Err(error) => (Vec::new(), None, Some(error.to_string())),
         };
-        Ok(Pages { storage, len_bytes, sealer, locked, roots, areas, trouble })
+        Ok(Pages { storage, len_bytes, sealer, locked, roots, areas, _lease: lease, trouble })
     }
 
     /// Pages that the file has.
@@ -480,8 +477,8 @@ fn layout(parts: &SegmentParts) -> Vec<Stretch<'_>> {
 }
 
 /// Who owns which pages.
-fn areas(recovered: &Recovered) -> Result<Vec<(Extent, Owner)>> {
-    let Recovered { disk, version, log, manifests, .. } = recovered;
+fn areas(understood: &Understood) -> Result<Vec<(Extent, Owner)>> {
+    let Understood { reading: Reading { disk, version, .. }, manifests, log } = understood;
     let mut areas: Vec<(Extent, Owner)> = RESERVED
         .iter()
         .map(|&extent| {
@@ -489,7 +486,7 @@ fn areas(recovered: &Recovered) -> Result<Vec<(Extent, Owner)>> {
         })
         .collect();
     areas.extend(manifests.iter().map(|lease| (ExtentLease::extent(lease), Owner::Manifest)));
-    areas.extend(log.extents().map(|extent| (extent, Owner::Log)));
+    areas.extend(log.iter().map(|lease| (ExtentLease::extent(lease), Owner::Log)));
     let segments = version.keyspaces.values().flat_map(|keyspace| keyspace.segments());
     areas.extend(segments.map(|segment| (segment.extent(), Owner::Segment(Arc::clone(segment)))));
     areas.extend(

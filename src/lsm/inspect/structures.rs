@@ -143,8 +143,9 @@ pub(super) fn root_slot(page: &[u8], sealer: Option<&Sealer>) -> Decoded {
             "log record",
             "log previous",
             "edits before",
+            "chain",
         ] {
-            if name.ends_with("checksum") || name.ends_with("previous") {
+            if ["manifest checksum", "log previous", "chain"].contains(&name) {
                 a.field(name, ByteReader::u64, |sum| format!("{sum:016x}"))?;
             } else {
                 a.u64(name)?;

@@ -120,6 +120,11 @@ impl Segment {
         self.lease.publish();
     }
 
+    /// Notes that the root that is read now reaches the segment, too; for readers.
+    pub(crate) fn renew(&self) {
+        self.lease.renew();
+    }
+
     /// The entry of `key`, whose hash is `hash`.
     pub(crate) fn get(&self, key: &[u8], hash: KeyHash) -> Result<Option<(EntryKind, Bytes)>> {
         if self.summary.entries == 0 {

@@ -6,8 +6,9 @@
 //!
 //! Invariants
 //! * every page of `[0, end)` is in exactly one of: leased, deferred, free;
-//! * an extent that a root may reach is not reused before both root slots were written anew: it is
-//!   *deferred* until the checkpoint after next is durable. One that no root ever named is free at once;
+//! * an extent that a root may reach is not reused before both root slots were written anew and no reader in another
+//!   process looks at so old a root: given back while root *f* was the newest, it is *deferred* until root *f + 2* is
+//!   durable, and then *held* while there is a lease of *f* or an older one. One that no root ever named is free at once;
 //! * free pages that the device took back (*punched*) are free pages. Which they are is known in memory only: after an
 //!   opening none is known to be.
 //!
@@ -18,6 +19,7 @@ mod free;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -40,19 +42,32 @@ pub(crate) struct Space {
     state: Mutex<State>,
 }
 
+/// What keeps a root's pages as they are, see `Storage::lease`.
+pub(crate) type RootLease = Arc<dyn Any + Send + Sync>;
+
 #[derive(Debug, Default)]
 struct State {
     /// First page behind everything that is in use or free: the file ends here or earlier.
     end: u64,
     /// Generation of the newest checkpoint that is durable or being written.
     generation: u64,
+    /// Generation of the newest checkpoint that is durable.
+    durable: u64,
+    /// The oldest generation that a reader elsewhere looks at, when that was last asked.
+    oldest_lease: Option<u64>,
+    /// The space is a reader's own: nothing is ever written.
+    only_read: bool,
+    /// In a reader's space, what keeps what is adopted as it is, if anything has to.
+    root_lease: Option<RootLease>,
     free: FreeExtents,
     /// Those of `free` that take no room on the device.
     punched: FreeExtents,
     leased: BTreeMap<u64, u64>,
-    /// Extents to be freed when the generation that stands beside them is durable.
+    /// Extents to be freed when the generation that stands beside them is durable and no reader needs them.
     deferred: Vec<(u64, Extent)>,
     deferred_pages: u64,
+    /// Of those, the ones that wait for readers only.
+    held_pages: u64,
 }
 
 /// Pages in use; dropping the lease gives them back.
@@ -61,6 +76,8 @@ pub(crate) struct ExtentLease {
     extent: Extent,
     space: Arc<Space>,
     published: AtomicBool,
+    /// In a reader's space, what keeps the extent as it is: that of the newest root that is known to reach it.
+    root: Mutex<Option<RootLease>>,
 }
 
 impl ExtentLease {
@@ -99,6 +116,17 @@ impl ExtentLease {
         true
     }
 
+    /// In a reader's space: the root that is read now reaches the extent, too.
+    pub(crate) fn renew(&self) {
+        let newest = self.space.lock().root_lease.clone();
+        let before = {
+            let mut root = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *root, newest)
+        };
+        // The last one tells the system.
+        drop(before);
+    }
+
     /// Gives back all pages but the first `pages`.
     pub(crate) fn shrink_to(&mut self, pages: u64) {
         if pages < self.extent.pages {
@@ -116,7 +144,7 @@ impl Drop for ExtentLease {
     fn drop(&mut self) {
         let mut state = self.space.lock();
         state.leased.remove(&self.extent.start);
-        if self.published.load(Ordering::Acquire) {
+        if self.published.load(Ordering::Acquire) && !state.only_read {
             let usable_at = state.generation + 2;
             state.defer(usable_at, self.extent);
         } else {
@@ -130,7 +158,7 @@ impl Space {
     pub(crate) fn new(reserved: &[Extent], file_pages: u64, generation: u64) -> Arc<Self> {
         let reserved_end = reserved.iter().map(|extent| extent.end()).max().unwrap_or_default();
         let end = file_pages.max(reserved_end);
-        let mut state = State { end, generation, ..State::default() };
+        let mut state = State { end, generation, durable: generation, ..State::default() };
         if end > 0 {
             state.free.add(Extent { start: 0, pages: end });
         }
@@ -206,11 +234,34 @@ impl Space {
         }
         state.leased.insert(extent.start, extent.pages);
         drop(state);
-        Ok(self.lease(extent, true))
+        let lease = self.lease(extent, true);
+        lease.renew();
+        Ok(lease)
     }
 
     fn lease(self: &Arc<Self>, extent: Extent, published: bool) -> ExtentLease {
-        ExtentLease { extent, space: Arc::clone(self), published: AtomicBool::new(published) }
+        let (published, root) = (AtomicBool::new(published), Mutex::default());
+        ExtentLease { extent, space: Arc::clone(self), published, root }
+    }
+
+    /// Makes this the space of a reader, whose root `lease` keeps what is adopted from now on as it is, if anything has to.
+    pub(crate) fn read_under(&self, lease: Option<RootLease>) {
+        let before = {
+            let mut state = self.lock();
+            state.only_read = true;
+            std::mem::replace(&mut state.root_lease, lease)
+        };
+        drop(before);
+    }
+
+    /// Adds the pages up to `pages`, if there are fewer: somebody made the file longer.
+    pub(crate) fn cover(&self, pages: u64) {
+        let mut state = self.lock();
+        if pages > state.end {
+            let start = state.end;
+            state.free.add(Extent { start, pages: pages - start });
+            state.end = pages;
+        }
     }
 
     /// Holds back all free pages until `generation` is durable: a root that was not read may name them.
@@ -227,24 +278,28 @@ impl Space {
         self.lock().generation = generation;
     }
 
-    /// A checkpoint became durable: what waited for it is free. Returns the pages that the file needs now.
-    pub(crate) fn checkpoint_durable(&self, generation: u64) -> u64 {
+    /// A checkpoint became durable, and then the oldest generation that readers elsewhere look at was `oldest_lease`:
+    /// what waited for it is free. Returns the pages that the file needs now.
+    pub(crate) fn checkpoint_durable(&self, generation: u64, oldest_lease: Option<u64>) -> u64 {
         let mut state = self.lock();
         state.generation = generation;
-        state.deferred_pages = 0;
-        let deferred = std::mem::take(&mut state.deferred);
-        for (usable_at, extent) in deferred {
-            if usable_at <= generation {
-                state.free.add(extent);
-            } else {
-                state.defer(usable_at, extent);
-            }
-        }
+        state.durable = generation;
+        state.oldest_lease = oldest_lease;
+        state.release();
         if let Some(tail) = state.free.last().filter(|last| last.end() == state.end) {
             state.claim(tail);
             state.end = tail.start;
         }
         state.end
+    }
+
+    /// Readers elsewhere look at `oldest_lease` and newer roots now; true when pages became free by that.
+    pub(crate) fn readers_at(&self, oldest_lease: Option<u64>) -> bool {
+        let mut state = self.lock();
+        let before = state.free.pages();
+        state.oldest_lease = oldest_lease;
+        state.release();
+        state.free.pages() > before
     }
 
     /// Whether `pages` free ones stand together before `page`.
@@ -297,18 +352,31 @@ impl Space {
         self.lock().generation
     }
 
+    /// What was to be used again with this generation, or an earlier one, may be: its root is durable, and no reader
+    /// looks at one before the root before it.
+    pub(crate) fn usable(&self) -> u64 {
+        self.lock().usable()
+    }
+
     /// Pages that wait for a checkpoint before they are free.
     pub(crate) fn deferred_pages(&self) -> u64 {
         self.lock().deferred_pages
+    }
+
+    /// Pages that would be free but for readers in other processes.
+    pub(crate) fn held_pages(&self) -> u64 {
+        self.lock().held_pages
     }
 
     /// How full the file is.
     pub(crate) fn fill(&self) -> Fill {
         let state = self.lock();
         let last = state.leased.last_key_value();
+        let leased_end = last.map_or(0, |(&start, &pages)| start + pages);
+        let held = state.deferred.iter().filter(|&&(usable_at, _)| usable_at <= state.durable);
         Fill {
             end: state.end,
-            leased_end: last.map_or(0, |(&start, &pages)| start + pages),
+            leased_end: held.map(|(_, extent)| extent.end()).fold(leased_end, u64::max),
             free_pages: state.free.pages(),
             free_extents: state.free.len(),
             punched_pages: state.punched.pages(),
@@ -363,6 +431,7 @@ impl Space {
             leased: state.leased.iter().map(|(&start, &pages)| Extent { start, pages }).collect(),
             deferred: state.deferred.iter().map(|&(_, extent)| extent).collect(),
             deferred_pages: state.deferred_pages,
+            held_pages: state.held_pages,
             free_pages: state.free.pages(),
             pages: state.end,
         })
@@ -374,9 +443,10 @@ impl Space {
 pub(crate) struct SpaceUse {
     /// Every extent that something in memory owns, ascending.
     pub(crate) leased: Vec<Extent>,
-    /// Extents that wait for a checkpoint before they are free.
+    /// Extents that wait for a checkpoint, or for readers, before they are free.
     pub(crate) deferred: Vec<Extent>,
     pub(crate) deferred_pages: u64,
+    pub(crate) held_pages: u64,
     pub(crate) free_pages: u64,
     pub(crate) pages: u64,
 }
@@ -386,7 +456,7 @@ pub(crate) struct SpaceUse {
 pub(crate) struct Fill {
     /// Of the file.
     pub(crate) end: u64,
-    /// Up to which something is in use: where the file ends when nothing is deferred any more.
+    /// Up to which something is in use or held: where the file ends when nothing is deferred any more.
     pub(crate) leased_end: u64,
     pub(crate) free_pages: u64,
     pub(crate) free_extents: usize,
@@ -397,8 +467,28 @@ pub(crate) struct Fill {
 
 impl State {
     fn defer(&mut self, usable_at: u64, extent: Extent) {
-        self.deferred_pages += extent.pages;
+        let waits_for =
+            if usable_at > self.durable { &mut self.deferred_pages } else { &mut self.held_pages };
+        *waits_for += extent.pages;
         self.deferred.push((usable_at, extent));
+    }
+
+    fn usable(&self) -> u64 {
+        let read = self.oldest_lease.map(|oldest| oldest.saturating_add(1));
+        read.map_or(self.durable, |read| read.min(self.durable))
+    }
+
+    /// Makes free what need not wait any longer.
+    fn release(&mut self) {
+        let usable = self.usable();
+        (self.deferred_pages, self.held_pages) = (0, 0);
+        for (usable_at, extent) in std::mem::take(&mut self.deferred) {
+            if usable_at <= usable {
+                self.free.add(extent);
+            } else {
+                self.defer(usable_at, extent);
+            }
+        }
     }
 
     /// Takes free pages.

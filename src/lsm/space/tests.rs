@@ -115,7 +115,7 @@ fn extents_tile_the_file_and_the_lowest_fit_is_taken() {
             }
             _ => {
                 generation += 1;
-                space.checkpoint_durable(generation);
+                space.checkpoint_durable(generation, None);
             }
         }
         let used = space.check().unwrap();
@@ -127,8 +127,12 @@ fn extents_tile_the_file_and_the_lowest_fit_is_taken() {
         assert_eq!(deferred, state.deferred_pages);
     }
     leases.clear();
-    space.checkpoint_durable(generation + 1);
-    assert_eq!(space.checkpoint_durable(generation + 2), 2, "everything behind the roots is cut");
+    space.checkpoint_durable(generation + 1, None);
+    assert_eq!(
+        space.checkpoint_durable(generation + 2, None),
+        2,
+        "everything behind the roots is cut"
+    );
     assert_eq!(space.fill().punched_pages, 0);
 }
 
@@ -180,9 +184,9 @@ fn a_published_extent_is_not_reused_before_both_roots_were_written_anew() {
     lease.publish();
     drop(lease);
     assert_eq!(space.allocate(1).extent().start, 2);
-    space.checkpoint_durable(8);
+    space.checkpoint_durable(8, None);
     assert_eq!(space.allocate(1).extent().start, 2);
-    space.checkpoint_durable(9);
+    space.checkpoint_durable(9, None);
     assert_eq!(space.allocate(1).extent().start, 1);
 }
 
@@ -238,4 +242,58 @@ fn holes_are_punched_from_the_top_and_a_tenth_is_kept_for_reuse() {
     let again = space.lease_for_punching();
     assert_eq!(again.len(), 1, "what was used is solid again");
     space.check().unwrap();
+}
+
+#[test]
+fn what_a_lease_may_reach_is_held_until_it_goes() {
+    for leased in 0..8 {
+        let space = Space::new(&[Extent { start: 0, pages: 2 }], 2, 4);
+        let extents: Vec<ExtentLease> = (0..4).map(|_| space.allocate(3)).collect();
+        let behind = space.allocate(1);
+        behind.publish();
+        // Given back while roots 4, 5, 6 and 7 were the newest.
+        for (lease, generation) in extents.into_iter().zip(5..) {
+            lease.publish();
+            drop(lease);
+            space.checkpoint_durable(generation, Some(leased));
+        }
+        // Root 8 is durable: those of 4, 5 and 6 are free but for readers.
+        let (held, fill) = (space.held_pages(), space.fill());
+        let reached = (4..7).filter(|&given_back| leased <= given_back).count() as u64;
+        assert_eq!((held, space.deferred_pages()), (3 * reached, 3), "a lease of {leased}");
+        assert_eq!(fill.free_pages, 9 - held);
+        assert_eq!(space.check().unwrap().held_pages, held);
+        space.checkpoint_durable(9, Some(leased));
+        assert_eq!(
+            (space.deferred_pages(), space.held_pages()),
+            (0, held + if leased <= 7 { 3 } else { 0 })
+        );
+        assert_eq!(space.readers_at(None), space.held_pages() > 0 || leased <= 7);
+        assert_eq!((space.held_pages(), space.fill().free_pages), (0, 12));
+        assert!(!space.readers_at(None));
+    }
+}
+
+#[test]
+fn a_readers_space_gives_back_at_once_and_grows() {
+    let space = Space::new(&[Extent { start: 0, pages: 2 }], 8, 4);
+    let (old, new) = (Arc::new(4), Arc::new(5));
+    space.read_under(Some(old.clone()));
+    let extents = [Extent { start: 2, pages: 3 }, Extent { start: 5, pages: 3 }];
+    let leases = extents.map(|extent| space.adopt(extent).unwrap());
+    assert!(space.adopt(Extent { start: 8, pages: 1 }).is_err());
+    space.cover(10);
+    let behind = space.adopt(Extent { start: 8, pages: 2 }).unwrap();
+    space.read_under(Some(new.clone()));
+    leases[1].renew();
+    assert_eq!((Arc::strong_count(&old), Arc::strong_count(&new)), (1 + 2, 1 + 2));
+    drop(behind);
+    space.adopt(Extent { start: 7, pages: 2 }).unwrap_err();
+    drop(leases);
+    assert_eq!((Arc::strong_count(&old), Arc::strong_count(&new)), (1, 1 + 1));
+    let all = space.adopt(Extent { start: 2, pages: 8 }).unwrap();
+    assert_eq!(Arc::strong_count(&new), 1 + 2);
+    drop(all);
+    space.read_under(None);
+    assert_eq!(Arc::strong_count(&new), 1);
 }

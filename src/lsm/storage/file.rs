@@ -1,5 +1,5 @@
 //! A store in a file of the operating system: positional reads and writes, one lock for as long as
-//! the file is open.
+//! the file is open for writing.
 //!
 //! The facade opens it; the store above sees only [`Storage`]. No seek position is shared, so any
 //! number of threads read while one writes. Every read is one system call: caching belongs to the
@@ -7,7 +7,8 @@
 //!
 //! The lock is advisory on unix (`flock`) and mandatory on Windows. It belongs to the handle, so two
 //! handles of one process exclude each other as two processes do, and it ends when the handle is
-//! dropped or its process dies.
+//! dropped or its process dies. Readers beside a writer take no such lock but hold leases (`leases`); where there are
+//! none, they share one that keeps the writer out.
 //!
 //! `sync` asks for data and length, not for times (`fdatasync`; `F_FULLFSYNC` on macOS, whose plain
 //! `fsync` stops at the drive's cache). After it failed the system may have dropped the unwritten
@@ -28,6 +29,7 @@ use bytes::Bytes;
 use super::Storage;
 #[cfg(target_os = "linux")]
 use super::direct::Direct;
+use super::leases::Leases;
 #[cfg(target_os = "linux")]
 use super::map::Change;
 use super::map::{Ranges, map};
@@ -50,11 +52,13 @@ use crate::lsm::error::{Error, Result};
 /// ```
 #[derive(Debug)]
 pub struct FileStorage {
-    file: File,
+    file: Arc<File>,
     #[cfg(target_os = "linux")]
     direct: Direct,
     syncs: Syncs,
     ranges: Ranges,
+    /// None where there are none, or where the lock excludes whoever would hold them.
+    leases: Option<Leases>,
 }
 
 impl FileStorage {
@@ -94,23 +98,51 @@ impl FileStorage {
                 Error::io(format!("syncing the folder of {}", path.display()), source)
             })?;
         }
+        let file = Arc::new(file);
+        // Where the lock of the whole file excludes leases, it excludes readers.
+        let leases = Leases::of(&file).ok().flatten();
+        if let Some(leases) = &leases {
+            // Readers that do not know of this writer read all the same.
+            let _ = leases.announce_writer();
+        }
         Ok(FileStorage {
             #[cfg(target_os = "linux")]
             direct: Direct::open(path, &file),
             file,
             syncs: Syncs::default(),
             ranges: Ranges::default(),
+            leases,
         })
     }
-}
 
-#[cfg(target_os = "linux")]
-impl FileStorage {
-    /// Notes that whole pages are being written.
-    fn change_pages(&self, offset: u64, bytes: &[u8]) -> io::Result<Change<'_>> {
-        super::check_pages(offset, bytes.len() as u64)?;
-        check_range(offset, bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
-        self.ranges.change(offset, offset + bytes.len() as u64)
+    /// Opens the file at `path` for reading beside a writer: it must exist, and the system refuses every write through
+    /// this handle. Readers and one writer do not keep each other out where the system and the file system know leases.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while a handle that writes has the file open, where there are no leases; [`Error::Io`], which
+    /// names the path.
+    pub fn open_reader(path: impl AsRef<Path>) -> Result<FileStorage> {
+        let path = path.as_ref();
+        let file = Arc::new(open_existing(path)?);
+        let failed = |source| Error::io(format!("leasing {}", path.display()), source);
+        match Leases::of(&file) {
+            Ok(Some(leases)) => Ok(FileStorage::only_reading(file, Some(leases))),
+            Ok(None) => FileStorage::open_read_only(path),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Error::Locked),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    fn only_reading(file: Arc<File>, leases: Option<Leases>) -> FileStorage {
+        FileStorage {
+            // None that could write: not even past the system's cache.
+            #[cfg(target_os = "linux")]
+            direct: Direct::default(),
+            file,
+            syncs: Syncs::default(),
+            ranges: Ranges::default(),
+            leases,
+        }
     }
 
     /// Opens the file at `path` for reading only: it must exist, and the system refuses every write through this
@@ -120,26 +152,35 @@ impl FileStorage {
     /// [`Error::Locked`] while a handle that writes has the file open; [`Error::Io`], which names the path.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<FileStorage> {
         let path = path.as_ref();
-        let refused = |source| Error::io(format!("opening {}", path.display()), source);
-        let file = File::open(path).map_err(refused)?;
-        if !file.metadata().map_err(refused)?.is_file() {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(refused(source));
-        }
+        let file = open_existing(path)?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(FileStorage {
-                // None that could write: not even past the system's cache.
-                #[cfg(target_os = "linux")]
-                direct: Direct::default(),
-                file,
-                syncs: Syncs::default(),
-                ranges: Ranges::default(),
-            }),
+            Ok(()) => Ok(FileStorage::only_reading(Arc::new(file), None)),
             Err(TryLockError::WouldBlock) => Err(Error::Locked),
             Err(TryLockError::Error(source)) => {
                 Err(Error::io(format!("locking {}", path.display()), source))
             }
         }
+    }
+}
+
+/// Opens a regular file for reading.
+fn open_existing(path: &Path) -> Result<File> {
+    let refused = |source| Error::io(format!("opening {}", path.display()), source);
+    let file = File::open(path).map_err(refused)?;
+    if file.metadata().map_err(refused)?.is_file() {
+        return Ok(file);
+    }
+    let source = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    Err(refused(source))
+}
+
+#[cfg(target_os = "linux")]
+impl FileStorage {
+    /// Notes that whole pages are being written.
+    fn change_pages(&self, offset: u64, bytes: &[u8]) -> io::Result<Change<'_>> {
+        super::check_pages(offset, bytes.len() as u64)?;
+        check_range(offset, bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.ranges.change(offset, offset + bytes.len() as u64)
     }
 }
 
@@ -203,6 +244,18 @@ impl Storage for FileStorage {
         super::check_pages(offset, bytes).ok()?;
         // Windows cuts no file of which anything is mapped.
         if cfg!(windows) { None } else { map(&self.file, &self.ranges, offset, bytes, keep) }
+    }
+
+    fn lease(&self, generation: u64) -> io::Result<Option<Arc<dyn Any + Send + Sync>>> {
+        self.leases.as_ref().map(|leases| leases.take(generation)).transpose()
+    }
+
+    fn oldest_lease(&self) -> io::Result<Option<u64>> {
+        self.leases.as_ref().map_or(Ok(None), Leases::oldest)
+    }
+
+    fn has_writer(&self) -> bool {
+        self.leases.as_ref().is_some_and(Leases::has_writer)
     }
 }
 
@@ -349,6 +402,38 @@ mod tests {
         let mut bytes = [0; 4];
         second.read_at(0, &mut bytes).unwrap();
         assert_eq!(&bytes, b"kept");
+    }
+
+    #[test]
+    fn leases_let_readers_and_a_writer_be_side_by_side() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("leased.alv");
+        assert!(FileStorage::open_reader(&path).is_err());
+        assert!(!path.exists());
+        let writer = FileStorage::open(&path).unwrap();
+        writer.write_at(0, b"kept").unwrap();
+        if writer.leases.is_none() {
+            assert!(matches!(FileStorage::open_reader(&path), Err(Error::Locked)));
+            return;
+        }
+        let readers = [(); 2].map(|()| FileStorage::open_reader(&path).unwrap());
+        assert!(readers[0].has_writer() && readers[1].has_writer() && !writer.has_writer());
+        let leases = [readers[0].lease(7).unwrap(), readers[1].lease(5).unwrap()];
+        assert!(leases.iter().all(Option::is_some));
+        assert_eq!(writer.oldest_lease().unwrap(), Some(5));
+        assert!(readers[0].write_at(0, b"lost").is_err() && readers[0].set_len(0).is_err());
+        let mut bytes = [0; 4];
+        readers[1].read_at(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"kept");
+        assert!(matches!(FileStorage::open(&path), Err(Error::Locked)), "one writer");
+        drop(writer);
+        assert!(!readers[0].has_writer());
+        // A lease outlives its storage, as what was read through it may.
+        drop(readers);
+        let writer = FileStorage::open(&path).unwrap();
+        assert_eq!(writer.oldest_lease().unwrap(), Some(5));
+        drop(leases);
+        assert_eq!(writer.oldest_lease().unwrap(), None);
     }
 
     #[test]

@@ -86,7 +86,9 @@ pub(super) fn map(
     }
     // SAFETY: the memory must not change while it is mapped. The file has one writer, which holds its lock, and every
     // write, punch and cut of that writer passes `Ranges::change`, which refuses this range until `mapped` is dropped,
-    // after the mapping. Whoever changes the file past its lock breaks it for every reader, mapped or not.
+    // after the mapping. A writer in another process does not know of this range, but of the lease that `keep` owns, as
+    // `Storage::lease` asks of who maps beside a writer: until that is dropped it leaves the range alone. Whoever changes
+    // the file past its lock and the leases breaks it for every reader, mapped or not.
     let map = unsafe { MmapOptions::new().offset(offset).len(len).map(file) }.ok()?;
     Some(Bytes::from_owner(Mapping { map, _mapped: mapped, _keep: keep }))
 }

@@ -13,11 +13,13 @@
 //! * after `write_durable` returned, the bytes that it wrote survive a loss of power, in a storage whose length does;
 //! * after an error of a write or a `sync` nothing is known of the bytes concerned;
 //! * a `sync` that fails fails every other one of the same handle that had not returned, and every later one: what
-//!   the error was about is known to nobody (`syncs`).
+//!   the error was about is known to nobody (`syncs`);
+//! * leases are told to every handle, in this process or another, from when `lease` returned until they are dropped.
 
 #[cfg(target_os = "linux")]
 mod direct;
 mod file;
+mod leases;
 mod map;
 mod memory;
 mod partial;
@@ -110,6 +112,30 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// [`read_at`](Self::read_at). A storage that keeps the default maps nothing.
     fn map(&self, _offset: u64, _bytes: u64, _keep: Arc<dyn Any + Send + Sync>) -> Option<Bytes> {
         None
+    }
+
+    /// Tells whoever writes to the storage that the root of `generation` is being read, until what is returned is
+    /// dropped: what that root reaches stays as it is.
+    ///
+    /// `None`: the storage knows no leases, and nobody may write to it while it is read. This is the default.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when whoever writes keeps readers out.
+    fn lease(&self, _generation: u64) -> io::Result<Option<Arc<dyn Any + Send + Sync>>> {
+        Ok(None)
+    }
+
+    /// The oldest generation of which anybody holds a lease.
+    ///
+    /// # Errors
+    /// When that is unknown: any generation may be leased.
+    fn oldest_lease(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
+
+    /// Whether another handle writes to the storage now. A storage that cannot know says no.
+    fn has_writer(&self) -> bool {
+        false
     }
 }
 

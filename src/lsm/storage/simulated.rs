@@ -20,6 +20,8 @@
 //! clean, as operating systems do: no later sync writes them again. Those of the same handle fail, as those of a file do; one
 //! of another handle makes durable what was written after the failure.
 //!
+//! All handles of a device share its leases; the device that a loss of power leaves has none.
+//!
 //! Invariants
 //! * a sector without an entry in `doubts` is durable as `bytes` shows it;
 //! * a length is in doubt just when `lengths.older` is not empty.
@@ -71,12 +73,31 @@ pub struct SimulatedStorage {
     syncs: Syncs,
     /// A failure of which one sync of this handle is to be told, whichever asks first.
     unreported: Mutex<Option<io::ErrorKind>>,
+    leases: Arc<Mutex<BTreeMap<u64, usize>>>,
 }
 
 impl Clone for SimulatedStorage {
     fn clone(&self) -> Self {
         let (device, ranges) = (Arc::clone(&self.device), self.ranges.clone());
-        SimulatedStorage { device, ranges, syncs: Syncs::default(), unreported: Mutex::default() }
+        let leases = Arc::clone(&self.leases);
+        let (syncs, unreported) = (Syncs::default(), Mutex::default());
+        SimulatedStorage { device, ranges, syncs, unreported, leases }
+    }
+}
+
+/// A generation that is leased until this is dropped.
+struct Lease {
+    leases: Arc<Mutex<BTreeMap<u64, usize>>>,
+    generation: u64,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = leases.get_mut(&self.generation) {
+            *count -= 1;
+        }
+        leases.retain(|_, count| *count > 0);
     }
 }
 
@@ -140,7 +161,8 @@ impl SimulatedStorage {
             full_at_bytes: u64::MAX,
         };
         let (device, ranges) = (Arc::new(Mutex::new(device)), Ranges::default());
-        SimulatedStorage { device, ranges, syncs: Syncs::default(), unreported: Mutex::default() }
+        let (syncs, unreported) = (Syncs::default(), Mutex::default());
+        SimulatedStorage { device, ranges, syncs, unreported, leases: Arc::default() }
     }
 
     /// Lets the power go while operation `op` runs: it fails, whole or in part undone, and so does
@@ -367,6 +389,18 @@ impl Storage for SimulatedStorage {
         let mut copy = vec![0; usize::try_from(bytes).ok()?];
         self.read_at(offset, &mut copy).ok()?;
         map_copy(copy, &self.ranges, offset, keep)
+    }
+
+    fn lease(&self, generation: u64) -> io::Result<Option<Arc<dyn Any + Send + Sync>>> {
+        self.lock().check_power()?;
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        *leases.entry(generation).or_default() += 1;
+        Ok(Some(Arc::new(Lease { leases: Arc::clone(&self.leases), generation })))
+    }
+
+    fn oldest_lease(&self) -> io::Result<Option<u64>> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(leases.keys().next().copied())
     }
 }
 

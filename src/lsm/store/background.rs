@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::checkpoint::{Checkpoint, publish};
 use super::core::{Begun, Core, Jobs, Place, Unite, lock};
+use super::maintenance::REST_WAIT_MAX;
 use crate::lsm::compaction::{CompactionJob, CompactionReport, Finished, FlushJob, Work, unite};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, KeyspaceId, PAGE_BYTES};
@@ -101,7 +102,9 @@ pub(super) fn background_step(core: &Weak<Core>, worker: usize) -> Outcome {
         Ok(Stepped::Busy | Stepped::Idle) => {
             let rest = core.maintenance.try_lock().ok();
             let rest = rest.and_then(|m| m.rest.time_left(core.options().clock.now()));
-            Outcome::Idle(core.time_to_work().into_iter().chain(rest).min())
+            // Nobody tells when a reader in another process goes.
+            let held = (core.disk.space.held_pages() > 0).then_some(REST_WAIT_MAX);
+            Outcome::Idle(core.time_to_work().into_iter().chain(rest).chain(held).min())
         }
         Err(_) => Outcome::Idle(core.time_to_work()),
     }

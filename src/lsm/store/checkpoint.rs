@@ -65,7 +65,7 @@ impl Core {
     /// Writes the manifest, then the root, and cuts the log.
     pub(super) fn checkpoint(&self, kind: Checkpoint) -> Result<()> {
         let _one = lock(&self.checkpoints);
-        let (version, start, edits_before, generation, clean, log_end, flying) = {
+        let (version, start, edits_before, generation, clean, log_end, (flying, chain)) = {
             let mut writer = self.writer()?;
             // What the version has, the sync below makes durable, but for what is flying.
             writer.cache_log()?;
@@ -81,7 +81,9 @@ impl Core {
             // What jobs free from here on is still named by the root that is about to be written.
             self.disk.space.begin_checkpoint(generation);
             let version = self.version.load_full();
-            (version, start, end.record, generation, clean, log_end, writer.flying)
+            let is_new = kind == Checkpoint::NewChain;
+            let chain = if is_new { start.previous } else { writer.root.chain };
+            (version, start, end.record, generation, clean, log_end, (writer.flying, chain))
         };
         let (next_segment, next_run) = self.disk.next_ids();
         let manifest = Manifest::capture(&version, next_segment, next_run);
@@ -98,17 +100,22 @@ impl Core {
             file_pages: end.max(place.end()),
             log: start,
             edits_before,
+            chain,
         };
         let (root, lease) = write_manifest(&self.disk, &manifest, generation, root)?;
         self.await_landing(flying.unwrap_or_default())?;
         self.sync_checkpoint("syncing the manifest")?;
         root.write(&*self.disk.storage, &self.disk.sealer)?;
         self.sync_checkpoint("syncing the root")?;
+        // Asked when the new root is there for readers to see: see decision 0013.
+        let oldest_lease = self.oldest_lease();
         let mut writer = self.writer()?;
         writer.manifests.push_back(lease);
         while writer.manifests.len() > 2 {
-            // Both slots were written since: no root names it.
-            if let Some(old) = writer.manifests.pop_front() {
+            // Both slots were written since: no root names it, unless a reader is still about to read it.
+            if let Some(old) = writer.manifests.pop_front()
+                && oldest_lease.is_none_or(|oldest| oldest.saturating_add(1) >= generation)
+            {
                 old.forget_roots();
             }
         }
@@ -116,9 +123,14 @@ impl Core {
         if kind == Checkpoint::NewChain {
             writer.log.begin_chain(start.previous);
         }
-        self.disk.space.checkpoint_durable(generation);
+        self.disk.space.checkpoint_durable(generation, oldest_lease);
         writer.log.cut(&start);
         self.cut_file().map_err(|source| Error::io("cutting the file", source))
+    }
+
+    /// The oldest root that readers in other processes look at. When that is unknown, none of them is too old.
+    pub(super) fn oldest_lease(&self) -> Option<u64> {
+        self.disk.storage.oldest_lease().unwrap_or(Some(0))
     }
 
     /// Cuts off the pages behind what is in use.

@@ -49,6 +49,7 @@ impl Core {
         if let Ok(used) = self.disk.space.check() {
             stats.used_pages = used.leased.iter().map(|extent| extent.pages).sum();
             stats.deferred_pages = used.deferred_pages;
+            stats.held_pages = used.held_pages;
             stats.free_pages = used.free_pages;
             let fill = self.disk.space.fill();
             stats.free_extents = fill.free_extents;

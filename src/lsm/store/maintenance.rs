@@ -26,7 +26,7 @@ use crate::lsm::wal::RecordKind;
 /// Time without a commit after which maintenance begins.
 const REST: Duration = Duration::from_secs(1);
 /// Time after which it begins although commits go on.
-const REST_WAIT_MAX: Duration = Duration::from_secs(30);
+pub(super) const REST_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Pages of values that are copied at a time where others are left out: each time costs a scan of what refers to them.
 pub(super) const CLEANED_PAGES_MAX: u64 = (64 << 20) / PAGE_BYTES;
 /// Pages that one relocation moves before it is synced.
@@ -72,6 +72,9 @@ impl Core {
                 let moved = self.install_relocated(job.finish())?;
                 self.count_relocated(&moved);
             }
+            return Ok(true);
+        }
+        if self.disk.space.held_pages() > 0 && self.disk.space.readers_at(self.oldest_lease()) {
             return Ok(true);
         }
         let fill = self.disk.space.fill();

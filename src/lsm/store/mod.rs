@@ -30,6 +30,7 @@ mod examine;
 mod maintenance;
 mod optimistic;
 mod pacing;
+mod reader;
 mod shrink;
 mod versions;
 mod window;
@@ -42,6 +43,8 @@ use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
+
+pub use self::reader::StoreReader;
 
 use self::background::background_step;
 use self::checkpoint::Checkpoint;

@@ -49,7 +49,8 @@ impl Core {
                 self.relocate(job, &mut total)?;
                 continue;
             }
-            if end <= live_pages + BETWEEN_ROOTS_PAGES {
+            // What was taken to the end of the file would stay there while readers hold the place it came from.
+            if end <= live_pages + BETWEEN_ROOTS_PAGES || self.disk.space.held_pages() > 0 {
                 break live_pages;
             }
             let Some(hole) = self.disk.space.first_free(from) else { break live_pages };

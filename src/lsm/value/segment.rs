@@ -169,6 +169,11 @@ impl ValueSegment {
         self.lease.publish();
     }
 
+    /// Notes that the root that is read now reaches the segment, too; for readers.
+    pub(crate) fn renew(&self) {
+        self.lease.renew();
+    }
+
     /// The value of `reference`, whole.
     ///
     /// # Errors

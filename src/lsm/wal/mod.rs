@@ -1,7 +1,7 @@
 //! The write-ahead log, as the store and recovery see it: a writer, a reader, and positions in between.
 //!
-//! [`LogWriter`] appends while the store holds its lock, a [`Flight`](tail::Flight) makes durable without it; [`Log`] replays once, when
-//! the file is opened. The layout:
+//! [`LogWriter`] appends while the store holds its lock, a [`Flight`](tail::Flight) makes durable without it; [`Log`] reads, when
+//! a file is opened and in other processes. The layout:
 #![doc = ""]
 #![doc = include_str!("../../../docs/format/wal.md")]
 
@@ -20,7 +20,7 @@ use super::ids::{Extent, PAGE_BYTES};
 use super::storage::Storage;
 
 pub(crate) use next::NextExtent;
-pub(crate) use reader::Log;
+pub(crate) use reader::{Log, LogRecord};
 pub(crate) use scan::{ScannedRecord, scan_records};
 pub(crate) use writer::LogWriter;
 

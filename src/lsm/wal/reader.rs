@@ -1,7 +1,7 @@
 //! Replays the log from a root's place to its end, and tells a torn end from damage.
 //!
-//! Used once, by recovery. Reads each record once; looks for proof of damage only when a record is broken.
-//! Nothing is written.
+//! Reads each record once; looks for proof of damage only when a record is broken. Nothing is written. Somebody else may
+//! be writing: what was no whole record at the end may be one later.
 
 use bytes::Bytes;
 
@@ -34,6 +34,8 @@ pub(crate) struct Log<'a> {
     at: LogPosition,
     extents: Vec<(u64, Extent)>,
     bytes: u64,
+    /// Number of the first record that is not given.
+    until: u64,
 }
 
 impl<'a> Log<'a> {
@@ -43,14 +45,14 @@ impl<'a> Log<'a> {
         sealer: &'a Sealer,
         start: LogPosition,
     ) -> Result<Self> {
-        let len_bytes =
-            storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))?;
-        let mut log = Log { storage, sealer, len_bytes, at: start, extents: Vec::new(), bytes: 0 };
+        let len_bytes = len_bytes(storage)?;
+        let (extents, until) = (Vec::new(), u64::MAX);
+        let mut log = Log { storage, sealer, len_bytes, at: start, extents, bytes: 0, until };
         log.enter(start.extent, start.sequence)?;
         Ok(log)
     }
 
-    /// Where the log ends, once `next` gave `None`.
+    /// Where the next record is expected: where the log ends, once `next` gave `None`.
     pub(crate) fn end(&self) -> LogPosition {
         self.at
     }
@@ -65,9 +67,16 @@ impl<'a> Log<'a> {
         self.bytes
     }
 
+    /// Takes record number `record` for the end of the log.
+    pub(crate) fn stop_before(&mut self, record: u64) {
+        self.until = record;
+    }
+
     /// The next group, edit or mark; `None` at the end of the log.
     pub(crate) fn next(&mut self) -> Result<Option<LogRecord>> {
-        while let Some(header) = self.header(&self.at)? {
+        while self.at.record < self.until
+            && let Some(header) = self.header(&self.at)?
+        {
             if header.record != self.at.record || header.previous != self.at.previous {
                 return Ok(None);
             }
@@ -201,6 +210,10 @@ impl<'a> Log<'a> {
             Error::corruption(format!("log extent {sequence}: {what}"), extent.offset())
         };
         if !self.is_within_file(extent) {
+            // Somebody may have made the file longer meanwhile.
+            self.len_bytes = len_bytes(self.storage)?;
+        }
+        if !self.is_within_file(extent) {
             return Err(damaged("lies behind the end of the file"));
         }
         if read_extent_header(self.storage, extent.start)? != Some((sequence, extent)) {
@@ -214,4 +227,8 @@ impl<'a> Log<'a> {
         let end = extent.start.checked_add(extent.pages);
         extent.pages > 1 && end.is_some_and(|end| end <= self.len_bytes / PAGE_BYTES)
     }
+}
+
+fn len_bytes(storage: &dyn Storage) -> Result<u64> {
+    storage.len_bytes().map_err(|source| Error::io("reading the file's length", source))
 }

@@ -56,15 +56,18 @@ pub(crate) struct Flight {
 }
 
 impl Tail {
-    /// Of a log that ends `offset` bytes into the file; what stands before it in the page is needed no more.
-    pub(super) fn new(sequence: u64, offset: u64) -> Self {
+    /// Of a log that ends `offset` bytes into the file. What stands before it in the page stays: readers in other processes
+    /// may look at it.
+    pub(super) fn new(storage: &dyn Storage, sequence: u64, offset: u64) -> Result<Self> {
         let mut tail = Tail { pieces: VecDeque::new(), outgrown: false };
         tail.begin(sequence, offset - offset % PAGE_BYTES);
-        let before = usize::try_from(offset % PAGE_BYTES).unwrap_or_default();
+        let mut before = vec![0; usize::try_from(offset % PAGE_BYTES).unwrap_or_default()];
+        let read = storage.read_at(offset - offset % PAGE_BYTES, &mut before);
+        read.map_err(|source| Error::io("reading the end of the log", source))?;
         let last = tail.last();
-        last.bytes.resize(before, 0);
-        last.cached = before;
-        tail
+        last.cached = before.len();
+        last.bytes = before;
+        Ok(tail)
     }
 
     /// Goes on `offset` bytes into the file.

@@ -93,14 +93,14 @@ fn a_cut_extent_serves_again_when_no_root_can_name_it_and_not_before() {
     // The last one is where the log is now.
     let last = writer.position().extent;
     cut.remove(&last);
-    space.checkpoint_durable(2);
+    space.checkpoint_durable(2, None);
     writer.cut(&writer.position());
     let kept: BTreeSet<Extent> = writer.extents().filter(|extent| cut.contains(extent)).collect();
     assert!(kept.len() > 1, "{cut:?}");
     for generation in 2..4 {
         let next = fill_extent(&mut writer);
         assert!(!kept.contains(&next), "{next} was needed at generation {generation}");
-        space.checkpoint_durable(generation + 1);
+        space.checkpoint_durable(generation + 1, None);
     }
     let next = fill_extent(&mut writer);
     assert_eq!(Some(&next), kept.first(), "the lowest one");
@@ -116,8 +116,8 @@ fn a_cut_extent_serves_again_when_no_root_can_name_it_and_not_before() {
     writer.begin_small_extent().unwrap();
     writer.cut(&writer.position());
     assert_eq!(writer.extents().count(), 1);
-    space.checkpoint_durable(5);
-    space.checkpoint_durable(6);
+    space.checkpoint_durable(5, None);
+    space.checkpoint_durable(6, None);
     let used: u64 = space.check().unwrap().leased.iter().map(|extent| extent.pages).sum();
     assert_eq!(used, 9 + 1000 + 7);
 }

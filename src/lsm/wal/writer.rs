@@ -80,9 +80,11 @@ impl LogWriter {
         while !first.write_piece(&*storage)? {}
         let extent = first.extent();
         let lease = first.into_lease(&storage, 1)?;
+        // The first root is about to name it.
+        lease.publish();
         let at = LogPosition { extent, sequence: 1, offset: PAGE_BYTES, record: 0, previous: 0 };
         let extents = VecDeque::from([(1, lease)]);
-        Ok(Self::resume(storage, space, sealer, extents, at, (0, 0), log_bytes_max))
+        Self::resume(storage, space, sealer, extents, at, (0, 0), log_bytes_max)
     }
 
     /// Goes on at `at`, the end that replay found; `extents` are those from the root's place on.
@@ -97,11 +99,11 @@ impl LogWriter {
         at: LogPosition,
         (durable, bytes): (u64, u64),
         log_bytes_max: u64,
-    ) -> Self {
+    ) -> Result<Self> {
         let extent_pages_max =
             (log_bytes_max / 8 / PAGE_BYTES).clamp(EXTENT_PAGES_MIN, EXTENT_PAGES_MAX);
-        let tail = Tail::new(at.sequence, at.extent.offset() + at.offset);
-        LogWriter {
+        let tail = Tail::new(&*storage, at.sequence, at.extent.offset() + at.offset)?;
+        Ok(LogWriter {
             storage,
             space,
             sealer,
@@ -116,7 +118,7 @@ impl LogWriter {
             next: None,
             given_up: 0,
             torn: false,
-        }
+        })
     }
 
     /// Where the next record will stand.
@@ -264,7 +266,7 @@ impl LogWriter {
     ///
     /// A small log keeps none, a longer one as many as make up an eighth of the file, or the two smallest.
     pub(crate) fn cut(&mut self, start: &LogPosition) {
-        // Both slots must be written anew before anything there may be overwritten.
+        // Both slots must be written anew before anything there may be overwritten, and readers elsewhere move on.
         let usable_at = self.space.generation() + 2;
         while self.extents.front().is_some_and(|(sequence, _)| *sequence < start.sequence) {
             let cut = self.extents.pop_front().map(|(_, lease)| (usable_at, lease));
@@ -299,7 +301,7 @@ impl LogWriter {
             && let Some((usable_at, lease)) = self.retired.pop()
         {
             pages -= lease.extent().pages;
-            if usable_at <= self.space.generation() {
+            if usable_at <= self.space.usable() {
                 lease.forget_roots();
             }
         }
@@ -316,9 +318,9 @@ impl LogWriter {
 
     /// The lowest extent of at least `pages_min` pages that was cut off and may serve again.
     fn take_retired(&mut self, pages_min: u64) -> Option<ExtentLease> {
-        let generation = self.space.generation();
+        let usable = self.space.usable();
         let fits = |(usable_at, lease): &(u64, ExtentLease)| {
-            *usable_at <= generation && lease.extent().pages >= pages_min
+            *usable_at <= usable && lease.extent().pages >= pages_min
         };
         let at = self.retired.iter().position(fits)?;
         Some(self.retired.remove(at).1)

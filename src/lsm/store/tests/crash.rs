@@ -13,7 +13,7 @@ use super::cipher::cipher_of;
 use super::witness::Witness;
 use super::{Seen, State, Write, open, read_all, scale, tiny_options};
 use crate::lsm::{
-    Durability, Error, ManualClock, Options, Result, SimulatedStorage, Storage, Store,
+    Durability, Error, ManualClock, Options, Result, SimulatedStorage, Storage, Store, StoreReader,
 };
 
 const COMMITS: u32 = 18;
@@ -178,11 +178,21 @@ impl Script {
 impl Progress {
     /// The store on `device` must hold a state of the script, at least the last durable one.
     fn verify(&self, device: SimulatedStorage, at_least: usize, context: &str) {
+        let reader = match StoreReader::open(device.clone(), options(self.seed)) {
+            Ok(reader) => Some(reader),
+            // The file was not there yet.
+            Err(Error::NotADatabase { .. }) if at_least == 0 => None,
+            Err(error) => panic!("{context}, a reader: {error}"),
+        };
         let store = Store::open(device, options(self.seed))
             .unwrap_or_else(|error| panic!("{context}: {error}"));
         store.check().unwrap_or_else(|error| panic!("{context}: {error}"));
         let found =
             read_all(&store.snapshot()).unwrap_or_else(|error| panic!("{context}: {error}"));
+        if let Some(reader) = reader {
+            let read = read_all(&reader.snapshot());
+            assert_eq!(read.ok().as_ref(), Some(&found), "{context}: a reader sees something else");
+        }
         let prefix = (at_least..self.states.len()).find(|&index| self.states[index] == found);
         assert!(prefix.is_some(), "{context}: neither of commits {at_least}.. is what is there");
         store.close().unwrap_or_else(|error| panic!("{context}: {error}"));

@@ -5,7 +5,7 @@
 
 use super::files::FileOf;
 use super::{State, read_all, scale, tiny_options};
-use crate::lsm::{Options, Result, SimulatedStorage, Store};
+use crate::lsm::{Options, Result, SimulatedStorage, Store, StoreReader};
 
 fn file(seed: u64, closed: bool) -> Result<(Vec<u8>, Vec<State>)> {
     let made = FileOf::a_few_commits(seed, closed, tiny_options()).make()?;
@@ -46,8 +46,13 @@ fn examine(bytes: Vec<u8>) -> Result<State> {
 }
 
 fn examine_with(bytes: Vec<u8>, options: Options) -> Result<State> {
-    let store = Store::open(SimulatedStorage::from_bytes(bytes), options)?;
-    let state = read_all(&store.snapshot())?;
+    let read = StoreReader::open(SimulatedStorage::from_bytes(bytes.clone()), options.clone())
+        .and_then(|reader| read_all(&reader.snapshot()));
+    let written = Store::open(SimulatedStorage::from_bytes(bytes), options)
+        .and_then(|store| Ok((read_all(&store.snapshot())?, store)));
+    let found = written.as_ref().ok().map(|(state, _)| state);
+    assert_eq!(read.as_ref().ok(), found, "a reader finds what the store does not");
+    let (state, store) = written?;
     // `check` may find what reading did not touch.
     let _ = store.check();
     Ok(state)

@@ -16,6 +16,7 @@ mod model;
 mod opening;
 mod optimistic;
 mod ranges;
+mod readers;
 mod salvage;
 mod space;
 mod spilled;

@@ -53,7 +53,7 @@ fn the_store_equals_its_model_under_random_operations() {
 }
 
 /// Options of any kind that make sense together; every third case has the tiny ones.
-fn random_options(seed: u64, rng: &mut fastrand::Rng) -> Options {
+pub(super) fn random_options(seed: u64, rng: &mut fastrand::Rng) -> Options {
     if seed.is_multiple_of(3) {
         return tiny_options();
     }
@@ -191,7 +191,7 @@ fn walk_while_the_store_moves(store: &Store, state: &State, rng: &mut fastrand::
 }
 
 /// One transaction, with a savepoint now and then; tells whether it was spilled and committed.
-fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result<bool> {
+pub(super) fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result<bool> {
     let mut transaction = store.begin()?;
     let mut pending = state.clone();
     let mut savepoint = None;
@@ -240,7 +240,11 @@ fn transact(store: &Store, state: &mut State, rng: &mut fastrand::Rng) -> Result
 }
 
 /// Walks a cursor at random beside the model.
-fn compare_cursors(reader: &dyn Reader, state: &State, rng: &mut fastrand::Rng) -> Result<()> {
+pub(super) fn compare_cursors(
+    reader: &dyn Reader,
+    state: &State,
+    rng: &mut fastrand::Rng,
+) -> Result<()> {
     // The third keyspace's rewriter may take entries away from under the model.
     for (index, (name, _)) in super::keyspaces().into_iter().enumerate().take(2) {
         let Some(id) = reader.keyspace(name) else {
