@@ -26,8 +26,8 @@ use crate::database::blames_document;
 use crate::error::{At, Error, Result};
 use crate::progress::Progress;
 
-/// Longest line in bytes. A document has at most 16 MiB, and JSON seldom takes three times that.
-pub(crate) const LINE_BYTES_MAX: usize = 48 << 20;
+/// Longest line in bytes. A document has at most 64 MiB, and JSON seldom takes three times that.
+pub(crate) const LINE_BYTES_MAX: usize = 192 << 20;
 
 /// What the line buffer keeps of its memory from line to line.
 const LINE_BYTES_KEPT: usize = 1 << 20;

@@ -2,7 +2,7 @@
 //! back whatever becomes of them.
 //!
 //! The twin is a map of whole values. Chunks are short, so that values of a few kilobytes are long ones; a test of real
-//! sizes runs with 64 MiB, and with 1 GiB at `ALLUVIUM_TEST_SCALE=10`.
+//! sizes runs with 128 MiB, and with 1 GiB at `ALLUVIUM_TEST_SCALE=10`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
