@@ -335,12 +335,12 @@ fn gather(runs: &[&Run], seeds: &[(usize, Arc<Segment>)]) -> Vec<Vec<Arc<Segment
     let mut hull = Hull::default();
     let mut inputs = Vec::with_capacity(runs.len());
     for (number, run) in runs.iter().enumerate() {
-        let mut taken = hull.within(run).to_vec();
-        let have: HashSet<SegmentId> = taken.iter().map(|segment| segment.summary().id).collect();
-        let own =
-            seeds.iter().filter(|(of, seed)| *of == number && !have.contains(&seed.summary().id));
-        taken.extend(own.map(|(_, seed)| Arc::clone(seed)));
-        taken.sort_by(|left, right| left.summary().smallest.cmp(&right.summary().smallest));
+        let mut own = Hull::default();
+        hull.within(run).iter().for_each(|segment| own.extend(segment));
+        let seeds = seeds.iter().filter(|(of, _)| *of == number);
+        seeds.for_each(|(_, seed)| own.extend(seed));
+        // Side by side: what stayed between two of them would stand amid the output.
+        let taken = own.within(run).to_vec();
         for segment in &taken {
             hull.extend(segment);
         }
