@@ -1,12 +1,17 @@
 //! `churn`: does the file stay near its live data when everything in it is overwritten, and shrink when most is deleted?
 //!
-//! Records are loaded in random order, overwritten ten times in ten other orders, then nine tenths are deleted. After each part
-//! the store does the background steps that it has left, as its own thread would. *Minimal* is the size of a fresh store that
+//! Records are loaded in random order, overwritten ten times in ten other orders, then nine tenths are deleted. After each
+//! commit this thread does the background steps that are due, and after each part those that come due when nobody writes for a while,
+//! by a clock that it sets itself: so the figures do not depend on the machine. *Minimal* is the size of a fresh store that
 //! was given the living records alone and compacted: it has this store's compression, so the ratio is overhead and nothing else.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use alluvium::lsm::{self, Durability, KeyspaceId, KeyspaceOptions, Store};
+use alluvium::lsm::{
+    self, Durability, KeyspaceId, KeyspaceOptions, ManualClock, ManualScheduler, Store,
+};
 use clap::Args;
 use serde_json::json;
 
@@ -18,6 +23,8 @@ use crate::records::{Batch, in_batches, shuffled};
 use crate::report::{Figure, Line, Report, Unit};
 
 const OVERWRITES: u32 = 10;
+/// Long enough without commits for a store to make its file small.
+const REST: Duration = Duration::from_secs(2);
 
 /// Size and writing under overwrites and deletes.
 #[derive(Debug, Args)]
@@ -38,17 +45,24 @@ struct Churned {
     folder: PathBuf,
     store: Store,
     keyspace: KeyspaceId,
+    clock: Arc<ManualClock>,
 }
 
 impl Churned {
     fn create(folder: PathBuf) -> Result<Self> {
         std::fs::create_dir(&folder)?;
-        let options = lsm::Options { memory_bytes: MEMORY_BYTES as usize, ..Default::default() };
+        let clock = Arc::new(ManualClock::default());
+        let options = lsm::Options {
+            memory_bytes: MEMORY_BYTES as usize,
+            scheduler: Arc::new(ManualScheduler),
+            clock: clock.clone(),
+            ..Default::default()
+        };
         let store = Store::open_file(folder.join("churn.alv"), options)?;
         let mut transaction = store.begin()?;
         let keyspace = transaction.create_keyspace("churn", KeyspaceOptions::default())?;
         transaction.commit(Durability::Sync)?;
-        Ok(Churned { folder, store, keyspace })
+        Ok(Churned { folder, store, keyspace, clock })
     }
 
     /// Writes each batch in a transaction of its own.
@@ -64,6 +78,7 @@ impl Churned {
                 put(&mut transaction, key, value)?;
             }
             transaction.commit(if durable { Durability::Sync } else { Durability::Buffered })?;
+            while self.store.step()? {}
             Ok(())
         })
     }
@@ -78,9 +93,12 @@ impl Churned {
         self.commit_each(numbers, 0, |transaction, key, _| transaction.delete(self.keyspace, key))
     }
 
-    /// Does all background work that is due; the size of the file then.
+    /// Does all background work that is due, and what comes due when nobody has written for a while; the size of the file
+    /// then.
     fn idle(&self) -> Result<f64> {
         self.store.flush()?;
+        while self.store.step()? {}
+        self.clock.advance(REST);
         while self.store.step()? {}
         self.size()
     }

@@ -74,7 +74,11 @@ impl fmt::Display for CheckReport {
             for finding in &deep.findings {
                 writeln!(f, "{finding}")?;
             }
-            return write!(f, "{} findings; restore from a copy, or reindex", deep.findings_count);
+            return write!(
+                f,
+                "{} findings; restore from a copy, reindex, or `repair`",
+                deep.findings_count
+            );
         }
         let store = &self.store;
         write!(

@@ -321,7 +321,7 @@ impl fmt::Display for Corruption {
         if let Some(place) = &self.place {
             write!(f, ", {place}")?;
         }
-        write!(f, "); run `check`, and restore from a copy")
+        write!(f, "); run `check`, then restore from a copy or save what verifies with `repair`")
     }
 }
 

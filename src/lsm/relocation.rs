@@ -162,7 +162,7 @@ pub(crate) fn evacuate(
     let above = movables(version).filter(|movable| movable.extent().end() > goal);
     let mut waiting: Vec<Movable> = above.filter(|movable| fits(movable.extent())).collect();
     waiting.sort_unstable_by_key(|movable| Reverse(movable.extent().start));
-    limit(&mut waiting, pages_max);
+    limit(&mut waiting, pages_max, |movable| movable.extent().pages);
     RelocationJob::new(disk, Way::Down, waiting)
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn clear(
     let behind = movables(version).filter(|movable| movable.extent().start >= from);
     let mut waiting: Vec<Movable> = behind.collect();
     waiting.sort_unstable_by_key(|movable| movable.extent().start);
-    limit(&mut waiting, pages_max);
+    limit(&mut waiting, pages_max, |movable| movable.extent().pages);
     RelocationJob::new(disk, Way::Behind, waiting)
 }
 
@@ -199,12 +199,7 @@ pub(crate) fn clean(
         }
     }
     dirty.sort_by_key(|(dead, ..)| *dead);
-    let mut pages = 0;
-    dirty.retain(|(_, _, held)| {
-        let kept = pages < pages_max;
-        pages += held.live_pages;
-        kept
-    });
+    limit(&mut dirty, pages_max, |(_, _, held)| held.live_pages);
     let wanted: BTreeSet<SegmentId> = dirty.iter().map(|(_, _, held)| held.segment.id()).collect();
     let keyspaces: BTreeMap<_, _> = dirty.iter().map(|(_, k, _)| (k.id, *k)).collect();
     let segments = keyspaces.values().flat_map(|keyspace| keyspace.segments());
@@ -221,11 +216,11 @@ pub(crate) fn clean(
 }
 
 /// Keeps the first segments, until they have `pages_max` pages.
-fn limit(segments: &mut Vec<Movable>, pages_max: u64) {
+fn limit<T>(segments: &mut Vec<T>, pages_max: u64, pages_of: impl Fn(&T) -> u64) {
     let mut pages = 0;
     segments.retain(|segment| {
         let kept = pages < pages_max;
-        pages += segment.extent().pages;
+        pages += pages_of(segment);
         kept
     });
 }

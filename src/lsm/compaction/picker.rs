@@ -293,12 +293,12 @@ fn cheapest(
     if dead_share(&segments[deadest].1) >= DEAD_PERCENT {
         return Some(deadest);
     }
+    let own: HashSet<SegmentId> =
+        segments.iter().map(|(_, segment)| segment.summary().id).collect();
     let apart = segments.len().div_ceil(ATTEMPTS_MAX);
     (0..segments.len()).step_by(apart).min_by_key(|&at| {
         let window = window(keyspace, level, shape, &segments[at..], options);
         window.map_or(u64::MAX, |(work, _)| {
-            let own: HashSet<SegmentId> =
-                segments.iter().map(|(_, segment)| segment.summary().id).collect();
             let inputs = work.inputs.iter().flatten();
             let pushed = inputs.filter(|segment| own.contains(&segment.summary().id));
             let pushed: u64 = pushed.map(|segment| segment.summary().bytes).sum();
