@@ -1,4 +1,5 @@
-//! The block cache: blocks and values of segments that were read, checked and decompressed before.
+//! The block cache: blocks and values of segments that were read, checked and decompressed before; and the division of a
+//! store's memory between it and everyone else.
 //!
 //! Segments ask it before they ask the storage, and give it every leaf block and every small external value
 //! that they read. Entries are named by segment and offset inside the segment: both never change their
@@ -6,10 +7,12 @@
 //! segment stays cached. Blocks of segments that are gone age out like any other.
 //!
 //! Indexes and filters, which every read asks, are kept by their segments without a lookup; for that they take a [`Pin`], a
-//! part of the same budget. Pins get half of it at most, first come, first served; what they take, blocks lose.
+//! part of the same budget. Pins get a fifth of it at most, first come, first served; what they take, blocks lose. So it is with
+//! fresh runs and transactions, which hold a [`Loan`]: blocks have whatever nobody else needs, so that a store that is
+//! only read has nearly all of its memory for them.
 //!
 //! Cost: a hash lookup in one of several independently locked shards. Eviction is that of [`quick_cache`],
-//! which a long scan does not flush.
+//! which a long scan does not flush. A loan counts in steps of a sixty-fourth of the budget, so that commits rarely meet the locks.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,13 +29,18 @@ use super::ids::SegmentId;
 const OVERHEAD_BYTES: u64 = 160;
 /// A guess at the size of an item, for the cache's first allocation only.
 const ITEM_BYTES_TYPICAL: u64 = 16 * 1024;
+/// The part of the budget that pins may take.
+const PINNED_SHARE: u64 = 5;
+/// Steps of the budget in which loans count.
+const LOAN_STEPS: u64 = 64;
 
 /// Verified parts of segments, within a byte budget.
 pub(crate) struct BlockCache {
     items: Cache<(SegmentId, u64), Item, ByteWeighter>,
     bytes_max: u64,
     pinned: AtomicU64,
-    /// Held while `pinned` changes and the items learn what is left for them.
+    lent: AtomicU64,
+    /// Held while `pinned` or `lent` changes and the items learn what is left for them.
     dividing: Mutex<()>,
 }
 
@@ -64,7 +72,34 @@ pub(crate) struct Pin {
 
 impl Drop for Pin {
     fn drop(&mut self) {
-        self.cache.divide(|pinned| Some(pinned - self.bytes));
+        self.cache.divide(&self.cache.pinned, |pinned| Some(pinned - self.bytes));
+    }
+}
+
+/// Memory of the budget that is used otherwise, given back when this is dropped. Nobody is refused one: how much each may
+/// need is bounded where it is used.
+#[derive(Debug)]
+pub(crate) struct Loan {
+    cache: Arc<BlockCache>,
+    steps: u64,
+}
+
+impl Loan {
+    /// So many bytes are used now.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        let steps = bytes as u64 / self.cache.loan_step_bytes();
+        if steps != self.steps {
+            let change = |steps: u64| steps * self.cache.loan_step_bytes();
+            let (before, now) = (change(self.steps), change(steps));
+            self.cache.divide(&self.cache.lent, |lent| Some(lent - before + now));
+            self.steps = steps;
+        }
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 
@@ -76,6 +111,7 @@ impl BlockCache {
             items: Cache::with_weighter(items.max(1), bytes_max, ByteWeighter),
             bytes_max,
             pinned: AtomicU64::new(0),
+            lent: AtomicU64::new(0),
             dividing: Mutex::new(()),
         }
     }
@@ -106,22 +142,32 @@ impl BlockCache {
         self.items.insert((segment, offset), Item::Value(value));
     }
 
-    /// The right to keep `bytes` bytes outside of the cache; none when pins have their half.
+    /// The right to keep `bytes` bytes outside of the cache; none when pins have their share.
     pub(crate) fn pin(self: &Arc<Self>, bytes: usize) -> Option<Pin> {
         let bytes = bytes as u64 + OVERHEAD_BYTES;
-        let pinned =
-            |pinned: u64| pinned.checked_add(bytes).filter(|&pinned| pinned <= self.bytes_max / 2);
+        let pinned_max = self.bytes_max / PINNED_SHARE;
+        let pinned = |pinned: u64| pinned.checked_add(bytes).filter(|&all| all <= pinned_max);
         // Without the lock first: once there is no room, every read asks.
         pinned(self.pinned.load(Ordering::Relaxed))?;
-        self.divide(pinned).then(|| Pin { cache: Arc::clone(self), bytes })
+        self.divide(&self.pinned, pinned).then(|| Pin { cache: Arc::clone(self), bytes })
     }
 
-    /// Changes what is pinned, and gives the rest of the budget to the items.
-    fn divide(&self, pinned: impl FnOnce(u64) -> Option<u64>) -> bool {
+    /// A loan of nothing, for someone who will need memory.
+    pub(crate) fn lend(self: &Arc<Self>) -> Loan {
+        Loan { cache: Arc::clone(self), steps: 0 }
+    }
+
+    fn loan_step_bytes(&self) -> u64 {
+        (self.bytes_max / LOAN_STEPS).max(1)
+    }
+
+    /// Changes a part of what others have, and gives the rest of the budget to the items.
+    fn divide(&self, part: &AtomicU64, change: impl FnOnce(u64) -> Option<u64>) -> bool {
         let _dividing = self.dividing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(pinned) = pinned(self.pinned.load(Ordering::Relaxed)) else { return false };
-        self.pinned.store(pinned, Ordering::Relaxed);
-        self.items.set_capacity(self.bytes_max - pinned);
+        let Some(changed) = change(part.load(Ordering::Relaxed)) else { return false };
+        part.store(changed, Ordering::Relaxed);
+        let others = self.pinned.load(Ordering::Relaxed) + self.lent.load(Ordering::Relaxed);
+        self.items.set_capacity(self.bytes_max.saturating_sub(others));
         true
     }
 
@@ -154,7 +200,7 @@ mod tests {
             }
         }
         assert!(cache.bytes() > 1 << 19);
-        assert_eq!(pins.len(), (1 << 19) / 20_160, "pins have their half and no more");
+        assert_eq!(pins.len(), (1 << 20) / 5 / 20_160, "pins have their share and no more");
         assert_eq!(cache.value(SegmentId(2), 999), None);
         pins.clear();
         for offset in 0..100 {
@@ -164,11 +210,37 @@ mod tests {
     }
 
     #[test]
+    fn blocks_have_what_nobody_borrowed() {
+        let cache = Arc::new(BlockCache::new(1 << 20));
+        let fill = || {
+            for offset in 0..200 {
+                cache.insert_value(SegmentId(1), offset, Bytes::from(vec![0; 10_000]));
+            }
+        };
+        let (mut one, mut other) = (cache.lend(), cache.lend());
+        fill();
+        assert!(cache.bytes() > (1 << 20) / 8 * 7);
+        one.set(1 << 18);
+        assert!(cache.bytes() <= (1 << 20) / 4 * 3, "what is lent is free at once");
+        other.set(1 << 18);
+        fill();
+        assert!(cache.bytes() <= 1 << 19);
+        one.set(100);
+        other.set(2 << 20);
+        fill();
+        assert_eq!(cache.bytes(), 0, "more than all is all");
+        drop((one, other));
+        fill();
+        assert!(cache.bytes() > (1 << 20) / 8 * 7);
+    }
+
+    #[test]
     fn a_cache_without_budget_keeps_nothing() {
         let cache = Arc::new(BlockCache::new(0));
         cache.insert_value(SegmentId(1), 7, Bytes::from_static(b"value"));
         assert_eq!(cache.value(SegmentId(1), 7), None);
         assert!(cache.pin(0).is_none());
+        cache.lend().set(7);
         assert_eq!(cache.bytes(), 0);
     }
 }

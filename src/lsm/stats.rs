@@ -49,6 +49,8 @@ pub struct Stats {
     pub written: Written,
     /// How commits were held up since then.
     pub stalls: Stalls,
+    /// Flushes, compactions and moves of segments that have begun and not come to their end.
+    pub background_jobs: usize,
     /// Pages that would be free but for readers in other processes, which look at older states.
     pub held_pages: u64,
 }

@@ -1,9 +1,12 @@
 //! Alluvium's storage core, through `alluvium::lsm` alone as any program would use it.
 //!
 //! `memory_bytes` is the whole budget and the store divides it itself; everything else is the default: 16 KiB blocks,
-//! LZ4, one background thread. It settles by a flush, by doing the background steps that are due, and a checkpoint.
+//! LZ4, two background threads. It settles by a flush and by being left alone, until nothing has changed for longer than it
+//! waits after a commit before it compacts what could wait and cuts the file.
 
 use std::path::Path;
+use std::thread::park_timeout;
+use std::time::Duration;
 
 use alluvium::lsm::{
     Durability, KeyspaceId, KeyspaceOptions, Options, Reader, Seek, Snapshot, Store,
@@ -12,6 +15,9 @@ use alluvium::lsm::{
 use super::{Engine, MEMORY_BYTES, ReadJob, Reading};
 use crate::Result;
 use crate::records::Batch;
+
+/// Longer than the second without commits after which a store saves room.
+const REST: Duration = Duration::from_millis(1200);
 
 struct Alluvium {
     store: Store,
@@ -43,10 +49,15 @@ impl Engine for Alluvium {
 
     fn settle(&self) -> Result<()> {
         self.store.flush()?;
-        while self.store.step()? {}
-        self.store.checkpoint()?;
-        self.store.sync()?;
-        Ok(())
+        let mut before = self.store.stats();
+        loop {
+            park_timeout(REST);
+            let now = self.store.stats();
+            if now.background_jobs == 0 && now == before {
+                return Ok(self.store.sync()?);
+            }
+            before = now;
+        }
     }
 }
 

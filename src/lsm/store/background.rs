@@ -496,6 +496,9 @@ impl Core {
         }
         self.advance(&mut writer, next);
         drop(writer);
+        if is_flush {
+            self.borrow_for_fresh_runs()?;
+        }
         self.record(report, is_flush);
         // What was claimed is free now.
         self.wake();

@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::versions::{Held, Versions};
 use super::window::Window;
+use crate::lsm::cache::Loan;
 use crate::lsm::compaction::{Claims, CompactionJob, CompactionReport, FlushJob, Picker};
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
@@ -53,8 +54,10 @@ pub(super) struct Core {
     pub(super) last_commit: AtomicU64,
     /// Bytes committed for which no background work was done yet, though some is behind.
     pub(super) owed: AtomicU64,
-    /// Bytes committed since it was last looked what snapshots hold.
+    /// Bytes committed since it was last looked what fresh runs take.
     pub(super) unseen: AtomicU64,
+    /// Memory of the fresh runs, of the newest version and of those that snapshots hold.
+    pub(super) fresh_loan: Mutex<Loan>,
     pub(super) counters: Counters,
     pub(super) running: OnceLock<Box<dyn Running>>,
 }

@@ -30,6 +30,13 @@ impl Core {
             let writer = lock(&self.writer);
             (writer.log.bytes(), writer.log.extents_reused())
         };
+        let background_jobs = {
+            let jobs = lock(&self.jobs);
+            usize::from(jobs.flush.is_some()) + jobs.compactions.len()
+        };
+        // Who holds the lock is at it.
+        let maintenance = self.maintenance.try_lock();
+        let moves = maintenance.map_or(true, |maintenance| maintenance.relocation.is_some());
         let segments_relocated = self.counters.relocated_segments.load(Ordering::Relaxed);
         let value_segments_cleaned = self.counters.cleaned_segments.load(Ordering::Relaxed);
         let mut stats = Stats {
@@ -44,6 +51,7 @@ impl Core {
             cache_bytes: self.disk.cache.bytes(),
             written: self.counters.written(),
             stalls: self.counters.stalls(),
+            background_jobs: background_jobs + usize::from(moves),
             ..Stats::default()
         };
         if let Ok(used) = self.disk.space.check() {

@@ -128,6 +128,7 @@ impl Store {
             past: Vec::new(),
             past_max: 16,
         };
+        let fresh_loan = Mutex::new(disk.cache.lend());
         let core = Arc::new(Core {
             disk,
             registry,
@@ -145,9 +146,11 @@ impl Store {
             last_commit: AtomicU64::new(0),
             owed: AtomicU64::new(0),
             unseen: AtomicU64::new(0),
+            fresh_loan,
             counters: Counters::default(),
             running: OnceLock::new(),
         });
+        core.borrow_for_fresh_runs()?;
         let _ = core.note_commit();
         // The threads must not keep the store alive.
         let weak = Arc::downgrade(&core);

@@ -10,6 +10,7 @@
 //!   background.
 //! * Only when memory is full in spite of this does a commit work until there is room.
 //! * Snapshots may hold as much of fresh runs as those may take themselves; then commits fail, and say which snapshot.
+//! * What fresh runs take, the block cache gives up, and has it again once they are flushed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -135,16 +136,28 @@ impl Core {
         jobs.flush.as_ref().map_or(0, |begun| begun.done * 1000 / begun.total.max(1))
     }
 
+    /// Fails when what only snapshots hold takes too much memory.
     fn check_snapshots(&self) -> Result<()> {
         let bytes_max = self.options().fresh_bytes_max();
-        let mut writer = self.writer()?;
-        let current = self.version.load();
-        match writer.held_by_snapshots(&current) {
+        match self.borrow_for_fresh_runs()? {
             Some((oldest, bytes)) if bytes > bytes_max => {
                 Err(Error::SnapshotsHoldMemory { oldest, bytes, bytes_max })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Borrows from the cache what fresh runs take now. Gives the commit that the oldest snapshot shows, and the bytes of
+    /// fresh runs that only snapshots hold.
+    pub(super) fn borrow_for_fresh_runs(&self) -> Result<Option<(CommitNo, usize)>> {
+        let (fresh_bytes, held) = {
+            let mut writer = self.writer()?;
+            let current = self.version.load();
+            (current.fresh_bytes(), writer.held_by_snapshots(&current))
+        };
+        // Blocks are evicted here, where nothing else of the store is locked.
+        lock(&self.fresh_loan).set(fresh_bytes + held.map_or(0, |(_, bytes)| bytes));
+        Ok(held)
     }
 }
 

@@ -32,6 +32,7 @@ use std::io::Read;
 use std::sync::{Arc, Weak};
 
 use super::table::{Entry, Table, entry_bytes};
+use crate::lsm::cache::Loan;
 use crate::lsm::compaction::{merge_pending, write_pending};
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
@@ -55,6 +56,8 @@ pub(crate) struct Pending {
     /// Bytes that the tables take.
     bytes: usize,
     bytes_max: usize,
+    /// For these bytes.
+    loan: Loan,
     /// Commit numbers that runs took so far.
     numbers: u64,
     /// Whether it will be committed on the version that it began on.
@@ -104,9 +107,9 @@ impl Layer {
 
 impl Pending {
     /// `is_exclusive` when nothing will be committed before it.
-    pub(crate) fn new(is_exclusive: bool, bytes_max: usize) -> Self {
+    pub(crate) fn new(is_exclusive: bool, bytes_max: usize, loan: Loan) -> Self {
         let layers = vec![Layer::default()];
-        Pending { layers, bytes: 0, bytes_max, numbers: 0, is_exclusive }
+        Pending { layers, bytes: 0, bytes_max, loan, numbers: 0, is_exclusive }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -221,10 +224,10 @@ impl Pending {
             self.spill(base, disk)?;
             // What it was combined with is in a run now.
             self.top_table_mut(keyspace.id).set(key, Some(entry));
-            self.bytes = alone;
+            self.set_bytes(alone);
         } else {
             self.top_table_mut(keyspace.id).set(key, written);
-            self.bytes = without + needed;
+            self.set_bytes(without + needed);
         }
         Ok(())
     }
@@ -250,7 +253,7 @@ impl Pending {
         let before = table.ranges.memory_bytes() + table.bytes_within(&range);
         table.hide(range);
         let after = table.ranges.memory_bytes();
-        self.bytes = self.bytes - before + after;
+        self.set_bytes(self.bytes - before + after);
         Ok(())
     }
 
@@ -374,7 +377,12 @@ impl Pending {
     }
 
     fn count_bytes(&mut self) {
-        self.bytes = self.tables().map(Table::bytes).sum();
+        self.set_bytes(self.tables().map(Table::bytes).sum());
+    }
+
+    fn set_bytes(&mut self, bytes: usize) {
+        self.bytes = bytes;
+        self.loan.set(bytes);
     }
 
     /// Writes all tables into runs.
@@ -396,7 +404,7 @@ impl Pending {
         }
         // Nothing fails from here on.
         self.numbers = number;
-        self.bytes = 0;
+        self.set_bytes(0);
         for layer in &mut self.layers {
             layer.tables.clear();
         }

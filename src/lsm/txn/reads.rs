@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::PoisonError;
 
+use crate::lsm::cache::Loan;
 use crate::lsm::ids::KeyspaceId;
 use crate::lsm::ranges::{KeyRange, Ranges};
 use crate::lsm::scan::Observer;
@@ -23,11 +24,13 @@ pub(crate) struct Reads {
     names: bool,
     bytes: usize,
     bytes_max: usize,
+    /// For these bytes.
+    loan: Loan,
 }
 
 impl Reads {
-    pub(super) fn new(bytes_max: usize) -> Self {
-        Reads { keyspaces: BTreeMap::new(), names: false, bytes: 0, bytes_max }
+    pub(super) fn new(bytes_max: usize, loan: Loan) -> Self {
+        Reads { keyspaces: BTreeMap::new(), names: false, bytes: 0, bytes_max, loan }
     }
 
     pub(super) fn note_names(&mut self) {
@@ -53,11 +56,12 @@ impl Reads {
         self.bytes += ranges.memory_bytes();
         while self.bytes > self.bytes_max {
             let largest = self.keyspaces.values_mut().max_by_key(|ranges| ranges.memory_bytes());
-            let Some(largest) = largest.filter(|ranges| ranges.len() > 1) else { return };
+            let Some(largest) = largest.filter(|ranges| ranges.len() > 1) else { break };
             self.bytes -= largest.memory_bytes();
             largest.insert(KeyRange::default());
             self.bytes += largest.memory_bytes();
         }
+        self.loan.set(self.bytes);
     }
 }
 

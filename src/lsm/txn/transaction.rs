@@ -66,13 +66,16 @@ pub struct Transaction {
 impl Transaction {
     pub(crate) fn new(base: &Version, right: Box<dyn WriteRight>) -> Self {
         let bytes_max = right.disk().options.transaction_bytes_max();
-        Transaction { right, writes: Writes::new(base, true, bytes_max), reads: None }
+        let writes = Writes::new(base, true, bytes_max, right.disk().cache.lend());
+        Transaction { right, writes, reads: None }
     }
 
     pub(crate) fn new_optimistic(base: &Version, right: Box<dyn WriteRight>) -> Self {
         let bytes_max = right.disk().options.optimistic_bytes_max();
-        let reads = Some(Mutex::new(Reads::new(bytes_max)));
-        Transaction { right, writes: Writes::new(base, false, bytes_max), reads }
+        let cache = &right.disk().cache;
+        let writes = Writes::new(base, false, bytes_max, cache.lend());
+        let reads = Some(Mutex::new(Reads::new(bytes_max, cache.lend())));
+        Transaction { right, writes, reads }
     }
 
     fn reads(&self) -> Option<MutexGuard<'_, Reads>> {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::pending::Pending;
+use crate::lsm::cache::Loan;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
@@ -60,9 +61,9 @@ pub struct Savepoint {
 }
 
 impl Writes {
-    /// No writes on `base`; at most `bytes_max` of them will be in memory.
-    pub(super) fn new(base: &Version, is_exclusive: bool, bytes_max: usize) -> Self {
-        let pending = Pending::new(is_exclusive, bytes_max);
+    /// No writes on `base`; at most `bytes_max` of them will be in memory, which `loan` is for.
+    pub(super) fn new(base: &Version, is_exclusive: bool, bytes_max: usize, loan: Loan) -> Self {
+        let pending = Pending::new(is_exclusive, bytes_max, loan);
         Writes { base: base.clone(), pending, created: Vec::new() }
     }
 

@@ -187,13 +187,14 @@ fn a_compaction_tells_how_far_it_is_and_ends_when_it_is_cancelled() -> Result<()
     let (store, id) = open(options())?;
     load(&store, id, random(3, 20_000, 20_000))?;
     let compaction = store.start_compaction()?;
-    let mut last = 0;
+    let (mut last, mut jobs_max) = (0, 0);
     while compaction.progress().done_bytes < compaction.progress().total_bytes / 2 {
         assert!(compaction.step()?);
+        jobs_max = store.stats().background_jobs.max(jobs_max);
         let done = compaction.progress().done_bytes;
         last = last.max(done);
     }
-    assert!(last > 0);
+    assert!(last > 0 && jobs_max > 0);
     compaction.cancel();
     assert!(!compaction.step()?);
     assert!(lock(&store.core.jobs).united.is_empty());
@@ -204,6 +205,8 @@ fn a_compaction_tells_how_far_it_is_and_ends_when_it_is_cancelled() -> Result<()
     assert_eq!(compaction.progress().done_bytes, total);
     let runs: usize = store.stats().keyspaces[0].levels.iter().map(|level| level.runs).sum();
     assert_eq!(runs, 1);
+    while store.step()? {}
+    assert_eq!(store.stats().background_jobs, 0);
     let reports = store.compactions();
     assert!(reports.iter().any(|report| report.input_older > 0 && report.blocks_out > 0));
     // Closing does not wait for one that was begun.
@@ -234,6 +237,54 @@ fn commits_alone_keep_memory_and_level_0_within_their_bounds() -> Result<()> {
     }
     assert!(store.stats().stalls.count > 0);
     store.check()?;
+    Ok(())
+}
+
+/// Blocks have what nobody else needs, and give it up before it is needed.
+#[test]
+fn one_budget_bounds_blocks_fresh_runs_snapshots_and_transactions() -> Result<()> {
+    const MEMORY_BYTES: u64 = 1 << 20;
+    let options = Options { memory_bytes: 1 << 20, mmap: false, ..options() };
+    let (store, id) = open(options.clone())?;
+    load(&store, id, 0..20_000)?;
+    rest(&store)?;
+    // A key of every block.
+    let read_all = || -> Result<u64> {
+        let (snapshot, keys) = (store.snapshot(), (0..20_000_u64).step_by(5));
+        keys.into_iter().try_for_each(|key| snapshot.get(id, &key.to_be_bytes()).map(drop))?;
+        Ok(store.stats().cache_bytes)
+    };
+    let alone = MEMORY_BYTES / 4 * 3;
+    assert!(read_all()? > alone, "{:?}", store.stats());
+    let (mut snapshots, mut fresh_max, mut held_max) = (Vec::new(), 0, 0);
+    for round in 0..40_u64 {
+        let mut transaction = store.begin()?;
+        for key in 0..round * 40 {
+            transaction.put(id, &(key * 7).to_be_bytes(), vec![2; 100])?;
+            if key % 300 == 0 {
+                read_all()?;
+            }
+        }
+        let pending = transaction.writes.pending.bytes() as u64;
+        let used = store.stats().cache_bytes + store.stats().fresh_bytes as u64 + pending;
+        assert!(used <= MEMORY_BYTES, "round {round}: {pending} {:?}", store.stats());
+        transaction.commit(Durability::Buffered)?;
+        let held = store.core.borrow_for_fresh_runs()?.map_or(0, |(_, bytes)| bytes as u64);
+        let stats = store.stats();
+        let used = stats.cache_bytes + stats.fresh_bytes as u64 + held;
+        assert!(used <= MEMORY_BYTES, "round {round}: {held} {stats:?}");
+        (fresh_max, held_max) = (stats.fresh_bytes.max(fresh_max), held.max(held_max));
+        // More than a quarter would fail commits.
+        if held > MEMORY_BYTES / 12 {
+            snapshots.clear();
+        }
+        snapshots.push(store.snapshot());
+    }
+    assert!(fresh_max > options.fresh_bytes_flush() / 2 && held_max > MEMORY_BYTES / 20);
+    snapshots.clear();
+    store.flush()?;
+    rest(&store)?;
+    assert!(read_all()? > alone, "what was borrowed is given back: {:?}", store.stats());
     Ok(())
 }
 
