@@ -174,6 +174,30 @@ fn random_damage_costs_what_it_hit_and_no_more() -> alluvium::Result<()> {
     Ok(())
 }
 
+/// Whatever ends the process meanwhile leaves no half-filled file under the name that was asked for.
+#[test]
+fn the_new_file_has_its_name_when_it_is_whole() -> alluvium::Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, target) = (folder.path().join("a.alv"), folder.path().join("b.alv"));
+    database(&source, &mut fastrand::Rng::with_seed(3))?;
+    let names = || {
+        let entries = fs::read_dir(folder.path()).expect("the folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        names.map(|name| name.to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    let mut partial = 0;
+    Database::repair_with(&source, &target, Options::new(), |progress| {
+        assert!(!target.exists());
+        let is_partial = |name: &String| name.ends_with(".alluvium-partial");
+        partial += usize::from(progress.documents > 0 && names().iter().any(is_partial));
+    })?;
+    assert!(partial > 0);
+    let mut left = names();
+    left.sort();
+    assert_eq!(left, ["a.alv", "b.alv"]);
+    Ok(())
+}
+
 #[test]
 fn a_file_that_is_there_is_left_alone_and_rubbish_makes_none() {
     let folder = tempfile::tempdir().expect("a folder");

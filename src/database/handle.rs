@@ -131,6 +131,15 @@ impl Database {
         Ok(Database { shared: Arc::new(Shared { store, options }) })
     }
 
+    /// A database on a storage that is a file.
+    pub(super) fn on_storage(
+        storage: impl lsm::Storage + 'static,
+        options: Options,
+    ) -> Result<Database> {
+        let store = Store::open(storage, store_options(&options, true))?;
+        Ok(Database { shared: Arc::new(Shared { store, options }) })
+    }
+
     /// A database that lives in memory and is gone when the last handle is dropped.
     ///
     /// # Errors

@@ -1,9 +1,8 @@
 //! Repair: every document of a damaged file that can be read goes into a new file, whose indexes are built by inserting.
 //!
 //! The storage core salvages entries, the collection layer makes documents of them; here they are inserted in batches.
-//! The damaged file is only read. A new file that could not be finished is removed.
+//! The damaged file is only read. The new one has its name only when it is whole.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use super::transaction::Transaction;
 use crate::bson::RawDocument;
 use crate::collection::{self, DEFAULT_TEXT_INDEX, SalvagedCollection, salvage_collections};
 use crate::error::{Error, Result};
-use crate::lsm::{self, Durability, Loss, Salvage};
+use crate::lsm::{self, Durability, Loss, PartialFile, Salvage};
 
 /// Bytes of documents in one transaction of the new file.
 const BATCH_BYTES: usize = 4 << 20;
@@ -99,7 +98,8 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::FileExists`] when there is something at `target`, which is left alone; when `source` is locked, cannot be
-    /// read, or holds nothing of ours; when `target` cannot be written. A target that could not be finished is removed.
+    /// read, or holds nothing of ours; when `target` cannot be written. What could not be finished is removed; what a
+    /// crash leaves stands beside `target` and is named `*.alluvium-partial`.
     pub fn repair(
         source: impl AsRef<Path>,
         target: impl AsRef<Path>,
@@ -126,14 +126,12 @@ impl Database {
         let source = lsm::FileStorage::open_read_only(source)?;
         let source: Arc<dyn lsm::Storage> = Arc::new(source);
         let salvage = salvaged(&source, store_options(&options, true), &mut told, &mut progress)?;
-        let db = Database::open_with(target, options.create_new(true))?;
-        let filled = fill(&db, &salvage, &mut told, &mut progress);
-        let closed = filled.and_then(|report| db.close().map(|()| report));
-        if closed.is_err() {
-            // What is left of it would look like a whole file.
-            let _ = fs::remove_file(target);
-        }
-        closed
+        let (partial, storage) = PartialFile::create(target)?;
+        let db = Database::on_storage(storage, options)?;
+        let report = fill(&db, &salvage, &mut told, &mut progress)?;
+        db.close()?;
+        partial.publish()?;
+        Ok(report)
     }
 
     /// Repairs from one storage of the caller's to another, which is empty; `store_options` has the cipher of the damaged

@@ -80,7 +80,7 @@ pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, Step, ThreadSc
 pub use stats::{
     BackupReport, KeyspaceStats, LevelStats, Progress, ShrinkReport, Stalls, Stats, Written,
 };
-pub use storage::{FileStorage, MemoryStorage, SimulatedStorage, Storage};
+pub use storage::{FileStorage, MemoryStorage, PartialFile, SimulatedStorage, Storage};
 pub use store::{Compaction, Store, StoreReader};
 pub use txn::{KeyspaceView, RunView, Savepoint, Snapshot, Transaction};
 pub use value::ValueReader;

@@ -35,7 +35,7 @@ use bytes::Bytes;
 
 pub use file::FileStorage;
 pub use memory::MemoryStorage;
-pub(crate) use partial::PartialFile;
+pub use partial::PartialFile;
 pub use simulated::SimulatedStorage;
 
 use super::ids::PAGE_BYTES;

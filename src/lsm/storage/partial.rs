@@ -1,7 +1,7 @@
 //! A new file that has its name only when it is whole.
 //!
-//! `Store::compact_into` writes into a file beside the target and publishes it at the end. What is dropped before is
-//! removed; what a crash leaves bears a name that says what it is, and may be deleted.
+//! Copies and repairs are written into a file beside the target, and it is published at the end. What is dropped before
+//! is removed; what a crash leaves bears a name that says what it is, and may be deleted.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,15 +17,34 @@ use crate::lsm::error::{Error, Result};
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A file beside the one that it is to become.
+///
+/// ```
+/// use alluvium::lsm::{Options, PartialFile, Store};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("new.alv");
+/// let (partial, storage) = PartialFile::create(&path)?;
+/// let store = Store::open(storage, Options::default())?;
+/// // What takes long, and may be cut short, goes here.
+/// store.close()?;
+/// assert!(!path.exists());
+/// partial.publish()?;
+/// Store::open_file(&path, Options::default())?.check()?;
+/// # Ok::<(), alluvium::lsm::Error>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct PartialFile {
+#[must_use = "a file that is not published is removed"]
+pub struct PartialFile {
     path: PathBuf,
     target: PathBuf,
 }
 
 impl PartialFile {
     /// Makes an empty file beside `target`, which must not exist.
-    pub(crate) fn create(target: &Path) -> Result<(PartialFile, FileStorage)> {
+    ///
+    /// # Errors
+    /// [`Error::TargetExists`]; what the system says when the file cannot be made.
+    pub fn create(target: &Path) -> Result<(PartialFile, FileStorage)> {
         if target.symlink_metadata().is_ok() {
             return Err(Error::TargetExists { path: target.to_owned() });
         }
@@ -40,8 +59,11 @@ impl PartialFile {
         Ok((partial, storage))
     }
 
-    /// Gives the file its name, durably, unless another has it by now. Its storage is closed and synced.
-    pub(crate) fn publish(self) -> Result<()> {
+    /// Gives the file its name, durably, unless another has it by now. Whoever wrote to its storage has synced it.
+    ///
+    /// # Errors
+    /// [`Error::TargetExists`]; what the system says when the file cannot be renamed. The file is removed then.
+    pub fn publish(self) -> Result<()> {
         let exists = || Error::TargetExists { path: self.target.clone() };
         match fs::hard_link(&self.path, &self.target) {
             Ok(()) => {}
