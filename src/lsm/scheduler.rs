@@ -41,7 +41,15 @@ pub trait Running: Send + Sync + fmt::Debug {
     fn stop(&self);
 }
 
+/// How much lower the priority of a background thread is: beside one of the program it gets a tenth of a processor.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// Gives every store threads of its own, which end when it is closed.
+///
+/// On Linux they have a lower priority than the thread that opened the store (decision 0016): a commit that comes back
+/// from the device does not wait until a compaction has had its turn. When the program takes all processors its commits
+/// do a part of what is behind themselves, at their own priority.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadScheduler {
     threads: usize,
@@ -95,18 +103,26 @@ struct SignalState {
     /// Wake-ups so far: each thread remembers how many it has seen.
     wakes: u64,
     stopped: bool,
+    /// Nobody is told, which costs a system call, when nobody waits.
+    waiting: usize,
 }
 
 impl Signal {
     fn set(&self, change: impl FnOnce(&mut SignalState)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        let waiting = state.waiting > 0;
+        drop(state);
+        if waiting {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits for a wake-up that was not `seen`, at most `timeout`; false when it is time to stop.
     fn wait(&self, seen: &mut u64, timeout: Option<Duration>) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.wakes == *seen && !state.stopped {
+        state.waiting += 1;
+        while state.wakes == *seen && !state.stopped && timeout != Some(Duration::ZERO) {
             match timeout {
                 None => {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +134,7 @@ impl Signal {
                 }
             }
         }
+        state.waiting -= 1;
         *seen = state.wakes;
         !state.stopped
     }
@@ -148,6 +165,7 @@ impl Scheduler for ThreadScheduler {
 }
 
 fn work(signal: &Signal, step: &Step, worker: usize) {
+    give_way();
     let mut seen = 0;
     let mut timeout = Some(Duration::ZERO);
     while signal.wait(&mut seen, timeout) {
@@ -157,6 +175,13 @@ fn work(signal: &Signal, step: &Step, worker: usize) {
             Outcome::Finished => return,
         };
     }
+}
+
+/// Has the thread that calls give way to those of the program, where a thread has a priority of its own.
+fn give_way() {
+    // Refused, it works on beside them as an equal.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
 }
 
 impl Running for RunningThreads {

@@ -168,7 +168,8 @@ struct Measured {
     value: f64,
 }
 
-/// All figures, row by row; ours with its ratio to the best of the others, or to `fdatasync` of the same process.
+/// All figures, row by row; ours with its ratio to the best of the others, to `fdatasync` of the same process, or, beside
+/// overwrites, to what the same commits took without them.
 fn lines(values: &Values, columns: &[String]) -> Vec<Line> {
     let mut lines = Vec::new();
     for &row in Row::ALL {
@@ -178,7 +179,10 @@ fn lines(values: &Values, columns: &[String]) -> Vec<Line> {
         };
         let rivals = columns.iter().filter(|engine| *engine != OURS).filter_map(figure);
         let best = rivals.map(|figure| figure.value).min_by(f64::total_cmp);
-        let bare = values.beside_ours.get(&row);
+        let bare = match row {
+            Row::CommitP99Compacting => values.of.get(&(Row::CommitP99, OURS.to_owned())),
+            _ => values.beside_ours.get(&row),
+        };
         for engine in columns {
             let Some(mut figure) = figure(engine) else { continue };
             if engine == OURS {
@@ -236,6 +240,20 @@ mod tests {
         let ratios: Vec<_> =
             lines(&values, &columns).iter().map(|line| line.figure.ratio).collect();
         assert_eq!(ratios, [Some(0.5), None, None]);
+    }
+
+    #[test]
+    fn commits_beside_overwrites_are_measured_by_those_without_in_the_same_process_and_round() {
+        let mut values = Values::default();
+        let mut note = |row: Row, engine: &str, rounds: [f64; 3]| {
+            values.of.insert((row, engine.to_owned()), rounds.to_vec());
+        };
+        note(Row::CommitP99, OURS, [100.0, 200.0, 300.0]);
+        note(Row::CommitP99Compacting, OURS, [300.0, 300.0, 300.0]);
+        note(Row::CommitP99Compacting, "redb", [1.0, 1.0, 1.0]);
+        let lines = lines(&values, &[OURS, "redb"].map(str::to_owned));
+        let line = lines.iter().find(|line| line.row == Row::CommitP99Compacting.name());
+        assert_eq!(line.unwrap().figure.ratio, Some(1.5));
     }
 
     #[test]

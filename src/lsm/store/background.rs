@@ -5,6 +5,7 @@
 //! it back or installs its result. One that fails is undone and tried again later; `health` tells about it.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 
 use bytes::Bytes;
@@ -89,6 +90,7 @@ impl Drop for Hold<'_> {
         }
         jobs.steps += 1;
         drop(jobs);
+        self.core.told.store(0, Ordering::Relaxed);
         self.core.stepped.notify_all();
     }
 }
@@ -180,8 +182,10 @@ impl Core {
             if let Place::Compaction(_) = hold.place { Place::Compaction(0) } else { hold.place };
         let result = self.perform(task, bytes_max, installs, &mut hold.is_back);
         drop(hold);
-        if !installs {
-            // It may be ready now.
+        // It may be ready now, or what it claimed is free, or it left more to do.
+        let ended =
+            matches!(result, Ok(true)) && matches!(kind, Place::Flush | Place::Compaction(_));
+        if !installs || ended {
             self.wake();
         }
         match result {
@@ -500,8 +504,6 @@ impl Core {
             self.borrow_for_fresh_runs()?;
         }
         self.record(report, is_flush);
-        // What was claimed is free now.
-        self.wake();
         Ok(())
     }
 

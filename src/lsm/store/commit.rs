@@ -48,6 +48,9 @@ use crate::lsm::txn::{NewValues, Reads, Transaction, WriteRight, Writes};
 use crate::lsm::value::{Kept, PlacedValues, ValueSegment};
 use crate::lsm::wal::{LogPosition, RecordKind};
 
+/// A commit of so many tells the threads that wait of work that those before it told them of.
+const TELL_EVERY: u64 = 16;
+
 /// The right to write; dropped, it lets the next transaction in.
 #[derive(Debug)]
 pub(super) struct WriteToken {
@@ -118,12 +121,10 @@ impl Core {
             self.append_group(writes, durability)?
         };
         drop(token);
-        // Threads that have nothing to do are left alone by most commits.
-        let due = writer.log.bytes() > self.options().log_bytes_max
-            || writer.log.wants_next()
-            || writer.sync_due.is_some();
+        let left = as_edit || self.leaves_work(&writer, commit);
         self.fly_until(writer, |_| self.version.visible_commit() >= commit)?;
-        if self.note_commit() || due {
+        // What failed is tried again.
+        if self.note_commit() || left || !lock(&self.trouble).is_empty() {
             self.wake();
         }
         self.keep_pace(bytes);
@@ -350,19 +351,32 @@ impl Core {
         self.options().clock.now().saturating_sub(last)
     }
 
-    /// Notes that a commit has come now; true when there may be something to do for a thread that waits.
+    /// Notes that a commit has come now; true when the store was idle.
     pub(super) fn note_commit(&self) -> bool {
         let was_idle = self.idle_for() >= self.options().settle_after;
         let now = u64::try_from(self.options().clock.now().as_micros()).unwrap_or(u64::MAX);
         self.last_commit.store(now, Ordering::Relaxed);
-        let version = self.version.load();
         was_idle
-            || version.fresh.len() > FRESH_RUNS_MAX / 4 * 3
-            || version.fresh_bytes() >= self.options().fresh_bytes_flush()
-            || version.keyspaces.values().any(|keyspace| {
-                let level0 = keyspace.levels.first();
-                level0.is_some_and(|level| level.runs.len() > self.options().level0_runs_max)
-            })
+    }
+
+    /// Whether `commit`, which was appended just now, leaves something to be done of which the threads that wait should be told.
+    ///
+    /// They are when it arises, and now and then while it lasts. What a step leaves is told when it ends.
+    fn leaves_work(&self, writer: &Writer, commit: CommitNo) -> bool {
+        let version = self.version.load();
+        let flushes = writer.flushing > CommitNo(0);
+        let foldable = version.fresh.partition_point(|run| run.commits.0 > writer.flushing);
+        let due = [
+            writer.log.wants_next(),
+            foldable > FRESH_RUNS_MAX / 4 * 3,
+            !flushes && version.fresh_bytes() >= self.options().fresh_bytes_flush(),
+            !flushes && writer.log.bytes() > self.options().log_bytes_max,
+        ];
+        let due = due.iter().fold(0, |bits, &due| bits << 1 | u8::from(due));
+        let told = self.told.swap(due, Ordering::Relaxed);
+        let is_new = due & !told != 0;
+        // How soon a thread must look again may have changed.
+        is_new || (due != 0 && commit.0.is_multiple_of(TELL_EVERY)) || writer.sync_due.is_some()
     }
 }
 

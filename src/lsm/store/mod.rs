@@ -41,7 +41,7 @@ mod tests;
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 pub use self::reader::StoreReader;
@@ -144,6 +144,7 @@ impl Store {
             window: Mutex::default(),
             trouble: Mutex::default(),
             last_commit: AtomicU64::new(0),
+            told: AtomicU8::new(0),
             owed: AtomicU64::new(0),
             unseen: AtomicU64::new(0),
             fresh_loan,

@@ -3,11 +3,12 @@
 //! Each test drives the steps one by one and looks at the outcome, at the numbers, or at the file that is left.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::super::{background_step, lock};
 use super::{open, tiny_options};
-use crate::lsm::scheduler::Outcome;
+use crate::lsm::scheduler::{Outcome, Running, Scheduler, Step};
 use crate::lsm::{
     Durability, GroupRewriter, KeyspaceId, KeyspaceOptions, ManualClock, Options, Reader, Result,
     Rewrite, RewritePass, SimulatedStorage, Store,
@@ -106,6 +107,64 @@ fn a_long_log_is_cut_although_commits_go_on() -> Result<()> {
         let log_bytes = store.stats().log_bytes;
         assert!(log_bytes <= 2 * (16 << 10), "{log_bytes} bytes of log after {number} commits");
     }
+    Ok(())
+}
+
+/// Counts how often threads are told that there is work, and runs none.
+#[derive(Debug, Clone, Default)]
+struct Told(Arc<AtomicU64>);
+
+impl Scheduler for Told {
+    fn start(&self, _step: Step) -> Box<dyn Running> {
+        Box::new(self.clone())
+    }
+
+    fn workers(&self) -> usize {
+        2
+    }
+}
+
+impl Running for Told {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stop(&self) {}
+}
+
+#[test]
+fn commits_tell_threads_of_work_when_it_arises_and_seldom_while_it_lasts() -> Result<()> {
+    let told = Told::default();
+    let scheduler = Arc::new(told.clone());
+    let (memory_bytes, log_bytes_max) = (1 << 20, 1 << 20);
+    let options = Options { memory_bytes, log_bytes_max, scheduler, ..tiny_options() };
+    let store = open(SimulatedStorage::new(1), options)?;
+    let id = store.snapshot().keyspace("plain").expect("created by open");
+    let mut number = 0_u32;
+    let mut times_told = |commits: u32| -> Result<u64> {
+        let before = told.0.load(Ordering::Relaxed);
+        for _ in 0..commits {
+            number += 1;
+            put(&store, id, &number.to_be_bytes(), &[7; 90])?;
+        }
+        Ok(told.0.load(Ordering::Relaxed) - before)
+    };
+    assert_eq!(times_told(160)?, 0, "nothing is due");
+    let fresh_bytes = || store.core.version.load().fresh_bytes();
+    while fresh_bytes() < store.core.options().fresh_bytes_flush() {
+        times_told(1)?;
+    }
+    assert!((1..=3).contains(&times_told(32)?), "a flush waits to be begun");
+    while lock(&store.core.jobs).flush.is_none() {
+        assert!(store.step()?);
+    }
+    // One of them may help.
+    assert!(times_told(32)? <= 4, "a thread is at it");
+    let before = told.0.load(Ordering::Relaxed);
+    while lock(&store.core.jobs).flush.is_some() {
+        store.step()?;
+    }
+    assert!(told.0.load(Ordering::Relaxed) > before, "what follows from it");
     Ok(())
 }
 
