@@ -210,7 +210,7 @@ fn write_for_ever(store: &Store, tell: &mpsc::Sender<u64>) -> Result<()> {
         let number = last_of(&transaction)? + 1;
         let last = transaction.create_keyspace("last", KeyspaceOptions::default())?;
         let mut keyspaces = Keyspaces::create(&mut transaction)?;
-        transaction.put(last, b"last", number.to_be_bytes().to_vec())?;
+        transaction.put(last, b"last", number.to_be_bytes())?;
         if number.is_multiple_of(7) {
             // What other transactions keep; here it is undone.
             let savepoint = transaction.savepoint()?;

@@ -88,7 +88,7 @@ fn write_one(transaction: &mut Transaction) -> Result<u64> {
         transaction.create_keyspace("plain", plain)?,
         transaction.create_keyspace("packed", KeyspaceOptions::default())?,
     ];
-    transaction.put(last, b"last", number.to_be_bytes().to_vec())?;
+    transaction.put(last, b"last", number.to_be_bytes())?;
     let Writes { gone, put } = writes_of(number);
     for id in keyspaces {
         if let Some((lower, upper)) = &gone {

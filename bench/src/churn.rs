@@ -85,7 +85,7 @@ impl Churned {
 
     fn put(&self, numbers: &[u32], version: u32) -> Result<()> {
         self.commit_each(numbers, version, |transaction, key, value| {
-            transaction.put(self.keyspace, key, value.to_vec())
+            transaction.put(self.keyspace, key, value)
         })
     }
 

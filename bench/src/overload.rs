@@ -127,7 +127,7 @@ fn overload(store: &Store, records: usize, time: Duration) -> Result<Measured> {
             let start = Instant::now();
             let mut transaction = store.begin()?;
             for (key, value) in batch.iter() {
-                transaction.put(keyspace, key, value.to_vec())?;
+                transaction.put(keyspace, key, value)?;
             }
             transaction.commit(Durability::Buffered)?;
             commits.saturating_record(nanoseconds(start.elapsed()));

@@ -537,7 +537,7 @@ fn what_is_wrong_is_said_in_words() {
     let resurrected = findings_after(|tx| {
         let id = tx.keyspace("notes/ids").unwrap();
         let key = key_of(&rawdoc! { "_id": 3 });
-        tx.put(id, &key, DocId::from_parts(0, 3).to_key().to_vec()).unwrap();
+        tx.put(id, &key, DocId::from_parts(0, 3).to_key()).unwrap();
     });
     let wanted = "an _id leads to 3, which is not alive";
     assert!(resurrected.iter().any(|finding| finding.contains(wanted)), "{resurrected:?}");

@@ -325,7 +325,7 @@ impl CollectionWriter {
             let doc = self.tally.next;
             let bytes = document.as_bytes().to_vec();
             transaction.put(self.keyspaces.docs, &doc.to_key(), bytes)?;
-            transaction.put(self.keyspaces.ids, key, doc.to_key().to_vec())?;
+            transaction.put(self.keyspaces.ids, key, doc.to_key())?;
             for indexer in &mut self.indexers {
                 indexer.add(doc, document)?;
             }

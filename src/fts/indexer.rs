@@ -178,7 +178,7 @@ impl TextIndexer {
                 IndexKeyspace::Text => self.text,
                 IndexKeyspace::Norms => self.norms,
             };
-            Ok(transaction.merge(keyspace, key, operand.to_vec())?)
+            Ok(transaction.merge(keyspace, key, operand)?)
         })
     }
 }

@@ -419,7 +419,7 @@ fn damaged_entries_are_errors() {
         drop(cursor);
         for key in keys {
             for damaged in [&[][..], &[1], &[9, 9, 9, 9, 9, 9], &[1, 0, 0, 3, 0, 9, 1, 1, 1]] {
-                transaction.put(keyspace, &key, damaged.to_vec()).unwrap();
+                transaction.put(keyspace, &key, damaged).unwrap();
                 let collection = CollectionReader::open(&transaction, NAME).unwrap().unwrap();
                 let index = collection.text_index(None).unwrap();
                 let searcher = Searcher::new(&index);

@@ -37,7 +37,7 @@ impl Engine for Alluvium {
     fn write(&self, records: &Batch, durable: bool) -> Result<()> {
         let mut transaction = self.store.begin()?;
         for (key, value) in records.iter() {
-            transaction.put(self.keyspace, key, value.to_vec())?;
+            transaction.put(self.keyspace, key, value)?;
         }
         transaction.commit(if durable { Durability::Sync } else { Durability::Buffered })?;
         Ok(())

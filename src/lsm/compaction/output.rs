@@ -34,7 +34,7 @@ pub(crate) struct SegmentOutput {
     finished: Vec<(SegmentSummary, ExtentLease)>,
     /// Leaf blocks of the finished segments.
     leaf_blocks: u64,
-    /// The group of the last entry, when groups must stay together.
+    /// The group of the last entry, where groups must stay together.
     group: Vec<u8>,
     /// Range tombstones behind the last cut, in key order.
     ranges: VecDeque<KeyRange>,
@@ -55,8 +55,6 @@ struct Place {
     lease: ExtentLease,
     /// Bytes that stand in the extent, whole pages.
     written: u64,
-    /// What follows them and does not fill a page.
-    rest: Vec<u8>,
 }
 
 impl SegmentOutput {
@@ -86,23 +84,24 @@ impl SegmentOutput {
 
     /// Appends an entry; keys ascend.
     pub(crate) fn add(&mut self, key: &[u8], kind: EntryKind, value: &[u8]) -> Result<()> {
-        let group = match &self.keyspace.rewriter {
-            Some(rewriter) => key.get(..rewriter.group_len(key)).unwrap_or(key),
-            None => key,
-        };
-        let full = self.open.as_ref().is_some_and(OpenSegment::is_full);
-        if full && group != self.group {
+        let group = self.keyspace.rewriter.as_ref().map(|rewriter| {
+            let group = key.get(..rewriter.group_len(key)).unwrap_or(key);
+            let begins = group != self.group;
+            self.group.clear();
+            self.group.extend_from_slice(group);
+            (group, begins)
+        });
+        let (group, begins) = group.unwrap_or((key, true));
+        if begins && self.open.as_ref().is_some_and(OpenSegment::is_full) {
             self.close_ranges(group);
             self.finish_segment()?;
         }
-        self.group.clear();
-        self.group.extend_from_slice(group);
-        let disk = Arc::clone(&self.disk);
         let open = self.open_segment();
         open.writer.add(key, kind, value)?;
-        if open.writer.pending_output() >= PIECE_BYTES {
-            let piece = open.writer.take_output();
-            open.place.append(&disk, &piece)?;
+        if open.writer.output().len() >= PIECE_BYTES
+            && let Some(open) = &mut self.open
+        {
+            open.write_pages(&self.disk)?;
         }
         Ok(())
     }
@@ -118,7 +117,7 @@ impl SegmentOutput {
             let lease = self.disk.space.allocate_between(pages.div_ceil(2), pages);
             // An eighth for the index and for the entry that exceeds the target.
             let bytes_target = target.min(lease.extent().bytes() / 8 * 7);
-            let place = Place { lease, written: 0, rest: Vec::new() };
+            let place = Place { lease, written: 0 };
             self.open = Some(OpenSegment { writer, bytes_target, place });
         }
         self.open.as_mut().expect("invariant: a segment was opened above")
@@ -154,13 +153,12 @@ impl SegmentOutput {
 
     fn finish_segment(&mut self) -> Result<()> {
         if let Some(mut open) = self.open.take() {
-            let piece = open.writer.take_output();
-            open.place.append(&self.disk, &piece)?;
+            open.write_pages(&self.disk)?;
             self.leaf_blocks += open.writer.leaf_blocks();
             let OpenSegment { writer, mut place, .. } = open;
             let (mut end, summary) = writer.finish(self.commits)?;
             // Whole pages, so that the file never ends inside one.
-            end.resize(end.len() + padding((place.rest.len() + end.len()) as u64), 0);
+            end.resize(end.len().next_multiple_of(PAGE), 0);
             place.append(&self.disk, &end)?;
             place.lease.shrink_to(pages_for(place.written));
             self.finished.push((summary, place.lease));
@@ -169,23 +167,25 @@ impl SegmentOutput {
     }
 }
 
-fn padding(bytes: u64) -> usize {
-    let padding = bytes.next_multiple_of(PAGE_BYTES) - bytes;
-    usize::try_from(padding).expect("invariant: less than a page")
-}
-
 impl OpenSegment {
     fn is_full(&self) -> bool {
         self.writer.bytes() >= self.bytes_target
     }
+
+    /// Writes the pages that are full. What is left stays where it grows.
+    fn write_pages(&mut self, disk: &Disk) -> Result<()> {
+        let pages = self.writer.output().as_chunks::<PAGE>().0.as_flattened();
+        self.place.append(disk, pages)?;
+        let bytes = pages.len();
+        self.writer.take_output(bytes);
+        Ok(())
+    }
 }
 
 impl Place {
-    /// Writes the pages that `piece` fills, and keeps what is left of it.
-    fn append(&mut self, disk: &Disk, piece: &[u8]) -> Result<()> {
-        self.rest.extend_from_slice(piece);
-        let (pages, rest) = self.rest.as_chunks::<PAGE>();
-        let bytes = (pages.len() * PAGE) as u64;
+    /// Writes whole pages.
+    fn append(&mut self, disk: &Disk, pages: &[u8]) -> Result<()> {
+        let bytes = pages.len() as u64;
         let needed = self.written + bytes;
         if needed > self.lease.extent().bytes() {
             let larger = disk.space.allocate(pages_for(needed * 2));
@@ -193,11 +193,10 @@ impl Place {
             self.lease = larger;
         }
         let offset = self.lease.extent().offset() + self.written;
-        disk.storage.write_bulk(offset, pages.as_flattened()).map_err(|source| {
+        disk.storage.write_bulk(offset, pages).map_err(|source| {
             Error::io(format!("writing {bytes} bytes of a segment at {offset}"), source)
         })?;
         self.written = needed;
-        self.rest = rest.to_vec();
         Ok(())
     }
 }

@@ -83,7 +83,11 @@ impl Rewriting {
         };
         let mut bytes = 0;
         while self.inputs.valid() {
-            bytes += self.rewrite_key(pass.as_deref_mut())?;
+            let passed = if pass.is_none() { self.pass_on()? } else { None };
+            bytes += match passed {
+                Some(bytes) => bytes,
+                None => self.rewrite_key(pass.as_deref_mut())?,
+            };
             self.inputs.next()?;
             if bytes >= bytes_max {
                 return Ok(!self.inputs.valid());
@@ -127,6 +131,22 @@ impl Rewriting {
 
     fn is_held_by_older(&self, key: &[u8]) -> bool {
         self.has_unknown_older || self.older.iter().any(|run| run.segment_for(key).is_some())
+    }
+
+    /// Writes the entry of the current key as it is, if nothing is to be decided about it, as about most; returns the bytes
+    /// it took.
+    fn pass_on(&mut self) -> Result<Option<usize>> {
+        let Some(entry) = self.inputs.only().filter(|_| self.ranges.is_empty()) else {
+            return Ok(None);
+        };
+        let kind = entry.kind();
+        if !matches!(kind, EntryKind::Put | EntryKind::Refer) {
+            return Ok(None);
+        }
+        let (key, value) = (self.inputs.key(), entry.value()?);
+        self.done += 1;
+        self.output.add(key, kind, &value)?;
+        Ok(Some(key.len() + value.len()))
     }
 
     /// Writes what is left of the current key; returns the bytes it took.

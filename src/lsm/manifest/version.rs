@@ -321,14 +321,18 @@ impl Version {
         Ok(())
     }
 
-    /// Folds the newest fresh runs while they are small and of similar size, and two others when there are many.
+    /// Folds the newest fresh runs while they are of similar size and small, or lie apart; and two others when there are
+    /// many.
     ///
-    /// Runs up to `flushing` stay as they are. Folding only what is of similar size copies each byte O(log n) times.
+    /// Runs up to `flushing` stay as they are. Folding only what is of similar size copies each byte O(log n) times, and
+    /// keeps those that are joined without a copy from being walked by every commit.
     pub(crate) fn fold_after_commit(&mut self, flushing: CommitNo) -> Result<()> {
         while let [newest, second, ..] = &self.fresh[..] {
             let (left, right) = (newest.memory_bytes(), second.memory_bytes());
-            let small = left + right <= FOLD_AT_COMMIT_BYTES && left * 2 >= right;
-            if second.commits.0 <= flushing || !small {
+            if second.commits.0 <= flushing || left * 2 < right {
+                break;
+            }
+            if left + right > FOLD_AT_COMMIT_BYTES && !FreshRun::folds_freely(second, newest) {
                 break;
             }
             self.fold(1)?;

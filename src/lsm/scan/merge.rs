@@ -2,7 +2,9 @@
 //!
 //! It stands on a key, and knows which runs hold an entry of that key; the caller asks them newest first. With
 //! r runs a step costs r - 1 comparisons: runs are few (compaction sees to it), and a plain scan over
-//! them beats a heap there; one run alone costs none. No key is copied but on a turn, which re-seeks the other runs once.
+//! them beats a heap there; one run alone costs none. A run that comes twice in a row is compared with the nearest key of
+//! the others alone from then on, until that comes first: runs that lie apart cost one comparison a step. No key is
+//! copied but on a turn, which re-seeks the other runs once.
 
 use std::cmp::Ordering;
 
@@ -22,13 +24,24 @@ pub(crate) struct MergeCursor<'a> {
     /// Indexes of the sources that stand on the current key, newest first; none when the cursor stands nowhere.
     on_key: Vec<usize>,
     direction: Direction,
+    rival: Rival,
+}
+
+/// Which of the other sources comes first behind the one that stands alone on the current key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rival {
+    Unknown,
+    Source(usize),
+    /// All of them have come to their end.
+    Nobody,
 }
 
 impl<'a> MergeCursor<'a> {
     /// `sources` are the runs' cursors, newest first.
     pub(crate) fn new(sources: Vec<Box<dyn RawCursor + 'a>>) -> Self {
         let on_key = Vec::with_capacity(sources.len());
-        MergeCursor { sources, on_key, direction: Direction::Forward }
+        let (direction, rival) = (Direction::Forward, Rival::Unknown);
+        MergeCursor { sources, on_key, direction, rival }
     }
 
     pub(crate) fn valid(&self) -> bool {
@@ -43,6 +56,11 @@ impl<'a> MergeCursor<'a> {
     /// The newest entry of the current key.
     pub(crate) fn newest(&self) -> Option<&(dyn RawCursor + 'a)> {
         self.on_key.first().map(|&newest| &*self.sources[newest])
+    }
+
+    /// The entry of the current key, if there is only one.
+    pub(crate) fn only(&self) -> Option<&(dyn RawCursor + 'a)> {
+        if let &[only] = &self.on_key[..] { Some(&*self.sources[only]) } else { None }
     }
 
     /// The entries of the current key, newest first.
@@ -94,7 +112,44 @@ impl<'a> MergeCursor<'a> {
         }
         let sources = &mut self.sources;
         let moved = self.on_key.iter().try_for_each(|&index| movement(&mut sources[index]));
-        self.settle(moved)
+        let alone = if let &[only] = &self.on_key[..] { Some(only) } else { None };
+        let Some(only) = alone.filter(|_| moved.is_ok()) else { return self.settle(moved) };
+        if self.is_before_rival(only) {
+            return Ok(());
+        }
+        self.settle(Ok(()))?;
+        if self.on_key == [only] {
+            self.find_rival(only);
+        }
+        Ok(())
+    }
+
+    /// Whether a source that moved still comes before all others, as far as that is known.
+    fn is_before_rival(&self, source: usize) -> bool {
+        let source = &self.sources[source];
+        source.valid()
+            && match self.rival {
+                Rival::Unknown => false,
+                Rival::Nobody => true,
+                Rival::Source(rival) => {
+                    self.order(source.key(), self.sources[rival].key()) == Ordering::Less
+                }
+            }
+    }
+
+    fn find_rival(&mut self, than: usize) {
+        let others = self.sources.iter().enumerate();
+        let others = others.filter(|(index, source)| *index != than && source.valid());
+        let nearest = others.min_by(|(_, left), (_, right)| self.order(left.key(), right.key()));
+        self.rival = nearest.map_or(Rival::Nobody, |(index, _)| Rival::Source(index));
+    }
+
+    /// How two keys follow each other in the direction of the walk.
+    fn order(&self, left: &[u8], right: &[u8]) -> Ordering {
+        match self.direction {
+            Direction::Forward => left.cmp(right),
+            Direction::Backward => right.cmp(left),
+        }
     }
 
     /// A step against the direction of the one before: the runs that hold no entry of the key stand on its far side.
@@ -130,6 +185,7 @@ impl<'a> MergeCursor<'a> {
     /// Stands on the nearest key of all sources, after they `moved`; nowhere if one of them failed.
     fn settle(&mut self, moved: Result<()>) -> Result<()> {
         self.on_key.clear();
+        self.rival = Rival::Unknown;
         moved?;
         if let [only] = &self.sources[..] {
             self.on_key.extend(only.valid().then_some(0));
@@ -139,11 +195,8 @@ impl<'a> MergeCursor<'a> {
         for (index, source) in self.sources.iter().enumerate().filter(|(_, source)| source.valid())
         {
             let key = source.key();
-            let order = match self.direction {
-                _ if self.on_key.is_empty() => Ordering::Less,
-                Direction::Forward => key.cmp(nearest),
-                Direction::Backward => nearest.cmp(key),
-            };
+            let order =
+                if self.on_key.is_empty() { Ordering::Less } else { self.order(key, nearest) };
             if order == Ordering::Less {
                 self.on_key.clear();
                 nearest = key;
@@ -157,6 +210,10 @@ impl<'a> MergeCursor<'a> {
 
     /// Stands nowhere.
     pub(crate) fn leave(&mut self) {
+        self.rival = Rival::Unknown;
         self.on_key.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

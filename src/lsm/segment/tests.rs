@@ -86,10 +86,13 @@ fn write_with(ranges: &Ranges, model: &Model, layout: &SegmentLayout) -> (Vec<u8
     }
     for (at, (key, (kind, value))) in model.iter().enumerate() {
         writer.add(key, *kind, value).unwrap();
-        assert!(writer.bytes() >= (stream.len() + writer.pending_output()) as u64);
+        assert!(writer.bytes() >= (stream.len() + writer.output().len()) as u64);
         if at % 7 == 3 {
-            stream.extend(writer.take_output());
-            assert_eq!(writer.pending_output(), 0);
+            let left = at % 5 * writer.output().len() / 4;
+            let taken = writer.output().len() - left;
+            stream.extend(&writer.output()[..taken]);
+            writer.take_output(taken);
+            assert_eq!(writer.output().len(), left);
         }
     }
     let (rest, summary) = writer.finish(COMMITS).unwrap();

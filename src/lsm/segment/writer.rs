@@ -151,15 +151,15 @@ impl SegmentWriter {
         self.counts.leaf_blocks + u64::from(!self.leaf.is_empty())
     }
 
-    /// Bytes that [`take_output`](Self::take_output) would give.
-    pub(crate) fn pending_output(&self) -> usize {
-        self.output.len()
+    /// The bytes of the stream that follow those taken before.
+    pub(crate) fn output(&self) -> &[u8] {
+        &self.output
     }
 
-    /// The bytes of the stream that follow those taken before.
-    pub(crate) fn take_output(&mut self) -> Vec<u8> {
-        self.taken_bytes = self.offset();
-        mem::take(&mut self.output)
+    /// Takes so many of the bytes that [`output`](Self::output) gives.
+    pub(crate) fn take_output(&mut self, bytes: usize) {
+        self.output.drain(..bytes);
+        self.taken_bytes += bytes as u64;
     }
 
     /// Completes the segment: the rest of the stream, and what the manifest keeps. `commits` are the first

@@ -175,12 +175,12 @@ impl Writer {
 
     /// The commit that the oldest snapshot shows, and the bytes of fresh runs that only snapshots hold.
     fn held_by_snapshots(&mut self, current: &Version) -> Option<(CommitNo, usize)> {
-        let mut seen: HashSet<_> = current.fresh.iter().map(Arc::as_ptr).collect();
+        let pieces = current.fresh.iter().flat_map(|run| run.pieces());
+        let mut seen: HashSet<usize> = pieces.map(|(at, _)| at).collect();
         let past = self.past.iter().filter_map(std::sync::Weak::upgrade);
         let past: Vec<_> = past.filter(|version| !version.holders.are_none()).collect();
-        let runs = past.iter().flat_map(|version| &version.fresh);
-        let bytes = runs.filter(|run| seen.insert(Arc::as_ptr(run))).map(|run| run.memory_bytes());
-        let bytes = bytes.sum();
+        let pieces = past.iter().flat_map(|version| &version.fresh).flat_map(|run| run.pieces());
+        let bytes = pieces.filter(|&(at, _)| seen.insert(at)).map(|(_, bytes)| bytes).sum();
         let oldest = past.iter().map(|version| version.commit).min();
         oldest.map(|oldest| (oldest, bytes))
     }

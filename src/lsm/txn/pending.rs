@@ -31,9 +31,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::sync::{Arc, Weak};
 
-use super::table::{Entry, Table, entry_bytes};
+use super::table::{Table, Written, entry_bytes};
 use crate::lsm::cache::Loan;
 use crate::lsm::compaction::{merge_pending, write_pending};
+use crate::lsm::cursor::EntryKind;
 use crate::lsm::disk::Disk;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::FreshTableBuilder;
@@ -204,31 +205,37 @@ impl Pending {
         disk: &Arc<Disk>,
         keyspace: &Keyspace,
         key: &[u8],
-        entry: Entry,
+        entry: (EntryKind, &[u8]),
     ) -> Result<()> {
         let bytes_max = self.bytes_max;
-        let alone = entry_bytes(key, &entry.1);
+        let alone = entry_bytes(key, entry.1);
         if alone > bytes_max {
             return Err(Error::TransactionTooLarge { bytes: alone, bytes_max });
         }
-        let (written, without) = match self.top_table(keyspace.id) {
-            None => (Some(entry.clone()), self.bytes),
-            Some(table) => {
-                let operator = keyspace.combiner.operator.as_deref();
-                let written = table.written(key, entry.clone(), operator)?;
-                (written, self.bytes - table.bytes_of(key))
-            }
+        let (written, have) = match self.top_table(keyspace.id) {
+            None => (Written::Itself, 0),
+            Some(table) => table.written(key, entry, keyspace.combiner.operator.as_deref())?,
         };
-        let needed = written.as_ref().map_or(0, |(_, value)| entry_bytes(key, value));
-        if without + needed > bytes_max {
+        let needed = match &written {
+            Written::Itself => alone,
+            Written::Nothing => 0,
+            Written::Combined(_, value) => entry_bytes(key, value),
+        };
+        let bytes = self.bytes - have + needed;
+        if bytes > bytes_max {
             self.spill(base, disk)?;
             // What it was combined with is in a run now.
-            self.top_table_mut(keyspace.id).set(key, Some(entry));
+            self.top_table_mut(keyspace.id).set(key, entry);
             self.set_bytes(alone);
-        } else {
-            self.top_table_mut(keyspace.id).set(key, written);
-            self.set_bytes(without + needed);
+            return Ok(());
         }
+        let table = self.top_table_mut(keyspace.id);
+        match written {
+            Written::Itself => table.set(key, entry),
+            Written::Nothing => table.unset(key),
+            Written::Combined(kind, value) => table.set(key, (kind, &value)),
+        }
+        self.set_bytes(bytes);
         Ok(())
     }
 
@@ -250,9 +257,9 @@ impl Pending {
             self.spill(base, disk)?;
         }
         let table = self.top_table_mut(id);
-        let before = table.ranges.memory_bytes() + table.bytes_within(&range);
+        let before = table.ranges().memory_bytes() + table.bytes_within(&range);
         table.hide(range);
-        let after = table.ranges.memory_bytes();
+        let after = table.ranges().memory_bytes();
         self.set_bytes(self.bytes - before + after);
         Ok(())
     }
@@ -269,12 +276,12 @@ impl Pending {
     pub(crate) fn find(&self, id: KeyspaceId, key: &[u8], operands: &mut Operands) -> Result<bool> {
         for layer in self.layers.iter().rev() {
             if let Some(table) = layer.tables.get(&id) {
-                if let Some((kind, value)) = table.entries.get(key)
-                    && operands.push(*kind, value.clone())
+                if let Some((kind, value)) = table.get(key)
+                    && operands.push(kind, value)
                 {
                     return Ok(true);
                 }
-                if table.ranges.covers(key) {
+                if table.ranges().covers(key) {
                     return Ok(true);
                 }
             }
@@ -367,9 +374,12 @@ impl Pending {
         for (id, entries) in joined {
             let table = lower.tables.entry(id).or_default();
             let newer = tables.remove(&id).unwrap_or_default();
-            newer.ranges.iter().for_each(|range| table.hide(range));
+            newer.ranges().iter().for_each(|range| table.hide(range));
             for (key, entry) in entries {
-                table.set(&key, entry);
+                match entry {
+                    Some((kind, value)) => table.set(&key, (kind, &value)),
+                    None => table.unset(&key),
+                }
             }
         }
         self.count_bytes();
@@ -394,11 +404,9 @@ impl Pending {
             let mut tables = layer.tables.iter().filter(|(_, table)| !table.is_empty()).peekable();
             number += u64::from(tables.peek().is_some());
             for (&id, table) in tables {
-                let entries = table.entries.iter();
-                let entries = entries.map(|(key, (kind, value))| (&key[..], *kind, &value[..]));
                 let commits = self.commits(base, (number, number));
                 let keyspace = self.keyspace(base, id)?;
-                let run = write_pending(disk, keyspace, commits, &table.ranges, entries)?;
+                let run = write_pending(disk, keyspace, commits, table.ranges(), table.entries())?;
                 written.push((index, id, PendingRun { numbers: (number, number), run }));
             }
         }

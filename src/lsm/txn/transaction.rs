@@ -146,8 +146,8 @@ impl Transaction {
     /// `KeyTooLong`, `ValueTooLong`, `UnknownKeyspace`, `TransactionTooLarge` when the entry alone exceeds the
     /// transaction's memory, and `Io` when pending writes could not be written to the file; the transaction is
     /// then as it was before.
-    pub fn put(&mut self, keyspace: KeyspaceId, key: &[u8], value: impl Into<Bytes>) -> Result<()> {
-        self.writes.write(self.right.disk(), keyspace, key, EntryKind::Put, value.into())
+    pub fn put(&mut self, keyspace: KeyspaceId, key: &[u8], value: impl AsRef<[u8]>) -> Result<()> {
+        self.writes.write(self.right.disk(), keyspace, key, EntryKind::Put, value.as_ref())
     }
 
     /// Sets the value of a key to all that `value` gives, of whatever length, in bounded memory.
@@ -170,7 +170,7 @@ impl Transaction {
     /// # Errors
     /// Those of [`put`](Self::put).
     pub fn delete(&mut self, keyspace: KeyspaceId, key: &[u8]) -> Result<()> {
-        self.writes.write(self.right.disk(), keyspace, key, EntryKind::Delete, Bytes::new())
+        self.writes.write(self.right.disk(), keyspace, key, EntryKind::Delete, &[])
     }
 
     /// Combines `operand` with the key's value by the keyspace's merge operator.
@@ -181,9 +181,9 @@ impl Transaction {
         &mut self,
         keyspace: KeyspaceId,
         key: &[u8],
-        operand: impl Into<Bytes>,
+        operand: impl AsRef<[u8]>,
     ) -> Result<()> {
-        self.writes.write(self.right.disk(), keyspace, key, EntryKind::Merge, operand.into())
+        self.writes.write(self.right.disk(), keyspace, key, EntryKind::Merge, operand.as_ref())
     }
 
     /// Removes every key between two bounds, at a cost that does not depend on how many there are.

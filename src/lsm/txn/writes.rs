@@ -7,8 +7,6 @@ use std::io::Read;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::pending::Pending;
 use crate::lsm::cache::Loan;
 use crate::lsm::cursor::EntryKind;
@@ -110,7 +108,7 @@ impl Writes {
         id: KeyspaceId,
         key: &[u8],
         kind: EntryKind,
-        value: Bytes,
+        value: &[u8],
     ) -> Result<()> {
         let keyspace = self.base.keyspace(id)?;
         if key.len() > KEY_BYTES_MAX {
@@ -123,8 +121,8 @@ impl Writes {
             return Err(Error::ValueTooLong { bytes: value.len() as u64, bytes_max });
         }
         if refers {
-            let reference = self.pending.store_value(disk, keyspace, &value)?;
-            let entry = (EntryKind::Refer, reference.encode().into());
+            let reference = self.pending.store_value(disk, keyspace, value)?;
+            let entry = (EntryKind::Refer, &reference.encode()[..]);
             return self.pending.write(&self.base, disk, keyspace, key, entry);
         }
         if kind == EntryKind::Merge && keyspace.combiner.operator.is_none() {
@@ -154,10 +152,10 @@ impl Writes {
         let read = Read::take(&mut *source, limit).read_to_end(&mut head);
         read.map_err(|error| Error::io("reading the value that is to be stored", error))?;
         if (head.len() as u64) < limit || !keyspace.can_refer() {
-            return self.write(disk, id, key, EntryKind::Put, head.into());
+            return self.write(disk, id, key, EntryKind::Put, &head);
         }
         let reference = self.pending.store_stream(disk, &keyspace, &head, source)?;
-        let entry = (EntryKind::Refer, reference.encode().into());
+        let entry = (EntryKind::Refer, &reference.encode()[..]);
         self.pending.write(&self.base, disk, &keyspace, key, entry)
     }
 

@@ -77,7 +77,7 @@ impl World {
 
     fn put(&self, key: &[u8], value: &[u8], durability: Durability) -> Result<()> {
         let mut transaction = self.store.begin()?;
-        transaction.put(self.id, key, value.to_vec())?;
+        transaction.put(self.id, key, value)?;
         transaction.commit(durability).map(|_| ())
     }
 
@@ -159,7 +159,7 @@ fn a_checkpoint_names_nothing_that_is_not_durable() {
             let mut transaction = writer.store.begin().expect("a sound store");
             let late = transaction.create_keyspace("late", KeyspaceOptions::default());
             let late = late.expect("a new name");
-            transaction.put(late, b"key", b"value".to_vec()).expect("it is small");
+            transaction.put(late, b"key", b"value").expect("it is small");
             transaction.commit(Durability::Sync).expect("a healthy device");
         });
         let follower = Arc::clone(&world);

@@ -26,7 +26,7 @@ fn settle(store: &Store) -> Result<()> {
 
 fn put(store: &Store, id: KeyspaceId, key: &[u8], value: &[u8]) -> Result<()> {
     let mut transaction = store.begin()?;
-    transaction.put(id, key, value.to_vec())?;
+    transaction.put(id, key, value)?;
     transaction.commit(Durability::Buffered).map(|_| ())
 }
 

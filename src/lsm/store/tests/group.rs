@@ -145,7 +145,7 @@ fn await_appended(store: &Store, record: u64) {
 fn count_up(store: &Store, id: KeyspaceId, durability: Durability) -> Result<u32> {
     let mut transaction = store.begin()?;
     let number = counter(&transaction, id)? + 1;
-    transaction.put(id, COUNTER, number.to_be_bytes().to_vec())?;
+    transaction.put(id, COUNTER, number.to_be_bytes())?;
     transaction.put(id, &number.to_be_bytes(), format!("{durability:?}"))?;
     transaction.commit(durability)?;
     Ok(number)

@@ -24,7 +24,7 @@ fn open_merged(seed: u64, options: Options) -> Result<(Store, KeyspaceId)> {
 
 fn put(store: &Store, id: KeyspaceId, key: &[u8], value: &[u8]) -> Result<()> {
     let mut transaction = store.begin()?;
-    transaction.put(id, key, value.to_vec())?;
+    transaction.put(id, key, value)?;
     transaction.commit(Durability::Buffered).map(|_| ())
 }
 
@@ -41,7 +41,7 @@ fn of_two_threads_that_race_on_a_key_one_passes() -> Result<()> {
             let mut transaction = store.begin_optimistic()?;
             transaction.get(id, b"key")?;
             barrier.wait();
-            transaction.put(id, b"key", round.to_be_bytes().to_vec())?;
+            transaction.put(id, b"key", round.to_be_bytes())?;
             transaction.commit(Durability::Sync)
         };
         let results = thread::scope(|scope| {

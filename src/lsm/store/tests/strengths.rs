@@ -118,7 +118,7 @@ impl Run {
         let weak = [Durability::Buffered, Durability::Interval(Duration::from_secs(1))];
         let durability = if rng.u32(0..3) == 0 { Durability::Sync } else { weak[rng.usize(0..2)] };
         let mut transaction = self.store.begin()?;
-        transaction.put(self.id, LAST, number.to_be_bytes().to_vec())?;
+        transaction.put(self.id, LAST, number.to_be_bytes())?;
         transaction.put(self.id, &number.to_be_bytes(), vec![rng.u8(..); len])?;
         let before = self.look();
         transaction.commit(durability)?;
