@@ -101,7 +101,7 @@ impl WriteRight for WriteToken {
 pub(super) fn begin(core: &Arc<Core>) -> Result<Transaction> {
     let token = WriteToken::take(core)?;
     let base = core.version.load_full();
-    Ok(Transaction::new(&base, Box::new(token)))
+    Ok(Transaction::new(base, Box::new(token)))
 }
 
 impl Core {
@@ -139,6 +139,8 @@ impl Core {
     ) -> Result<(MutexGuard<'_, Writer>, CommitNo, u64)> {
         let Writes { base, pending, created } = writes;
         let (tables, values) = pending.into_tables(&base)?;
+        // Nobody shall seem to hold a version that is about to be replaced.
+        drop(base);
         if self.options().log && !values.is_empty() {
             // Before a record can name them.
             self.sync_written("syncing values")?;
@@ -301,7 +303,7 @@ impl Core {
         writer.poison_on_error(written)?;
         // Who was told of a failure of the device may have been another one.
         writer.expect_sound()?;
-        writer.log.landed(&flight);
+        writer.log.landed(flight);
         self.show(&mut writer);
         Ok(writer)
     }

@@ -294,8 +294,9 @@ impl Core {
 
     /// Shows readers what they may see by now.
     pub(super) fn show(&self, writer: &mut Writer) {
-        let past = self.version.show(&mut writer.held, writer.log.durable());
-        writer.note_past(&past);
+        if let Some(past) = self.version.show(&mut writer.held, writer.log.durable()) {
+            writer.note_past(&past);
+        }
     }
 
     pub(super) fn wake(&self) {

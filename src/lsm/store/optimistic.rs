@@ -54,7 +54,7 @@ impl WriteRight for OptimisticToken {
         if let Some(reads) = reads {
             lock(&self.core.window).validate(self.base.commit(), &reads)?;
         }
-        writes.rebase(&self.core.version.load_full(), &self.core.registry)?;
+        writes.rebase(self.core.version.load_full(), &self.core.registry)?;
         // Its own commit concerns only the others.
         drop(self);
         Box::new(token).commit(writes, None, durability)
@@ -74,5 +74,5 @@ pub(super) fn begin_optimistic(core: &Arc<Core>) -> Result<Transaction> {
     drop(writer);
     let held = Snapshot::held(Arc::clone(&base));
     let right = OptimisticToken { core: Arc::clone(core), base: held };
-    Ok(Transaction::new_optimistic(&base, Box::new(right)))
+    Ok(Transaction::new_optimistic(base, Box::new(right)))
 }

@@ -81,12 +81,15 @@ impl Versions {
         drop(self.latest.swap(Arc::new(next)));
     }
 
-    /// Shows what may be seen when log records below `durable` are durable; gives what was shown before.
-    pub(super) fn show(&self, held: &mut Held, durable: u64) -> Arc<Version> {
+    /// Shows what may be seen when log records below `durable` are durable; gives what was shown before, if that is another.
+    pub(super) fn show(&self, held: &mut Held, durable: u64) -> Option<Arc<Version>> {
         while held.commits.front().is_some_and(|first| first.record < durable) {
             held.commits.pop_front();
         }
         let shown = held.commits.front().map(|first| Arc::clone(&first.before));
-        self.visible.swap(shown.unwrap_or_else(|| self.load_full()))
+        let shown = shown.unwrap_or_else(|| self.load_full());
+        // Usual while a commit waits for the device, and a load costs less than a swap.
+        let is_same = Arc::ptr_eq(&self.visible.load(), &shown);
+        (!is_same).then(|| self.visible.swap(shown))
     }
 }

@@ -64,13 +64,13 @@ pub struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(base: &Version, right: Box<dyn WriteRight>) -> Self {
+    pub(crate) fn new(base: Arc<Version>, right: Box<dyn WriteRight>) -> Self {
         let bytes_max = right.disk().options.transaction_bytes_max();
         let writes = Writes::new(base, true, bytes_max, right.disk().cache.lend());
         Transaction { right, writes, reads: None }
     }
 
-    pub(crate) fn new_optimistic(base: &Version, right: Box<dyn WriteRight>) -> Self {
+    pub(crate) fn new_optimistic(base: Arc<Version>, right: Box<dyn WriteRight>) -> Self {
         let bytes_max = right.disk().options.optimistic_bytes_max();
         let cache = &right.disk().cache;
         let writes = Writes::new(base, false, bytes_max, cache.lend());

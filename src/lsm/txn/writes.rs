@@ -27,8 +27,8 @@ const HEAD_CHUNKS: u64 = 16;
 /// What a transaction has written, and what it is written on.
 #[derive(Debug)]
 pub(crate) struct Writes {
-    /// The version that the transaction began on, and the keyspaces it created.
-    pub(crate) base: Version,
+    /// The version that the transaction began on; a copy when it created or dropped keyspaces.
+    pub(crate) base: Arc<Version>,
     pub(crate) pending: Pending,
     pub(crate) created: Vec<KeyspaceDescriptor>,
 }
@@ -60,16 +60,26 @@ pub struct Savepoint {
 
 impl Writes {
     /// No writes on `base`; at most `bytes_max` of them will be in memory, which `loan` is for.
-    pub(super) fn new(base: &Version, is_exclusive: bool, bytes_max: usize, loan: Loan) -> Self {
+    pub(super) fn new(
+        base: Arc<Version>,
+        is_exclusive: bool,
+        bytes_max: usize,
+        loan: Loan,
+    ) -> Self {
         let pending = Pending::new(is_exclusive, bytes_max, loan);
-        Writes { base: base.clone(), pending, created: Vec::new() }
+        Writes { base, pending, created: Vec::new() }
     }
 
     /// Puts the writes on a newer version, which has everything that they rely on.
-    pub(crate) fn rebase(&mut self, base: &Version, registry: &Registry) -> Result<()> {
-        self.base = base.clone();
-        self.created.iter().try_for_each(|created| self.base.create_keyspace(created, registry))?;
-        self.pending.dropped().try_for_each(|id| self.base.drop_keyspace(id).map(drop))
+    pub(crate) fn rebase(&mut self, base: Arc<Version>, registry: &Registry) -> Result<()> {
+        self.base = base;
+        for created in &self.created {
+            Arc::make_mut(&mut self.base).create_keyspace(created, registry)?;
+        }
+        for id in self.pending.dropped() {
+            Arc::make_mut(&mut self.base).drop_keyspace(id)?;
+        }
+        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -91,13 +101,13 @@ impl Writes {
         let none_left = || Error::corruption("no number is left for another keyspace", 0);
         let id = KeyspaceId(self.base.last_keyspace.checked_add(1).ok_or_else(none_left)?);
         let descriptor = KeyspaceDescriptor { id, name: name.to_owned(), options };
-        self.base.create_keyspace(&descriptor, registry)?;
+        Arc::make_mut(&mut self.base).create_keyspace(&descriptor, registry)?;
         self.created.push(descriptor);
         Ok(id)
     }
 
     pub(super) fn drop_keyspace(&mut self, id: KeyspaceId) -> Result<()> {
-        let keyspace = self.base.drop_keyspace(id)?;
+        let keyspace = Arc::make_mut(&mut self.base).drop_keyspace(id)?;
         self.pending.drop_keyspace(keyspace);
         Ok(())
     }
@@ -180,9 +190,13 @@ impl Writes {
 
     pub(super) fn rollback_to(&mut self, savepoint: &Savepoint) -> Result<()> {
         let restored = self.pending.rollback_to(&savepoint.point).ok_or(Error::UnknownSavepoint)?;
-        self.base.keyspaces.extend(restored.into_iter().map(|keyspace| (keyspace.id, keyspace)));
-        for undone in self.created.drain(savepoint.created..) {
-            self.base.keyspaces.remove(&undone.id);
+        let undone = self.created.split_off(savepoint.created);
+        if !restored.is_empty() || !undone.is_empty() {
+            let keyspaces = &mut Arc::make_mut(&mut self.base).keyspaces;
+            keyspaces.extend(restored.into_iter().map(|keyspace| (keyspace.id, keyspace)));
+            for undone in undone {
+                keyspaces.remove(&undone.id);
+            }
         }
         Ok(())
     }

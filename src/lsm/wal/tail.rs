@@ -24,7 +24,10 @@ use crate::lsm::ids::PAGE_BYTES;
 use crate::lsm::storage::Storage;
 
 /// Bytes that are kept although the system's cache has them: more than this is cheaper to sync than to write twice.
-const TAIL_BYTES_MAX: usize = 256 << 10;
+const TAIL_BYTES_MAX: usize = 64 << 10;
+
+/// Memory of a flight that is kept for the next one at most.
+const SPARE_BYTES_MAX: usize = 16 << 10;
 
 /// What was appended and is not known to be durable.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub(super) struct Tail {
     pieces: VecDeque<Piece>,
     /// Older bytes are in the system's cache only.
     outgrown: bool,
+    /// Memory of a flight that has landed, for the next piece.
+    spare: Vec<u8>,
 }
 
 /// Bytes of the log that stand together.
@@ -59,7 +64,7 @@ impl Tail {
     /// Of a log that ends `offset` bytes into the file. What stands before it in the page stays: readers in other processes
     /// may look at it.
     pub(super) fn new(storage: &dyn Storage, sequence: u64, offset: u64) -> Result<Self> {
-        let mut tail = Tail { pieces: VecDeque::new(), outgrown: false };
+        let mut tail = Tail { pieces: VecDeque::new(), outgrown: false, spare: Vec::new() };
         tail.begin(sequence, offset - offset % PAGE_BYTES);
         let mut before = vec![0; usize::try_from(offset % PAGE_BYTES).unwrap_or_default()];
         let read = storage.read_at(offset - offset % PAGE_BYTES, &mut before);
@@ -72,7 +77,8 @@ impl Tail {
 
     /// Goes on `offset` bytes into the file.
     pub(super) fn begin(&mut self, sequence: u64, offset: u64) {
-        self.pieces.push_back(Piece { sequence, offset, bytes: Vec::new(), cached: 0 });
+        let bytes = std::mem::take(&mut self.spare);
+        self.pieces.push_back(Piece { sequence, offset, bytes, cached: 0 });
     }
 
     /// Where records are appended.
@@ -102,6 +108,17 @@ impl Tail {
         let needs_sync = std::mem::take(&mut self.outgrown);
         let pieces = self.restart();
         Flight { pieces, needs_sync, record }
+    }
+
+    /// Keeps memory of a flight that has landed.
+    pub(super) fn landed(&mut self, flight: Flight) {
+        let last = flight.pieces.into_iter().next_back();
+        if let Some(Piece { mut bytes, .. }) =
+            last.filter(|last| last.bytes.capacity() <= SPARE_BYTES_MAX)
+        {
+            bytes.clear();
+            self.spare = bytes;
+        }
     }
 
     /// Goes on, empty, where it ends; gives what it held.

@@ -167,8 +167,9 @@ impl LogWriter {
     }
 
     /// Notes that a flight has come to a good end.
-    pub(crate) fn landed(&mut self, flight: &Flight) {
+    pub(crate) fn landed(&mut self, flight: Flight) {
         self.durable = self.durable.max(flight.record());
+        self.tail.landed(flight);
     }
 
     /// The extent in which the log shall go on, to be made ready, if it is time for that.
