@@ -174,6 +174,40 @@ fn random_damage_costs_what_it_hit_and_no_more() -> alluvium::Result<()> {
     Ok(())
 }
 
+/// Segments say to which keyspace they belong, and large values to which segment.
+#[test]
+fn without_any_root_and_manifest_segments_tell_what_they_hold() -> alluvium::Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notes.alv");
+    let db = Database::open(&path)?;
+    let notes = db.collection("notes")?;
+    for number in 0..300 {
+        let repeats = if number % 100 == 7 { 20_000 } else { 3 };
+        let text = "gold sediment ".repeat(repeats);
+        notes.insert(doc! { "_id": format!("{number:03}"), "text": text })?;
+        if number == 150 {
+            db.compact()?;
+        }
+    }
+    drop(notes);
+    let documents = held(&db)?;
+    db.close()?;
+    let mut bytes = fs::read(&path).expect("the file");
+    let is_root = |page: &[u8]| {
+        page.starts_with(b"ALVROOT") || page[page.len() - 232..].starts_with(b"ALVROOT")
+    };
+    let mut destroyed = 0;
+    for page in bytes.chunks_mut(4096).filter(|page| is_root(page)) {
+        page.fill(0xA5);
+        destroyed += 1;
+    }
+    assert!(destroyed > 2, "both roots, and the manifests with their copies");
+    let (report, found) = repair(folder.path(), &bytes)?;
+    assert!(!report.is_complete(), "nobody knows what there was");
+    assert_eq!(found, documents);
+    Ok(())
+}
+
 /// Whatever ends the process meanwhile leaves no half-filled file under the name that was asked for.
 #[test]
 fn the_new_file_has_its_name_when_it_is_whole() -> alluvium::Result<()> {

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use super::cache::BlockCache;
 use super::cipher::Sealer;
 use super::error::Result;
 use super::ids::{PAGE_BYTES, SegmentId};
-use super::manifest::{Opener, Placed};
-use super::options::{KeyspaceOptions, Options};
+use super::manifest::{Keyspace, Opener, Placed};
+use super::options::Options;
 use super::segment::{Segment, SegmentLayout, SegmentSummary};
 use super::space::{ExtentLease, Space};
 use super::storage::Storage;
@@ -76,8 +78,12 @@ impl Disk {
         self.next_run.fetch_max(next_run, Ordering::Relaxed);
     }
 
-    pub(crate) fn layout(&self, options: &KeyspaceOptions) -> SegmentLayout {
+    pub(crate) fn layout(&self, keyspace: &Keyspace) -> SegmentLayout {
+        let options = &keyspace.options;
+        let mut description = Vec::new();
+        keyspace.descriptor().encode(&mut description);
         SegmentLayout {
+            description: Bytes::from(description),
             block_bytes: self.options.block_bytes,
             restart_interval: self.options.restart_interval.clamp(1, 256),
             compression: options.compression,

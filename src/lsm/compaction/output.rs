@@ -109,7 +109,7 @@ impl SegmentOutput {
     /// The segment that is open, or a new one.
     fn open_segment(&mut self) -> &mut OpenSegment {
         if self.open.is_none() {
-            let layout = self.disk.layout(&self.keyspace.options);
+            let layout = self.disk.layout(&self.keyspace);
             let id = self.disk.new_segment_id();
             let writer = SegmentWriter::new(id, self.keyspace.id, &layout);
             let target = self.disk.options.segment_bytes_target;

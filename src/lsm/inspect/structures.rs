@@ -588,6 +588,8 @@ pub(super) fn properties(bytes: &Bytes, place: Place<'_>) -> Vec<Decoded> {
             a.varint("value segment, from the one before")?;
             a.varint("pages of it")?;
         }
+        a.varint("bytes about the keyspace")?;
+        keyspace(a)?;
         let more = bytes_end.saturating_sub(a.offset());
         if more > 0 {
             a.opaque("unexplained", more)?;

@@ -23,7 +23,7 @@ use crate::lsm::recovery::{Recovered, read_manifest, recover_at, recover_read_on
 use crate::lsm::root::Root;
 use crate::lsm::segment::{Segment, SegmentSummary};
 use crate::lsm::space::Space;
-use crate::lsm::value::{HeldValues, ValueHome, ValueMap, ValueSegment};
+use crate::lsm::value::{HeldValues, Kept, PlacedValues, ValueHome, ValueMap, ValueSegment};
 use crate::lsm::wal::RecordKind;
 
 /// What stands in the file, the newest piece of each keyspace first.
@@ -206,7 +206,7 @@ impl Finder<'_> {
     fn followed(&self, root: &Root, roots: &[Root], manifest: &Manifest) -> Found {
         let records = Records::find(self.lenient, &self.sealer, &self.survey.log);
         let replayed = records.replay(root, roots, manifest);
-        let Replayed { ledger, groups, losses, .. } = replayed;
+        let Replayed { mut ledger, groups, losses, .. } = replayed;
         let mut found = Found { losses, ..Found::default() };
         let last = groups.first().map_or(ledger.flushed, |run| run.commits.1.max(ledger.flushed));
         let unflushed = groups.iter().take_while(|run| run.commits.0 > ledger.flushed);
@@ -220,6 +220,7 @@ impl Finder<'_> {
             self.adrift(&ledger, manifest.next_segment, &mut current, &mut found);
         }
         found.pieces.extend(self.stale(&current));
+        self.name(&mut ledger, &found.pieces);
         let mut budget = self.stale_bytes_max;
         for run in groups.iter().filter(|run| run.commits.0 <= ledger.flushed) {
             match budget.checked_sub(run.memory_bytes() as u64) {
@@ -235,10 +236,54 @@ impl Finder<'_> {
         found
     }
 
+    /// Names keyspaces that neither a manifest nor the log names, as their segments do.
+    fn name(&self, ledger: &mut Ledger, pieces: &[Piece]) {
+        for piece in pieces.iter().filter(|piece| piece.is_current()) {
+            let is_open = !ledger.keyspaces.contains_key(&piece.keyspace)
+                && !ledger.is_dropped(piece.keyspace);
+            if let Some(keyspace) = self.survey.keyspaces.get(&piece.keyspace).filter(|_| is_open) {
+                ledger.create(std::slice::from_ref(keyspace));
+            }
+        }
+    }
+
+    /// Value segments that neither a manifest nor the log places, as their values tell and the segments that refer to
+    /// them: of each the values that stand side by side, where most of them do.
+    fn strewn(&self, ledger: &Ledger) -> Vec<PlacedValues> {
+        let mut owners = BTreeMap::new();
+        for (_, summary) in self.survey.segments.values() {
+            owners.extend(summary.referred.iter().map(|&(id, _)| (id, summary.keyspace)));
+        }
+        let mut strewn: BTreeMap<SegmentId, PlacedValues> = BTreeMap::new();
+        let mut values = self.survey.values.iter().copied().peekable();
+        while let Some((value, mut extent)) = values.next() {
+            let (id, mut end) = (value.segment, value.page + value.pages());
+            let mut kept = Kept::default();
+            kept.push(value.page, value.pages());
+            while let Some((next, place)) = values.peek()
+                && (next.segment, place.start) == (id, extent.end())
+                && next.page >= end
+            {
+                kept.push(next.page, next.pages());
+                (extent.pages, end) = (extent.pages + place.pages, next.page + next.pages());
+                values.next();
+            }
+            let pages = strewn.get(&id).map_or(0, |placed| placed.extent.pages);
+            if let Some(&keyspace) = owners.get(&id)
+                && !ledger.values.contains_key(&id)
+                && extent.pages > pages
+            {
+                let commit = CommitNo(0);
+                strewn.insert(id, PlacedValues { id, keyspace, commit, extent, kept });
+            }
+        }
+        strewn.into_values().collect()
+    }
+
     /// The value segments of each keyspace.
     fn values(&self, ledger: &Ledger) -> BTreeMap<KeyspaceId, Arc<ValueMap>> {
         let mut maps: BTreeMap<KeyspaceId, ValueMap> = BTreeMap::new();
-        for placed in ledger.values.values() {
+        for placed in ledger.values.values().chain(&self.strewn(ledger)) {
             let space = Space::new(&[], placed.extent.end(), 1);
             let Ok(lease) = space.adopt(placed.extent) else { continue };
             let home = Arc::new(ValueHome {
@@ -317,6 +362,7 @@ impl Finder<'_> {
             found.pieces.extend(self.segment(*extent, summary, Standing::Current));
         }
         found.pieces.retain(|piece| !ledger.is_dropped(piece.keyspace));
+        self.name(&mut ledger, &found.pieces);
         let age =
             |piece: &Piece| std::cmp::Reverse((piece.commits.1, piece.commits.0, piece.number));
         found.pieces.sort_by_key(age);

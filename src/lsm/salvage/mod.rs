@@ -10,7 +10,8 @@
 //! 2. *Followed.* The manifest is whole, the log is not. Its records are followed over the gaps; commits in a gap are lost,
 //!    and told. Segments that only a lost record can have named count by their commits.
 //! 3. *Anything.* No manifest is whole. Every segment and every commit of the log counts, newest commits first, and the
-//!    report says that nobody knows what is missing.
+//!    report says that nobody knows what is missing. Segments say what their keyspace is, large values say to which segment
+//!    they belong.
 //!
 //! What is not current is *stale*: a segment that was compacted away, a commit that was flushed, the old place of a segment
 //! that moved. What an entry is worth at key `k`: of a current piece everything, in the order of the runs; of a stale one

@@ -2,7 +2,7 @@
 //!
 //! Segments are known by their footers, wherever they end; log extents by their headers, at the start of a page; roots
 //! by their slots and by their copies behind manifests, at the end of a page. All of these carry checksums that take their
-//! place, so what is found was written there, though perhaps long ago. Pages that the device cannot read count as zeros.
+//! place, so what is found was written there, though perhaps long ago. Large values have headers at the start of a page. Pages that the device cannot read count as zeros.
 //! Cost: the file is read once; a few dozen bytes of memory for each thing that is found.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::lsm::cipher::Sealer;
+use crate::lsm::codec::ByteReader;
 use crate::lsm::error::{Error, Result};
-use crate::lsm::ids::{Extent, PAGE_BYTES, SegmentId};
+use crate::lsm::fresh::KeyspaceDescriptor;
+use crate::lsm::ids::{Extent, KeyspaceId, PAGE_BYTES, SegmentId};
 use crate::lsm::root::{ROOT_BYTES, ROOT_MAGIC, Root, SLOT_PAGES};
 use crate::lsm::segment::{FOOTER_BYTES, FOOTER_MAGIC, SegmentSummary, find_segment};
 use crate::lsm::storage::Storage;
+use crate::lsm::value::{Reference, ValueHeader};
 use crate::lsm::wal::{EXTENT_MAGIC, read_extent_header};
 
 /// Bytes that are looked at at a time.
@@ -32,6 +35,10 @@ pub(super) struct Lenient {
 pub(super) struct Survey {
     /// By number and first page: a segment that was moved may stand in its old place too.
     pub(super) segments: BTreeMap<(SegmentId, u64), (Extent, SegmentSummary)>,
+    /// What the segments say of their keyspaces.
+    pub(super) keyspaces: BTreeMap<KeyspaceId, KeyspaceDescriptor>,
+    /// Large values with the pages of the file in which they stand, ascending.
+    pub(super) values: Vec<(Reference, Extent)>,
     /// Of the two slots, those that are whole; newest first.
     pub(super) slots: Vec<Root>,
     /// Whether both slots are what a store leaves there.
@@ -78,7 +85,11 @@ impl Lenient {
             let own = usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX).min(bytes.len());
             for at in positions(&bytes, &FOOTER_MAGIC).take_while(|&at| at < own) {
                 let found = find_segment(&*self.storage, sealer, offset + at as u64);
-                if let Some((extent, summary)) = found {
+                if let Some((extent, summary, description)) = found {
+                    let mut reader = ByteReader::new("keyspace", &description);
+                    let keyspace = KeyspaceDescriptor::decode(&mut reader).ok();
+                    let keyspace = keyspace.filter(|keyspace| keyspace.id == summary.keyspace);
+                    survey.keyspaces.extend(keyspace.map(|keyspace| (keyspace.id, keyspace)));
                     survey.segments.insert((summary.id, extent.start), (extent, summary));
                 }
             }
@@ -87,6 +98,10 @@ impl Lenient {
             for (number, page) in (offset / PAGE_BYTES..).zip(pages) {
                 if page.starts_with(EXTENT_MAGIC) {
                     survey.log.extend(read_extent_header(&*self.storage, number).ok().flatten());
+                }
+                if let Ok(ValueHeader(value)) = ValueHeader::decode(page) {
+                    let extent = Extent::checked(number, value.pages());
+                    survey.values.extend(extent.map(|extent| (value, extent)));
                 }
                 let copy = page.len().checked_sub(ROOT_BYTES).and_then(|at| page.get(at..));
                 let copy = copy.filter(|copy| copy.starts_with(ROOT_MAGIC));

@@ -13,7 +13,7 @@ use super::summary::SegmentSummary;
 use crate::lsm::block::{Block, BlockCursor, TRAILER_BYTES, ValueRef, open};
 use crate::lsm::cipher::Sealer;
 use crate::lsm::error::{Error, Result};
-use crate::lsm::ids::{Extent, KEY_BYTES_MAX, PAGE_BYTES, pages_for};
+use crate::lsm::ids::{Extent, PAGE_BYTES, pages_for};
 use crate::lsm::storage::Storage;
 
 /// Bytes in which the end of a leaf block is looked for first, and those in which it is looked for last.
@@ -21,8 +21,9 @@ const LEAF_BYTES_TYPICAL: u64 = 64 << 10;
 const LEAF_BYTES_MAX: u64 = 32 << 20;
 /// How often the bytes of a leaf are read over in the search for its end.
 const LEAF_READINGS_MAX: u64 = 64;
-/// Bytes that properties may have: two keys, a few numbers, and what a cipher reserves.
-const PROPERTIES_BYTES_MAX: u64 = 2 * KEY_BYTES_MAX as u64 + 512;
+/// Bytes that properties may have: two keys, a name, two numbers for each of very many value segments, and what a cipher
+/// reserves.
+const PROPERTIES_BYTES_MAX: u64 = 1 << 20;
 
 /// Where the parts of a segment stand, and what its properties say.
 #[derive(Debug)]
@@ -212,12 +213,13 @@ fn leaves_of(index: &Block) -> Result<Vec<LeafPart>> {
     Ok(leaves)
 }
 
-/// The segment whose footer stands at this byte of the file, if one does and its properties are whole too.
+/// The segment whose footer stands at this byte of the file, if one does and its properties are whole too; with what it
+/// says of its keyspace.
 pub(crate) fn find_segment(
     storage: &dyn Storage,
     sealer: &Sealer,
     footer_at: u64,
-) -> Option<(Extent, SegmentSummary)> {
+) -> Option<(Extent, SegmentSummary, Bytes)> {
     let read = |offset: u64, len: u64| -> Option<Bytes> {
         let mut bytes = vec![0; usize::try_from(len).ok()?];
         storage.read_at(offset, &mut bytes).ok()?;
@@ -233,5 +235,5 @@ pub(crate) fn find_segment(
     let properties = Properties::decode(sealer, &read(start + offset, len)?, id, offset).ok()?;
     let extent = Extent::checked(start / PAGE_BYTES, pages_for(bytes))?;
     let summary = properties.summary(bytes);
-    (summary.id == id).then_some((extent, summary))
+    (summary.id == id).then_some((extent, summary, properties.description))
 }

@@ -64,6 +64,8 @@ pub(super) struct Properties {
     pub commits: (CommitNo, CommitNo),
     pub counts: SegmentCounts,
     pub referred: Referred,
+    /// What the keyspace is, as the manifest says it: for who has lost that.
+    pub description: Bytes,
 }
 
 impl Properties {
@@ -102,6 +104,8 @@ impl Properties {
         put_varint(out, self.counts.ranges);
         put_varint(out, self.counts.range_bytes);
         put_referred(out, &self.referred);
+        put_varint(out, self.description.len() as u64);
+        out.extend_from_slice(&self.description);
         sealer.seal(Owner::Segment(self.id), offset, &[], start, out)?;
         let sum = checksum(self.id.0, offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
@@ -146,8 +150,14 @@ impl Properties {
                 range_bytes: reader.varint()?,
             },
             referred: referred(&mut reader)?,
+            description: description(&mut reader)?,
         };
         reader.expect_end()?;
         Ok(properties)
     }
+}
+
+fn description(reader: &mut ByteReader<'_>) -> Result<Bytes> {
+    let len = reader.varint_usize()?;
+    Ok(Bytes::copy_from_slice(reader.take(len)?))
 }

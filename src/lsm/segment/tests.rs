@@ -39,6 +39,7 @@ const COMPRESSIONS: &[Compression] = &[
 ];
 
 const TINY: SegmentLayout = SegmentLayout {
+    description: Bytes::from_static(b"mail"),
     block_bytes: 64,
     restart_interval: 4,
     compression: Compression::None,
@@ -47,6 +48,7 @@ const TINY: SegmentLayout = SegmentLayout {
     sealer: Sealer::NONE,
 };
 const ORDINARY: SegmentLayout = SegmentLayout {
+    description: Bytes::new(),
     block_bytes: 16 * 1024,
     restart_interval: 16,
     compression: Compression::Lz4,

@@ -29,6 +29,8 @@ use crate::lsm::value::Reference;
 /// How the segments of a keyspace are laid out. Readers need none of it.
 #[derive(Debug, Clone)]
 pub(crate) struct SegmentLayout {
+    /// What the keyspace is, as the manifest says it.
+    pub description: Bytes,
     /// A leaf block is closed before its raw length exceeds this; an entry that is longer has its own.
     pub block_bytes: u32,
     /// Every how many entries a key is written in full, 1 to 256.
@@ -196,6 +198,7 @@ impl SegmentWriter {
             commits,
             counts: self.counts,
             referred: mem::take(&mut self.referred).into_iter().collect(),
+            description: self.layout.description.clone(),
         };
         properties.encode(&self.layout.sealer, properties_offset, &mut self.output)?;
 
