@@ -2,9 +2,9 @@
 //!
 //! The picker asks before it proposes work, the store takes a claim when a job starts and gives it back when the job's
 //! edit is published or the job is dropped. Two jobs run side by side when they share no segment and do not write into
-//! the same level where their key ranges overlap. That suffices, because everything else that one job does to the runs
-//! around another one keeps the order of age (`manifest::order`): new runs come in front of all that a job reads, and
-//! what lies behind it only moves further back.
+//! the same level where their key ranges overlap: the fourth part of the law in `picker`. That suffices, because
+//! everything else that one job does to the runs around another one keeps the order of age (`manifest::order`): new
+//! runs come in front of all that a job reads, and what lies behind it only moves further back.
 //!
 //! Not a lock: nobody waits for a claim. Work whose claim is refused is not begun, and picked again later.
 
@@ -91,8 +91,9 @@ impl Claims {
     /// A run that a job is about to begin in the level of a keyspace, and that is not there yet.
     ///
     /// Who would begin a run as well joins it, so that jobs side by side make one run and not one each. A run that is
-    /// there may be joined by its neighbours in age only, which the picker sees to.
-    pub(crate) fn new_run_in(&self, keyspace: &Keyspace, level: u8) -> Option<u64> {
+    /// there may be joined by its neighbours in age only, which the picker sees to; so `keyspace` is what it picked
+    /// from, not a newer one in which the run has begun.
+    pub(super) fn new_run_in(&self, keyspace: &Keyspace, level: u8) -> Option<u64> {
         let runs = keyspace.levels.get(usize::from(level)).map(|level| &level.runs[..]);
         let is_there = |id: u64| runs.unwrap_or_default().iter().any(|run| run.id == id);
         let mut held = self.held.values();

@@ -23,6 +23,8 @@ mod pending;
 mod picker;
 mod report;
 mod rewrite;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use claims::Claims;
 pub(crate) use copy::KeyspaceCopy;

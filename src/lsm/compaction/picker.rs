@@ -16,6 +16,18 @@
 //! tombstones are, or where least of the next level must be rewritten. A segment that overlaps nothing is moved, not
 //! rewritten, unless it is small, or has tombstones and goes where nothing is older.
 //!
+//! # The law
+//!
+//! The output may stand anywhere between the ends of the inputs, of whatever runs they are: that is its *range*.
+//! 1. Of the run that it joins, all that meets the range is input: [`rewrite`] takes it. What is moved meets nothing.
+//! 2. What stays and overlaps an input is newer than the input and the output's run, or older than both: [`gather`].
+//! 3. Newer runs of the output's level overlap no input. For the run that it joins may end meanwhile, when others take
+//!    the rest of it; then it begins anew, as the level's newest.
+//! 4. Nobody else takes the inputs, or writes to the range on that level: [`Claims`].
+//!
+//! The first three hold in the version that the work is picked from, and the fourth keeps them until its edit is
+//! applied, whatever else is meanwhile, in any order.
+//!
 //! Cost of a pick: the segments of one level, sorted. Follows Dayan and Idreos, "Dostoevsky" (SIGMOD 2018), for the
 //! shape, and RocksDB for sizes that follow from the last level.
 
@@ -43,7 +55,7 @@ pub(crate) struct Work {
     pub(crate) keyspace: KeyspaceId,
     /// The level of the output.
     pub(crate) level: u8,
-    /// The run there that the output joins; none: a new one.
+    /// The run there that the output joins, which may be one that another job is about to begin; none: a new one.
     pub(crate) run: Option<u64>,
     /// Segments to rewrite, run by run, newest run first.
     pub(crate) inputs: Vec<Vec<Arc<Segment>>>,
@@ -155,12 +167,16 @@ impl Picker {
             .into_iter()
             .find_map(|(_, _, level, keyspace)| self.push(keyspace, level, options, claims));
         let keyspaces = || version.keyspaces.values().filter(|k| !reserved.contains(&k.id));
-        pushed.or_else(|| keyspaces().find_map(|keyspace| bury(keyspace, options, claims))).or_else(
-            || {
+        let picked = pushed
+            .or_else(|| keyspaces().find_map(|keyspace| bury(keyspace, options, claims)))
+            .or_else(|| {
                 let mut unsettled = keyspaces().filter(|_| settle);
                 unsettled.find_map(|keyspace| self.settle(keyspace, options, claims))
-            },
-        )
+            });
+        let mut work = picked?;
+        let keyspace = version.keyspaces.get(&work.keyspace);
+        work.run = work.run.or_else(|| claims.new_run_in(keyspace?, work.level));
+        Some(work)
     }
 
     /// Moves a window of `level` into the level below.
@@ -234,10 +250,14 @@ pub(crate) fn unite(
         left.extend(wanted.map(|segment| (number, Arc::clone(segment))));
     }
     left.sort_by(|left, right| left.1.summary().smallest.cmp(&right.1.summary().smallest));
+    // The oldest run of all, if the last level has any yet.
+    let target = keyspace.levels.get(shape.last).and_then(|level| level.runs.last());
+    let newer = &runs[..runs.len() - usize::from(target.is_some())];
     let take = |count: usize| {
-        let inputs = gather(&runs, &left[..count]);
-        let target = keyspace.levels.get(shape.last).and_then(|level| level.runs.first());
-        rewrite(keyspace, shape.last, target, inputs, options)
+        let inputs = gather(newer, &left[..count]);
+        let own = left[..count].iter().filter(|(number, _)| *number >= newer.len());
+        let seeds = own.map(|(_, seed)| seed);
+        rewrite(keyspace, shape.last, target, inputs, Hull::of(seeds), options)
     };
     widest(left.len(), options.compaction_bytes_max, take, Work::bytes).map(|(work, _)| work)
 }
@@ -318,9 +338,8 @@ fn window(
     let runs: Vec<&Run> = keyspace.levels.get(level)?.runs.iter().collect();
     let take = |count: usize| {
         // What lies between the edges that older runs make goes along: there the next level is rewritten anyway.
-        let mut hull = Hull::default();
         let taken = gather(&runs, &segments[..count]);
-        taken.iter().flatten().for_each(|segment| hull.extend(segment));
+        let hull = Hull::of(taken.iter().flatten());
         let inputs = gather(&runs, &hull.inside(&runs));
         compact(keyspace, level, shape, inputs, options)
     };
@@ -339,7 +358,6 @@ fn gather(runs: &[&Run], seeds: &[(usize, Arc<Segment>)]) -> Vec<Vec<Arc<Segment
         hull.within(run).iter().for_each(|segment| own.extend(segment));
         let seeds = seeds.iter().filter(|(of, _)| *of == number);
         seeds.for_each(|(_, seed)| own.extend(seed));
-        // Side by side: what stayed between two of them would stand amid the output.
         let taken = own.within(run).to_vec();
         for segment in &taken {
             hull.extend(segment);
@@ -362,8 +380,7 @@ fn compact(
     if let Some(work) = move_whole(keyspace, level, shape, &inputs, options) {
         return work;
     }
-    let mut hull = Hull::default();
-    inputs.iter().flatten().for_each(|segment| hull.extend(segment));
+    let hull = Hull::of(inputs.iter().flatten());
     let input_bytes: u64 = inputs.iter().map(|run| bytes(run)).sum();
     let overlap = below.first().map_or(0, |newest| bytes(hull.within(newest)));
     // A run is joined where that costs little: else windows side by side, whose edges overlap, would each begin one. And
@@ -376,21 +393,27 @@ fn compact(
         to >= shape.last || has_room || below.len() >= runs_max || overlap <= input_bytes / 2;
     let free = below.iter().take_while(|run| hull.within(run).is_empty()).count();
     let target = if joins { below.get(free.saturating_sub(1)) } else { None };
-    let mut inputs = inputs;
-    inputs.push(target.map(|target| hull.within(target).to_vec()).unwrap_or_default());
-    rewrite(keyspace, to, target, inputs, options)
+    rewrite(keyspace, to, target, inputs, hull, options)
 }
 
-/// Rewrites `inputs`, whose last run belongs to `target` if that is on level `to`, into `target`.
+/// Rewrites `inputs`, which are newer than all of `target`, into `target` on level `to`, with everything that this has
+/// between the ends of the inputs and of `seeds`.
 fn rewrite(
     keyspace: &Keyspace,
     to: usize,
     target: Option<&Run>,
     mut inputs: Vec<Vec<Arc<Segment>>>,
+    seeds: Hull,
     options: &Options,
 ) -> Work {
-    let mut hull = Hull::default();
+    let mut hull = seeds;
     inputs.iter().flatten().for_each(|segment| hull.extend(segment));
+    // What stayed between two inputs, of whatever runs, would stand amid the output. Such are there when a request has
+    // passed over what is newer than itself.
+    let mut own = target.map(|target| hull.within(target).to_vec()).unwrap_or_default();
+    for segment in &own {
+        hull.extend(segment);
+    }
     // A small segment just before the inputs joins them: otherwise ascending keys leave a trail of crumbs. Unless it
     // has newer neighbours in its level, which would be passed if its run ended meanwhile and had to begin anew.
     let small = options.segment_bytes_target / 4;
@@ -402,11 +425,11 @@ fn rewrite(
     if let Some(crumb) = target.and_then(|target| hull.before(target))
         && crumb.summary().bytes < small
         && is_newest(crumb)
-        && let Some(run) = inputs.last_mut()
     {
-        run.insert(0, Arc::clone(crumb));
+        own.insert(0, Arc::clone(crumb));
         hull.extend(crumb);
     }
+    inputs.push(own);
     let taken: HashSet<SegmentId> =
         inputs.iter().flatten().map(|segment| segment.summary().id).collect();
     let is_taken = |segment: &Arc<Segment>| taken.contains(&segment.summary().id);
@@ -498,8 +521,9 @@ fn bury(keyspace: &Keyspace, options: &Options, claims: &Claims) -> Option<Work>
         && let Some(segment) =
             last.segments.iter().find(|segment| dead_share(segment) >= DEAD_PERCENT)
     {
-        let inputs = vec![vec![Arc::clone(segment)]];
-        return Some(rewrite(keyspace, shape.last, Some(last), inputs, options)).filter(allowed);
+        let seed = Hull::of([segment]);
+        let work = rewrite(keyspace, shape.last, Some(last), Vec::new(), seed, options);
+        return Some(work).filter(allowed);
     }
     let tombstones = obsolete(keyspace);
     let entries: u64 = keyspace.segments().map(|segment| segment.summary().entries).sum();
@@ -557,6 +581,12 @@ struct Hull {
 }
 
 impl Hull {
+    fn of<'a>(segments: impl IntoIterator<Item = &'a Arc<Segment>>) -> Self {
+        let mut hull = Hull::default();
+        segments.into_iter().for_each(|segment| hull.extend(segment));
+        hull
+    }
+
     fn extend(&mut self, segment: &Segment) {
         let summary = segment.summary();
         let (smallest, end) = (summary.smallest.clone(), summary.end.clone());

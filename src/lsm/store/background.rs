@@ -292,9 +292,10 @@ impl Core {
         {
             let version = self.version.load();
             // Dropped since it was picked.
-            let Ok(keyspace) = version.keyspace(work.keyspace) else { return Ok(None) };
-            let new = || jobs.claims.new_run_in(keyspace, work.level);
-            let run = work.run.or_else(new).unwrap_or_else(|| self.disk.new_run_id());
+            if version.keyspace(work.keyspace).is_err() {
+                return Ok(None);
+            }
+            let run = work.run.unwrap_or_else(|| self.disk.new_run_id());
             let claim = work.claim(run);
             let job = CompactionJob::new(Arc::clone(&self.disk), &version, work, run)?;
             let number = jobs.claims.take(claim);
