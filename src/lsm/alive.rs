@@ -42,7 +42,7 @@ impl AliveScan {
             Some(cursor) => cursor,
             slot => {
                 let Some(segment) = self.waiting.pop() else { return Ok(true) };
-                let cursor = slot.insert(segment.cursor());
+                let cursor = slot.insert(segment.passing_cursor());
                 cursor.first()?;
                 cursor
             }

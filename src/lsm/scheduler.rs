@@ -41,15 +41,7 @@ pub trait Running: Send + Sync + fmt::Debug {
     fn stop(&self);
 }
 
-/// How much lower the priority of a background thread is: beside one of the program it gets a tenth of a processor.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
-
 /// Gives every store threads of its own, which end when it is closed.
-///
-/// On Linux they have a lower priority than the thread that opened the store (decision 0016): a commit that comes back
-/// from the device does not wait until a compaction has had its turn. When the program takes all processors its commits
-/// do a part of what is behind themselves, at their own priority.
 #[derive(Debug, Clone, Copy)]
 pub struct ThreadScheduler {
     threads: usize,
@@ -165,7 +157,6 @@ impl Scheduler for ThreadScheduler {
 }
 
 fn work(signal: &Signal, step: &Step, worker: usize) {
-    give_way();
     let mut seen = 0;
     let mut timeout = Some(Duration::ZERO);
     while signal.wait(&mut seen, timeout) {
@@ -175,13 +166,6 @@ fn work(signal: &Signal, step: &Step, worker: usize) {
             Outcome::Finished => return,
         };
     }
-}
-
-/// Has the thread that calls give way to those of the program, where a thread has a priority of its own.
-fn give_way() {
-    // Refused, it works on beside them as an equal.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(NICE);
 }
 
 impl Running for RunningThreads {

@@ -99,7 +99,7 @@ impl Inputs {
                         entries_hidden += if is_hidden { segment.summary().entries } else { 0 };
                         !is_hidden
                     });
-                    Box::new(RunCursor::new(Arc::new(segments)))
+                    Box::new(RunCursor::passing(Arc::new(segments)))
                 }
             };
             cursors.push(cursor);

@@ -17,17 +17,27 @@ pub(crate) struct RunCursor {
     segments: Arc<Vec<Arc<Segment>>>,
     /// The segment that is open, and its cursor; none when the cursor stands nowhere.
     open: Option<(usize, SegmentCursor)>,
+    passes: bool,
 }
 
 impl RunCursor {
     pub(crate) fn new(segments: Arc<Vec<Arc<Segment>>>) -> Self {
-        RunCursor { segments, open: None }
+        RunCursor { segments, open: None, passes: false }
+    }
+
+    /// A cursor that passes through once, and leaves the cache to others.
+    pub(crate) fn passing(segments: Arc<Vec<Arc<Segment>>>) -> Self {
+        RunCursor { segments, open: None, passes: true }
     }
 
     /// A cursor of segment `index`, reusing the open one when it is the same.
     fn enter(&mut self, index: usize) -> Option<&mut SegmentCursor> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != index) {
-            self.open = self.segments.get(index).map(|segment| (index, segment.cursor()));
+            let passes = self.passes;
+            let cursor = |segment: &Arc<Segment>| {
+                if passes { segment.passing_cursor() } else { segment.cursor() }
+            };
+            self.open = self.segments.get(index).map(|segment| (index, cursor(segment)));
         }
         self.open.as_mut().map(|(_, cursor)| cursor)
     }

@@ -25,6 +25,8 @@ pub(crate) struct SegmentCursor {
     leaf: Option<BlockCursor>,
     handle: Option<LeafHandle>,
     number: usize,
+    /// Whether the cache keeps what is read.
+    keeps: bool,
 }
 
 /// Where in a leaf to go.
@@ -36,8 +38,8 @@ enum Leaf<'a> {
 }
 
 impl SegmentCursor {
-    pub(super) fn new(segment: Arc<Segment>) -> Self {
-        SegmentCursor { segment, index: None, leaf: None, handle: None, number: 0 }
+    pub(super) fn new(segment: Arc<Segment>, keeps: bool) -> Self {
+        SegmentCursor { segment, index: None, leaf: None, handle: None, number: 0, keeps }
     }
 
     /// Ends a movement; when it failed the cursor stands nowhere and the error says where in the file.
@@ -96,10 +98,10 @@ impl SegmentCursor {
         let leaf = match self.leaf.take() {
             Some(leaf) if is_current => leaf,
             Some(mut leaf) => {
-                leaf.enter(self.segment.leaf(number, handle)?);
+                leaf.enter(self.segment.leaf(number, handle, self.keeps)?);
                 leaf
             }
-            None => BlockCursor::new(self.segment.leaf(number, handle)?),
+            None => BlockCursor::new(self.segment.leaf(number, handle, self.keeps)?),
         };
         Ok(self.leaf.insert(leaf))
     }
@@ -182,6 +184,7 @@ impl RawCursor for SegmentCursor {
     }
 
     fn value(&self) -> Result<Bytes> {
-        self.segment.value(self.entry().value()).map_err(|error| self.segment.locate(error))
+        let value = self.segment.value(self.entry().value(), self.keeps);
+        value.map_err(|error| self.segment.locate(error))
     }
 }

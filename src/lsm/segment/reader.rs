@@ -153,7 +153,13 @@ impl Segment {
 
     /// A cursor that stands nowhere.
     pub(crate) fn cursor(self: &Arc<Self>) -> SegmentCursor {
-        SegmentCursor::new(Arc::clone(self))
+        SegmentCursor::new(Arc::clone(self), true)
+    }
+
+    /// A cursor that stands nowhere, for who passes through once: what it reads is not worth the blocks that it would drive
+    /// out of the cache.
+    pub(crate) fn passing_cursor(self: &Arc<Self>) -> SegmentCursor {
+        SegmentCursor::new(Arc::clone(self), false)
     }
 
     /// Whether the filter is kept and whether the segment is read in place, for tests that want to have seen both.
@@ -172,13 +178,13 @@ impl Segment {
             return Ok(None);
         }
         let handle = LeafHandle::of(&index, number)?;
-        let leaf = self.leaf(number, handle)?;
+        let leaf = self.leaf(number, handle, true)?;
         let found = leaf
             .find(key)
             .map_err(|error| error.at(|| format!("{self}, leaf at {}", handle.offset)))?;
         let Some(entry) = found else { return Ok(None) };
         let kind = entry.kind;
-        Ok(Some((kind, self.value(leaf.into_value(entry))?)))
+        Ok(Some((kind, self.value(leaf.into_value(entry), true)?)))
     }
 
     /// Where the parts stand, read on first use.
@@ -330,8 +336,9 @@ impl Segment {
         Ok(self.mapped.get_or_init(|| mapped).as_ref())
     }
 
-    /// The leaf block with this number, which stands at `handle`: in place, or from the cache if it is there.
-    pub(super) fn leaf(&self, number: usize, handle: LeafHandle) -> Result<Block> {
+    /// The leaf block with this number, which stands at `handle`: in place, or from the cache if it is there, which
+    /// otherwise `keeps` it.
+    pub(super) fn leaf(&self, number: usize, handle: LeafHandle, keeps: bool) -> Result<Block> {
         let locate = |error: Error| error.at(|| format!("{}, leaf at {}", self, handle.offset));
         if let Some(mapped) = self.mapped()? {
             self.check_body("leaf block", handle.offset, handle.bytes)?;
@@ -341,7 +348,9 @@ impl Segment {
             return Ok(block);
         }
         let block = Block::parse(self.read_leaf(handle)?).map_err(locate)?;
-        self.cache.insert_block(self.summary.id, handle.offset, block.clone());
+        if keeps {
+            self.cache.insert_block(self.summary.id, handle.offset, block.clone());
+        }
         Ok(block)
     }
 
@@ -351,8 +360,9 @@ impl Segment {
         open(&self.sealer, &sealed, self.summary.id, handle.offset)
     }
 
-    /// The value that a block holds or refers to; an external one in place, or from the cache if it is there.
-    pub(super) fn value(&self, value: BlockValue) -> Result<Bytes> {
+    /// The value that a block holds or refers to; an external one in place, or from the cache if it is there, which
+    /// otherwise `keeps` it.
+    pub(super) fn value(&self, value: BlockValue, keeps: bool) -> Result<Bytes> {
         let value = match value {
             BlockValue::Inline(bytes) => return Ok(bytes),
             BlockValue::External(value) => value,
@@ -371,7 +381,9 @@ impl Segment {
             return Ok(bytes);
         }
         let bytes = self.read_value(value)?;
-        self.cache.insert_value(self.summary.id, value.offset, bytes.clone());
+        if keeps {
+            self.cache.insert_value(self.summary.id, value.offset, bytes.clone());
+        }
         Ok(bytes)
     }
 

@@ -194,7 +194,7 @@ fn run_touches(run: &Run, read: &Ranges) -> Result<bool> {
             return Ok(true);
         }
     }
-    let mut cursor = RunCursor::new(std::sync::Arc::clone(&run.segments));
+    let mut cursor = RunCursor::passing(std::sync::Arc::clone(&run.segments));
     for range in read.iter() {
         cursor.seek_ge(&range.lower)?;
         if cursor.valid() && range.contains(cursor.key()) {

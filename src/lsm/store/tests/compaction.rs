@@ -254,6 +254,7 @@ fn one_budget_bounds_blocks_fresh_runs_snapshots_and_transactions() -> Result<()
         keys.into_iter().try_for_each(|key| snapshot.get(id, &key.to_be_bytes()).map(drop))?;
         Ok(store.stats().cache_bytes)
     };
+    assert!(store.stats().cache_bytes < MEMORY_BYTES / 4, "compactions keep nothing");
     let alone = MEMORY_BYTES / 4 * 3;
     assert!(read_all()? > alone, "{:?}", store.stats());
     let (mut snapshots, mut fresh_max, mut held_max) = (Vec::new(), 0, 0);
