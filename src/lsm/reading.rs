@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use super::cache::Loan;
 use super::disk::Disk;
 use super::error::Result;
 use super::ids::{Extent, SegmentId};
@@ -35,6 +36,8 @@ pub(crate) struct Reading {
     pub(crate) older: Option<Root>,
     pub(crate) lease: Option<RootLease>,
     pub(crate) version: Arc<Version>,
+    /// For the commits that the version has in memory.
+    pub(crate) loan: Loan,
     /// Where the log holds the commits that the version has in memory.
     pub(crate) groups: Groups,
     /// The log up to `end`.
@@ -178,6 +181,8 @@ fn understand(
     };
     known.tidy();
     let log_extents = log.extents().iter().map(|&(_, extent)| extent).collect();
+    let mut loan = disk.cache.lend();
+    loan.set(version.fresh_bytes());
     let (version, end) = (Arc::new(version), log.end());
     let LeasedRoot { root, older, lease, .. } = leased;
     Ok(Reading {
@@ -186,6 +191,7 @@ fn understand(
         older,
         lease,
         version,
+        loan,
         groups,
         log_extents,
         end,

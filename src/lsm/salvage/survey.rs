@@ -18,7 +18,7 @@ use crate::lsm::ids::{Extent, KeyspaceId, PAGE_BYTES, SegmentId};
 use crate::lsm::root::{ROOT_BYTES, ROOT_MAGIC, Root, SLOT_PAGES};
 use crate::lsm::segment::{FOOTER_BYTES, FOOTER_MAGIC, SegmentSummary, find_segment};
 use crate::lsm::storage::Storage;
-use crate::lsm::value::{Reference, ValueHeader};
+use crate::lsm::value::{Reference, VALUE_MAGIC, ValueHeader};
 use crate::lsm::wal::{EXTENT_MAGIC, read_extent_header};
 
 /// Bytes that are looked at at a time.
@@ -99,7 +99,9 @@ impl Lenient {
                 if page.starts_with(EXTENT_MAGIC) {
                     survey.log.extend(read_extent_header(&*self.storage, number).ok().flatten());
                 }
-                if let Ok(ValueHeader(value)) = ValueHeader::decode(page) {
+                if page.starts_with(VALUE_MAGIC)
+                    && let Ok(ValueHeader(value)) = ValueHeader::decode(page)
+                {
                     let extent = Extent::checked(number, value.pages());
                     survey.values.extend(extent.map(|extent| (value, extent)));
                 }

@@ -17,6 +17,7 @@ pub(crate) struct RunCursor {
     segments: Arc<Vec<Arc<Segment>>>,
     /// The segment that is open, and its cursor; none when the cursor stands nowhere.
     open: Option<(usize, SegmentCursor)>,
+    /// Whether it leaves the cache to others.
     passes: bool,
 }
 

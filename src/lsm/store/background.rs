@@ -501,10 +501,10 @@ impl Core {
         }
         self.advance(&mut writer, next);
         drop(writer);
+        self.record(report, is_flush);
         if is_flush {
             self.borrow_for_fresh_runs()?;
         }
-        self.record(report, is_flush);
         Ok(())
     }
 

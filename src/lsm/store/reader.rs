@@ -146,6 +146,7 @@ impl StoreReader {
         while reading.groups.front().is_some_and(|&(commit, _)| commit <= version.flushed) {
             reading.groups.pop_front();
         }
+        reading.loan.set(version.fresh_bytes());
         (reading.version, reading.end) = (Arc::new(version), end);
         Ok(())
     }

@@ -30,7 +30,7 @@ pub(crate) use kept::Kept;
 pub(crate) use lookup::{HeldValues, ValueLookup, ValueMap};
 pub use reader::ValueReader;
 pub(crate) use reference::Reference;
-pub(crate) use segment::{PlacedValues, ValueHeader, ValueHome, ValueSegment};
+pub(crate) use segment::{PlacedValues, VALUE_MAGIC, ValueHeader, ValueHome, ValueSegment};
 pub(crate) use writer::{append_value, stream_value};
 
 /// What stands in front of each value, so that one can be found without anything that refers to it.

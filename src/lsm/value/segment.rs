@@ -23,7 +23,8 @@ use crate::lsm::ids::{CommitNo, Extent, KeyspaceId, PAGE_BYTES, SegmentId, VALUE
 use crate::lsm::space::{ExtentLease, Space};
 use crate::lsm::storage::Storage;
 
-const MAGIC: &[u8; 8] = b"ALVVALUE";
+/// The first bytes of a value.
+pub(crate) const VALUE_MAGIC: &[u8; 8] = b"ALVVALUE";
 const LEN_BYTES: usize = 4;
 
 /// What all value segments of a store have in common.
@@ -85,7 +86,7 @@ pub(crate) struct ValueHeader(pub Reference);
 impl ValueHeader {
     pub(crate) fn encode(self) -> Vec<u8> {
         let Reference { segment, page, raw_bytes, stored_bytes } = self.0;
-        let mut out = MAGIC.to_vec();
+        let mut out = VALUE_MAGIC.to_vec();
         for number in [segment.0, page, raw_bytes, stored_bytes] {
             out.extend_from_slice(&number.to_le_bytes());
         }
@@ -97,7 +98,7 @@ impl ValueHeader {
     /// The header with which a page begins, if it begins with one.
     pub(crate) fn decode(page: &[u8]) -> Result<Self> {
         let mut reader = ByteReader::new("header of a value", page);
-        if reader.take(MAGIC.len())? != MAGIC {
+        if reader.take(VALUE_MAGIC.len())? != VALUE_MAGIC {
             return Err(reader.error("another magic"));
         }
         let (segment, first) = (reader.u64()?, reader.u64()?);
