@@ -247,6 +247,8 @@ fn one_budget_bounds_blocks_fresh_runs_snapshots_and_transactions() -> Result<()
     let options = Options { memory_bytes: 1 << 20, mmap: false, ..options() };
     let (store, id) = open(options.clone())?;
     load(&store, id, 0..20_000)?;
+    load(&store, id, (0..20_000).step_by(7))?;
+    store.compact()?;
     rest(&store)?;
     // A key of every block.
     let read_all = || -> Result<u64> {

@@ -19,8 +19,8 @@ use super::model::{compare_cursors, transact};
 use super::{Seen, State, Write, open, read_all, scale, tiny_options};
 use crate::lsm::store::core::lock;
 use crate::lsm::{
-    CommitNo, Durability, Error, ManualClock, Options, Result, SimulatedStorage, Snapshot, Storage,
-    Store, StoreReader,
+    CommitNo, Durability, Error, KeyspaceOptions, ManualClock, Options, Reader, Result,
+    SimulatedStorage, Snapshot, Storage, Store, StoreReader,
 };
 
 const CASES: u64 = 40;
@@ -450,6 +450,46 @@ fn what_is_being_appended_is_the_end_until_it_is_whole() -> Result<()> {
         torn.write_at(first as u64, &after[first..]).unwrap();
         assert_eq!(reader.refresh()?, end <= last);
         assert_eq!(read_all(&reader.snapshot())?, states[1]);
+    }
+    Ok(())
+}
+
+/// What the writer has not flushed is in the readers' memory too, and blocks give way to it.
+#[test]
+fn commits_that_are_replayed_count_in_a_readers_budget() -> Result<()> {
+    const MEMORY_BYTES: usize = 256 << 10;
+    let device = SimulatedStorage::new(5);
+    let large = Options { memory_bytes: 4 << 20, log_bytes_max: 4 << 20, ..tiny_options() };
+    let store = Store::open(device.clone(), large)?;
+    let mut transaction = store.begin()?;
+    let id = transaction.create_keyspace("plain", KeyspaceOptions::default())?;
+    for key in 0..5_000_u64 {
+        transaction.put(id, &key.to_be_bytes(), [7; 100])?;
+    }
+    transaction.commit(Durability::Buffered)?;
+    store.flush()?;
+    store.checkpoint()?;
+    let small = Options { memory_bytes: MEMORY_BYTES, mmap: false, ..tiny_options() };
+    let reader = StoreReader::open(device, small)?;
+    let used = || -> Result<(usize, usize)> {
+        let snapshot = reader.snapshot();
+        let mut keys = 0..5_000_u64;
+        keys.try_for_each(|key| snapshot.get(id, &key.to_be_bytes()).map(drop))?;
+        let reading = lock(&reader.reading);
+        let cached = usize::try_from(reading.disk.cache.bytes()).expect("a small cache");
+        Ok((cached, reading.version.fresh_bytes()))
+    };
+    assert!(used()?.0 > MEMORY_BYTES / 2);
+    for round in 0..10_u64 {
+        let mut transaction = store.begin()?;
+        for key in 0..100 {
+            transaction.put(id, &(round * 100 + key).to_be_bytes(), [8; 100])?;
+        }
+        transaction.commit(Durability::Buffered)?;
+        assert!(reader.refresh()?);
+        let (cached, fresh) = used()?;
+        assert!(fresh as u64 >= (round + 1) * 10_000, "{fresh}");
+        assert!(cached + fresh <= MEMORY_BYTES, "round {round}: {cached} {fresh}");
     }
     Ok(())
 }
