@@ -26,6 +26,7 @@ mod database;
 mod error;
 pub mod eval;
 pub mod fts;
+mod kernels;
 pub mod lsm;
 pub mod query;
 

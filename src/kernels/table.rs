@@ -1,0 +1,180 @@
+//! The table of kernels: what each inner loop does, and the sizes that hold before any of them runs.
+//!
+//! One [`Kernels`] per instruction set, filled by `portable` and `x86`. Its methods are the only way to the functions, and
+//! check here, once for all sets, how sizes go together; behind them every function may rely on that.
+
+use std::fmt;
+
+/// Documents in a window.
+pub(crate) const WINDOW: usize = 4_096;
+
+/// One bit per document of a window; document `i` is bit `i % 8` of byte `i / 8`. The same in a file and in memory.
+pub(crate) type Bitmap = [u8; WINDOW / 8];
+
+/// One sum of shares per document of a window.
+pub(crate) type Sums = [u16; WINDOW];
+
+/// What begins where a line of the cache does, as wide registers want it: [`Sums`] and results of a window do best so.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+pub(crate) struct Aligned<T>(pub(crate) T);
+
+/// The most numbers that ascend within 16 bits.
+const OFFSETS_MAX: usize = 1 << 16;
+
+/// The inner loops for one instruction set.
+#[derive(Debug)]
+pub(crate) struct Kernels {
+    pub(super) name: &'static str,
+    pub(super) unpack_ascending: UnpackAscending,
+    pub(super) bitmap_offsets: BitmapOffsets,
+    pub(super) count_bits: CountBits,
+    pub(super) and: Join,
+    pub(super) or: Join,
+    pub(super) and_not: Join,
+    pub(super) ranks: Ranks,
+    pub(super) set_bits: SetBits,
+    pub(super) add_listed: AddListed,
+    pub(super) add_bitmap: AddBitmap,
+    pub(super) at_least: AtLeast,
+    pub(super) impacts_at_least: ImpactsAtLeast,
+    pub(super) skip_varints: SkipVarints,
+}
+
+type UnpackAscending = fn(&[u8], u8, u16, &mut [u16]) -> bool;
+type BitmapOffsets = fn(&Bitmap, &mut [u16; WINDOW]) -> usize;
+type CountBits = fn(&Bitmap) -> u32;
+type Join = fn(&mut Bitmap, &Bitmap) -> u32;
+type Ranks = fn(&Bitmap) -> [u16; 64];
+type SetBits = fn(&mut Bitmap, &[u16]);
+type AddListed = fn(&mut Sums, &[u16], &[u8], u16);
+type AddBitmap = fn(&mut Sums, &Bitmap, &[u8], u16);
+type AtLeast = fn(&Sums, u16, &mut [u16; WINDOW]) -> usize;
+type ImpactsAtLeast = fn(&[u8], u8, &mut [u16]) -> usize;
+type SkipVarints = fn(&[u8], usize) -> Option<usize>;
+
+impl fmt::Display for Kernels {
+    /// The name of the instruction set.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Kernels {
+    /// Decodes `out.len()` ascending offsets from their gaps, as [`pack`](super::pack) wrote them:
+    /// `out[i] = base + i + gap[0] + … + gap[i]`, each gap `bits` bits wide.
+    ///
+    /// Returns `false` when `packed` is no such list: `bits` exceeds 16, the bytes are more or fewer than `bits` times
+    /// the numbers need, or the last offset exceeds 65,535. Then `out` holds anything.
+    #[must_use]
+    pub(crate) fn unpack_ascending(
+        &self,
+        packed: &[u8],
+        bits: u8,
+        base: u32,
+        out: &mut [u16],
+    ) -> bool {
+        let fits = bits <= 16
+            && out.len() <= OFFSETS_MAX
+            && packed.len() == (out.len() * usize::from(bits)).div_ceil(8);
+        if !fits || out.is_empty() {
+            return fits;
+        }
+        u16::try_from(base).is_ok_and(|base| (self.unpack_ascending)(packed, bits, base, out))
+    }
+
+    /// Writes the offsets of the set bits, ascending, to the front of `out`, and returns how many they are. What is behind
+    /// them is overwritten too.
+    pub(crate) fn bitmap_offsets(&self, bitmap: &Bitmap, out: &mut [u16; WINDOW]) -> usize {
+        (self.bitmap_offsets)(bitmap, out)
+    }
+
+    /// How many bits are set.
+    pub(crate) fn count_bits(&self, bitmap: &Bitmap) -> u32 {
+        (self.count_bits)(bitmap)
+    }
+
+    /// Keeps in `bitmap` what is in `other` too; returns how many bits are left.
+    pub(crate) fn and(&self, bitmap: &mut Bitmap, other: &Bitmap) -> u32 {
+        (self.and)(bitmap, other)
+    }
+
+    /// Adds to `bitmap` what is in `other`; returns how many bits are set then.
+    pub(crate) fn or(&self, bitmap: &mut Bitmap, other: &Bitmap) -> u32 {
+        (self.or)(bitmap, other)
+    }
+
+    /// Takes from `bitmap` what is in `other`; returns how many bits are left.
+    pub(crate) fn and_not(&self, bitmap: &mut Bitmap, other: &Bitmap) -> u32 {
+        (self.and_not)(bitmap, other)
+    }
+
+    /// For each 64 documents, how many bits are set before them: `ranks[d / 64]` and the bits below `d` in its own word are
+    /// the rank of document `d`.
+    pub(crate) fn ranks(&self, bitmap: &Bitmap) -> [u16; 64] {
+        (self.ranks)(bitmap)
+    }
+
+    /// Sets the bit of each offset; offsets count from any window's start (`offset % 4096`).
+    pub(crate) fn set_bits(&self, bitmap: &mut Bitmap, offsets: &[u16]) {
+        (self.set_bits)(bitmap, offsets);
+    }
+
+    /// Adds to the sum of each posting's document (`offset % 4096`) its share, `(impact · weight >> 8) + 1`; sums stop
+    /// at 65,535.
+    ///
+    /// Returns `false`, with all sums as they were, when there are not as many impacts as offsets.
+    #[must_use]
+    pub(crate) fn add_listed(
+        &self,
+        sums: &mut Sums,
+        offsets: &[u16],
+        impacts: &[u8],
+        weight: u16,
+    ) -> bool {
+        let fits = offsets.len() == impacts.len();
+        if fits {
+            (self.add_listed)(sums, offsets, impacts, weight);
+        }
+        fits
+    }
+
+    /// As [`Kernels::add_listed`] for the documents of a bitmap: the `k`-th set bit has the impact `impacts[k]`.
+    ///
+    /// Returns `false`, with all sums as they were, when there are not as many impacts as set bits.
+    #[must_use]
+    pub(crate) fn add_bitmap(
+        &self,
+        sums: &mut Sums,
+        bitmap: &Bitmap,
+        impacts: &[u8],
+        weight: u16,
+    ) -> bool {
+        let fits = u32::try_from(impacts.len()).is_ok_and(|len| len == self.count_bits(bitmap));
+        if fits {
+            (self.add_bitmap)(sums, bitmap, impacts, weight);
+        }
+        fits
+    }
+
+    /// Writes the offsets of all sums of at least `threshold`, ascending, to the front of `out`, and returns how many they
+    /// are. What is behind them is overwritten too.
+    pub(crate) fn at_least(&self, sums: &Sums, threshold: u16, out: &mut [u16; WINDOW]) -> usize {
+        (self.at_least)(sums, threshold, out)
+    }
+
+    /// Writes the indexes of all impacts of at least `threshold`, ascending, to the front of `out`, and returns how many
+    /// they are. What is behind them is overwritten too.
+    ///
+    /// # Panics
+    /// When there are more than 65,536 impacts, or more than `out` has room for: the caller chose both.
+    pub(crate) fn impacts_at_least(&self, impacts: &[u8], threshold: u8, out: &mut [u16]) -> usize {
+        assert!(impacts.len() <= OFFSETS_MAX.min(out.len()), "{} impacts", impacts.len());
+        (self.impacts_at_least)(impacts, threshold, out)
+    }
+
+    /// The index behind the `count`-th varint, a byte below 128 being the last of one; `None` when the bytes end before.
+    pub(crate) fn skip_varints(&self, bytes: &[u8], count: usize) -> Option<usize> {
+        if count == 0 { Some(0) } else { (self.skip_varints)(bytes, count) }
+    }
+}

@@ -1,0 +1,464 @@
+//! The kernels for AVX2 with BMI1, BMI2, LZCNT and POPCNT (Haswell, Excavator, and all that came later).
+//!
+//! [`table`] is the face; `x86` gives it to processors that have all of this. Masks of documents become offsets by a table
+//! of the places of a byte's bits, 8 documents at a time; packed impacts and a bitmap become a column by `pdep`.
+
+use std::arch::x86_64 as arch;
+
+use super::super::portable;
+use super::super::table::{Aligned, Bitmap, Kernels, Sums, WINDOW};
+use super::{
+    behind, load_16, load_32, load_u16x16, load_u32x8, store_u16x8, store_u16x16, to_u32x8,
+};
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+pub(super) const fn table() -> Kernels {
+    Kernels {
+        name: "AVX2",
+        unpack_ascending,
+        bitmap_offsets,
+        count_bits,
+        and,
+        or,
+        and_not,
+        ranks,
+        set_bits,
+        add_listed,
+        add_bitmap,
+        at_least,
+        impacts_at_least,
+        skip_varints,
+    }
+}
+
+/// How 8 numbers of one width are taken out of the bytes they fill, at most 16: for the first four and the last four, the
+/// 4 bytes that hold each number, and how many bits of these stand before it.
+#[derive(Clone, Copy)]
+struct Places {
+    /// For both halves of a register, which hold different bytes.
+    bytes: [[u8; 32]; 2],
+    bits: [[u32; 8]; 2],
+}
+
+static PLACES: [Places; 17] = {
+    let mut places = [Places { bytes: [[0; 32]; 2], bits: [[0; 8]; 2] }; 17];
+    let mut width = 0;
+    while width <= 16 {
+        let mut number = 0_u8;
+        while number < 8 {
+            let (group, slot) = (number as usize / 4, number as usize % 4);
+            let bit = number * width;
+            let mut byte = 0;
+            while byte < 4 {
+                // A byte behind the 16th holds nothing of the number: 0x80 gives zero.
+                let place = if bit / 8 + byte < 16 { bit / 8 + byte } else { 0x80 };
+                let at = slot * 4 + byte as usize;
+                places[width as usize].bytes[group][at] = place;
+                places[width as usize].bytes[group][16 + at] = place;
+                byte += 1;
+            }
+            places[width as usize].bits[group][slot] = bit as u32 % 8;
+            places[width as usize].bits[group][4 + slot] = bit as u32 % 8;
+            number += 1;
+        }
+        width += 1;
+    }
+    places
+};
+
+/// With so many bits of a word, or fewer, one after the other is faster than byte by byte.
+const FEW_BITS: u32 = 6;
+
+/// As many in all 64 words of a window.
+const FEW_POSTINGS: usize = 64 * FEW_BITS as usize;
+
+/// For each byte the places of its set bits, ascending; what is behind them is zero.
+static PLACES_OF_BITS: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut found) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte] |= bit << (8 * found);
+                found += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
+#[target_feature(enable = "avx2")]
+fn unpack_ascending(packed: &[u8], bits: u8, base: u16, out: &mut [u16]) -> bool {
+    let mut unpacker = Unpacker::new(bits, base);
+    let len = out.len();
+    let group_bytes = 2 * usize::from(bits);
+    let (groups, tail) = out.as_chunks_mut::<16>();
+    // Groups with 32 bytes from their first one on; what is left then is less, and read from a copy with room behind it.
+    let whole = (packed.len() + group_bytes).saturating_sub(32) / group_bytes.max(1);
+    let whole = whole.min(groups.len());
+    let (whole, last) = groups.split_at_mut(whole);
+    let mut rest = packed;
+    for out in whole {
+        let [even, odd] = unpacker.numbers(rest);
+        rest = behind(rest, group_bytes);
+        store_u16x16(unpacker.offsets(arch::_mm256_packus_epi32(even, odd)), out);
+    }
+    let mut padded = [0; 64];
+    padded[..rest.len()].copy_from_slice(rest);
+    let mut rest = &padded[..];
+    for out in last {
+        let [even, odd] = unpacker.numbers(rest);
+        rest = behind(rest, group_bytes);
+        store_u16x16(unpacker.offsets(arch::_mm256_packus_epi32(even, odd)), out);
+    }
+    if !tail.is_empty() {
+        // Behind the last number there may be bits of anything.
+        let [even, odd] = unpacker.numbers(rest);
+        let gaps = arch::_mm256_packus_epi32(even, odd);
+        let gaps = arch::_mm256_and_si256(gaps, first_lanes(tail.len()));
+        let mut numbers = [0; 16];
+        store_u16x16(unpacker.offsets(gaps), &mut numbers);
+        tail.copy_from_slice(&numbers[..tail.len()]);
+    }
+    // Offsets wrap within 16 bits; what tells that they did is the sum of all gaps, exact.
+    let total: u64 = to_u32x8(unpacker.total).iter().map(|lane| u64::from(*lane)).sum();
+    total + u64::from(base) + len as u64 <= 1 << 16
+}
+
+/// [`Places`] of one width in registers, and how far the list is.
+struct Unpacker {
+    width: usize,
+    bytes: [arch::__m256i; 2],
+    shifts: [arch::__m256i; 2],
+    mask: arch::__m256i,
+    /// The last offset, in all lanes.
+    carry: arch::__m256i,
+    /// The sum of all gaps, in 8 parts.
+    total: arch::__m256i,
+}
+
+impl Unpacker {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn new(bits: u8, base: u16) -> Self {
+        let width = usize::from(bits);
+        let Places { bytes, bits: shifts } = &PLACES[width];
+        Self {
+            width,
+            bytes: [load_32(&bytes[0]), load_32(&bytes[1])],
+            shifts: [load_u32x8(&shifts[0]), load_u32x8(&shifts[1])],
+            mask: arch::_mm256_set1_epi32((1 << bits) - 1),
+            carry: arch::_mm256_set1_epi16(base.wrapping_sub(1).cast_signed()),
+            total: arch::_mm256_setzero_si256(),
+        }
+    }
+
+    /// The first 16 numbers of 32 bytes, each in 32 bits: 0..4 and 8..12 in one register, 4..8 and 12..16 in the other.
+    /// Packing takes the halves of both by turns, which puts them in their order.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn numbers(&self, packed: &[u8]) -> [arch::__m256i; 2] {
+        let low = load_up_to_16(packed);
+        let high = load_up_to_16(behind(packed, self.width));
+        let both = arch::_mm256_set_m128i(high, low);
+        let even = arch::_mm256_shuffle_epi8(both, self.bytes[0]);
+        let odd = arch::_mm256_shuffle_epi8(both, self.bytes[1]);
+        let even = arch::_mm256_srlv_epi32(even, self.shifts[0]);
+        let odd = arch::_mm256_srlv_epi32(odd, self.shifts[1]);
+        [arch::_mm256_and_si256(even, self.mask), arch::_mm256_and_si256(odd, self.mask)]
+    }
+
+    /// The offsets behind these gaps, which follow those before.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn offsets(&mut self, gaps: arch::__m256i) -> arch::__m256i {
+        let lower = arch::_mm256_and_si256(gaps, arch::_mm256_set1_epi32(0xFFFF));
+        let both = arch::_mm256_add_epi32(lower, arch::_mm256_srli_epi32::<16>(gaps));
+        self.total = arch::_mm256_add_epi32(self.total, both);
+        // Within each half.
+        let sums = arch::_mm256_add_epi16(gaps, arch::_mm256_set1_epi16(1));
+        let sums = arch::_mm256_add_epi16(sums, arch::_mm256_slli_si256::<2>(sums));
+        let sums = arch::_mm256_add_epi16(sums, arch::_mm256_slli_si256::<4>(sums));
+        let sums = arch::_mm256_add_epi16(sums, arch::_mm256_slli_si256::<8>(sums));
+        // The last sum of each half, everywhere in that half; the upper half still lacks that of the lower one.
+        let last = arch::_mm256_shuffle_epi8(sums, arch::_mm256_set1_epi16(0x0F0E));
+        let lower = arch::_mm256_permute2x128_si256::<0x08>(last, last);
+        let other = arch::_mm256_permute4x64_epi64::<0x4E>(last);
+        let offsets = arch::_mm256_add_epi16(arch::_mm256_add_epi16(sums, lower), self.carry);
+        self.carry = arch::_mm256_add_epi16(self.carry, arch::_mm256_add_epi16(last, other));
+        offsets
+    }
+}
+
+/// The first 16 bytes; those that are not there are zero.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_up_to_16(bytes: &[u8]) -> arch::__m128i {
+    load_16(bytes.first_chunk().unwrap_or(&[0; 16]))
+}
+
+/// All ones in the first `count` lanes of 16 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn first_lanes(count: usize) -> arch::__m256i {
+    let mut lanes = [0; 16];
+    lanes[..count].fill(u16::MAX);
+    load_u16x16(&lanes)
+}
+
+#[target_feature(enable = "avx2,bmi1,popcnt")]
+fn bitmap_offsets(bitmap: &Bitmap, out: &mut [u16; WINDOW]) -> usize {
+    if portable::count_bits(bitmap) as usize <= FEW_POSTINGS {
+        return portable::bitmap_offsets(bitmap, out);
+    }
+    let mut found = 0;
+    for (word, base) in portable::words(bitmap).zip((0..).step_by(64)) {
+        found = append_bytes(word, base, out, found);
+    }
+    found
+}
+
+/// Appends `base` and the place of each bit of `word` to the first `found` numbers of `out`; returns how many they are
+/// then. Of what is behind them, up to 64 numbers are overwritten.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,popcnt")]
+fn append_bits(word: u64, base: u16, out: &mut [u16], found: usize) -> usize {
+    if word.count_ones() <= FEW_BITS {
+        portable::append_bits(word, base, out, found)
+    } else {
+        append_bytes(word, base, out, found)
+    }
+}
+
+/// As [`append_bits`], a byte at a time.
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn append_bytes(word: u64, base: u16, out: &mut [u16], mut found: usize) -> usize {
+    let mut base = arch::_mm_set1_epi16(base.cast_signed());
+    for byte in word.to_le_bytes() {
+        let places = PLACES_OF_BITS[usize::from(byte)].cast_signed();
+        let places = arch::_mm_cvtepu8_epi16(arch::_mm_cvtsi64_si128(places));
+        let offsets = arch::_mm_add_epi16(places, base);
+        if let Some(out) = out[found..].first_chunk_mut() {
+            store_u16x8(offsets, out);
+        } else {
+            let mut numbers = [0; 8];
+            store_u16x8(offsets, &mut numbers);
+            let room = out.len() - found;
+            out[found..].copy_from_slice(&numbers[..room]);
+        }
+        found += byte.count_ones() as usize;
+        base = arch::_mm_add_epi16(base, arch::_mm_set1_epi16(8));
+    }
+    found
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn count_bits(bitmap: &Bitmap) -> u32 {
+    portable::count_bits(bitmap)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn and(bitmap: &mut Bitmap, other: &Bitmap) -> u32 {
+    portable::and(bitmap, other)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn or(bitmap: &mut Bitmap, other: &Bitmap) -> u32 {
+    portable::or(bitmap, other)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn and_not(bitmap: &mut Bitmap, other: &Bitmap) -> u32 {
+    portable::and_not(bitmap, other)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn ranks(bitmap: &Bitmap) -> [u16; 64] {
+    portable::ranks(bitmap)
+}
+
+#[target_feature(enable = "bmi2")]
+pub(super) fn set_bits(bitmap: &mut Bitmap, offsets: &[u16]) {
+    portable::set_bits(bitmap, offsets);
+}
+
+/// Shares are computed 16 at once; sums lie apart and are changed one by one.
+#[target_feature(enable = "avx2,bmi2")]
+pub(super) fn add_listed(sums: &mut Sums, offsets: &[u16], impacts: &[u8], weight: u16) {
+    let weights = Weight::new(weight);
+    let mut shares = Aligned([0; 16]);
+    let (offsets, last_offsets) = offsets.as_chunks::<16>();
+    let (impacts, last_impacts) = impacts.as_chunks::<16>();
+    for (offsets, impacts) in offsets.iter().zip(impacts) {
+        store_u16x16(weights.shares(load_16(impacts)), &mut shares.0);
+        for (offset, share) in offsets.iter().zip(&shares.0) {
+            portable::add_share(&mut sums[usize::from(*offset) % WINDOW], *share);
+        }
+    }
+    portable::add_listed(sums, last_offsets, last_impacts, weight);
+}
+
+/// A weight as [`Weight::shares`] wants it: the two bytes of it apart, each in all lanes of 16 bits.
+///
+/// One multiplication that keeps the upper half would do, but compilers take the zeros beside an impact for a reason to
+/// widen it to 32 bits, which costs more instructions than it saves.
+#[derive(Clone, Copy)]
+struct Weight {
+    lower: arch::__m256i,
+    upper: arch::__m256i,
+}
+
+impl Weight {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn new(weight: u16) -> Self {
+        let [lower, upper] = weight.to_le_bytes();
+        Self {
+            lower: arch::_mm256_set1_epi16(i16::from(lower)),
+            upper: arch::_mm256_set1_epi16(i16::from(upper)),
+        }
+    }
+
+    /// The shares of 16 impacts.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn shares(self, impacts: arch::__m128i) -> arch::__m256i {
+        let impacts = arch::_mm256_cvtepu8_epi16(impacts);
+        // The 1 of the share, before the shift; 255 · 255 + 256 fits.
+        let one = arch::_mm256_set1_epi16(256);
+        let lower = arch::_mm256_add_epi16(arch::_mm256_mullo_epi16(impacts, self.lower), one);
+        let upper = arch::_mm256_mullo_epi16(impacts, self.upper);
+        arch::_mm256_add_epi16(arch::_mm256_srli_epi16::<8>(lower), upper)
+    }
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], weight: u16) {
+    if impacts.len() <= FEW_POSTINGS {
+        return portable::add_bitmap(sums, bitmap, impacts, weight);
+    }
+    let weights = Weight::new(weight);
+    let bits = arch::_mm256_setr_epi16(
+        1,
+        2,
+        4,
+        8,
+        16,
+        32,
+        64,
+        128,
+        256,
+        512,
+        1024,
+        2048,
+        4096,
+        8192,
+        16384,
+        i16::MIN,
+    );
+    let mut rest = impacts;
+    for (bytes, sums) in bitmap.as_chunks::<2>().0.iter().zip(sums.as_chunks_mut().0) {
+        let columns = bytes.map(|byte| take_column(byte, &mut rest).cast_signed());
+        let shares = weights.shares(arch::_mm_set_epi64x(columns[1], columns[0]));
+        // All ones where there is a posting.
+        let mask = arch::_mm256_set1_epi16(i16::from_le_bytes(*bytes));
+        let there = arch::_mm256_cmpeq_epi16(arch::_mm256_and_si256(mask, bits), bits);
+        let shares = arch::_mm256_and_si256(shares, there);
+        store_u16x16(arch::_mm256_adds_epu16(load_u16x16(sums), shares), sums);
+    }
+}
+
+/// Takes one impact off the front of `impacts` for each bit of a byte, and puts them to the places of the bits.
+#[inline]
+#[target_feature(enable = "bmi2,popcnt")]
+fn take_column(byte: u8, impacts: &mut &[u8]) -> u64 {
+    let next = match impacts.first_chunk() {
+        Some(next) => u64::from_le_bytes(*next),
+        None => impacts.iter().rev().fold(0, |next, &impact| next << 8 | u64::from(impact)),
+    };
+    let there = arch::_pdep_u64(u64::from(byte), 0x0101_0101_0101_0101) * 0xFF;
+    *impacts = behind(impacts, byte.count_ones() as usize);
+    arch::_pdep_u64(next, there)
+}
+
+#[target_feature(enable = "avx2,bmi1,popcnt")]
+fn at_least(sums: &Sums, threshold: u16, out: &mut [u16; WINDOW]) -> usize {
+    let mut found = 0;
+    for (sums, base) in sums.as_chunks().0.iter().zip((0..).step_by(64)) {
+        let word = sums_at_least(sums, threshold);
+        if word != 0 {
+            found = append_bits(word, base, out, found);
+        }
+    }
+    found
+}
+
+/// A bit for each sum of at least `threshold`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums_at_least(sums: &[u16; 64], threshold: u16) -> u64 {
+    let threshold = arch::_mm256_set1_epi16(threshold.cast_signed());
+    let mut word = 0;
+    for sums in sums.as_chunks::<32>().0.iter().rev() {
+        let [low, high] = sums.as_chunks().0 else { return 0 };
+        let [low, high] = [load_u16x16(low), load_u16x16(high)];
+        let low = arch::_mm256_cmpeq_epi16(arch::_mm256_max_epu16(low, threshold), low);
+        let high = arch::_mm256_cmpeq_epi16(arch::_mm256_max_epu16(high, threshold), high);
+        // Packing takes the halves of both registers by turns: the middle quarters change places.
+        let both = arch::_mm256_permute4x64_epi64::<0xD8>(arch::_mm256_packs_epi16(low, high));
+        word = word << 32 | u64::from(arch::_mm256_movemask_epi8(both).cast_unsigned());
+    }
+    word
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn impacts_at_least(impacts: &[u8], threshold: u8, out: &mut [u16]) -> usize {
+    let threshold = arch::_mm256_set1_epi8(threshold.cast_signed());
+    let mut found = 0;
+    for (impacts, base) in impacts.chunks(64).zip((0..).step_by(64)) {
+        let mut word = 0;
+        for (impacts, shift) in impacts.chunks(32).zip([0, 32]) {
+            let (impacts, there) = load_up_to_32(impacts);
+            let most = arch::_mm256_max_epu8(impacts, threshold);
+            let least = arch::_mm256_movemask_epi8(arch::_mm256_cmpeq_epi8(most, impacts));
+            word |= u64::from(least.cast_unsigned() & there) << shift;
+        }
+        if word != 0 {
+            found = append_bits(word, base, out, found);
+        }
+    }
+    found
+}
+
+/// The first 32 bytes, and a bit for each of those that are there.
+#[inline]
+#[target_feature(enable = "avx2,bmi2")]
+fn load_up_to_32(bytes: &[u8]) -> (arch::__m256i, u32) {
+    if let Some(bytes) = bytes.first_chunk() {
+        return (load_32(bytes), u32::MAX);
+    }
+    let mut padded = [0; 32];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    (load_32(&padded), (1 << bytes.len()) - 1)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+fn skip_varints(bytes: &[u8], count: usize) -> Option<usize> {
+    let mut left = count;
+    for (bytes, index) in bytes.chunks(32).zip((0..).step_by(32)) {
+        let (bytes, there) = load_up_to_32(bytes);
+        let ends = !arch::_mm256_movemask_epi8(bytes).cast_unsigned() & there;
+        let here = ends.count_ones() as usize;
+        if left <= here {
+            // The bit of the last one, put at the place of the end that it counts.
+            let end = arch::_pdep_u32(1 << (left - 1), ends);
+            return Some(index + end.trailing_zeros() as usize + 1);
+        }
+        left -= here;
+    }
+    None
+}
