@@ -12,12 +12,15 @@ mod overload;
 mod process;
 mod records;
 mod report;
+mod search;
 
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::search::Disagreement;
 
 /// Any error: a benchmark that meets one stops and shows it.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -35,6 +38,7 @@ enum Verb {
     Kv(kv::Options),
     Churn(churn::Options),
     Overload(overload::Options),
+    Search(search::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,13 +46,14 @@ fn main() -> ExitCode {
         Verb::Kv(options) => kv::run(&options),
         Verb::Churn(options) => churn::run(&options),
         Verb::Overload(options) => overload::run(&options),
+        Verb::Search(options) => search::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to do when even this cannot be shown.
             let _ = writeln!(anstream::stderr(), "error: {error}");
-            ExitCode::FAILURE
+            if error.is::<Disagreement>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::Result;
 
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Yellow.on_default();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Yellow.on_default();
 
 /// What a figure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -41,6 +41,7 @@ impl Unit {
         match self {
             Unit::Seconds => format!("{value:.2} s"),
             Unit::Microseconds if value >= 10_000.0 => format!("{:.1} ms", value / 1e3),
+            Unit::Microseconds if value < 100.0 => format!("{value:.1} µs"),
             Unit::Microseconds => format!("{value:.0} µs"),
             Unit::Nanoseconds if value >= 10_000.0 => format!("{:.1} µs", value / 1e3),
             Unit::Nanoseconds => format!("{value:.0} ns"),
@@ -117,7 +118,8 @@ impl Report {
     }
 }
 
-fn json_line(value: &impl Serialize) -> Result<()> {
+/// One object of the JSON form.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, value)?;
     writeln!(out)?;

@@ -1,0 +1,163 @@
+//! Engines that run in a process of their own: the benchmark's end of the pipes.
+//!
+//! A driver is a program that knows its engine: `bench/lucene/SearchDriver.java`, whose header has the grammar of the
+//! lines. It builds the index, answers queries on one thread, and takes the times itself, around the
+//! search alone, so that neither the pipes nor waking the process up count.
+
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::{Answer, Command, Engine, Facts};
+use crate::Result;
+use crate::process::disk_bytes;
+use crate::search::corpus::Documents;
+use crate::search::queries::{Occur, Query};
+
+/// What a driver writes in the place of what its engine has not.
+const NOTHING: &str = "-";
+
+/// A driver that runs.
+struct Driver {
+    child: Child,
+    input: BufWriter<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    facts: Facts,
+}
+
+/// Starts `process`, which is given `folder` for its index, and has it index the documents.
+pub(super) fn build(
+    mut process: Process,
+    documents: &Documents,
+    folder: &Path,
+) -> Result<Box<dyn Engine>> {
+    process.arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = process.spawn()?;
+    let input = child.stdin.take().ok_or("the driver has no input")?;
+    let output = child.stdout.take().ok_or("the driver has no output")?;
+    let facts = Facts {
+        documents: 0,
+        tokens: None,
+        build: Duration::ZERO,
+        index_bytes: 0,
+        file_bytes: None,
+    };
+    let (input, output) = (BufWriter::new(input), BufReader::new(output));
+    let mut driver = Driver { child, input, output, facts };
+    writeln!(driver.input, "documents {}", documents.len())?;
+    for text in documents.iter() {
+        writeln!(driver.input, "{text}")?;
+    }
+    let answer = driver.answer()?;
+    let mut words = answer.split(' ');
+    driver.facts.documents = next(&mut words)?.ok_or("the driver does not count documents")?;
+    driver.facts.tokens = next(&mut words)?;
+    let time = next(&mut words)?.ok_or("the driver takes no time")?;
+    driver.facts.build = Duration::from_nanos(time);
+    driver.facts.index_bytes = disk_bytes(folder)?;
+    Ok(Box::new(driver))
+}
+
+impl Driver {
+    /// Sends what was written, and reads the line that comes back.
+    fn answer(&mut self) -> Result<String> {
+        self.input.flush()?;
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            return Err("the driver ended; its own words stand above".into());
+        }
+        line.truncate(line.trim_end().len());
+        Ok(line)
+    }
+}
+
+/// The next number of an answer; nothing where the driver has none.
+fn next<T: FromStr>(words: &mut std::str::Split<'_, char>) -> Result<Option<T>> {
+    let word = words.next().unwrap_or_default();
+    if word == NOTHING {
+        return Ok(None);
+    }
+    let number = word.parse().map_err(|_| format!("the driver wrote {word:?} for a number"))?;
+    Ok(Some(number))
+}
+
+impl Engine for Driver {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn prepare(&mut self, queries: &[Query]) -> Result<()> {
+        writeln!(self.input, "queries {}", queries.len())?;
+        for query in queries {
+            writeln!(self.input, "{}", translate(query))?;
+        }
+        self.answer()?;
+        Ok(())
+    }
+
+    fn ask(&mut self, query: usize, command: Command) -> Result<Option<Answer>> {
+        writeln!(self.input, "ask {query} {} {}", command.limit(), u8::from(command.counts()))?;
+        let answer = self.answer()?;
+        let mut words = answer.split(' ');
+        let Some(time) = next(&mut words)? else { return Ok(None) };
+        let count = next(&mut words)?;
+        let scores = words.map(str::parse).collect::<std::result::Result<_, _>>()?;
+        Ok(Some(Answer { time: Duration::from_nanos(time), scores, count }))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It has nothing to lose, and its folder goes next.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A query as a driver reads it.
+fn translate(query: &Query) -> String {
+    let clauses = query.clauses.iter().map(|clause| {
+        let sign = match clause.occur {
+            Occur::Should => '?',
+            Occur::Must => '+',
+            Occur::MustNot => '-',
+        };
+        format!("{sign}{}", clause.words.join(" "))
+    });
+    clauses.collect::<Vec<_>>().join("\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A driver of few words: it has two documents, answers the first query, and has none like the second.
+    const SCRIPT: &str = r#"
+        read -r line; read -r line; read -r line; echo "2 - 1000"
+        read -r line; read -r first; read -r second; echo ready
+        while read -r ask query rest; do
+            if [ "$query" = 0 ]; then echo "7000 2 1.5 0.5"; else echo -; fi
+        done
+    "#;
+
+    #[test]
+    fn a_driver_is_asked_in_lines_and_may_have_no_answer() {
+        let mut documents = Documents::default();
+        documents.push("", "gold river");
+        documents.push("", "silt");
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::new("sh");
+        process.args(["-c", SCRIPT]);
+        let mut engine = build(process, &documents, folder.path()).unwrap();
+        assert_eq!((engine.facts().documents, engine.facts().tokens), (2, None));
+        let queries = ["gold", "+gold silt -\"river bed\""].map(|text| Query::parse(text).unwrap());
+        assert_eq!(translate(&queries[1]), "+gold\t?silt\t-river bed");
+        engine.prepare(&queries).unwrap();
+        let answer = engine.ask(0, Command::Top10Count).unwrap().unwrap();
+        assert_eq!((answer.count, answer.scores), (Some(2), vec![1.5, 0.5]));
+        assert_eq!(answer.time, Duration::from_micros(7));
+        assert_eq!(engine.ask(1, Command::Count).unwrap(), None);
+    }
+}
