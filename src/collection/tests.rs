@@ -208,15 +208,16 @@ fn compare_text(
         let ttf = right.values().map(|&frequency| u64::from(frequency)).sum();
         assert_eq!((statistics.df, statistics.ttf), (right.len() as u64, ttf), "{term}");
         let mut found = BTreeMap::new();
-        for chunk in reader.chunks(field, &term).unwrap() {
-            let dead = reader.dead(chunk).unwrap();
-            let postings = reader.postings(field, &term, chunk).unwrap().unwrap();
-            for posting in &postings.view().unwrap() {
-                let (offset, frequency) = posting.unwrap();
+        for stored in &reader.postings(field, &term).unwrap().chunks {
+            let dead = reader.dead(stored.chunk).unwrap();
+            let mut insert = |offset, positions: &[u32]| {
                 if !dead.contains(offset) {
-                    found.insert(DocId::from_parts(chunk, offset), frequency);
+                    let frequency = u32::try_from(positions.len()).unwrap();
+                    found.insert(DocId::from_parts(stored.chunk, offset), frequency);
                 }
-            }
+                Ok(())
+            };
+            stored.view().unwrap().each(&mut insert).unwrap();
         }
         assert_eq!(found, right, "{term}");
     }
@@ -342,7 +343,8 @@ fn chunks_are_crossed_by_documents_and_by_removals() {
     assert_eq!((report.documents, report.dead), (66_000 - 76, 76));
     let collection = CollectionReader::open(&snapshot, "notes").unwrap().unwrap();
     let reader = collection.text_index(None).unwrap();
-    assert_eq!(reader.chunks(FieldId(0), "gold").unwrap(), [0, 1]);
+    let gold = reader.postings(FieldId(0), "gold").unwrap();
+    assert!(gold.chunks.iter().map(|stored| stored.chunk).eq([0, 1]));
     assert_eq!(reader.term(FieldId(0), "gold").unwrap().df, 65_924);
 }
 
@@ -487,11 +489,8 @@ fn every_kind_of_entry_that_is_broken_by_hand_is_found() {
     let field = FieldId(0);
     let entries = [
         ("notes/text.default", keyspace::postings_key(field, b"gold", 0)),
-        ("notes/text.default", keyspace::positions_key(field, b"gold", 0)),
-        ("notes/text.default", keyspace::header_key(field, b"gold")),
         ("notes/text.default", keyspace::postings_key(field, b"4", 0)),
         ("notes/text.default", keyspace::postings_key(FieldId::PATHS, b"u", 0)),
-        ("notes/text.default", keyspace::positions_key(FieldId::PATHS, b"u", 0)),
         ("notes/norms.default", keyspace::length_codes_key(field, 0)),
         ("notes/norms.default", keyspace::statistics_key(field)),
         ("notes/dead", keyspace::dead_key(0).to_vec()),

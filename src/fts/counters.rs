@@ -2,12 +2,13 @@
 //!
 //! Inserting a document adds to the counters of its terms and fields, removing it subtracts the same amounts;
 //! the sum of all operands is the count over live documents, whatever was compacted when. An operand may
-//! therefore be negative, and a sum of zeros may be left out: it is the identity. Cost: a few bytes each.
+//! therefore be negative, and a sum of zeros may be left out: it is the identity. Those of a term stand in the values of
+//! its chunks, as part of them; those of a field are values of their own. Cost: a few bytes each.
 //! The bytes are described in `docs/format/postings.md`.
 
 use crate::lsm::{ByteReader, Result, put_signed_varint};
 
-/// Counters of one (field, term): the value under its header key.
+/// Counters of one (field, term), or what one value adds to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TermCounters {
     /// Documents that hold the term in the field, or the change of their number.
@@ -30,31 +31,18 @@ const TERM_WHAT: &str = "term counters";
 const FIELD_WHAT: &str = "field statistics";
 
 impl TermCounters {
-    /// Reads the value under a header key.
-    ///
-    /// # Errors
-    /// Corruption for bytes that [`encode`](Self::encode) does not write.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let [df, ttf] = decode_pair(TERM_WHAT, bytes)?;
-        Ok(TermCounters { df, ttf })
-    }
-
-    /// Appends the value under a header key.
-    pub fn encode(self, out: &mut Vec<u8>) {
-        encode_pair([self.df, self.ttf], out);
-    }
-
     /// Whether adding these counters changes nothing.
     pub fn is_zero(self) -> bool {
         self == TermCounters::default()
     }
 
-    /// Appends the sum of encoded counters.
+    /// The sum of counters.
     ///
     /// # Errors
-    /// Corruption for bytes that are no counters, and for a sum beyond 64 bits.
-    pub fn sum(parts: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
-        sum_pairs(TERM_WHAT, parts, out)
+    /// Corruption for a sum beyond 64 bits.
+    pub fn total(parts: impl Iterator<Item = TermCounters>) -> Result<Self> {
+        let [df, ttf] = sum(TERM_WHAT, parts.map(|TermCounters { df, ttf }| Ok([df, ttf])))?;
+        Ok(TermCounters { df, ttf })
     }
 }
 
@@ -83,7 +71,9 @@ impl FieldStatistics {
     /// # Errors
     /// Corruption for bytes that are no statistics, and for a sum beyond 64 bits.
     pub fn sum(parts: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
-        sum_pairs(FIELD_WHAT, parts, out)
+        let pairs = parts.iter().map(|part| decode_pair(FIELD_WHAT, part));
+        encode_pair(sum(FIELD_WHAT, pairs)?, out);
+        Ok(())
     }
 }
 
@@ -105,18 +95,17 @@ fn decode_pair(what: &'static str, bytes: &[u8]) -> Result<[i64; 2]> {
     Ok(pair)
 }
 
-fn sum_pairs(what: &'static str, parts: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
+fn sum(what: &'static str, parts: impl Iterator<Item = Result<[i64; 2]>>) -> Result<[i64; 2]> {
     // Wider than the parts, so that only the result can be too large, not a step on the way to it.
     let mut sum = [0_i128; 2];
     for part in parts {
-        let [first, second] = decode_pair(what, part)?;
+        let [first, second] = part?;
         sum = [sum[0] + i128::from(first), sum[1] + i128::from(second)];
     }
     let [Ok(first), Ok(second)] = sum.map(i64::try_from) else {
         return Err(ByteReader::new(what, &[]).error("the sum does not fit 64 bits"));
     };
-    encode_pair([first, second], out);
-    Ok(())
+    Ok([first, second])
 }
 
 #[cfg(test)]
@@ -125,55 +114,46 @@ mod tests {
 
     use super::*;
 
-    fn encoded(df: i64, ttf: i64) -> Vec<u8> {
+    fn encoded(documents: i64, total_length: i64) -> Vec<u8> {
         let mut out = Vec::new();
-        TermCounters { df, ttf }.encode(&mut out);
+        FieldStatistics { documents, total_length }.encode(&mut out);
         out
     }
 
-    fn sum(parts: &[&[u8]]) -> Vec<u8> {
+    fn summed(parts: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
-        TermCounters::sum(parts, &mut out).unwrap();
+        FieldStatistics::sum(parts, &mut out).unwrap();
         out
     }
 
     proptest! {
         #[test]
         fn summing_is_adding_in_any_grouping(pairs: [(i32, i32); 3]) {
-            let [a, b, c] = pairs.map(|(df, ttf)| encoded(i64::from(df), i64::from(ttf)));
-            let all = sum(&[&a, &b, &c]);
-            prop_assert_eq!(&sum(&[&sum(&[&a, &b]), &c]), &all);
-            prop_assert_eq!(&sum(&[&a, &sum(&[&c, &b])]), &all);
-            prop_assert_eq!(&sum(&[&all, &encoded(0, 0)]), &all);
-            let expected = TermCounters {
-                df: pairs.iter().map(|pair| i64::from(pair.0)).sum(),
-                ttf: pairs.iter().map(|pair| i64::from(pair.1)).sum(),
-            };
-            prop_assert_eq!(TermCounters::decode(&all).unwrap(), expected);
+            let pairs = pairs.map(|(first, second)| (i64::from(first), i64::from(second)));
+            let [a, b, c] = pairs.map(|(documents, length)| encoded(documents, length));
+            let all = summed(&[&a, &b, &c]);
+            prop_assert_eq!(&summed(&[&summed(&[&a, &b]), &c]), &all);
+            prop_assert_eq!(&summed(&[&a, &summed(&[&c, &b])]), &all);
+            prop_assert_eq!(&summed(&[&all, &encoded(0, 0)]), &all);
+            let of_term = TermCounters::total(pairs.iter().map(|&(df, ttf)| TermCounters { df, ttf }));
+            let (df, ttf) = (pairs.iter().map(|pair| pair.0).sum(), pairs.iter().map(|pair| pair.1).sum());
+            prop_assert_eq!(of_term.unwrap(), TermCounters { df, ttf });
+            let expected = FieldStatistics { documents: df, total_length: ttf };
+            prop_assert_eq!(FieldStatistics::decode(&all).unwrap(), expected);
         }
 
         #[test]
         fn arbitrary_bytes_do_not_panic(bytes: Vec<u8>) {
-            let _ = TermCounters::decode(&bytes);
             let _ = FieldStatistics::decode(&bytes);
         }
     }
 
     #[test]
-    fn statistics_come_back_and_sum() {
-        let (mut a, mut b, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        FieldStatistics { documents: 3, total_length: 900 }.encode(&mut a);
-        FieldStatistics { documents: -1, total_length: -300 }.encode(&mut b);
-        FieldStatistics::sum(&[&a, &b], &mut out).unwrap();
-        let expected = FieldStatistics { documents: 2, total_length: 600 };
-        assert_eq!(FieldStatistics::decode(&out).unwrap(), expected);
-    }
-
-    #[test]
     fn a_sum_beyond_64_bits_is_an_error() {
-        let most = encoded(i64::MAX, 0);
-        assert!(TermCounters::sum(&[&most, &most], &mut Vec::new()).is_err());
-        assert_eq!(sum(&[&most, &most, &encoded(-i64::MAX, 0)]), most);
+        let most = TermCounters { df: i64::MAX, ttf: 0 };
+        let least = TermCounters { df: -i64::MAX, ttf: 0 };
+        assert!(TermCounters::total([most, most].into_iter()).is_err());
+        assert_eq!(TermCounters::total([most, most, least].into_iter()).unwrap(), most);
     }
 
     #[test]

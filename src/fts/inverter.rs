@@ -27,10 +27,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::counters::{FieldStatistics, TermCounters};
 use super::error::Result;
 use super::ids::{DocId, FieldId};
-use super::keyspace::{self, IndexKeyspace, TextKind};
+use super::impact::ImpactScale;
+use super::keyspace::{self, IndexKeyspace};
 use super::length_code;
 use super::norms::LengthCodesBuilder;
-use super::postings::{PositionsBuilder, PostingsBuilder};
+use super::postings::PostingsBuilder;
 use crate::lsm::{self, ByteReader, put_varint};
 
 /// Gathers what a transaction adds to a text index and takes from it.
@@ -63,13 +64,20 @@ type Sink<'a> = dyn FnMut(Part<'_>) -> Result<()> + 'a;
 /// What has gathered for one (field, term).
 #[derive(Debug, Default)]
 struct TermBuffer {
-    counters: TermCounters,
     tokens: Vec<u8>,
     /// Document and position of the last token; meaningless without tokens.
     document: u64,
     position: u32,
-    /// The removed document whose tokens were subtracted last.
-    removed: Option<DocId>,
+    removed: Option<Box<Removed>>,
+}
+
+/// What removed documents take from the counters of a term.
+#[derive(Debug)]
+struct Removed {
+    /// The document whose tokens were subtracted last.
+    last: DocId,
+    /// By chunk.
+    counters: BTreeMap<u32, TermCounters>,
 }
 
 /// What has gathered for one field.
@@ -86,6 +94,9 @@ struct TermHasher(u64);
 
 /// Bytes that an allocation takes beyond those asked for.
 const ALLOCATION_BYTES: usize = 16;
+/// Bytes that the counters of removed documents take for a chunk, the smallest map included.
+const REMOVED_BYTES: usize =
+    size_of::<Removed>() + 11 * size_of::<(u32, TermCounters)>() + 3 * ALLOCATION_BYTES;
 
 impl Inverter {
     /// Adds the token `term` at `position` of `field` in the document `doc`.
@@ -132,10 +143,15 @@ impl Inverter {
     /// [`Error::TermTooLong`](super::Error::TermTooLong); nothing was subtracted.
     pub fn subtract(&mut self, field: FieldId, term: &[u8], doc: DocId) -> Result<()> {
         let buffer = self.buffer(field, term)?;
-        buffer.counters.ttf -= 1;
-        if buffer.removed.replace(doc) != Some(doc) {
-            buffer.counters.df -= 1;
-        }
+        let is_first = buffer.removed.as_ref().is_none_or(|removed| removed.last != doc);
+        let nothing = || Box::new(Removed { last: doc, counters: BTreeMap::new() });
+        let removed = buffer.removed.get_or_insert_with(nothing);
+        removed.last = doc;
+        let chunks = removed.counters.len();
+        let counters = removed.counters.entry(doc.chunk()).or_default();
+        counters.ttf -= 1;
+        counters.df -= i64::from(is_first);
+        self.heap_bytes += (removed.counters.len() - chunks) * REMOVED_BYTES;
         Ok(())
     }
 
@@ -174,11 +190,15 @@ impl Inverter {
         let mut terms: Vec<_> = terms.into_iter().collect();
         // Field and term in this plain form order as their escaped keys do.
         terms.sort_unstable();
+        let lengths: BTreeMap<FieldId, FieldLengths> =
+            fields.iter().map(|(&field, buffer)| (field, FieldLengths::new(buffer))).collect();
+        let unknown = FieldLengths::new(&FieldBuffer::default());
         let mut writer = TermWriter::default();
         for (key, number) in terms {
             let (field, term) = split_key(&key);
+            let lengths = lengths.get(&field).unwrap_or(&unknown);
             // Taken, so that its memory is free once it is written.
-            writer.write(field, term, &mem::take(&mut buffers[number]), sink)?;
+            writer.write(field, term, mem::take(&mut buffers[number]), lengths, sink)?;
         }
         for (field, buffer) in fields {
             write_field(field, &buffer, sink)?;
@@ -219,7 +239,6 @@ impl TermBuffer {
         if self.tokens.is_empty() || document > self.document {
             put_varint(&mut self.tokens, (document - self.document) << 1 | 1);
             put_varint(&mut self.tokens, u64::from(position));
-            self.counters.df += 1;
         } else {
             assert!(document == self.document, "invariant: documents of a term ascend");
             let gap = position.checked_sub(self.position);
@@ -228,7 +247,6 @@ impl TermBuffer {
         }
         self.document = document;
         self.position = position;
-        self.counters.ttf += 1;
     }
 }
 
@@ -282,6 +300,33 @@ impl<'a> Documents<'a> {
     }
 }
 
+/// Length codes of a field's new documents, for the marks of their postings.
+struct FieldLengths {
+    /// By chunk, and in it by offset as far as there are documents.
+    chunks: BTreeMap<u32, Vec<u8>>,
+    /// For the mean of these documents.
+    scale: ImpactScale,
+}
+
+impl FieldLengths {
+    fn new(buffer: &FieldBuffer) -> Self {
+        let mut chunks: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+        let mut total_length = 0_u64;
+        for &(doc, code) in &buffer.codes {
+            let codes = chunks.entry(doc.chunk()).or_default();
+            codes.resize(usize::from(doc.offset()), 0);
+            codes.push(code);
+            total_length += u64::from(length_code::decode(code));
+        }
+        FieldLengths { chunks, scale: ImpactScale::of_documents(buffer.codes.len(), total_length) }
+    }
+
+    /// Codes of a chunk; of documents behind the last one they are 0.
+    fn of_chunk(&self, chunk: u32) -> &[u8] {
+        self.chunks.get(&chunk).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
 /// Writes terms one after the other, with the same memory.
 #[derive(Debug, Default)]
 struct TermWriter {
@@ -289,71 +334,78 @@ struct TermWriter {
     operand: Vec<u8>,
     document_positions: Vec<u32>,
     postings: PostingsBuilder,
-    positions: PositionsBuilder,
-    /// Values of the positions of all chunks, and the chunks with where each value ends: they are handed
-    /// out behind the postings.
-    values: Vec<u8>,
-    chunks: Vec<(u32, usize)>,
 }
 
 impl TermWriter {
+    /// Hands out a term's values, chunk by chunk.
     fn write(
         &mut self,
         field: FieldId,
         term: &[u8],
-        buffer: &TermBuffer,
+        buffer: TermBuffer,
+        lengths: &FieldLengths,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
         self.key.clear();
         keyspace::put_term_prefix(&mut self.key, field, term);
         let prefix_bytes = self.key.len();
-        self.values.clear();
-        self.chunks.clear();
-        self.write_postings(&buffer.tokens, prefix_bytes, sink)?;
-
-        let mut start = 0;
-        for (chunk, end) in mem::take(&mut self.chunks) {
-            let value = &self.values[start..end];
-            put_part(&mut self.key, prefix_bytes, TextKind::Positions(chunk), value, sink)?;
-            start = end;
+        let mut removed = buffer.removed.map(|removed| removed.counters).unwrap_or_default();
+        let mut documents = Documents::new(&buffer.tokens)?;
+        let mut chunk = None;
+        let mut codes: &[u8] = &[];
+        while let Some(doc) = documents.read(&mut self.document_positions)? {
+            if chunk != Some(doc.chunk()) {
+                if let Some(ended) = chunk.replace(doc.chunk()) {
+                    self.end_chunk(ended, prefix_bytes, &mut removed, lengths, sink)?;
+                }
+                codes = lengths.of_chunk(doc.chunk());
+                self.end_chunks_before(doc.chunk(), prefix_bytes, &mut removed, lengths, sink)?;
+            }
+            let code = codes.get(usize::from(doc.offset())).copied().unwrap_or(0);
+            self.postings.push(doc.offset(), code, self.document_positions.iter().copied());
         }
-        // Zeros are the identity of the sum.
-        if !buffer.counters.is_zero() {
-            self.operand.clear();
-            buffer.counters.encode(&mut self.operand);
-            put_part(&mut self.key, prefix_bytes, TextKind::Header, &self.operand, sink)?;
+        if let Some(ended) = chunk {
+            self.end_chunk(ended, prefix_bytes, &mut removed, lengths, sink)?;
+        }
+        while let Some((&chunk, _)) = removed.first_key_value() {
+            self.end_chunk(chunk, prefix_bytes, &mut removed, lengths, sink)?;
         }
         Ok(())
     }
 
-    /// Hands out the postings of all chunks and builds the values of their positions.
-    fn write_postings(
+    /// Hands out the values of chunks that documents were removed from and none added to, up to `chunk`.
+    fn end_chunks_before(
         &mut self,
-        tokens: &[u8],
+        chunk: u32,
         prefix_bytes: usize,
+        removed: &mut BTreeMap<u32, TermCounters>,
+        lengths: &FieldLengths,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        let mut documents = Documents::new(tokens)?;
-        let mut chunk = None;
-        while let Some(doc) = documents.read(&mut self.document_positions)? {
-            if let Some(ended) = chunk.replace(doc.chunk()).filter(|&before| before != doc.chunk())
-            {
-                self.end_chunk(ended, prefix_bytes, sink)?;
-            }
-            let frequency = u32::try_from(self.document_positions.len());
-            let frequency = frequency.expect("invariant: a document is shorter than 4 GiB");
-            self.postings.push(doc.offset(), frequency);
-            self.positions.push(doc.offset(), self.document_positions.iter().copied());
+        while let Some((&before, _)) = removed.first_key_value().filter(|entry| *entry.0 < chunk) {
+            self.end_chunk(before, prefix_bytes, removed, lengths, sink)?;
         }
-        chunk.map_or(Ok(()), |ended| self.end_chunk(ended, prefix_bytes, sink))
+        Ok(())
     }
 
-    fn end_chunk(&mut self, chunk: u32, prefix_bytes: usize, sink: &mut Sink<'_>) -> Result<()> {
-        self.positions.finish_into(&mut self.values);
-        self.chunks.push((chunk, self.values.len()));
+    /// Hands out the value of a chunk, if there is something to say.
+    fn end_chunk(
+        &mut self,
+        chunk: u32,
+        prefix_bytes: usize,
+        removed: &mut BTreeMap<u32, TermCounters>,
+        lengths: &FieldLengths,
+        sink: &mut Sink<'_>,
+    ) -> Result<()> {
+        let removed = removed.remove(&chunk).unwrap_or_default();
         self.operand.clear();
-        self.postings.finish_into(&mut self.operand);
-        put_part(&mut self.key, prefix_bytes, TextKind::Postings(chunk), &self.operand, sink)
+        self.postings.finish_into(removed, &lengths.scale, &mut self.operand);
+        if self.operand.is_empty() {
+            return Ok(());
+        }
+        self.key.truncate(prefix_bytes);
+        keyspace::put_chunk(&mut self.key, chunk);
+        sink(Part { keyspace: IndexKeyspace::Text, key: &self.key, operand: &self.operand })
     }
 }
 
@@ -362,19 +414,6 @@ fn split_key(key: &[u8]) -> (FieldId, &[u8]) {
     let parts = key.split_first_chunk();
     let (field, term) = parts.expect("invariant: keys of the table begin with a field");
     (FieldId(u16::from_be_bytes(*field)), term)
-}
-
-/// Hands out the operand of one text key; `key` begins with the term's prefix.
-fn put_part(
-    key: &mut Vec<u8>,
-    prefix_bytes: usize,
-    kind: TextKind,
-    operand: &[u8],
-    sink: &mut Sink<'_>,
-) -> Result<()> {
-    key.truncate(prefix_bytes);
-    keyspace::put_kind(key, kind);
-    sink(Part { keyspace: IndexKeyspace::Text, key, operand })
 }
 
 /// Hands out the length codes and the statistics of one field.

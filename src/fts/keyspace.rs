@@ -1,8 +1,7 @@
 //! Every key that the inverted index writes; nobody else builds or takes apart these keys.
 //!
 //! The [`inverter`](super::Inverter) and the indexer build keys here, merge operators, the rewriter and
-//! readers decode them. Invariants: keys of a keyspace order by field, then term (bytewise), then kind, then
-//! chunk; the keys of one (field, term), its *group*, are exactly those that begin with
+//! readers decode them. Invariants: keys of a keyspace order by field, then term (bytewise), then chunk; the keys of one (field, term), its *group*, are exactly those that begin with
 //! [`term_prefix`]. Cost: one pass over the term. [`names`] holds the names of the keyspaces.
 //!
 #![doc = include_str!("../../docs/format/text_keys.md")]
@@ -20,31 +19,10 @@ pub const TERM_BYTES_MAX: usize = 32_000;
 /// Which keyspace of a text index a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IndexKeyspace {
-    /// Postings, positions and term headers: [`names::text`].
+    /// Postings, positions and counters of terms: [`names::text`].
     Text,
     /// Length codes and field statistics: [`names::norms`].
     Norms,
-}
-
-/// What stands under a key of the text keyspace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TextKind {
-    /// Documents of this chunk, with frequencies.
-    Postings(u32),
-    /// Positions in the documents of this chunk.
-    Positions(u32),
-    /// The term's counters.
-    Header,
-}
-
-impl TextKind {
-    /// The chunk; `None` for a header.
-    pub fn chunk(self) -> Option<u32> {
-        match self {
-            TextKind::Postings(chunk) | TextKind::Positions(chunk) => Some(chunk),
-            TextKind::Header => None,
-        }
-    }
 }
 
 /// A key of the text keyspace, taken apart.
@@ -54,8 +32,8 @@ pub struct TextKey<'a> {
     pub field: FieldId,
     /// The term, without escapes; borrowed when it holds no zero byte.
     pub term: Cow<'a, [u8]>,
-    /// What stands under the key, and its chunk.
-    pub kind: TextKind,
+    /// The chunk whose documents the value tells about.
+    pub chunk: u32,
 }
 
 /// What stands under a key of the norms keyspace.
@@ -76,9 +54,6 @@ pub struct NormsKey {
     pub kind: NormsKind,
 }
 
-const KIND_POSTINGS: u8 = 0;
-const KIND_POSITIONS: u8 = 1;
-const KIND_HEADER: u8 = 2;
 const KIND_LENGTH_CODES: u8 = 0;
 const KIND_STATISTICS: u8 = 1;
 /// Follows a zero byte that belongs to the term.
@@ -90,22 +65,14 @@ const NORMS_KEY: &str = "norms key";
 
 /// Key of the postings of (`field`, `term`) in the chunk numbered `chunk`.
 pub fn postings_key(field: FieldId, term: &[u8], chunk: u32) -> Vec<u8> {
-    text_key(field, term, TextKind::Postings(chunk))
-}
-
-/// Key of the positions of (`field`, `term`) in the chunk numbered `chunk`.
-pub fn positions_key(field: FieldId, term: &[u8], chunk: u32) -> Vec<u8> {
-    text_key(field, term, TextKind::Positions(chunk))
-}
-
-/// Key of the counters of (`field`, `term`).
-pub fn header_key(field: FieldId, term: &[u8]) -> Vec<u8> {
-    text_key(field, term, TextKind::Header)
+    let mut key = term_prefix(field, term);
+    put_chunk(&mut key, chunk);
+    key
 }
 
 /// What all keys of (`field`, `term`), and no others, begin with.
 pub fn term_prefix(field: FieldId, term: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(term.len() + 9);
+    let mut key = Vec::with_capacity(term.len() + 8);
     put_term_prefix(&mut key, field, term);
     key
 }
@@ -132,14 +99,9 @@ pub fn decode(key: &[u8]) -> lsm::Result<TextKey<'_>> {
     let mut reader = ByteReader::new(TEXT_KEY, key);
     let field = take_field(&mut reader)?;
     let term = take_term(&mut reader)?;
-    let kind = match reader.u8()? {
-        KIND_POSTINGS => TextKind::Postings(take_chunk(&mut reader)?),
-        KIND_POSITIONS => TextKind::Positions(take_chunk(&mut reader)?),
-        KIND_HEADER => TextKind::Header,
-        other => return Err(reader.error(format_args!("{other} is no kind of entry"))),
-    };
+    let chunk = take_chunk(&mut reader)?;
     reader.expect_end()?;
-    Ok(TextKey { field, term, kind })
+    Ok(TextKey { field, term, chunk })
 }
 
 /// Key of the length codes of `field` in the chunk numbered `chunk`.
@@ -210,21 +172,8 @@ pub(crate) fn put_term_prefix(out: &mut Vec<u8>, field: FieldId, term: &[u8]) {
 }
 
 /// Appends what follows [`term_prefix`] in a key.
-pub(crate) fn put_kind(out: &mut Vec<u8>, kind: TextKind) {
-    out.push(match kind {
-        TextKind::Postings(_) => KIND_POSTINGS,
-        TextKind::Positions(_) => KIND_POSITIONS,
-        TextKind::Header => KIND_HEADER,
-    });
-    if let Some(chunk) = kind.chunk() {
-        out.extend_from_slice(&chunk.to_be_bytes());
-    }
-}
-
-fn text_key(field: FieldId, term: &[u8], kind: TextKind) -> Vec<u8> {
-    let mut key = term_prefix(field, term);
-    put_kind(&mut key, kind);
-    key
+pub(crate) fn put_chunk(out: &mut Vec<u8>, chunk: u32) {
+    out.extend_from_slice(&chunk.to_be_bytes());
 }
 
 fn take_field(reader: &mut ByteReader<'_>) -> lsm::Result<FieldId> {
@@ -307,21 +256,13 @@ mod tests {
         proptest::collection::vec(byte, 0..8)
     }
 
-    fn kind() -> impl Strategy<Value = TextKind> {
-        prop_oneof![
-            any::<u32>().prop_map(TextKind::Postings),
-            any::<u32>().prop_map(TextKind::Positions),
-            Just(TextKind::Header),
-        ]
-    }
-
     proptest! {
         #[test]
-        fn keys_come_back_as_they_went(field: u16, term in term(), kind in kind()) {
+        fn keys_come_back_as_they_went(field: u16, term in term(), chunk: u32) {
             let field = FieldId(field);
-            let key = text_key(field, &term, kind);
+            let key = postings_key(field, &term, chunk);
             let decoded = decode(&key).unwrap();
-            prop_assert_eq!(&decoded, &TextKey { field, term: Cow::Borrowed(&term), kind });
+            prop_assert_eq!(&decoded, &TextKey { field, term: Cow::Borrowed(&term), chunk });
             prop_assert_eq!(matches!(decoded.term, Cow::Borrowed(_)), !term.contains(&0));
             let prefix = term_prefix(field, &term);
             prop_assert_eq!(group_len(&key), prefix.len());
@@ -329,12 +270,12 @@ mod tests {
         }
 
         #[test]
-        fn keys_order_like_field_term_kind_chunk(
-            a in (0..3_u16, term(), kind()),
-            b in (0..3_u16, term(), kind()),
+        fn keys_order_like_field_term_chunk(
+            a in (0..3_u16, term(), any::<u32>()),
+            b in (0..3_u16, term(), any::<u32>()),
         ) {
-            let left = text_key(FieldId(a.0), &a.1, a.2);
-            let right = text_key(FieldId(b.0), &b.1, b.2);
+            let left = postings_key(FieldId(a.0), &a.1, a.2);
+            let right = postings_key(FieldId(b.0), &b.1, b.2);
             prop_assert_eq!(left.cmp(&right), a.cmp(&b));
             let same_group = (a.0, &a.1) == (b.0, &b.1);
             prop_assert_eq!(right.starts_with(&left[..group_len(&left)]), same_group);
@@ -343,8 +284,8 @@ mod tests {
         #[test]
         fn arbitrary_bytes_decode_to_the_same_bytes_or_to_an_error(key: Vec<u8>) {
             prop_assert!(group_len(&key) <= key.len());
-            if let Ok(TextKey { field, term, kind }) = decode(&key) {
-                prop_assert_eq!(text_key(field, &term, kind), key);
+            if let Ok(TextKey { field, term, chunk }) = decode(&key) {
+                prop_assert_eq!(postings_key(field, &term, chunk), key);
             } else if let Ok(NormsKey { field, kind: NormsKind::LengthCodes(chunk) }) = decode_norms(&key) {
                 prop_assert_eq!(length_codes_key(field, chunk), key);
             } else if let Ok(chunk) = decode_dead(&key) {
@@ -376,10 +317,10 @@ mod tests {
     fn the_format_page_shows_true_bytes() {
         assert_eq!(
             postings_key(FieldId(1), b"a\0b", 2),
-            [0, 1, b'a', 0, 0xFF, b'b', 0, 1, 0, 0, 0, 0, 2]
+            [0, 1, b'a', 0, 0xFF, b'b', 0, 1, 0, 0, 0, 2]
         );
         let page = include_str!("../../docs/format/text_keys.md");
-        assert!(page.contains("00 01  61 00 FF 62  00 01  00  00 00 00 02"));
+        assert!(page.contains("00 01  61 00 FF 62  00 01  00 00 00 02"));
     }
 
     #[test]

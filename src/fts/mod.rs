@@ -29,6 +29,7 @@ mod counters;
 mod dead;
 mod error;
 mod ids;
+mod impact;
 mod indexer;
 mod inverter;
 pub mod keyspace;
@@ -47,19 +48,20 @@ pub use counters::{FieldStatistics as FieldCounters, TermCounters};
 pub use dead::{DeadChunk, DeadOperator};
 pub use error::{Error, Result};
 pub use ids::{DocId, FieldId};
+pub(crate) use impact::whole;
+pub use impact::{Averages, Drift, ImpactScale};
 pub use indexer::{PATH_BYTES_MAX, POSITION_GAP, TextEvent, TextIndexer, TextWalker, path_term};
 pub use inverter::{Inverter, Part};
 pub use keyspace::{
-    IndexKeyspace, NormsKey, NormsKind, TERM_BYTES_MAX, TextKey, TextKind, dead_key, decode_dead,
-    names,
+    IndexKeyspace, NormsKey, NormsKind, TERM_BYTES_MAX, TextKey, dead_key, decode_dead, names,
 };
 pub use norms::{LengthCodes, LengthCodesBuilder, NormsOperator};
 pub use postings::{
-    Positions, PositionsBuilder, PositionsCursor, Postings, PostingsBuilder, PostingsIter,
-    Retained, TextOperator, join_positions, join_postings, retain_positions, retain_postings,
+    BITMAP_BYTES, Block, Body, FrequencyRanks, Marks, Offsets, Postings, PostingsBuilder, Retained,
+    TextOperator, WINDOW_LEN, WINDOWS_LEN, Windows, join, retain,
 };
 pub use reader::{
-    FieldStatistics, StoredLengths, StoredPositions, StoredPostings, TermStatistics, TextReader,
+    FieldStatistics, StoredLengths, StoredPostings, TermPostings, TermStatistics, TextReader,
 };
 pub use rewriter::TextRewriter;
 pub use schema::{FIELDS_LEN_MAX, Field, Fields, TextIndexOptions};

@@ -2,7 +2,12 @@
 //!
 //! Opened by the collection's reader; searches, snippets and the deep check read through it. It finds entries and
 //! turns counters into statistics; what the values hold, `postings` and `norms` say. Dead documents are not taken out
-//! here: a search masks with [`TextReader::dead`]. Nothing is cached. Cost: one look-up a call, unless said otherwise.
+//! here: a search masks with [`TextReader::dead`]. Terms that were looked up are remembered as long as the reader, since a
+//! search asks for their counters first and for their postings then. Cost: one look-up a call, unless said otherwise.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use bytes::Bytes;
 
@@ -12,11 +17,11 @@ use super::dead::DeadChunk;
 use super::error::{Error, Result};
 use super::ids::FieldId;
 use super::indexer::{TextWalker, path_term};
-use super::keyspace::{self, NormsKey, TextKey, TextKind, names};
+use super::keyspace::{self, NormsKey, NormsKind, TextKey, names};
 use super::norms::LengthCodes;
-use super::postings::{Positions, Postings};
+use super::postings::Postings;
 use super::schema::{Field, TextIndexOptions};
-use crate::lsm::{self, KeyspaceId, Reader, Seek};
+use crate::lsm::{self, Cursor, KeyspaceId, Reader, Seek};
 
 /// Reads one text index.
 pub struct TextReader<'a> {
@@ -27,6 +32,8 @@ pub struct TextReader<'a> {
     options: TextIndexOptions,
     fields: Vec<Field>,
     walker: TextWalker,
+    /// Terms that were looked up, by field.
+    terms: RefCell<HashMap<FieldId, HashMap<String, Rc<TermPostings>>>>,
 }
 
 /// Exact numbers of a field, over the live documents.
@@ -47,13 +54,22 @@ pub struct TermStatistics {
     pub ttf: u64,
 }
 
+/// A term of a field: its numbers and its postings in all chunks.
+#[derive(Debug, Clone, Default)]
+pub struct TermPostings {
+    /// Its numbers.
+    pub statistics: TermStatistics,
+    /// Its postings, by ascending chunk; dead documents included.
+    pub chunks: Vec<StoredPostings>,
+}
+
 /// The postings of a term in one chunk, as they are stored.
 #[derive(Debug, Clone)]
-pub struct StoredPostings(Bytes);
-
-/// The positions of a term in one chunk, as they are stored.
-#[derive(Debug, Clone)]
-pub struct StoredPositions(Bytes);
+pub struct StoredPostings {
+    /// The chunk.
+    pub chunk: u32,
+    bytes: Bytes,
+}
 
 /// The length codes of a field in one chunk, as they are stored.
 #[derive(Debug, Clone)]
@@ -69,16 +85,17 @@ type NormsVisitor<'v, E> = dyn FnMut(&NormsKey, &[u8]) -> Result<(), E> + 'v;
 type Visitor<'v, E> = dyn FnMut(&[u8], &[u8]) -> Result<(), E> + 'v;
 
 impl StoredPostings {
-    /// The postings; reads their head only.
+    /// The postings; reads their directory only.
     pub fn view(&self) -> Result<Postings<'_>> {
-        Ok(Postings::parse(&self.0)?)
+        Ok(Postings::parse(&self.bytes)?)
     }
 }
 
-impl StoredPositions {
-    /// The positions; reads their head only.
-    pub fn view(&self) -> Result<Positions<'_>> {
-        Ok(Positions::parse(&self.0)?)
+impl TermPostings {
+    /// The postings in one chunk.
+    pub fn in_chunk(&self, chunk: u32) -> Option<&StoredPostings> {
+        let place = self.chunks.binary_search_by_key(&chunk, |stored| stored.chunk);
+        place.ok().and_then(|place| self.chunks.get(place))
     }
 }
 
@@ -112,6 +129,7 @@ impl<'a> TextReader<'a> {
             fields: options.fields(),
             walker: TextWalker::new(&options)?,
             options,
+            terms: RefCell::default(),
         })
     }
 
@@ -158,15 +176,13 @@ impl<'a> TextReader<'a> {
         let mut valid = below.len() == path_term(&below).len() && cursor.first()?;
         while valid && found.len() < limit {
             let term = keyspace::decode(cursor.key())?.term.into_owned();
-            let header = keyspace::header_key(FieldId::PATHS, &term);
-            // The header is the last entry of its term; without one, this is the next term.
-            let has_header = cursor.seek(&header, Seek::Ge)? && cursor.key() == header;
-            let df = if has_header { term_statistics(&cursor.value()?)?.df } else { 0 };
-            if df > 0 {
+            if read_term(&mut cursor, &keyspace::term_prefix(FieldId::PATHS, &term))?.statistics.df
+                > 0
+            {
                 let path = String::from_utf8(term);
                 found.push(path.map_err(|_| lsm::Error::corruption("a path is not UTF-8", 0))?);
             }
-            valid = if has_header { cursor.next()? } else { cursor.valid() };
+            valid = cursor.valid();
         }
         Ok(found)
     }
@@ -177,47 +193,24 @@ impl<'a> TextReader<'a> {
         value.map_or(Ok(FieldStatistics::default()), |value| field_statistics(&value))
     }
 
-    /// Numbers of a term; zeros when no live document holds it.
+    /// Numbers of a term; zeros when no live document holds it. Cost: as of [`postings`](Self::postings).
     pub fn term(&self, field: FieldId, term: &str) -> Result<TermStatistics> {
-        let value = self.reader.get(self.text, &keyspace::header_key(field, term.as_bytes()))?;
-        value.map_or(Ok(TermStatistics::default()), |value| term_statistics(&value))
+        Ok(self.postings(field, term)?.statistics)
     }
 
-    /// The chunks in which the term has postings, ascending. Cost: one step a chunk.
-    pub fn chunks(&self, field: FieldId, term: &str) -> Result<Vec<u32>> {
-        let prefix = keyspace::term_prefix(field, term.as_bytes());
-        let mut cursor = self.reader.cursor(self.text)?.prefix(&prefix);
-        let mut chunks = Vec::new();
-        let mut valid = cursor.first()?;
-        while valid {
-            // Postings come before positions and header.
-            let TextKind::Postings(chunk) = keyspace::decode(cursor.key())?.kind else { break };
-            chunks.push(chunk);
-            valid = cursor.next()?;
+    /// The postings of a term in all chunks, undecoded. Cost: one look-up and one step a chunk, the first time.
+    pub fn postings(&self, field: FieldId, term: &str) -> Result<Rc<TermPostings>> {
+        let known = self.terms.borrow().get(&field).and_then(|terms| terms.get(term)).cloned();
+        if let Some(known) = known {
+            return Ok(known);
         }
-        Ok(chunks)
-    }
-
-    /// The documents of one chunk that hold the term, dead ones included.
-    pub fn postings(
-        &self,
-        field: FieldId,
-        term: &str,
-        chunk: u32,
-    ) -> Result<Option<StoredPostings>> {
-        let key = keyspace::postings_key(field, term.as_bytes(), chunk);
-        Ok(self.reader.get(self.text, &key)?.map(StoredPostings))
-    }
-
-    /// Where the term stands in the documents of one chunk, dead ones included.
-    pub fn positions(
-        &self,
-        field: FieldId,
-        term: &str,
-        chunk: u32,
-    ) -> Result<Option<StoredPositions>> {
-        let key = keyspace::positions_key(field, term.as_bytes(), chunk);
-        Ok(self.reader.get(self.text, &key)?.map(StoredPositions))
+        let prefix = keyspace::term_prefix(field, term.as_bytes());
+        let mut cursor = self.reader.cursor(self.text)?;
+        cursor.seek(&prefix, Seek::Ge)?;
+        let found = Rc::new(read_term(&mut cursor, &prefix)?);
+        let mut terms = self.terms.borrow_mut();
+        terms.entry(field).or_default().insert(term.to_owned(), Rc::clone(&found));
+        Ok(found)
     }
 
     /// Lengths of a field in the documents of one chunk, dead ones included.
@@ -226,14 +219,34 @@ impl<'a> TextReader<'a> {
         Ok(self.reader.get(self.norms, &key)?.map(StoredLengths))
     }
 
+    /// Lengths of a field in all chunks, ascending; dead documents included. Cost: one look-up and one step a chunk.
+    pub fn all_lengths(&self, field: FieldId) -> Result<Vec<(u32, StoredLengths)>> {
+        let mut found = Vec::new();
+        let mut cursor = self.reader.cursor(self.norms)?;
+        let mut valid = cursor.seek(&keyspace::length_codes_key(field, 0), Seek::Ge)?;
+        while valid {
+            let NormsKey { field: of, kind: NormsKind::LengthCodes(chunk) } =
+                keyspace::decode_norms(cursor.key())?
+            else {
+                break;
+            };
+            if of != field {
+                break;
+            }
+            found.push((chunk, StoredLengths(cursor.value()?)));
+            valid = cursor.next()?;
+        }
+        Ok(found)
+    }
+
     /// The dead documents of one chunk.
     pub fn dead(&self, chunk: u32) -> Result<DeadChunk> {
         let value = self.reader.get(self.dead, &keyspace::dead_key(chunk))?;
         Ok(value.map_or(Ok(DeadChunk::default()), |value| DeadChunk::decode(&value))?)
     }
 
-    /// Passes every entry of terms to `visit`, in the order of the keys: a term's postings by chunk, its positions by
-    /// chunk, its counters. For checks; cost: the whole index is read.
+    /// Passes every entry of terms to `visit`, in the order of the keys: by field, term and chunk. For checks; cost: the
+    /// whole index is read.
     ///
     /// # Errors
     /// Those of `visit`, and corruption.
@@ -281,9 +294,22 @@ fn each<E: From<Error>>(
     Ok(())
 }
 
-fn term_statistics(value: &[u8]) -> Result<TermStatistics> {
-    let TermCounters { df, ttf } = TermCounters::decode(value)?;
-    Ok(TermStatistics { df: count("term counters", df)?, ttf: count("term counters", ttf)? })
+/// Reads the entries whose keys begin with `prefix`, from the first of them on, where the cursor stands; it then stands
+/// behind them.
+fn read_term(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<TermPostings> {
+    let mut chunks = Vec::new();
+    let mut counters = Vec::new();
+    while cursor.valid() && cursor.key().starts_with(prefix) {
+        let chunk = keyspace::decode(cursor.key())?.chunk;
+        let stored = StoredPostings { chunk, bytes: cursor.value()? };
+        counters.push(stored.view()?.counters());
+        chunks.push(stored);
+        cursor.next()?;
+    }
+    let TermCounters { df, ttf } = TermCounters::total(counters.into_iter())?;
+    let statistics =
+        TermStatistics { df: count("term counters", df)?, ttf: count("term counters", ttf)? };
+    Ok(TermPostings { statistics, chunks })
 }
 
 fn field_statistics(value: &[u8]) -> Result<FieldStatistics> {

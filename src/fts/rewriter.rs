@@ -2,18 +2,17 @@
 //!
 //! A compaction shows it a term's entries; it asks the dead keyspace of the same collection, through the reader
 //! of the compacted version, which documents to drop. Searches mask exactly these, so nobody sees a change.
-//! Counters are left alone: removing a document has subtracted already. Only a sum of zeros is dropped, which
-//! changes no other sum. Length codes of dead documents stay in the norms keyspace; nobody asks for them.
+//! Counters are left alone: removing a document has subtracted already. A value is dropped when it has no document left and its
+//! counters are zeros, which changes no sum. Length codes of dead documents stay in the norms keyspace; nobody asks for them.
 //!
 //! Cost: entries without dead documents are kept undecoded. A pass loads each chunk's bitmap once, when it is
 //! first met, and remembers at most 1,024 of them, 8 MiB.
 
 use std::collections::HashMap;
 
-use super::counters::TermCounters;
 use super::dead::DeadChunk;
-use super::keyspace::{self, TextKind, names};
-use super::postings::{Positions, Postings, Retained, retain_positions, retain_postings};
+use super::keyspace::{self, names};
+use super::postings::{Postings, Retained, retain};
 use crate::lsm::{GroupRewriter, KeyspaceId, Reader, Result, Rewrite, RewritePass};
 
 /// Group rewriter of a text keyspace; its groups are the pairs of field and term.
@@ -59,26 +58,17 @@ impl GroupRewriter for TextRewriter {
 
 impl RewritePass for DeadDocuments<'_> {
     fn entry(&mut self, key: &[u8], value: &[u8]) -> Result<Rewrite> {
-        match keyspace::decode(key)?.kind {
-            TextKind::Header => {
-                let zero = TermCounters::decode(value)?.is_zero();
-                Ok(if zero { Rewrite::Drop } else { Rewrite::Keep })
-            }
-            TextKind::Postings(chunk) => self.with_chunk(chunk, |dead| {
-                let postings = Postings::parse(value)?;
-                if !dead.contains_any(postings.first()..=postings.last()) {
-                    return Ok(Rewrite::Keep);
-                }
-                retain_postings(value, &mut |offset| !dead.contains(offset)).map(Rewrite::from)
-            }),
-            TextKind::Positions(chunk) => self.with_chunk(chunk, |dead| {
-                let positions = Positions::parse(value)?;
-                if !dead.contains_any(positions.first()..=positions.last()) {
-                    return Ok(Rewrite::Keep);
-                }
-                retain_positions(value, &mut |offset| !dead.contains(offset)).map(Rewrite::from)
-            }),
+        let chunk = keyspace::decode(key)?.chunk;
+        let postings = Postings::parse(value)?;
+        if postings.count() == 0 && postings.counters().is_zero() {
+            return Ok(Rewrite::Drop);
         }
+        self.with_chunk(chunk, |dead| {
+            if !dead.contains_any(postings.first()..=postings.last()) {
+                return Ok(Rewrite::Keep);
+            }
+            retain(value, &mut |offset| !dead.contains(offset)).map(Rewrite::from)
+        })
     }
 }
 
@@ -126,8 +116,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::fts::counters::TermCounters;
     use crate::fts::ids::FieldId;
-    use crate::fts::postings::{PositionsBuilder, PostingsBuilder};
+    use crate::fts::impact::ImpactScale;
+    use crate::fts::postings::PostingsBuilder;
     use crate::lsm::{Cursor, Error};
 
     const DEAD: KeyspaceId = KeyspaceId(4);
@@ -165,24 +157,21 @@ mod tests {
         Version { dead, reads: Cell::new(0) }
     }
 
-    fn postings(offsets: &[u16]) -> Vec<u8> {
+    /// A value of documents at these offsets; that of one that was cut from more has other counters.
+    fn postings(offsets: &[u16], counted: usize) -> Vec<u8> {
         let mut builder = PostingsBuilder::default();
         for &offset in offsets {
-            builder.push(offset, 1);
+            builder.push(offset, 9, [u32::from(offset)]);
         }
-        builder.finish()
-    }
-
-    fn positions(offsets: &[u16]) -> Vec<u8> {
-        let mut builder = PositionsBuilder::default();
-        for &offset in offsets {
-            builder.push(offset, [u32::from(offset)]);
-        }
-        builder.finish()
+        let more = i64::try_from(counted).unwrap() - i64::try_from(offsets.len()).unwrap();
+        let mut out = Vec::new();
+        let counters = TermCounters { df: more, ttf: more };
+        builder.finish_into(counters, &ImpactScale::new(30.0), &mut out);
+        out
     }
 
     #[test]
-    fn dead_documents_leave_postings_and_positions() {
+    fn dead_documents_leave_postings() {
         let version = version(Some(&[2, 3, 9]));
         let mut pass = TextRewriter.begin("notes/text.default", &version).unwrap();
         for (term, living, rest) in [
@@ -191,37 +180,36 @@ mod tests {
             (b"c", &[1, 5], Some(&[1, 5])),
             (b"d", &[10, 11], Some(&[10, 11])),
         ] {
-            let expected = |encode: fn(&[u16]) -> Vec<u8>| match rest {
-                None => Rewrite::Drop,
-                Some(rest) if rest == living => Rewrite::Keep,
-                Some(rest) => Rewrite::Replace(encode(rest)),
-            };
             let key = keyspace::postings_key(FieldId(1), term, 1);
-            assert_eq!(pass.entry(&key, &postings(living)).unwrap(), expected(postings));
+            let counted = living.len();
+            let expected = match rest {
+                None => Rewrite::Replace(postings(&[], counted)),
+                Some(rest) if rest == living => Rewrite::Keep,
+                Some(rest) => Rewrite::Replace(postings(rest, counted)),
+            };
+            assert_eq!(pass.entry(&key, &postings(living, counted)).unwrap(), expected);
             // Another chunk has no dead documents.
             let key = keyspace::postings_key(FieldId(1), term, 2);
-            assert_eq!(pass.entry(&key, &postings(living)).unwrap(), Rewrite::Keep);
-            let key = keyspace::positions_key(FieldId(1), term, 1);
-            assert_eq!(pass.entry(&key, &positions(living)).unwrap(), expected(positions));
+            assert_eq!(pass.entry(&key, &postings(living, counted)).unwrap(), Rewrite::Keep);
         }
         drop(pass);
         assert_eq!(version.reads.get(), 2, "each chunk is read once a pass");
     }
 
     #[test]
-    fn headers_stay_unless_they_are_zero() {
+    fn values_without_documents_stay_unless_their_counters_are_zeros() {
         let version = version(Some(&[1]));
         let mut pass = TextRewriter.begin("notes/text.default", &version).unwrap();
-        for (counters, expected) in [
-            (TermCounters { df: 0, ttf: 0 }, Rewrite::Drop),
-            (TermCounters { df: 0, ttf: 1 }, Rewrite::Keep),
-            (TermCounters { df: -1, ttf: -2 }, Rewrite::Keep),
-        ] {
-            let mut value = Vec::new();
-            counters.encode(&mut value);
-            let key = keyspace::header_key(FieldId(1), b"a");
-            assert_eq!(pass.entry(&key, &value).unwrap(), expected);
-        }
+        let key = keyspace::postings_key(FieldId(1), b"a", 1);
+        assert_eq!(pass.entry(&key, &postings(&[], 1)).unwrap(), Rewrite::Keep);
+        assert_eq!(pass.entry(&key, &postings(&[1], 0)).unwrap(), Rewrite::Drop);
+        let mut zero = Vec::new();
+        let parts = [postings(&[], 1), postings(&[], 3)];
+        let mut minus = Vec::new();
+        let counters = TermCounters { df: -4, ttf: -4 };
+        PostingsBuilder::default().finish_into(counters, &ImpactScale::new(1.0), &mut minus);
+        crate::fts::postings::join(&[&parts[0], &minus, &parts[1]], &mut zero).unwrap();
+        assert_eq!(pass.entry(&key, &zero).unwrap(), Rewrite::Drop);
     }
 
     #[test]
@@ -229,7 +217,7 @@ mod tests {
         let version = version(None);
         let mut pass = TextRewriter.begin("notes/text.default", &version).unwrap();
         let key = keyspace::postings_key(FieldId(1), b"a", 1);
-        assert_eq!(pass.entry(&key, &postings(&[1])).unwrap(), Rewrite::Keep);
+        assert_eq!(pass.entry(&key, &postings(&[1], 1)).unwrap(), Rewrite::Keep);
     }
 
     #[test]
@@ -238,6 +226,6 @@ mod tests {
         let mut pass = TextRewriter.begin("notes/text.default", &version).unwrap();
         let key = keyspace::postings_key(FieldId(1), b"a", 1);
         assert!(pass.entry(&key, &[7]).unwrap_err().is_corruption());
-        assert!(pass.entry(&[1], &postings(&[1])).unwrap_err().is_corruption());
+        assert!(pass.entry(&[1], &postings(&[1], 1)).unwrap_err().is_corruption());
     }
 }

@@ -11,9 +11,7 @@ use super::postings::WINDOW_BITS;
 use super::{Dead, DeepReport, Life};
 use crate::collection::error::Result;
 use crate::collection::read::CollectionReader;
-use crate::fts::{
-    DocId, FieldId, Positions, Postings, TextEvent, TextKind, TextReader, TextWalker,
-};
+use crate::fts::{DocId, FieldId, Postings, TextEvent, TextReader, TextWalker};
 
 /// Bytes of documents that are compared at a time.
 const BATCH_BYTES_MAX: usize = 4 << 20;
@@ -76,9 +74,7 @@ struct Batch<'a> {
     dead: &'a Dead,
     documents: Range<u64>,
     /// Postings that were not met yet.
-    postings: Expected,
-    /// Positions that were not met yet, of postings that were.
-    positions: Expected,
+    missing: Expected,
 }
 
 /// Reports what differs between `expected`, which the documents' text says, and the index.
@@ -90,23 +86,17 @@ fn compare(
     expected: Expected,
     report: &mut DeepReport,
 ) -> Result<()> {
-    let mut batch = Batch { name, dead, documents, postings: expected, positions: Expected::new() };
+    let mut batch = Batch { name, dead, documents, missing: expected };
     text.each_entry(&mut |key, value| {
         let term = (key.field, key.term.to_vec());
-        match key.kind {
-            TextKind::Postings(chunk) => batch.check_postings(&term, chunk, value, report),
-            TextKind::Positions(chunk) => batch.check_positions(&term, chunk, value, report),
-            TextKind::Header => Ok(()),
-        }
+        batch.check_postings(&term, key.chunk, value, report)
     })?;
-    for (what, missing) in [("posting", batch.postings), ("positions", batch.positions)] {
-        for ((field, term), docs) in missing {
-            let term = String::from_utf8_lossy(&term);
-            for doc in docs.keys() {
-                report.found(format_args!(
-                    "{name}: the term {term:?} of field {field} has no {what} for document {doc}"
-                ));
-            }
+    for ((field, term), docs) in batch.missing {
+        let term = String::from_utf8_lossy(&term);
+        for doc in docs.keys() {
+            report.found(format_args!(
+                "{name}: the term {term:?} of field {field} has no posting for document {doc}"
+            ));
         }
     }
     Ok(())
@@ -127,51 +117,20 @@ impl Batch<'_> {
         value: &[u8],
         report: &mut DeepReport,
     ) -> Result<()> {
-        let name = self.name;
-        let (field, shown) = (term.0, String::from_utf8_lossy(&term.1));
-        for posting in &Postings::parse(value)? {
-            let (offset, frequency) = posting?;
-            let Some(doc) = self.document(chunk, offset) else { continue };
-            let Some(right) = self.postings.get_mut(term).and_then(|docs| docs.remove(&doc)) else {
-                report.found(format_args!(
-                    "{name}: the term {shown:?} of field {field} has a posting for document {doc}, \
-                     whose text does not hold it"
-                ));
-                continue;
+        let (name, field, shown) = (self.name, term.0, String::from_utf8_lossy(&term.1));
+        Postings::parse(value)?.each(&mut |offset, places| {
+            let Some(doc) = self.document(chunk, offset) else { return Ok(()) };
+            let right = self.missing.get_mut(term).and_then(|docs| docs.remove(&doc));
+            let wrong = match right {
+                None => format!("a posting for document {doc}, whose text does not hold it"),
+                Some(right) if right != places => {
+                    format!("other positions in document {doc} than its text")
+                }
+                Some(_) => return Ok(()),
             };
-            if right.len() as u64 != u64::from(frequency) {
-                report.found(format_args!(
-                    "{name}: the term {shown:?} of field {field} has the frequency {frequency} in \
-                     document {doc}, it is {}",
-                    right.len()
-                ));
-            }
-            self.positions.entry(term.clone()).or_default().insert(doc, right);
-        }
-        Ok(())
-    }
-
-    fn check_positions(
-        &mut self,
-        term: &Term,
-        chunk: u32,
-        value: &[u8],
-        report: &mut DeepReport,
-    ) -> Result<()> {
-        let mut places = Vec::new();
-        let mut cursor = Positions::parse(value)?.cursor();
-        while let Some(offset) = cursor.advance()? {
-            let Some(doc) = self.document(chunk, offset) else { continue };
-            cursor.positions(&mut places)?;
-            let right = self.positions.get_mut(term).and_then(|docs| docs.remove(&doc));
-            if right.as_ref() != Some(&places) {
-                let (name, field, shown) = (self.name, term.0, String::from_utf8_lossy(&term.1));
-                report.found(format_args!(
-                    "{name}: the term {shown:?} of field {field} has other positions in document \
-                     {doc} than its text"
-                ));
-            }
-        }
+            report.found(format_args!("{name}: the term {shown:?} of field {field} has {wrong}"));
+            Ok(())
+        })?;
         Ok(())
     }
 }

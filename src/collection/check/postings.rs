@@ -1,15 +1,16 @@
 //! The deep check of one text index.
 //!
 //! Two multisets have to be equal: what the live documents' text says, and what the index holds of live documents. Both
-//! are walked in their own order, the documents once and the index once, and every (field, term, document, frequency)
-//! and (field, term, document, positions) is hashed to 128 bits; the sums of the hashes over windows of 4,096
-//! documents are compared. Equal sums mean equal contents: that others sum up the same by chance is out of the question.
-//! Where sums differ, `detail` finds out what does. Length codes are compared document by document; counters of a
-//! term with its postings, which the sums have proved; statistics with what the documents summed up to.
+//! are walked in their own order, the documents once and the index once, and every (field, term, document, positions) is
+//! hashed to 128 bits; the sums of the hashes over windows of 4,096 documents are compared. Equal sums mean equal contents: that others sum up the same by chance is out of the question.
+//! Where sums differ, `detail` finds out what does. Length codes are compared document by document; counters, impacts and
+//! bounds of a value with its postings, which the sums have proved; statistics with what the documents summed up to.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
-use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::detail;
 use super::{Dead, DeepReport, Life};
@@ -17,9 +18,8 @@ use crate::bson::RawDocument;
 use crate::collection::error::{Error, Result};
 use crate::collection::read::CollectionReader;
 use crate::fts::{
-    DocId, Field, FieldCounters, FieldId, FieldStatistics, LengthCodes, NormsKind, Positions,
-    Postings, StoredLengths, TermCounters, TextEvent, TextKind, TextReader, TextWalker,
-    length_code,
+    DocId, Field, FieldCounters, FieldId, FieldStatistics, LengthCodes, NormsKind, Postings,
+    StoredLengths, TermCounters, TextEvent, TextReader, TextWalker, length_code,
 };
 
 /// Binary logarithm of a window's documents.
@@ -43,13 +43,13 @@ pub(super) struct IndexCheck<'a> {
 }
 
 /// Sums of hashes by window.
-type Windows = BTreeMap<u64, Sums>;
+type Windows = BTreeMap<u64, u128>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Sums {
-    postings: u128,
-    positions: u128,
-}
+/// Length codes by field and chunk, as far as they were asked for.
+type Lengths = HashMap<(FieldId, u32), Option<StoredLengths>>;
+
+/// Chunks whose length codes are kept while the index is walked; each takes up to 64 KiB where the file is not mapped.
+const LENGTHS_LEN_MAX: usize = 64;
 
 /// A term while the index is walked.
 #[derive(Default)]
@@ -57,34 +57,29 @@ struct Group {
     field: Option<FieldId>,
     term: Vec<u8>,
     hash: u128,
-    /// Counted over the postings of live documents.
-    counted: TermCounters,
-    header: TermCounters,
 }
 
-/// Hashes postings and positions, with one buffer.
+/// Hashes postings, with one buffer.
 #[derive(Default)]
 struct ItemHasher(Vec<u8>);
 
 impl ItemHasher {
-    fn begin(&mut self, term: u128, doc: DocId) {
+    /// Adds the hash of a posting to the sum of its window.
+    fn add(
+        &mut self,
+        windows: &mut Windows,
+        term: u128,
+        doc: DocId,
+        positions: impl Iterator<Item = u32>,
+    ) {
         self.0.clear();
         self.0.extend_from_slice(&term.to_le_bytes());
         self.0.extend_from_slice(&doc.number().to_le_bytes());
-    }
-
-    fn posting(&mut self, term: u128, doc: DocId, frequency: u32) -> u128 {
-        self.begin(term, doc);
-        self.0.extend_from_slice(&frequency.to_le_bytes());
-        xxh3_128_with_seed(&self.0, 0)
-    }
-
-    fn positions(&mut self, term: u128, doc: DocId, places: impl Iterator<Item = u32>) -> u128 {
-        self.begin(term, doc);
-        for place in places {
-            self.0.extend_from_slice(&place.to_le_bytes());
+        for position in positions {
+            self.0.extend_from_slice(&position.to_le_bytes());
         }
-        xxh3_128_with_seed(&self.0, 1)
+        let sum = windows.entry(doc.number() >> WINDOW_BITS).or_default();
+        *sum = sum.wrapping_add(xxh3_128(&self.0));
     }
 }
 
@@ -93,10 +88,6 @@ fn term_hash(field: FieldId, term: &[u8], buffer: &mut Vec<u8>) -> u128 {
     buffer.extend_from_slice(&field.0.to_le_bytes());
     buffer.extend_from_slice(term);
     xxh3_128(buffer)
-}
-
-fn sums_of(windows: &mut Windows, doc: DocId) -> &mut Sums {
-    windows.entry(doc.number() >> WINDOW_BITS).or_default()
 }
 
 impl<'a> IndexCheck<'a> {
@@ -156,16 +147,10 @@ impl<'a> IndexCheck<'a> {
             Ok(())
         })?;
         tokens.sort_unstable();
-        let sums = sums_of(expected, doc);
         let mut hasher = ItemHasher::default();
         for places in tokens.chunk_by(|left, right| left.0 == right.0) {
             let Some(&(term, _)) = places.first() else { continue };
-            let frequency = u32::try_from(places.len());
-            let frequency = frequency.expect("invariant: a document is shorter than 4 GiB");
-            let posting = hasher.posting(term, doc, frequency);
-            let positions = hasher.positions(term, doc, places.iter().map(|place| place.1));
-            sums.postings = sums.postings.wrapping_add(posting);
-            sums.positions = sums.positions.wrapping_add(positions);
+            hasher.add(expected, term, doc, places.iter().map(|place| place.1));
         }
         Ok(())
     }
@@ -179,11 +164,10 @@ impl<'a> IndexCheck<'a> {
     ) -> Result<()> {
         let stored = self.walk_index(dead, report)?;
         self.check_norms(dead, report)?;
-        let empty = Sums::default();
         let mut wrong = Vec::new();
         for &window in self.expected.keys().chain(stored.keys()) {
-            let sums = |side: &Windows| side.get(&window).copied().unwrap_or(empty);
-            if sums(&self.expected) != sums(&stored) && !wrong.contains(&window) {
+            let sum = |side: &Windows| side.get(&window).copied().unwrap_or_default();
+            if sum(&self.expected) != sum(&stored) && !wrong.contains(&window) {
                 wrong.push(window);
             }
         }
@@ -216,67 +200,73 @@ impl<'a> IndexCheck<'a> {
         Ok(())
     }
 
-    /// Sums up the postings and positions of live documents, and compares each term's counters with its postings.
+    /// Sums up the postings of live documents, and compares the counters and the marks of each value with its postings.
     fn walk_index(&self, dead: &Dead, report: &mut DeepReport) -> Result<Windows> {
         let mut windows = Windows::new();
         let mut hasher = ItemHasher::default();
         let mut group = Group::default();
-        let mut places = Vec::new();
+        let mut lengths = Lengths::new();
         let mut buffer = Vec::new();
         self.text.each_entry(&mut |key, value| {
             if group.field != Some(key.field) || group.term != *key.term {
-                group.finish(&self.name, report);
                 let hash = term_hash(key.field, &key.term, &mut buffer);
-                let term = key.term.to_vec();
-                group = Group { field: Some(key.field), term, hash, ..Group::default() };
+                group = Group { field: Some(key.field), term: key.term.to_vec(), hash };
                 report.terms += 1;
             }
-            match key.kind {
-                TextKind::Postings(chunk) => {
-                    for posting in &Postings::parse(value)? {
-                        let (offset, frequency) = posting?;
-                        let doc = DocId::from_parts(chunk, offset);
-                        match dead.life(doc) {
-                            Life::Dead => report.dead_postings += 1,
-                            Life::NeverGiven => {
-                                group.found_never_given(&self.name, "postings", doc, report);
-                            }
-                            Life::Live => {
-                                report.postings += 1;
-                                group.counted.df += 1;
-                                group.counted.ttf += i64::from(frequency);
-                                let hash = hasher.posting(group.hash, doc, frequency);
-                                let sums = sums_of(&mut windows, doc);
-                                sums.postings = sums.postings.wrapping_add(hash);
-                            }
-                        }
+            let postings = Postings::parse(value)?;
+            let mut counted = TermCounters::default();
+            postings.each(&mut |offset, places| {
+                let doc = DocId::from_parts(key.chunk, offset);
+                match dead.life(doc) {
+                    Life::Dead => report.dead_postings += 1,
+                    Life::NeverGiven => {
+                        group.found(
+                            &self.name,
+                            report,
+                            format_args!("a posting for {doc}, which was never given"),
+                        );
+                    }
+                    Life::Live => {
+                        report.postings += 1;
+                        counted.df += 1;
+                        counted.ttf += i64::try_from(places.len()).unwrap_or(i64::MAX);
+                        hasher.add(&mut windows, group.hash, doc, places.iter().copied());
                     }
                 }
-                TextKind::Positions(chunk) => {
-                    let mut cursor = Positions::parse(value)?.cursor();
-                    while let Some(offset) = cursor.advance()? {
-                        let doc = DocId::from_parts(chunk, offset);
-                        match dead.life(doc) {
-                            Life::Dead => {}
-                            Life::NeverGiven => {
-                                group.found_never_given(&self.name, "positions", doc, report);
-                            }
-                            Life::Live => {
-                                cursor.positions(&mut places)?;
-                                let hash =
-                                    hasher.positions(group.hash, doc, places.iter().copied());
-                                let sums = sums_of(&mut windows, doc);
-                                sums.positions = sums.positions.wrapping_add(hash);
-                            }
-                        }
-                    }
-                }
-                TextKind::Header => group.header = TermCounters::decode(value)?,
+                Ok(())
+            })?;
+            if postings.counters() != counted {
+                let what = format_args!(
+                    "{:?} in chunk {}, its postings have {counted:?}",
+                    postings.counters(),
+                    key.chunk
+                );
+                group.found(&self.name, report, what);
+            }
+            let lengths = self.lengths_of(&mut lengths, key.field, key.chunk)?;
+            let lengths = lengths.map(StoredLengths::view).transpose()?;
+            if let Some(offset) = postings.wrong_mark(lengths.as_ref())? {
+                let doc = DocId::from_parts(key.chunk, offset);
+                group.found(&self.name, report, format_args!("a wrong length or impact for {doc}"));
             }
             Ok::<(), Error>(())
         })?;
-        group.finish(&self.name, report);
         Ok(windows)
+    }
+
+    fn lengths_of<'l>(
+        &self,
+        known: &'l mut Lengths,
+        field: FieldId,
+        chunk: u32,
+    ) -> Result<Option<&'l StoredLengths>> {
+        if known.len() >= LENGTHS_LEN_MAX && !known.contains_key(&(field, chunk)) {
+            known.clear();
+        }
+        Ok(match known.entry((field, chunk)) {
+            Entry::Occupied(known) => known.into_mut().as_ref(),
+            Entry::Vacant(unknown) => unknown.insert(self.text.lengths(field, chunk)?).as_ref(),
+        })
     }
 
     /// Lengths of live documents were compared with their text; here it is seen that there are no others.
@@ -320,21 +310,9 @@ impl<'a> IndexCheck<'a> {
 }
 
 impl Group {
-    fn finish(&self, name: &str, report: &mut DeepReport) {
-        let Some(field) = self.field else { return };
-        if self.header != self.counted {
-            let term = String::from_utf8_lossy(&self.term);
-            report.found(format_args!(
-                "{name}: the term {term:?} of field {field} has {:?}, its postings have {:?}",
-                self.header, self.counted
-            ));
-        }
-    }
-
-    fn found_never_given(&self, name: &str, what: &str, doc: DocId, report: &mut DeepReport) {
+    fn found(&self, name: &str, report: &mut DeepReport, what: fmt::Arguments<'_>) {
         let term = String::from_utf8_lossy(&self.term);
-        report.found(format_args!(
-            "{name}: the term {term:?} has {what} for {doc}, which was never given"
-        ));
+        let field = self.field.unwrap_or(FieldId::PATHS);
+        report.found(format_args!("{name}: the term {term:?} of field {field} has {what}"));
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::fts::error::Error;
 use crate::fts::norms::{LengthCodes, NormsOperator};
-use crate::fts::postings::{Positions, Postings, TextOperator};
+use crate::fts::postings::{Postings, TextOperator};
 use crate::lsm::MergeOperator;
 
 /// One document: its tokens by field and term, positions ascending.
@@ -94,27 +94,30 @@ fn remove(inverter: &mut Inverter, doc: DocId, document: &Document) {
     }
 }
 
-/// All documents and positions that the index holds for a term.
-fn indexed(index: &Index, field: FieldId, term: &[u8]) -> BTreeMap<DocId, Vec<u32>> {
-    let (mut found, mut out) = (BTreeMap::new(), Vec::new());
+/// All documents and positions that the index holds for a term, and what it counts.
+fn indexed(
+    index: &Index,
+    field: FieldId,
+    term: &[u8],
+) -> (BTreeMap<DocId, Vec<u32>>, TermCounters) {
+    let (mut found, mut counters) = (BTreeMap::new(), Vec::new());
     for chunk in 0..4 {
-        let postings = index.get(IndexKeyspace::Text, keyspace::postings_key(field, term, chunk));
-        let positions = index.get(IndexKeyspace::Text, keyspace::positions_key(field, term, chunk));
-        if postings.is_empty() {
-            assert!(positions.is_empty());
+        let value = index.get(IndexKeyspace::Text, keyspace::postings_key(field, term, chunk));
+        if value.is_empty() {
             continue;
         }
-        let mut cursor = Positions::parse(positions).unwrap().cursor();
-        for posting in &Postings::parse(postings).unwrap() {
-            let (offset, frequency) = posting.unwrap();
-            assert_eq!(cursor.advance().unwrap(), Some(offset));
-            cursor.positions(&mut out).unwrap();
-            assert_eq!(out.len(), frequency as usize);
-            found.insert(DocId::from_parts(chunk, offset), out.clone());
-        }
-        assert_eq!(cursor.advance().unwrap(), None);
+        let postings = Postings::parse(value).unwrap();
+        counters.push(postings.counters());
+        let mut insert = |offset, positions: &[u32]| {
+            found.insert(DocId::from_parts(chunk, offset), positions.to_vec());
+            Ok(())
+        };
+        postings.each(&mut insert).unwrap();
+        let codes = index.get(IndexKeyspace::Norms, keyspace::length_codes_key(field, chunk));
+        let codes = LengthCodes::parse(codes).ok();
+        assert_eq!(postings.wrong_mark(codes.as_ref()).unwrap(), None);
     }
-    found
+    (found, TermCounters::total(counters.into_iter()).unwrap())
 }
 
 fn check(index: &Index, all: &BTreeMap<DocId, Document>, dead: &BTreeSet<DocId>) {
@@ -123,19 +126,14 @@ fn check(index: &Index, all: &BTreeMap<DocId, Document>, dead: &BTreeSet<DocId>)
     let names: BTreeSet<_> = all.values().flat_map(Document::keys).cloned().collect();
     for name in &names {
         let expected = all.iter().filter_map(|(doc, d)| Some((*doc, d.get(name)?.clone())));
-        assert_eq!(indexed(index, name.0, &name.1), expected.collect());
-        let header = index.get(IndexKeyspace::Text, keyspace::header_key(name.0, &name.1));
-        let counters = if header.is_empty() {
-            Ok(TermCounters::default())
-        } else {
-            TermCounters::decode(header)
-        };
+        let (found, counters) = indexed(index, name.0, &name.1);
+        assert_eq!(found, expected.collect());
         let holding: Vec<_> = live().filter_map(|document| document.get(name)).collect();
         let expected = TermCounters {
             df: holding.len().try_into().unwrap(),
             ttf: holding.iter().map(|positions| positions.len()).sum::<usize>().try_into().unwrap(),
         };
-        assert_eq!(counters.unwrap(), expected);
+        assert_eq!(counters, expected);
     }
     let fields: BTreeSet<FieldId> = names.iter().map(|name| name.0).collect();
     for &field in &fields {
@@ -215,7 +213,6 @@ fn a_document_added_and_removed_at_once_leaves_postings_and_no_counters() {
     inverter.drain(&mut sink).unwrap();
     let expected = [
         (IndexKeyspace::Text, keyspace::postings_key(FieldId(1), b"a", u32::MAX)),
-        (IndexKeyspace::Text, keyspace::positions_key(FieldId(1), b"a", u32::MAX)),
         (IndexKeyspace::Norms, keyspace::length_codes_key(FieldId(1), u32::MAX)),
     ];
     assert_eq!(kinds, expected);

@@ -1,24 +1,26 @@
-//! Values of the text keyspace: which documents hold a term, how often, and where.
+//! Values of the text keyspace: which documents of a chunk hold a term, how often, and where.
 //!
-//! The inverter builds one part of a chunk per transaction, [`TextOperator`] joins parts, the rewriter takes
-//! dead documents out, readers iterate. Both kinds of value share one frame (`frame`), and differ in
-//! what follows each document: its frequency ([`Postings`]) or its positions ([`Positions`]).
+//! The inverter builds one value of a chunk per transaction, [`TextOperator`] joins them, the rewriter takes dead documents
+//! out, searches read. Shapes follow density: a document alone stands inline, short lists carry the lengths of their
+//! documents, long ones an impact for each posting, and lists of a thousand and more are divided into windows with bounds
+//! in front, as lists of packed gaps or as bitmaps.
 //!
-//! Invariants: documents strictly ascend; equal contents have equal bytes, however they were joined.
-//! Cost: joining parts that do not interleave, the normal case, copies their bytes.
-//!
-#![doc = include_str!("../../../docs/format/postings.md")]
+//! Invariants: documents strictly ascend; what a value says does not depend on how it was joined. Cost: joining copies
+//! windows that only one part has.
 
-mod frame;
-mod list;
+mod block;
+mod build;
+mod frequencies;
+mod join;
 mod operator;
 mod positions;
 #[cfg(test)]
 mod tests;
+mod value;
 
-pub use frame::Retained;
-pub use list::{Postings, PostingsBuilder, PostingsIter, join_postings, retain_postings};
+pub use block::{BITMAP_BYTES, Block, Marks, Offsets, WINDOW_LEN};
+pub use build::PostingsBuilder;
+pub use frequencies::FrequencyRanks;
+pub use join::{Retained, join, retain};
 pub use operator::TextOperator;
-pub use positions::{
-    Positions, PositionsBuilder, PositionsCursor, join_positions, retain_positions,
-};
+pub use value::{Body, Postings, WINDOWS_LEN, Windows};

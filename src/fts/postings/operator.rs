@@ -1,12 +1,9 @@
 //! [`TextOperator`]: how the parts of a text keyspace's value become one.
 //!
-//! Transactions and compactions hand it operands of one key; the key's kind says whether they are postings or
-//! positions, which are joined, or counters, which are summed. Stateless; cost as of what it calls.
+//! Transactions and compactions hand it operands of one key, which are values themselves. Stateless; cost as of joining.
 
-use super::list::join_postings;
-use super::positions::join_positions;
-use crate::fts::counters::TermCounters;
-use crate::fts::keyspace::{self, TextKind};
+use super::join::join;
+use crate::fts::keyspace;
 use crate::lsm::{MergeOperator, Result};
 
 /// Merge operator of a text keyspace.
@@ -19,10 +16,7 @@ impl MergeOperator for TextOperator {
     }
 
     fn merge(&self, key: &[u8], operands: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
-        match keyspace::decode(key)?.kind {
-            TextKind::Postings(_) => join_postings(operands, out),
-            TextKind::Positions(_) => join_positions(operands, out),
-            TextKind::Header => TermCounters::sum(operands, out),
-        }
+        keyspace::decode(key)?;
+        join(operands, out)
     }
 }

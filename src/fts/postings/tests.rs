@@ -1,232 +1,320 @@
-//! Postings and positions against maps of documents and their positions, with random contents.
+//! Values against maps of documents and their positions, with random contents of every shape.
 //!
-//! What is built comes back. Joining in any order and grouping gives the bytes that building all at once
-//! gives. Bytes that nobody wrote give errors and no panics.
+//! What is built comes back. Joining in any order and grouping says what building all at once says, and taking documents out
+//! says what never adding them says. Marks agree with lengths throughout. Bytes that nobody wrote give errors and no panics.
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::*;
-
 use super::*;
+use crate::fts::counters::TermCounters;
 use crate::fts::ids::FieldId;
+use crate::fts::impact::ImpactScale;
 use crate::fts::keyspace;
+use crate::fts::norms::{LengthCodes, LengthCodesBuilder};
 use crate::lsm::{MergeOperator, Result};
 
 /// Documents by offset, with the positions of each.
 type Twin = BTreeMap<u16, Vec<u32>>;
 
-fn postings_of(twin: &Twin) -> Vec<u8> {
-    let mut builder = PostingsBuilder::default();
-    for (&offset, positions) in twin {
-        builder.push(offset, u32::try_from(positions.len()).unwrap());
+/// The length code of a document, the same in all tests.
+fn code(offset: u16) -> u8 {
+    (offset % 97).to_le_bytes()[0] + 1
+}
+
+fn lengths() -> Vec<u8> {
+    let mut builder = LengthCodesBuilder::default();
+    for offset in 0..=u16::MAX {
+        builder.push(offset, code(offset));
     }
-    assert_eq!(builder.count() as usize, twin.len());
-    builder.finish()
-}
-
-fn positions_of(twin: &Twin) -> Vec<u8> {
-    let mut builder = PositionsBuilder::default();
-    for (&offset, positions) in twin {
-        builder.push(offset, positions.iter().copied());
-    }
-    assert_eq!(builder.count() as usize, twin.len());
-    builder.finish()
-}
-
-fn read_postings(bytes: &[u8]) -> Result<Vec<(u16, u32)>> {
-    Postings::parse(bytes)?.iter().collect()
-}
-
-fn read_positions(bytes: &[u8]) -> Result<Twin> {
-    let mut cursor = Positions::parse(bytes)?.cursor();
-    let (mut twin, mut positions) = (Twin::new(), Vec::new());
-    while let Some(offset) = cursor.advance()? {
-        cursor.positions(&mut positions)?;
-        twin.insert(offset, positions.clone());
-    }
-    Ok(twin)
-}
-
-fn joined(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
-    TextOperator.merge(key, parts, &mut out).unwrap();
+    builder.finish_into(&mut out);
     out
 }
 
-fn any_positions() -> impl Strategy<Value = Vec<u32>> {
-    let position = prop_oneof![0..50_u32, any::<u32>()];
-    proptest::collection::vec(position, 1..6).prop_map(|mut positions| {
-        positions.sort_unstable();
-        positions
-    })
+fn value_of(twin: &Twin, average: f32) -> Vec<u8> {
+    let mut builder = PostingsBuilder::default();
+    for (&offset, positions) in twin {
+        builder.push(offset, code(offset), positions.iter().copied());
+    }
+    assert_eq!(builder.count(), twin.len());
+    let mut out = Vec::new();
+    builder.finish_into(TermCounters::default(), &ImpactScale::new(average), &mut out);
+    out
 }
 
-fn any_twin() -> impl Strategy<Value = Twin> {
-    let offset = prop_oneof![0..40_u16, any::<u16>(), Just(u16::MAX)];
-    proptest::collection::btree_map(offset, any_positions(), 1..40)
+fn counters_of(twin: &Twin) -> TermCounters {
+    let ttf: usize = twin.values().map(Vec::len).sum();
+    TermCounters { df: twin.len().try_into().unwrap(), ttf: ttf.try_into().unwrap() }
+}
+
+fn read(bytes: &[u8]) -> Result<Twin> {
+    let mut twin = Twin::new();
+    Postings::parse(bytes)?.each(&mut |offset, positions| {
+        assert!(twin.insert(offset, positions.to_vec()).is_none());
+        Ok(())
+    })?;
+    Ok(twin)
+}
+
+/// Everything that a value says has to be what the map says.
+fn check(bytes: &[u8], twin: &Twin, counters: TermCounters, lengths: &LengthCodes<'_>) {
+    let postings = Postings::parse(bytes).unwrap();
+    assert_eq!(&read(bytes).unwrap(), twin);
+    assert_eq!(postings.counters(), counters);
+    assert_eq!(postings.count(), twin.len());
+    let ends = (twin.keys().next(), twin.keys().next_back());
+    assert_eq!(ends.0.copied().unwrap_or_default(), postings.first());
+    assert_eq!(ends.1.copied().unwrap_or_default(), postings.last());
+    assert_eq!(postings.wrong_mark(Some(lengths)).unwrap(), None);
+    check_single_looks(&postings, twin);
+}
+
+/// Frequencies and positions that are looked up one by one.
+fn check_single_looks(postings: &Postings<'_>, twin: &Twin) {
+    let mut rng = fastrand::Rng::with_seed(twin.len() as u64);
+    let mut blocks = Vec::new();
+    match postings.body() {
+        Body::None => {}
+        Body::List { block, .. } => blocks.push((0, *block)),
+        Body::Windows(windows) => {
+            for window in 0..WINDOWS_LEN {
+                let block = windows.block(window).unwrap();
+                assert_eq!(block.map_or(0, |block| block.count()), windows.count(window));
+                blocks.extend(block.map(|block| (window * WINDOW_LEN, block)));
+            }
+        }
+    }
+    for (base, block) in blocks {
+        let (mut offsets, mut positions) = (Vec::new(), vec![7]);
+        let ranks = block.frequency_ranks();
+        block.read_offsets(&mut offsets).unwrap();
+        block.check_bitmap().unwrap();
+        assert_eq!(offsets.len(), block.count());
+        assert_eq!(block.marks().bytes().len(), block.count());
+        for _ in 0..offsets.len().min(20) {
+            let index = rng.usize(..offsets.len());
+            let offset = u16::try_from(base + usize::from(offsets[index])).unwrap();
+            block.read_positions(index, &ranks, &mut positions).unwrap();
+            assert_eq!(positions, twin[&offset]);
+            assert_eq!(block.frequency(index, &ranks).unwrap() as usize, positions.len());
+        }
+    }
+}
+
+fn random_positions(rng: &mut fastrand::Rng) -> Vec<u32> {
+    let len = match rng.u8(..40) {
+        0 => rng.usize(1..60),
+        1..10 => rng.usize(1..5),
+        _ => 1,
+    };
+    let end = if rng.u8(..20) == 0 { u32::MAX } else { 400 };
+    let mut positions: Vec<u32> = (0..len).map(|_| rng.u32(..=end)).collect();
+    positions.sort_unstable();
+    positions
+}
+
+/// Documents of a random number, density and place.
+fn random_twin(rng: &mut fastrand::Rng) -> Twin {
+    let len = match rng.u8(..6) {
+        0 => 1,
+        1 => rng.usize(1..5),
+        2 => rng.usize(1..300),
+        3 => rng.usize(900..1200),
+        4 => rng.usize(1000..9000),
+        _ => rng.usize(1..40),
+    };
+    let span = match rng.u8(..3) {
+        0 => u16::MAX,
+        1 => rng.u16(..),
+        _ => u16::try_from(len.max(10) * 2).unwrap_or(u16::MAX),
+    };
+    let start = rng.u16(..=u16::MAX - span);
+    (0..len).map(|_| (start + rng.u16(..=span), random_positions(rng))).collect()
 }
 
 /// Splits a map at random into parts: ranges that do not interleave, or any documents.
-fn split(twin: &Twin, part_of: &[u8], ranges: bool) -> Vec<Twin> {
-    let mut parts = vec![Twin::new(); 4];
+fn split(twin: &Twin, rng: &mut fastrand::Rng) -> Vec<Twin> {
+    let ranges = rng.bool();
+    let mut parts = vec![Twin::new(); rng.usize(1..6)];
+    let len = parts.len();
     for (index, (&offset, positions)) in twin.iter().enumerate() {
-        let any = usize::from(part_of[index % part_of.len()]) % 4;
-        let part = if ranges { index * 4 / twin.len() } else { any };
+        let part = if ranges { index * len / twin.len() } else { rng.usize(..len) };
         parts[part].insert(offset, positions.clone());
     }
     parts.retain(|part| !part.is_empty());
     parts
 }
 
-proptest! {
-    #[test]
-    fn what_is_built_comes_back(twin in any_twin(), target: u16) {
-        let postings = postings_of(&twin);
-        let expected: Vec<_> = twin.iter().map(|(&o, p)| (o, u32::try_from(p.len()).unwrap())).collect();
-        prop_assert_eq!(read_postings(&postings).unwrap(), expected);
-        let head = Postings::parse(&postings).unwrap();
-        prop_assert_eq!(Some(&head.first()), twin.keys().next());
-        prop_assert_eq!(Some(&head.last()), twin.keys().next_back());
-        prop_assert_eq!(head.count() as usize, twin.len());
-
-        let positions = positions_of(&twin);
-        prop_assert_eq!(&read_positions(&positions).unwrap(), &twin);
-        let mut cursor = Positions::parse(&positions).unwrap().cursor();
-        let (mut out, found) = (vec![7], twin.range(target..).next());
-        prop_assert_eq!(cursor.seek(target).unwrap(), found.map(|(&offset, _)| offset));
-        prop_assert_eq!(cursor.seek(target).unwrap(), cursor.offset());
-        cursor.positions(&mut out).unwrap();
-        prop_assert_eq!(Some(&out).filter(|out| !out.is_empty()), found.map(|(_, positions)| positions));
-    }
-
-    #[test]
-    fn joining_in_any_order_and_grouping_gives_the_whole(
-        twin in any_twin(),
-        part_of in proptest::collection::vec(any::<u8>(), 8),
-        ranges: bool,
-        rotate in 0..4_usize,
-    ) {
-        for (key, encode) in [
-            (keyspace::postings_key(FieldId(0), b"t", 1), postings_of as fn(&Twin) -> Vec<u8>),
-            (keyspace::positions_key(FieldId(0), b"t", 1), positions_of),
-        ] {
-            let mut parts: Vec<_> = split(&twin, &part_of, ranges).iter().map(encode).collect();
-            let shift = rotate % parts.len();
-            parts.rotate_left(shift);
-            let parts: Vec<_> = parts.iter().map(Vec::as_slice).collect();
-            let whole = encode(&twin);
-            prop_assert_eq!(&joined(&key, &parts), &whole);
-            for cut in 1..parts.len() {
-                let (left, right) = parts.split_at(cut);
-                let (left, right) = (joined(&key, left), joined(&key, right));
-                prop_assert_eq!(&joined(&key, &[&left, &right]), &whole);
-                prop_assert_eq!(&joined(&key, &[&right, &left]), &whole);
-            }
-        }
-    }
-
-    #[test]
-    fn a_document_in_two_parts_is_an_error(twin in any_twin(), other in any_twin()) {
-        let mut other = other;
-        let (&offset, _) = twin.iter().next().unwrap();
-        other.insert(offset, vec![1]);
-        let mut out = Vec::new();
-        let postings = join_postings(&[&postings_of(&twin), &postings_of(&other)], &mut out);
-        prop_assert!(postings.unwrap_err().is_corruption());
-        let positions = join_positions(&[&positions_of(&twin), &positions_of(&other)], &mut out);
-        prop_assert!(positions.unwrap_err().is_corruption());
-    }
-
-    #[test]
-    fn retaining_equals_building_from_what_is_kept(twin in any_twin(), divisor in 1..4_u16) {
-        let mut kept = twin.clone();
-        kept.retain(|offset, _| offset.is_multiple_of(divisor));
-        let mut keep = |offset: u16| offset.is_multiple_of(divisor);
-        let postings = retain_postings(&postings_of(&twin), &mut keep).unwrap();
-        let positions = retain_positions(&positions_of(&twin), &mut keep).unwrap();
-        if kept.len() == twin.len() {
-            prop_assert_eq!((postings, positions), (Retained::Everything, Retained::Everything));
-        } else if kept.is_empty() {
-            prop_assert_eq!((postings, positions), (Retained::Nothing, Retained::Nothing));
-        } else {
-            prop_assert_eq!(postings, Retained::Part(postings_of(&kept)));
-            prop_assert_eq!(positions, Retained::Part(positions_of(&kept)));
-        }
-    }
-
-    #[test]
-    fn arbitrary_and_damaged_bytes_give_errors_and_no_panics(
-        mut bytes: Vec<u8>,
-        twin in any_twin(),
-        at: u16,
-        flip: u8,
-    ) {
-        for tame in [false, true] {
-            if tame && !bytes.is_empty() {
-                bytes[0] = 1;
-            }
-            let _ = read_postings(&bytes);
-            let _ = read_positions(&bytes);
-        }
-        let mut postings = postings_of(&twin);
-        let at_posting = usize::from(at) % postings.len();
-        prop_assert!(read_postings(&postings[..at_posting]).is_err());
-        postings[at_posting] ^= flip;
-        let _ = read_postings(&postings);
-        let _ = join_postings(&[&postings, &bytes], &mut Vec::new());
-        let _ = join_postings(&[&postings, &postings_of(&twin)], &mut Vec::new());
-        let mut positions = positions_of(&twin);
-        let at_position = usize::from(at) % positions.len();
-        prop_assert!(read_positions(&positions[..at_position]).is_err());
-        positions[at_position] ^= flip;
-        let _ = read_positions(&positions);
-        let _ = join_positions(&[&positions, &bytes], &mut Vec::new());
-        let _ = join_positions(&[&positions, &positions_of(&twin)], &mut Vec::new());
-    }
-}
-
-#[test]
-fn a_full_chunk_comes_back_and_joins() {
-    let full: Twin = (0..=u16::MAX).map(|offset| (offset, vec![u32::from(offset)])).collect();
-    let parts = split(&full, &[0], true);
-    let parts: Vec<_> = parts.iter().map(postings_of).collect();
-    let parts: Vec<_> = parts.iter().rev().map(Vec::as_slice).collect();
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
-    join_postings(&parts, &mut out).unwrap();
-    assert_eq!(out, postings_of(&full));
-    assert_eq!(Postings::parse(&out).unwrap().count(), 65_536);
-    assert_eq!(read_positions(&positions_of(&full)).unwrap(), full);
+    let key = keyspace::postings_key(FieldId(0), b"t", 1);
+    TextOperator.merge(&key, parts, &mut out).unwrap();
+    out
 }
 
 #[test]
-fn headers_are_summed() {
-    let out = joined(&keyspace::header_key(FieldId(0), b"t"), &[&[1, 4, 6], &[1, 1, 1]]);
-    assert_eq!(out, [1, 2, 4]);
-}
-
-#[test]
-fn heads_that_cannot_be_true_are_refused() {
-    let heads: [&[u8]; 7] = [
-        &[2, 0, 0, 0, 0, 1, 1],                   // unknown version
-        &[1, 5, 0, 4, 0, 1, 1],                   // last before first
-        &[1, 4, 0, 5, 0, 1, 1],                   // one document, two ends
-        &[1, 4, 0, 4, 0, 2, 1, 1, 1],             // two documents, one end
-        &[1, 4, 0, 5, 0, 3, 1, 1, 1, 1, 1],       // more documents than offsets
-        &[1, 0, 0, 0xFF, 0xFF, 0x80, 0x80, 4, 1], // more documents than bytes
-        &[1, 4, 0, 4, 0, 0],                      // no document
-    ];
-    for head in heads {
-        assert!(Postings::parse(head).is_err(), "{head:?}");
-        assert!(Positions::parse(head).is_err(), "{head:?}");
+fn what_is_built_comes_back_in_every_shape() {
+    let lengths = lengths();
+    let lengths = LengthCodes::parse(&lengths).unwrap();
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut shapes = [0; 4];
+    for _ in 0..200 {
+        let twin = random_twin(&mut rng);
+        let value = value_of(&twin, 40.0);
+        check(&value, &twin, counters_of(&twin), &lengths);
+        let postings = Postings::parse(&value).unwrap();
+        shapes[match postings.body() {
+            Body::None => unreachable!("there are documents"),
+            Body::List { block, .. } if block.count() == 1 => 0,
+            Body::List { block, .. } if matches!(block.marks(), Marks::Codes(_)) => 1,
+            Body::List { .. } => 2,
+            Body::Windows(_) => 3,
+        }] += 1;
     }
+    assert!(shapes.iter().all(|&seen| seen > 5), "{shapes:?}");
+}
+
+#[test]
+fn joining_in_any_order_and_grouping_says_the_whole() {
+    let lengths = lengths();
+    let lengths = LengthCodes::parse(&lengths).unwrap();
+    let mut rng = fastrand::Rng::with_seed(2);
+    for _ in 0..150 {
+        let twin = random_twin(&mut rng);
+        let counters = counters_of(&twin);
+        let parts = split(&twin, &mut rng);
+        let mut values: Vec<Vec<u8>> =
+            parts.iter().map(|part| value_of(part, 30.0 + 20.0 * rng.f32())).collect();
+        rng.shuffle(&mut values);
+        let parts: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        check(&joined(&parts), &twin, counters, &lengths);
+        for cut in 1..parts.len() {
+            let (left, right) = parts.split_at(cut);
+            let (left, right) = (joined(left), joined(right));
+            check(&joined(&[&left, &right]), &twin, counters, &lengths);
+            check(&joined(&[&right, &left]), &twin, counters, &lengths);
+        }
+    }
+}
+
+#[test]
+fn counters_are_summed_whatever_becomes_of_the_documents() {
+    let lengths = lengths();
+    let lengths = LengthCodes::parse(&lengths).unwrap();
+    let mut rng = fastrand::Rng::with_seed(3);
+    for _ in 0..150 {
+        let twin = random_twin(&mut rng);
+        let dead: Vec<u16> = twin.keys().copied().filter(|_| rng.u8(..3) == 0).collect();
+        let mut value = value_of(&twin, 40.0);
+        let mut living = twin.clone();
+        let mut removed = TermCounters::default();
+        for offset in &dead {
+            let positions = living.remove(offset).unwrap();
+            removed.df -= 1;
+            removed.ttf -= i64::try_from(positions.len()).unwrap();
+        }
+        if !dead.is_empty() {
+            let mut counters = Vec::new();
+            PostingsBuilder::default().finish_into(removed, &ImpactScale::new(1.0), &mut counters);
+            value = joined(&[&counters, &value]);
+        }
+        check(&value, &twin, counters_of(&living), &lengths);
+        let retained = retain(&value, &mut |offset| !dead.contains(&offset)).unwrap();
+        match retained {
+            Retained::Everything => assert!(dead.is_empty()),
+            Retained::Nothing => assert!(living.is_empty()),
+            Retained::Part(value) => check(&value, &living, counters_of(&living), &lengths),
+        }
+    }
+    let mut nothing = Vec::new();
+    let zero = TermCounters::default();
+    PostingsBuilder::default().finish_into(zero, &ImpactScale::new(1.0), &mut nothing);
+    assert!(nothing.is_empty());
+}
+
+#[test]
+fn a_document_in_two_parts_is_an_error() {
+    let mut rng = fastrand::Rng::with_seed(4);
+    for _ in 0..60 {
+        let twin = random_twin(&mut rng);
+        let mut other = random_twin(&mut rng);
+        let (&offset, positions) = twin.iter().nth(rng.usize(..twin.len())).unwrap();
+        other.insert(offset, positions.clone());
+        let error = join(&[&value_of(&twin, 9.0), &value_of(&other, 9.0)], &mut Vec::new());
+        assert!(error.unwrap_err().is_corruption());
+    }
+}
+
+#[test]
+fn bytes_that_nobody_wrote_are_errors_or_postings() {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let touch = |bytes: &[u8]| {
+        let Ok(postings) = Postings::parse(bytes) else { return };
+        let _ = postings.wrong_mark(None);
+        let mut out = Vec::new();
+        if let Body::Windows(windows) = postings.body() {
+            for window in 0..WINDOWS_LEN {
+                if let Ok(Some(block)) = windows.block(window) {
+                    let ranks = block.frequency_ranks();
+                    let _ = block.frequency(block.count() / 2, &ranks);
+                    let _ = block.read_positions(block.count() - 1, &ranks, &mut out);
+                }
+            }
+        }
+        let _ = retain(bytes, &mut |offset| offset % 2 == 0);
+        let other = value_of(&Twin::from([(9, vec![1])]), 3.0);
+        let _ = join(&[bytes, &other], &mut Vec::new());
+    };
+    for _ in 0..400 {
+        let mut value = value_of(&random_twin(&mut rng), 40.0);
+        for _ in 0..rng.usize(1..4) {
+            // The directory, more often than not.
+            let end = if rng.u8(..3) > 0 { value.len().min(64) } else { value.len() };
+            let at = rng.usize(..end);
+            value[at] = rng.u8(..);
+        }
+        touch(&value);
+        value.truncate(rng.usize(..=value.len()));
+        touch(&value);
+    }
+    for _ in 0..2000 {
+        let len = rng.usize(..60);
+        let mut bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(len).collect();
+        if let Some(tag) = bytes.first_mut() {
+            *tag = 0x20 | *tag & 0x0F;
+        }
+        touch(&bytes);
+    }
+}
+
+fn digit(number: u8) -> char {
+    char::from_digit(number.into(), 16).unwrap().to_ascii_uppercase()
 }
 
 #[test]
 fn the_format_page_shows_true_bytes() {
-    let twin: Twin = [(3, vec![8, 15]), (300, vec![2])].into();
-    assert_eq!(postings_of(&twin), [1, 3, 0, 0x2C, 1, 2, 2, 0xA9, 2, 1]);
-    assert_eq!(positions_of(&twin), [1, 3, 0, 0x2C, 1, 2, 2, 8, 7, 0xA9, 2, 1, 2]);
+    let hex = |bytes: &[u8]| -> String {
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
+    };
     let page = include_str!("../../../docs/format/postings.md");
-    assert!(page.contains("01  03 00  2C 01  02  02  A9 02  01"));
-    assert!(page.contains("01  03 00  2C 01  02  02 08 07  A9 02  01 02"));
+    let shown: Vec<String> = page.lines().map(|line| line.replace(' ', "")).collect();
+    let scale = ImpactScale::new(1.0);
+    let mut builder = PostingsBuilder::default();
+    let mut value = |documents: &[(u16, u8, &[u32])], removed| {
+        for (offset, code, positions) in documents {
+            builder.push(*offset, *code, positions.iter().copied());
+        }
+        let mut out = Vec::new();
+        builder.finish_into(removed, &scale, &mut out);
+        hex(&out)
+    };
+    let nothing = TermCounters::default();
+    let (first, second) = ((3, 12, [8, 15].as_slice()), (300, 40, [2].as_slice()));
+    for expected in [
+        value(&[first], nothing),
+        value(&[first, second], nothing),
+        value(&[], TermCounters { df: -1, ttf: -2 }),
+    ] {
+        assert!(shown.contains(&expected), "{expected}");
+    }
 }

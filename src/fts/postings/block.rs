@@ -1,0 +1,190 @@
+//! A block: some documents of one chunk in ascending order, with all that is known of the term in each.
+//!
+//! Lists have one block, which counts offsets from the chunk's beginning; windowed postings have one for each window of
+//! 4,096 documents, which counts from the window's. `value` finds blocks in values, searches take from them what they need
+//! and no more: offsets and marks are two runs of bytes for the kernels, frequencies and positions are looked up one by one.
+//!
+//! Invariant: lengths fit each other, as far as they are needed to find the parts; contents are checked when they are read.
+//! The bytes are described in `docs/format/postings.md`.
+
+use super::frequencies::{Frequencies, FrequencyRanks};
+use super::positions::{self, Positions};
+use crate::kernels::{Kernels, WINDOW};
+use crate::lsm::{ByteReader, Result};
+
+/// Documents of a window.
+pub const WINDOW_LEN: usize = WINDOW;
+/// Bytes of a bitmap over a window.
+pub const BITMAP_BYTES: usize = WINDOW_LEN / 8;
+
+const OTHER_COUNT: &str = "a bitmap of another number of documents";
+
+/// Documents of a list or a window, undecoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Block<'a> {
+    pub(super) count: usize,
+    pub(super) offsets: Offsets<'a>,
+    pub(super) marks: Marks<'a>,
+    pub(super) frequencies: Frequencies<'a>,
+    pub(super) positions: Positions<'a>,
+}
+
+/// Is shown documents: offset in the chunk, mark, positions.
+pub(super) type Visit<'v> = dyn FnMut(u16, u8, &[u32]) -> Result<()> + 'v;
+
+/// Which documents a block has.
+#[derive(Debug, Clone, Copy)]
+pub enum Offsets<'a> {
+    /// The first document, and the gaps to each further one, less 1.
+    List {
+        /// Offset of the first document; of windows, which have a gap in its place, none.
+        first: Option<u16>,
+        /// Bits of a gap, at most 16.
+        width: u8,
+        /// The gaps.
+        packed: &'a [u8],
+    },
+    /// A bit for each document of the window.
+    Bitmap(&'a [u8; BITMAP_BYTES]),
+}
+
+/// What says, without a look elsewhere, how much a posting can add to a score: one byte each.
+#[derive(Debug, Clone, Copy)]
+pub enum Marks<'a> {
+    /// Length codes of the documents: enough for exact scores.
+    Codes(&'a [u8]),
+    /// Impacts, see [`ImpactScale`](crate::fts::ImpactScale).
+    Impacts(&'a [u8]),
+}
+
+impl<'a> Marks<'a> {
+    /// The bytes.
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Marks::Codes(bytes) | Marks::Impacts(bytes) => bytes,
+        }
+    }
+}
+
+impl<'a> Block<'a> {
+    /// Number of documents, at least 1.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Which documents these are.
+    pub fn offsets(&self) -> Offsets<'a> {
+        self.offsets
+    }
+
+    /// A byte for each posting.
+    pub fn marks(&self) -> Marks<'a> {
+        self.marks
+    }
+
+    /// Replaces the content of `out` by the offsets of the documents.
+    ///
+    /// # Errors
+    /// Corruption when they are not as many as they should be.
+    pub fn read_offsets(&self, out: &mut Vec<u16>) -> Result<()> {
+        let kernels = Kernels::best();
+        out.clear();
+        match self.offsets {
+            Offsets::List { first, width, packed } => {
+                out.resize(self.count, 0);
+                let (head, base, rest) = match (first, out.as_mut_slice()) {
+                    (Some(first), [head, rest @ ..]) => {
+                        (Some((head, first)), u32::from(first) + 1, rest)
+                    }
+                    (_, all) => (None, 0, all),
+                };
+                let fits = kernels.unpack_ascending(packed, width, base, rest);
+                if let Some((head, first)) = head {
+                    *head = first;
+                }
+                let end = if first.is_none() { WINDOW_LEN } else { 1 << 16 };
+                let last = out.last().copied().map_or(0, usize::from);
+                if !fits || last >= end {
+                    return Err(corrupt(packed, "documents beyond the last that there can be"));
+                }
+            }
+            Offsets::Bitmap(bitmap) => {
+                let mut all = [0; WINDOW_LEN];
+                let count = kernels.bitmap_offsets(bitmap, &mut all);
+                if count != self.count {
+                    return Err(corrupt(bitmap, OTHER_COUNT));
+                }
+                out.extend_from_slice(all.get(..count).unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a bitmap has as many documents as the block, which [`read_offsets`](Self::read_offsets) does too.
+    ///
+    /// # Errors
+    /// Corruption when it has not.
+    pub fn check_bitmap(&self) -> Result<()> {
+        match self.offsets {
+            Offsets::Bitmap(bitmap)
+                if Kernels::best().count_bits(bitmap) as usize != self.count =>
+            {
+                Err(corrupt(bitmap, OTHER_COUNT))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What looking up frequencies and positions takes; worth keeping for more than one.
+    pub fn frequency_ranks(&self) -> FrequencyRanks {
+        self.frequencies.ranks()
+    }
+
+    /// How often the document of the posting at `index` holds the term.
+    pub fn frequency(&self, index: usize, ranks: &FrequencyRanks) -> Result<u32> {
+        self.frequencies.get(index, ranks)
+    }
+
+    /// The positions of all documents.
+    pub(super) fn frequencies_sum(&self) -> Result<u64> {
+        self.frequencies.sum(0, self.count, &self.frequencies.ranks())
+    }
+
+    /// Replaces the content of `out` by the positions in the document of the posting at `index`.
+    ///
+    /// # Errors
+    /// Corruption when they are damaged.
+    pub fn read_positions(
+        &self,
+        index: usize,
+        ranks: &FrequencyRanks,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        self.positions.read(index, &self.frequencies, ranks, out)
+    }
+
+    /// Passes all documents to `visit`, ascending, with the byte, the frequency and the positions of each.
+    pub(super) fn walk(&self, base: u16, visit: &mut Visit<'_>) -> Result<()> {
+        let (mut offsets, mut frequencies, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        self.read_offsets(&mut offsets)?;
+        self.frequencies.decode(&mut frequencies)?;
+        let mut stream = self.positions.stream();
+        let marks = self.marks.bytes();
+        for ((offset, mark), frequency) in offsets.iter().zip(marks).zip(frequencies) {
+            places.clear();
+            positions::read_document(&mut stream, frequency, &mut places)?;
+            visit(base | offset, *mark, &places)?;
+        }
+        stream.expect_end()
+    }
+}
+
+/// Bytes that `count` numbers of `width` bits take.
+pub(super) fn packed_bytes(count: usize, width: u8) -> usize {
+    (count * usize::from(width)).div_ceil(8)
+}
+
+#[cold]
+pub(super) fn corrupt(bytes: &[u8], what: &str) -> crate::lsm::Error {
+    ByteReader::new("postings", bytes).error(what)
+}
