@@ -8,7 +8,7 @@
 #![doc = include_str!("../../docs/scoring.md")]
 
 use super::error::{Error, Result};
-use crate::fts::length_code;
+use crate::fts::{Averages, Drift, length_code};
 
 /// The two parameters of BM25.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,6 +76,11 @@ impl Norms {
         let by_code =
             length_code::DECODED.map(|length| if average_is_zero { k1 } else { norm(length) });
         Norms { by_code }
+    }
+
+    /// How scores by these norms differ from what impacts say that assume `averages`.
+    pub(crate) fn drift(&self, averages: Averages) -> Drift {
+        averages.drift(&self.by_code)
     }
 
     /// Score of a clause that occurs `frequency` times, at least once, in a document with this length code.

@@ -5,12 +5,16 @@ mod ast;
 mod bm25;
 mod error;
 mod highlight;
+mod leaf;
+mod lists;
 mod parser;
+mod placed;
 mod plan;
 mod searcher;
 #[cfg(test)]
 mod tests;
 mod topk;
+mod window;
 
 pub use ast::{Clause, Occur, Pattern, Query};
 pub use bm25::Parameters;

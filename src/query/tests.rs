@@ -320,6 +320,77 @@ fn documents_of_several_chunks_are_ranked_together() {
     world.compare(&world.store.snapshot(), &queries, &mut rng);
 }
 
+/// Words by rarity, so that their lists take all shapes: bitmaps, windows, impacts, lengths, a document alone.
+const RARITY: [(&str, u32); 8] = [
+    ("the", 2),
+    ("gold", 3),
+    ("river", 9),
+    ("bed", 14),
+    ("sand", 40),
+    ("slow", 200),
+    ("pan", 900),
+    ("golden", 9000),
+];
+
+/// A text in which each word occurs as often as its rarity says, with many repetitions of some.
+fn text_by_rarity(rng: &mut fastrand::Rng) -> String {
+    let mut words = vec!["x"; rng.usize(1..12)];
+    for (word, rarity) in RARITY {
+        while rng.u32(..rarity) == 0 && words.len() < 60 {
+            words.push(word);
+        }
+    }
+    rng.shuffle(&mut words);
+    words.join(" ")
+}
+
+#[test]
+fn lists_of_every_shape_are_searched_exactly() {
+    let mut rng = fastrand::Rng::with_seed(12);
+    let mut world = World::new(TextIndexOptions::default());
+    // A word that all but decides scores, beside one that many documents have.
+    let mut queries = vec![Query::user("+the golden").query, Query::user("+gold pan slow").query];
+    for _ in 0..40 {
+        let word = |rng: &mut fastrand::Rng| RARITY[rng.usize(..RARITY.len())].0;
+        let (a, b, c) = (word(&mut rng), word(&mut rng), word(&mut rng));
+        let text = match rng.u8(..9) {
+            0 => a.to_owned(),
+            1 | 2 => format!("{a} {b} {c}"),
+            3 => format!("+{a} +{b}"),
+            4 => format!("+{a} +{b} +{c}"),
+            5 => format!("+{a} {b} {c}"),
+            6 => format!("\"{a} {b}\""),
+            7 => format!("{a} {b} -{c}"),
+            _ => format!("+\"{a} {b}\" {c} -\"{b} {c}\""),
+        };
+        queries.push(Query::user(&text).query);
+    }
+    for (step, documents) in (0..).zip([9000, 40, 3000, 1]) {
+        let mut transaction = world.store.begin().unwrap();
+        let mut writer = world.writer(&mut transaction);
+        for _ in 0..documents {
+            let id = i32::try_from(world.turn).unwrap();
+            let document = rawdoc! { "_id": id, "a": text_by_rarity(&mut rng) };
+            world.put(&mut transaction, &mut writer, document);
+        }
+        for _ in 0..step * 150 {
+            let id = rng.i32(..9000);
+            world.remove(&mut transaction, &mut writer, id);
+        }
+        writer.drain(&mut transaction).unwrap();
+        if step == 2 {
+            world.compare(&transaction, &queries, &mut rng);
+        }
+        transaction.commit(Durability::Buffered).unwrap();
+        world.store.flush().unwrap();
+        world.compare(&world.store.snapshot(), &queries, &mut rng);
+    }
+    world.store.compact().unwrap();
+    world.compare(&world.store.snapshot(), &queries, &mut rng);
+    let report = check(&world.store.snapshot()).unwrap();
+    assert!(report.is_ok(), "{report}");
+}
+
 /// A collection with one document per text, under `body`.
 fn world_of(texts: &[&str]) -> World {
     world_with(TextIndexOptions::default(), texts)

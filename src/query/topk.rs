@@ -48,6 +48,12 @@ impl TopK {
         }
     }
 
+    /// The score below which no document is among the best any more; `None` before there are `k`.
+    pub(crate) fn threshold(&self) -> Option<f32> {
+        let worst = self.best.peek().filter(|_| self.best.len() >= self.k);
+        worst.map(|Ranked(worst)| worst.score)
+    }
+
     /// The best documents, the very best first.
     pub(crate) fn into_sorted(self) -> Vec<ScoredDoc> {
         self.best.into_sorted_vec().into_iter().map(|Ranked(document)| document).collect()
