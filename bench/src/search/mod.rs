@@ -1,7 +1,7 @@
 //! `search`: full-text engines beside each other on the same documents and queries.
 //!
 //! [`corpus`] reduces documents to words that all engines take apart alike, [`queries`] reads queries and [`sample`] makes
-//! some, every engine of [`engines`] builds its index, [`measure`] asks them in turns while [`agreement`] compares what
+//! some, every engine of [`engines`] builds its index, [`measure`](mod@measure) asks them in turns while [`agreement`] compares what
 //! they answer, and [`table`] shows the times. An engine that answers something else than the others is an error.
 
 mod agreement;
