@@ -65,6 +65,15 @@ pub(crate) fn clause_weight(idf: f64, weight: f64) -> f32 {
     rounded(weight * idf).min(f32::MAX)
 }
 
+/// A sum of so many scores, each rounded and added as the definition says, exceeds the true one by less than this factor.
+///
+/// Each of them is rounded a few times on its way, by at most 2^-24 of itself, and once when it is added, by at most 2^-24 of
+/// the sum so far; twice that is on the safe side.
+pub(crate) fn rounding(scores: usize) -> f64 {
+    let roundings = f64::from(u32::try_from(scores).unwrap_or(u32::MAX)) + 8.0;
+    1.0 + roundings / 8_388_608.0
+}
+
 impl Norms {
     /// The table of a field in which `documents` documents have `total_length` tokens.
     pub(crate) fn new(parameters: Parameters, documents: u64, total_length: u64) -> Self {
@@ -127,6 +136,21 @@ mod tests {
             format!("score = {score:?}"),
         ] {
             assert!(page.contains(&shown), "{shown}");
+        }
+    }
+
+    #[test]
+    fn sums_of_rounded_scores_stay_within_their_factor() {
+        // Each addition rounds up by almost half of the last place of the sum.
+        let score = f32::MIN_POSITIVE.max(1.000_1 / 16_777_216.0);
+        for scores in [1, 10, 5_000, 1_000_000] {
+            let (mut sum, mut exact) = (1.0_f32, 1.0_f64);
+            for _ in 0..scores {
+                sum += score;
+                exact += f64::from(score);
+            }
+            assert!(f64::from(sum) <= exact * rounding(scores + 1), "{scores}: {sum} {exact}");
+            assert!(scores < 5_000 || f64::from(sum) > exact * rounding(scores / 4), "{scores}");
         }
     }
 

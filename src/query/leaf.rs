@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use super::bm25::{Norms, clause_weight, idf};
+use super::bm25::{Norms, clause_weight, idf, rounding};
 use super::error::Result;
 use super::lists::{TermChunk, TermWindow};
 use super::placed::{PathRanges, places};
@@ -17,8 +17,6 @@ use crate::fts::{
     self, Averages, Body, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader,
 };
 
-/// Bounds are larger by this factor, so that no rounding of a sum of scores exceeds them.
-const ROUNDING: f64 = 1.0 + 1.0 / 8192.0;
 /// What an impact is a part of.
 const PARTS: f64 = 255.0;
 
@@ -27,7 +25,9 @@ pub(super) struct OpenLeaf<'p> {
     pub(super) leaf: &'p Leaf,
     /// Its place in the plan.
     pub(super) place: usize,
-    pub(super) weight: f32,
+    weight: f32,
+    /// Bounds are larger by this factor, so that no rounding of a sum of scores exceeds them.
+    rounding: f64,
     /// Places of the required sets that it belongs to.
     pub(super) required: Vec<usize>,
     pub(super) excluded: bool,
@@ -41,7 +41,7 @@ pub(super) struct ChunkLeaf<'a> {
     pub(super) open: &'a OpenLeaf<'a>,
     terms: Vec<TermChunk<'a>>,
     paths: Vec<TermChunk<'a>>,
-    /// What the weight times an impact is multiplied by to be a bound; of the first term.
+    /// By how much scores may differ from what impacts say; of all terms.
     drift: Drift,
     /// Scores of the documents, where the list has their lengths; of leaves with one term and no path.
     scores: Vec<f32>,
@@ -66,9 +66,10 @@ pub(super) struct Scale<'s> {
     pub(super) lengths: Option<LengthCodes<'s>>,
 }
 
-/// Memory for positions, used again and again.
+/// Memory for a document's positions, used again and again.
 #[derive(Default)]
 pub(super) struct Scratch {
+    indexes: Vec<usize>,
     positions: Vec<Vec<u32>>,
     ranges: PathRanges,
 }
@@ -86,6 +87,7 @@ impl<'p> OpenLeaf<'p> {
             leaf,
             place,
             weight: weight_of(plan, leaf),
+            rounding: rounding(plan.leaves.len()),
             required: sets.map(|(set, _)| set).collect(),
             excluded: plan.excluded.contains(&place),
             terms: terms.collect::<fts::Result<_>>()?,
@@ -154,13 +156,13 @@ impl<'a> ChunkLeaf<'a> {
                 factor * f64::from(block.marks().bytes().iter().copied().max().unwrap_or_default())
             }
             Body::None | Body::List { .. } | Body::Windows(_) => {
-                f64::from(self.open.weight) * ROUNDING
+                f64::from(self.open.weight) * self.open.rounding
             }
         });
         self.bound = bounds.fold(f64::INFINITY, f64::min);
         if !self.scores.is_empty() {
             self.bound = self.scores.iter().fold(0.0, |most, &score| f64::max(most, score.into()))
-                * ROUNDING;
+                * self.open.rounding;
         }
         Ok(())
     }
@@ -182,12 +184,12 @@ impl<'a> ChunkLeaf<'a> {
 
     /// What an impact is multiplied by to bound a score.
     fn impact_factor(&self) -> f64 {
-        f64::from(self.open.weight) * self.drift.above / PARTS * ROUNDING
+        f64::from(self.open.weight) * self.drift.above / PARTS * self.open.rounding
     }
 
     /// What an impact less one is multiplied by to be exceeded by a score.
     pub(super) fn impact_factor_below(&self) -> f64 {
-        f64::from(self.open.weight) * self.drift.below / PARTS / ROUNDING
+        f64::from(self.open.weight) * self.drift.below / PARTS / self.open.rounding
     }
 
     /// The leaf in a window; `None` where it cannot occur.
@@ -239,7 +241,7 @@ impl LeafWindow<'_> {
                 Marks::Codes(_) => {
                     let exact = self.chunk.scores.get(term.index_in_block(index));
                     exact.map_or(f64::from(self.chunk.open.weight), |&score| f64::from(score))
-                        * ROUNDING
+                        * self.chunk.open.rounding
                 }
             };
             bound = bound.min(of_term);
@@ -291,29 +293,20 @@ impl LeafWindow<'_> {
 
     /// How often the leaf occurs in a document; 0 when it does not match.
     pub(super) fn frequency(&self, offset: u16, scratch: &mut Scratch) -> Result<u32> {
-        let mut indexes = [0; 1];
-        let mut more = Vec::new();
-        let indexes = if self.terms.len() > 1 {
-            more.resize(self.terms.len(), 0);
-            more.as_mut_slice()
-        } else {
-            indexes.as_mut_slice()
-        };
-        for (term, index) in self.terms.iter().zip(indexes.iter_mut()) {
-            match term.find(offset) {
-                Some(found) => *index = found,
-                None => return Ok(0),
-            }
+        let Scratch { indexes, positions, ranges } = scratch;
+        indexes.clear();
+        for term in &self.terms {
+            let Some(index) = term.find(offset) else { return Ok(0) };
+            indexes.push(index);
         }
-        if !self.chunk.open.is_placed() {
-            let first = self.terms.first().zip(indexes.first());
-            let frequency = first.map(|(term, &index)| term.frequency(index));
-            return Ok(frequency.transpose().map_err(fts::Error::from)?.unwrap_or_default());
+        if let (false, [term], [index]) =
+            (self.chunk.open.is_placed(), self.terms.as_slice(), indexes.as_slice())
+        {
+            return Ok(term.frequency(*index).map_err(fts::Error::from)?);
         }
-        let Scratch { positions, ranges } = scratch;
         positions.resize_with(positions.len().max(self.terms.len()), Vec::new);
-        for ((term, &mut index), out) in self.terms.iter().zip(indexes).zip(positions.iter_mut()) {
-            term.positions(index, out).map_err(fts::Error::from)?;
+        for ((term, index), out) in self.terms.iter().zip(indexes).zip(positions.iter_mut()) {
+            term.positions(*index, out).map_err(fts::Error::from)?;
         }
         let within = if self.chunk.open.leaf.key.path.is_some() {
             ranges.read(&self.chunk.paths, offset)?;
