@@ -391,6 +391,26 @@ fn lists_of_every_shape_are_searched_exactly() {
     assert!(report.is_ok(), "{report}");
 }
 
+#[test]
+fn what_the_dead_documents_had_is_no_threshold_for_the_living() {
+    let mut rng = fastrand::Rng::with_seed(13);
+    let mut world = World::new(TextIndexOptions::default());
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    for id in 0..1500 {
+        let gold = if id % 50 == 0 { 60 } else { 1 };
+        let text = "gold ".repeat(gold) + &"x ".repeat(rng.usize(1..30));
+        world.put(&mut transaction, &mut writer, rawdoc! { "_id": id, "a": text });
+    }
+    for id in (0..1500).step_by(50) {
+        world.remove(&mut transaction, &mut writer, id);
+    }
+    writer.drain(&mut transaction).unwrap();
+    transaction.commit(Durability::Buffered).unwrap();
+    let queries = ["gold", "gold x"].map(|text| Query::user(text).query);
+    assert!(world.compare(&world.store.snapshot(), &queries, &mut rng) > 2000);
+}
+
 /// A collection with one document per text, under `body`.
 fn world_of(texts: &[&str]) -> World {
     world_with(TextIndexOptions::default(), texts)
