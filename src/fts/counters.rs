@@ -36,6 +36,12 @@ impl TermCounters {
         self == TermCounters::default()
     }
 
+    /// What `documents` live documents, in which the term occurs `occurrences` times, add.
+    pub fn of_documents(documents: usize, occurrences: u64) -> Self {
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        TermCounters { df: number(documents as u64), ttf: number(occurrences) }
+    }
+
     /// The sum of counters.
     ///
     /// # Errors

@@ -330,6 +330,7 @@ impl FieldLengths {
 /// Writes terms one after the other, with the same memory.
 #[derive(Debug, Default)]
 struct TermWriter {
+    /// The prefix of the term's keys, between the values that are handed out.
     key: Vec<u8>,
     operand: Vec<u8>,
     document_positions: Vec<u32>,
@@ -348,7 +349,6 @@ impl TermWriter {
     ) -> Result<()> {
         self.key.clear();
         keyspace::put_term_prefix(&mut self.key, field, term);
-        let prefix_bytes = self.key.len();
         let mut removed = buffer.removed.map(|removed| removed.counters).unwrap_or_default();
         let mut documents = Documents::new(&buffer.tokens)?;
         let mut chunk = None;
@@ -356,34 +356,31 @@ impl TermWriter {
         while let Some(doc) = documents.read(&mut self.document_positions)? {
             if chunk != Some(doc.chunk()) {
                 if let Some(ended) = chunk.replace(doc.chunk()) {
-                    self.end_chunk(ended, prefix_bytes, &mut removed, lengths, sink)?;
+                    self.end_chunk(ended, &mut removed, lengths, sink)?;
                 }
                 codes = lengths.of_chunk(doc.chunk());
-                self.end_chunks_before(doc.chunk(), prefix_bytes, &mut removed, lengths, sink)?;
+                // Those that documents were removed from and none added to.
+                let behind = removed.split_off(&doc.chunk());
+                self.end_removed(mem::replace(&mut removed, behind), lengths, sink)?;
             }
             let code = codes.get(usize::from(doc.offset())).copied().unwrap_or(0);
             self.postings.push(doc.offset(), code, self.document_positions.iter().copied());
         }
         if let Some(ended) = chunk {
-            self.end_chunk(ended, prefix_bytes, &mut removed, lengths, sink)?;
+            self.end_chunk(ended, &mut removed, lengths, sink)?;
         }
-        while let Some((&chunk, _)) = removed.first_key_value() {
-            self.end_chunk(chunk, prefix_bytes, &mut removed, lengths, sink)?;
-        }
-        Ok(())
+        self.end_removed(removed, lengths, sink)
     }
 
-    /// Hands out the values of chunks that documents were removed from and none added to, up to `chunk`.
-    fn end_chunks_before(
+    /// Hands out the values of chunks to which no document was added.
+    fn end_removed(
         &mut self,
-        chunk: u32,
-        prefix_bytes: usize,
-        removed: &mut BTreeMap<u32, TermCounters>,
+        mut removed: BTreeMap<u32, TermCounters>,
         lengths: &FieldLengths,
         sink: &mut Sink<'_>,
     ) -> Result<()> {
-        while let Some((&before, _)) = removed.first_key_value().filter(|entry| *entry.0 < chunk) {
-            self.end_chunk(before, prefix_bytes, removed, lengths, sink)?;
+        while let Some((&chunk, _)) = removed.first_key_value() {
+            self.end_chunk(chunk, &mut removed, lengths, sink)?;
         }
         Ok(())
     }
@@ -392,7 +389,6 @@ impl TermWriter {
     fn end_chunk(
         &mut self,
         chunk: u32,
-        prefix_bytes: usize,
         removed: &mut BTreeMap<u32, TermCounters>,
         lengths: &FieldLengths,
         sink: &mut Sink<'_>,
@@ -403,9 +399,12 @@ impl TermWriter {
         if self.operand.is_empty() {
             return Ok(());
         }
-        self.key.truncate(prefix_bytes);
+        let prefix_bytes = self.key.len();
         keyspace::put_chunk(&mut self.key, chunk);
-        sink(Part { keyspace: IndexKeyspace::Text, key: &self.key, operand: &self.operand })
+        let handed =
+            sink(Part { keyspace: IndexKeyspace::Text, key: &self.key, operand: &self.operand });
+        self.key.truncate(prefix_bytes);
+        handed
     }
 }
 

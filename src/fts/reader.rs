@@ -205,8 +205,8 @@ impl<'a> TextReader<'a> {
             return Ok(known);
         }
         let prefix = keyspace::term_prefix(field, term.as_bytes());
-        let mut cursor = self.reader.cursor(self.text)?;
-        cursor.seek(&prefix, Seek::Ge)?;
+        let mut cursor = self.reader.cursor(self.text)?.prefix(&prefix);
+        cursor.first()?;
         let found = Rc::new(read_term(&mut cursor, &prefix)?);
         let mut terms = self.terms.borrow_mut();
         terms.entry(field).or_default().insert(term.to_owned(), Rc::clone(&found));

@@ -13,6 +13,9 @@ use crate::fts::{
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm::Result;
 
+/// Documents of a window, as offsets count them.
+const WINDOW: u16 = 4096;
+
 /// A term in one chunk.
 #[derive(Debug)]
 pub(super) struct TermChunk<'a> {
@@ -149,10 +152,10 @@ impl<'c> TermWindow<'c> {
 
     /// Index among the window's documents of the one at `offset`, if it holds the term.
     pub(super) fn find(&self, offset: u16) -> Option<usize> {
-        let offset = offset % 4096;
+        let offset = offset % WINDOW;
         let bitmap = match self.offsets() {
             Ok(offsets) => {
-                return offsets.binary_search_by_key(&offset, |offset| offset % 4096).ok();
+                return offsets.binary_search_by_key(&offset, |offset| offset % WINDOW).ok();
             }
             Err(bitmap) => bitmap,
         };

@@ -96,7 +96,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         let mut search = WindowSearch::new(plan);
         let mut count = 0;
         for chunk in self.chunks(plan, &leaves, None)? {
-            for number in 0..WINDOWS_LEN {
+            for number in chunk.windows(plan) {
                 count += search.count(&chunk.window(number, &[]))?;
             }
         }
@@ -131,7 +131,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 let norms = norms.and_then(|norms| norms.get(&open.leaf.key.field));
                 opened.extend(ChunkLeaf::open(open, number, norms)?);
             }
-            if may_match(plan, &opened, |_| true) {
+            if may_match(plan, || opened.iter()) {
                 let dead = self.reader.dead(number)?;
                 chunks.push(Chunk { number, leaves: opened, dead });
             }
@@ -155,13 +155,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
         };
         let mut windows = Vec::new();
         for (place, chunk) in chunks.iter().enumerate() {
-            for number in 0..WINDOWS_LEN {
-                let occurs = |leaf: &ChunkLeaf<'_>| !leaf.is_empty(number);
-                if may_match(plan, &chunk.leaves, occurs) {
-                    let occurring = chunk.leaves.iter().filter(|leaf| occurs(leaf));
-                    let bound: f64 = occurring.map(|leaf| leaf.bound(number)).sum();
-                    windows.push((bound, place, number));
-                }
+            for number in chunk.windows(plan) {
+                let bound: f64 = chunk.occurring(number).map(|leaf| leaf.bound(number)).sum();
+                windows.push((bound, place, number));
             }
         }
         windows.sort_unstable_by(|left, right| {
@@ -209,7 +205,17 @@ struct Chunk<'c> {
     dead: DeadChunk,
 }
 
-impl Chunk<'_> {
+impl<'c> Chunk<'c> {
+    /// The windows in which documents may match.
+    fn windows(&self, plan: &Plan) -> impl Iterator<Item = usize> {
+        (0..WINDOWS_LEN).filter(|&number| may_match(plan, || self.occurring(number)))
+    }
+
+    /// The leaves that may occur in a window.
+    fn occurring(&self, number: usize) -> impl Iterator<Item = &ChunkLeaf<'c>> {
+        self.leaves.iter().filter(move |leaf| !leaf.is_empty(number))
+    }
+
     fn window<'w>(&'w self, number: usize, scales: &'w [Option<Scale<'w>>]) -> Window<'w> {
         Window { chunk: self.number, number, leaves: &self.leaves, scales, dead: &self.dead }
     }
@@ -240,18 +246,15 @@ impl Chunk<'_> {
     }
 }
 
-/// Whether documents may match where of these leaves those occur that `occurs` says.
-fn may_match(
-    plan: &Plan,
-    leaves: &[ChunkLeaf<'_>],
-    occurs: impl Fn(&ChunkLeaf<'_>) -> bool,
-) -> bool {
+/// Whether documents may match where these leaves occur.
+fn may_match<'l, 'c: 'l, I>(plan: &Plan, leaves: impl Fn() -> I) -> bool
+where
+    I: Iterator<Item = &'l ChunkLeaf<'c>>,
+{
     if plan.required.is_empty() {
-        return leaves.iter().any(|leaf| leaf.open.scores() && occurs(leaf));
+        return leaves().any(|leaf| leaf.open.scores());
     }
-    let occurs_of =
-        |set: &Vec<usize>| leaves.iter().any(|leaf| set.contains(&leaf.open.place) && occurs(leaf));
-    plan.required.iter().all(occurs_of)
+    plan.required.iter().all(|set| leaves().any(|leaf| set.contains(&leaf.open.place)))
 }
 
 /// A score that `k` documents reach or exceed; 0 when the lists do not tell.

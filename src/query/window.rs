@@ -61,9 +61,6 @@ impl<'p> WindowSearch<'p> {
     /// Number of live documents that match.
     pub(super) fn count(&mut self, window: &Window<'_>) -> Result<u64> {
         let leaves = window.open()?;
-        if !may_match(self.plan, &leaves) {
-            return Ok(0);
-        }
         let mut matching = [0; WINDOW_LEN / 8];
         if self.plan.required.is_empty() {
             for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.scores()) {
@@ -100,9 +97,6 @@ impl<'p> WindowSearch<'p> {
         top: &mut TopK,
     ) -> Result<()> {
         let leaves = window.open()?;
-        if !may_match(self.plan, &leaves) {
-            return Ok(());
-        }
         let threshold = threshold(top, floor);
         let mut candidates = if self.plan.required.is_empty() {
             self.any(&leaves, threshold)
@@ -309,7 +303,7 @@ impl<'p> WindowSearch<'p> {
         };
         for &index in indexes {
             if let Some(offset) = offsets.get(usize::from(index)) {
-                let place = usize::from(offset % 4096);
+                let place = usize::from(*offset) % WINDOW_LEN;
                 to[place / 8] |= 1 << (place % 8);
             }
         }
@@ -392,13 +386,6 @@ impl<'c> Window<'c> {
 /// The score below which no document is among the best.
 fn threshold(top: &TopK, floor: f64) -> f64 {
     top.threshold().map_or(floor, |score| floor.max(score.into()))
-}
-
-fn may_match(plan: &Plan, leaves: &[LeafWindow<'_>]) -> bool {
-    if plan.required.is_empty() {
-        return leaves.iter().any(|leaf| leaf.chunk.open.scores());
-    }
-    plan.required.iter().all(|set| leaves.iter().any(|leaf| set.contains(&leaf.chunk.open.place)))
 }
 
 /// Adds to the bounds of candidates what further leaves, which add up to `rest` at most, give them; drops who stays below.

@@ -134,10 +134,8 @@ impl Documents {
         self.marks.iter().map(|&code| u64::from(length_code::decode(code))).sum()
     }
 
-    pub(super) fn counters(&self) -> TermCounters {
-        let ttf: i64 = self.frequencies.iter().map(|&frequency| i64::from(frequency)).sum();
-        let df = i64::try_from(self.len()).expect("invariant: a chunk has 65,536 documents");
-        TermCounters { df, ttf }
+    fn counters(&self) -> TermCounters {
+        TermCounters::of_documents(self.len(), self.ttf())
     }
 
     /// Appends the value.
@@ -309,8 +307,7 @@ impl WindowsWriter {
 
     /// What the counters are while no document is dead.
     pub(super) fn counters(&self) -> TermCounters {
-        let df = i64::try_from(self.count).expect("invariant: a chunk has 65,536 documents");
-        TermCounters { df, ttf: i64::try_from(self.ttf).unwrap_or(i64::MAX) }
+        TermCounters::of_documents(self.count, self.ttf)
     }
 }
 

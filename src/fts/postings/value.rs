@@ -42,9 +42,9 @@ const WINDOW_WIDTH_MAX: u8 = 12;
 #[derive(Debug, Clone)]
 pub struct Postings<'a> {
     /// Given in the value, because they differ from what the postings say.
-    pub(super) own_counters: Option<TermCounters>,
-    pub(super) count: usize,
-    pub(super) ttf: u64,
+    own_counters: Option<TermCounters>,
+    count: usize,
+    ttf: u64,
     first: u16,
     last: u16,
     body: Body<'a>,
@@ -79,8 +79,8 @@ pub struct Windows<'a> {
 /// What the directory says of a window; all zeros without a document.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct WindowEntry {
-    pub(super) count: u16,
-    pub(super) bound: u8,
+    count: u16,
+    bound: u8,
     pub(super) width: u8,
     body_bytes: u16,
     body_start: u32,
@@ -120,14 +120,7 @@ impl<'a> Postings<'a> {
 
     /// What the value adds to the counters of its term: documents that are not dead, and their occurrences.
     pub fn counters(&self) -> TermCounters {
-        self.own_counters.unwrap_or_else(|| self.postings_counters())
-    }
-
-    /// What the counters are while no document of the value is dead.
-    pub(super) fn postings_counters(&self) -> TermCounters {
-        let df = i64::try_from(self.count).expect("invariant: a chunk has 65,536 documents");
-        // A frequency is a length in bytes of the value, or of one that has not this many.
-        TermCounters { df, ttf: i64::try_from(self.ttf).unwrap_or(i64::MAX) }
+        self.own_counters.unwrap_or_else(|| TermCounters::of_documents(self.count, self.ttf))
     }
 
     /// Number of documents, dead ones included; 0 to 65,536.
