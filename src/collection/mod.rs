@@ -33,7 +33,7 @@ pub use catalog::{
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
 pub use documents::{DocsRewriter, Documents, operators, rewriters};
 pub use error::{Error, Result};
-pub use read::CollectionReader;
+pub use read::{CollectionReader, OpenCollection};
 pub use salvage::{SalvagedCollection, salvage_collections};
 pub use text_index::{DEFAULT_TEXT_INDEX, create_text_index, drop_text_index, reindex};
 pub use write::{CollectionWriter, Upserted, WriterOptions};

@@ -1,25 +1,35 @@
 //! [`CollectionReader`]: one collection as a snapshot, or a transaction whose writer was drained, shows it.
 //!
 //! Opened by the facade, by searches and by checks; calls the storage core and opens text readers. Invariant: a document
-//! is found by its `_id` exactly when it is alive. Cost: opening reads the catalog; a document is two look-ups away.
+//! is found by its `_id` exactly when it is alive. Cost: opening reads the catalog, which an [`OpenCollection`] spares who
+//! reads the same state again; a document is two look-ups away.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use super::catalog::{CollectionDefinition, Keyspaces, Tally, collection_definition, tally};
 use super::documents::{DeadDocuments, Documents, stored_document};
 use super::error::Result;
-use super::text_index::open_reader;
+use super::text_index::{find_index, open_index};
 use crate::bson::{RawBsonRef, RawDocumentBuf, sort_key};
-use crate::fts::{DocId, TextReader};
+use crate::fts::{DocId, TextIndex, TextReader};
 use crate::lsm::{KEY_BYTES_MAX, Reader};
 
 /// Reads one collection.
 pub struct CollectionReader<'a> {
     reader: &'a dyn Reader,
+    open: Arc<OpenCollection>,
+}
+
+/// A collection as one state of the database has it, and its text indexes as far as they were opened.
+#[derive(Debug)]
+pub struct OpenCollection {
     name: String,
     definition: CollectionDefinition,
     keyspaces: Keyspaces,
     tally: Tally,
+    /// In the order of the definition.
+    indexes: Vec<OnceLock<Arc<TextIndex>>>,
 }
 
 impl<'a> CollectionReader<'a> {
@@ -28,27 +38,40 @@ impl<'a> CollectionReader<'a> {
         let Some(definition) = collection_definition(reader, name)? else { return Ok(None) };
         let keyspaces = Keyspaces::find(reader, name)?;
         let tally = tally(reader, keyspaces.catalog, name)?;
-        Ok(Some(CollectionReader { reader, name: name.to_owned(), definition, keyspaces, tally }))
+        let indexes = definition.indexes.iter().map(|_| OnceLock::new()).collect();
+        let name = name.to_owned();
+        let open = OpenCollection { name, definition, keyspaces, tally, indexes };
+        Ok(Some(CollectionReader { reader, open: Arc::new(open) }))
+    }
+
+    /// Reads a collection that was opened before, in the state that `reader` shows.
+    pub fn again(reader: &'a dyn Reader, open: Arc<OpenCollection>) -> Self {
+        CollectionReader { reader, open }
+    }
+
+    /// What [`again`](Self::again) takes.
+    pub fn opened(&self) -> Arc<OpenCollection> {
+        Arc::clone(&self.open)
     }
 
     /// The collection's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.open.name
     }
 
     /// The collection's indexes.
     pub fn definition(&self) -> &CollectionDefinition {
-        &self.definition
+        &self.open.definition
     }
 
     /// Number of documents.
     pub fn count(&self) -> u64 {
-        self.tally.live
+        self.open.tally.live
     }
 
     /// The DocId that the next document will get: all that were ever given are smaller.
     pub fn next_doc_id(&self) -> DocId {
-        self.tally.next
+        self.open.tally.next
     }
 
     /// The document with this `_id`, byte for byte as it was stored.
@@ -64,7 +87,7 @@ impl<'a> CollectionReader<'a> {
         if key.len() > KEY_BYTES_MAX {
             return Ok(None);
         }
-        let value = self.reader.get(self.keyspaces.ids, &key)?;
+        let value = self.reader.get(self.open.keyspaces.ids, &key)?;
         Ok(value.map(|value| DocId::from_key(&value)).transpose()?)
     }
 
@@ -85,7 +108,7 @@ impl<'a> CollectionReader<'a> {
 
     /// The documents from `start` on, by ascending DocId.
     pub fn documents_from(&self, start: DocId) -> Result<Documents<'a>> {
-        Documents::from(self.reader, &self.keyspaces, start)
+        Documents::from(self.reader, &self.open.keyspaces, start)
     }
 
     /// A text index: the one named, else the only one, else the one named `default`.
@@ -94,19 +117,27 @@ impl<'a> CollectionReader<'a> {
     /// [`Error::UnknownIndex`](super::Error::UnknownIndex), and
     /// [`Error::AnalyzerChanged`](super::Error::AnalyzerChanged).
     pub fn text_index(&self, index: Option<&str>) -> Result<TextReader<'a>> {
-        open_reader(self.reader, &self.name, &self.definition, index)
+        let OpenCollection { name, definition, indexes, .. } = &*self.open;
+        let place = find_index(name, definition, index)?;
+        let index = if let Some(known) = indexes[place].get() {
+            Arc::clone(known)
+        } else {
+            let opened = open_index(self.reader, name, &definition.indexes[place])?;
+            Arc::clone(indexes[place].get_or_init(|| Arc::new(opened)))
+        };
+        Ok(TextReader::new(self.reader, index))
     }
 
     pub(super) fn keyspaces(&self) -> &Keyspaces {
-        &self.keyspaces
+        &self.open.keyspaces
     }
 
     pub(super) fn dead(&self) -> DeadDocuments<'a> {
-        DeadDocuments::new(self.reader, Some(self.keyspaces.dead))
+        DeadDocuments::new(self.reader, Some(self.open.keyspaces.dead))
     }
 
     fn stored(&self, doc: DocId) -> Result<Option<RawDocumentBuf>> {
-        let Some(bytes) = self.reader.get(self.keyspaces.docs, &doc.to_key())? else {
+        let Some(bytes) = self.reader.get(self.open.keyspaces.docs, &doc.to_key())? else {
             return Ok(None);
         };
         Ok(Some(stored_document(&bytes)?.to_owned()))
@@ -115,10 +146,6 @@ impl<'a> CollectionReader<'a> {
 
 impl fmt::Debug for CollectionReader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CollectionReader")
-            .field("name", &self.name)
-            .field("definition", &self.definition)
-            .field("tally", &self.tally)
-            .finish_non_exhaustive()
+        f.debug_struct("CollectionReader").field("open", &self.open).finish_non_exhaustive()
     }
 }

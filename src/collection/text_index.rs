@@ -9,7 +9,7 @@ use super::catalog::{
 };
 use super::documents::Documents;
 use super::error::{Error, Result};
-use crate::fts::{Analyzer, DocId, TextIndexOptions, TextIndexer, TextReader, names};
+use crate::fts::{Analyzer, DocId, TextIndex, TextIndexOptions, TextIndexer, names};
 use crate::lsm::{self, Reader, Transaction};
 
 /// Name of the text index that a collection gets when nothing else was asked for.
@@ -104,22 +104,29 @@ pub(super) fn open_indexers(
     definition.indexes.iter().map(open).collect()
 }
 
-/// The reader of one text index: the one named, or the one that is meant when none is.
-pub(super) fn open_reader<'a>(
-    reader: &'a dyn Reader,
+/// The place of a text index in the definition: of the one named, or of the one that is meant when none is.
+pub(super) fn find_index(
     collection: &str,
     definition: &CollectionDefinition,
     index: Option<&str>,
-) -> Result<TextReader<'a>> {
-    let named = |name: &str| definition.indexes.iter().find(|index| index.name == name);
-    let found = match (index, definition.indexes.as_slice()) {
+) -> Result<usize> {
+    let named = |name: &str| definition.indexes.iter().position(|index| index.name == name);
+    let found = match (index, definition.indexes.len()) {
         (Some(name), _) => named(name),
-        (None, [only]) => Some(only),
+        (None, 1) => Some(0),
         (None, _) => named(DEFAULT_TEXT_INDEX),
     };
-    let found = found.ok_or_else(|| unknown(collection, index, definition))?;
-    check_fingerprint(collection, found)?;
-    Ok(TextReader::open(reader, collection, &found.name, found.options.clone())?)
+    found.ok_or_else(|| unknown(collection, index, definition))
+}
+
+/// Opens a text index in the state that `reader` shows.
+pub(super) fn open_index(
+    reader: &dyn Reader,
+    collection: &str,
+    index: &IndexDefinition,
+) -> Result<TextIndex> {
+    check_fingerprint(collection, index)?;
+    Ok(TextIndex::open(reader, collection, &index.name, index.options.clone())?)
 }
 
 fn check_fingerprint(collection: &str, index: &IndexDefinition) -> Result<()> {

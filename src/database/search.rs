@@ -34,7 +34,6 @@ const LIMIT_DEFAULT: usize = 10;
 #[must_use = "a search runs when it is iterated"]
 pub struct Search<'a> {
     view: View<'a>,
-    collection: String,
     index: Option<String>,
     query: ParsedQuery,
     limit: usize,
@@ -44,11 +43,11 @@ pub struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(view: View<'a>, collection: String, query: ParsedQuery) -> Self {
+    pub(super) fn new(view: View<'a>, query: ParsedQuery) -> Self {
         let (limit, offset) = (LIMIT_DEFAULT, 0);
         let defaults = Parameters::default();
         let (k1, b) = (defaults.k1(), defaults.b());
-        Search { view, collection, index: None, query, limit, offset, k1, b }
+        Search { view, index: None, query, limit, offset, k1, b }
     }
 
     /// Returns at most this many hits. Default: 10.
@@ -86,7 +85,7 @@ impl<'a> Search<'a> {
     /// # Errors
     /// When the index cannot be read.
     pub fn count(&self) -> Result<u64> {
-        let Some(collection) = self.view.collection(&self.collection)? else { return Ok(0) };
+        let Some(collection) = self.view.collection()? else { return Ok(0) };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(0) };
         let searcher = Searcher::new(&reader);
         let (plan, _) = searcher.plan(&self.query.query)?;
@@ -101,7 +100,7 @@ impl<'a> Search<'a> {
         let parameters = Parameters::new(self.k1, self.b)?;
         let mut warnings = self.query.warnings.clone();
         let (plan, scored) = {
-            let collection = self.view.collection(&self.collection)?;
+            let collection = self.view.collection()?;
             let reader = match &collection {
                 Some(collection) => text_index(collection, self.index.as_deref())?,
                 None => None,
@@ -117,8 +116,7 @@ impl<'a> Search<'a> {
                 }
             }
         };
-        let context =
-            Context { view: self.view, collection: self.collection, index: self.index, plan };
+        let context = Context { view: self.view, index: self.index, plan };
         Ok(Hits { context: Arc::new(context), scored: scored.into_iter(), warnings })
     }
 }
@@ -162,14 +160,13 @@ impl<'a> Iterator for Found<'a> {
 /// What the hits of one search share.
 struct Context<'a> {
     view: View<'a>,
-    collection: String,
     index: Option<String>,
     plan: Plan,
 }
 
 impl fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("collection", &self.collection).finish_non_exhaustive()
+        f.debug_struct("Context").field("collection", &self.view.name()).finish_non_exhaustive()
     }
 }
 
@@ -222,7 +219,7 @@ impl Hit<'_> {
             let what = format!("document {} is indexed but not stored", self.doc);
             Error::Store(crate::lsm::Error::corruption(what, 0))
         };
-        let collection = self.context.view.collection(&self.context.collection)?;
+        let collection = self.context.view.collection()?;
         collection.ok_or_else(gone)?.document(self.doc)?.ok_or_else(gone)
     }
 
@@ -258,9 +255,9 @@ impl Hit<'_> {
     }
 
     fn with_highlighter<T>(&self, ask: impl FnOnce(&Highlighter<'_>) -> Result<T>) -> Result<T> {
-        let Context { view, collection, index, plan } = &*self.context;
-        let unknown = || collection::Error::UnknownCollection { name: collection.clone() };
-        let found = view.collection(collection)?.ok_or_else(unknown)?;
+        let Context { view, index, plan } = &*self.context;
+        let unknown = || collection::Error::UnknownCollection { name: view.name().to_owned() };
+        let found = view.collection()?.ok_or_else(unknown)?;
         let reader = found.text_index(index.as_deref())?;
         ask(&Highlighter::new(&reader, plan))
     }

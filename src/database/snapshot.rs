@@ -1,13 +1,15 @@
 //! [`Snapshot`]: the database as it was at one moment. Collections read through it, and so does every call of a
 //! collection outside of a transaction.
 
+use std::sync::{Arc, OnceLock};
+
 use super::collection::options_of;
 use super::options::CollectionOptions;
 use super::search::Search;
 use super::transaction::raw_id;
 use super::view::View;
 use crate::bson::{Bson, RawDocumentBuf};
-use crate::collection::{self, CollectionReader, check_name};
+use crate::collection::{self, CollectionReader, OpenCollection, check_name};
 use crate::error::Result;
 use crate::fts::DocId;
 use crate::lsm;
@@ -53,23 +55,38 @@ impl Snapshot {
     /// When no collection can have this name.
     pub fn collection(&self, name: &str) -> Result<SnapshotCollection> {
         check_name(name)?;
-        Ok(SnapshotCollection { snapshot: self.inner.clone(), name: name.to_owned() })
+        let (snapshot, name) = (self.inner.clone(), name.to_owned());
+        Ok(SnapshotCollection { snapshot, name, opened: Arc::default() })
     }
 }
 
-/// A collection as a snapshot shows it.
+/// A collection as a snapshot shows it. It is opened by the first read; clones share that.
 #[derive(Debug, Clone)]
 pub struct SnapshotCollection {
     snapshot: lsm::Snapshot,
     name: String,
+    /// The collection, if it exists.
+    opened: Arc<OnceLock<Option<Arc<OpenCollection>>>>,
 }
 
 /// Documents that an iteration reads at a time.
 const PAGE_LEN: usize = 64;
 
 impl SnapshotCollection {
-    fn open(&self) -> Result<Option<CollectionReader<'_>>> {
-        Ok(CollectionReader::open(&self.snapshot, &self.name)?)
+    /// The collection, if it exists.
+    pub(super) fn open(&self) -> Result<Option<CollectionReader<'_>>> {
+        let reader = &self.snapshot;
+        if let Some(opened) = self.opened.get() {
+            let opened = opened.as_ref().map(Arc::clone);
+            return Ok(opened.map(|opened| CollectionReader::again(reader, opened)));
+        }
+        let collection = CollectionReader::open(reader, &self.name)?;
+        self.opened.get_or_init(|| collection.as_ref().map(CollectionReader::opened));
+        Ok(collection)
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// How the collection was created; `None` when it does not exist.
@@ -103,8 +120,7 @@ impl SnapshotCollection {
     /// # Errors
     /// None for now; running the search may fail.
     pub fn search(&self, query: impl Into<ParsedQuery>) -> Result<Search<'static>> {
-        let view = View::Snapshot(self.snapshot.clone());
-        Ok(Search::new(view, self.name.clone(), query.into()))
+        Ok(Search::new(View::Snapshot(self.clone()), query.into()))
     }
 
     /// All documents, in the order in which they were last written.

@@ -124,10 +124,10 @@ impl Transaction {
         Ok((&mut self.inner, writer))
     }
 
-    /// What reads see: everything gathered so far.
-    fn view(&mut self) -> Result<View<'_>> {
+    /// What reads of a collection see: everything gathered so far.
+    fn view(&mut self, name: &str) -> Result<View<'_>> {
         self.drain()?;
-        Ok(View::Transaction(&self.inner))
+        Ok(View::Transaction { transaction: &self.inner, name: name.to_owned() })
     }
 }
 
@@ -185,8 +185,8 @@ impl TransactionCollection<'_> {
     /// When the file cannot be read.
     pub fn get(&mut self, id: impl Into<Bson>) -> Result<Option<RawDocumentBuf>> {
         let id = raw_id(id)?;
-        let view = self.transaction.view()?;
-        let Some(collection) = view.collection(&self.name)? else { return Ok(None) };
+        let view = self.transaction.view(&self.name)?;
+        let Some(collection) = view.collection()? else { return Ok(None) };
         Ok(collection.get(id.as_raw_bson_ref())?)
     }
 
@@ -195,8 +195,8 @@ impl TransactionCollection<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn count(&mut self) -> Result<u64> {
-        let view = self.transaction.view()?;
-        Ok(view.collection(&self.name)?.map_or(0, |collection| collection.count()))
+        let view = self.transaction.view(&self.name)?;
+        Ok(view.collection()?.map_or(0, |collection| collection.count()))
     }
 
     /// A search that also finds what this transaction wrote.
@@ -204,8 +204,8 @@ impl TransactionCollection<'_> {
     /// # Errors
     /// When what was gathered cannot be made searchable.
     pub fn search(&mut self, query: impl Into<ParsedQuery>) -> Result<Search<'_>> {
-        let view = self.transaction.view()?;
-        Ok(Search::new(view, self.name.clone(), query.into()))
+        let view = self.transaction.view(&self.name)?;
+        Ok(Search::new(view, query.into()))
     }
 
     /// Creates a text index and fills it with the documents that are there.

@@ -1,27 +1,34 @@
-//! What a read looks at: a snapshot of its own, or the transaction that asks. Searches hold one, so that the same code
-//! serves both.
+//! What a read of a collection looks at: a snapshot of its own, or the transaction that asks. Searches hold one, so that the
+//! same code serves both.
 
+use super::snapshot::SnapshotCollection;
 use crate::collection::CollectionReader;
 use crate::error::Result;
-use crate::lsm::{self, Reader};
+use crate::lsm;
 
-/// A consistent view, owned or borrowed.
+/// A collection in a consistent view, owned or borrowed.
 #[derive(Debug)]
 pub(super) enum View<'a> {
-    Snapshot(lsm::Snapshot),
-    Transaction(&'a lsm::Transaction),
+    Snapshot(SnapshotCollection),
+    Transaction { transaction: &'a lsm::Transaction, name: String },
 }
 
 impl View<'_> {
-    pub(super) fn reader(&self) -> &dyn Reader {
+    /// The collection's name.
+    pub(super) fn name(&self) -> &str {
         match self {
-            View::Snapshot(snapshot) => snapshot,
-            View::Transaction(transaction) => *transaction,
+            View::Snapshot(collection) => collection.name(),
+            View::Transaction { name, .. } => name,
         }
     }
 
-    /// The collection of this name, if it exists.
-    pub(super) fn collection(&self, name: &str) -> Result<Option<CollectionReader<'_>>> {
-        Ok(CollectionReader::open(self.reader(), name)?)
+    /// The collection, if it exists.
+    pub(super) fn collection(&self) -> Result<Option<CollectionReader<'_>>> {
+        match self {
+            View::Snapshot(collection) => collection.open(),
+            View::Transaction { transaction, name } => {
+                Ok(CollectionReader::open(*transaction, name)?)
+            }
+        }
     }
 }

@@ -15,14 +15,17 @@
 //!
 //! Cost: that of the analyzer and of one look-up a token.
 
+use std::collections::BTreeMap;
+
 use super::analysis::{Analyzer, Scratch, Token};
+use super::counters::FieldStatistics;
 use super::error::{Error, Result};
 use super::ids::{DocId, FieldId};
 use super::inverter::{Inverter, Part};
-use super::keyspace::IndexKeyspace;
+use super::keyspace::{IndexKeyspace, statistics_key};
 use super::schema::{Field, TextIndexOptions};
 use crate::bson::{Path, RawBsonRef, RawDocument, each_string};
-use crate::lsm::{self, KeyspaceId};
+use crate::lsm::{self, KeyspaceId, Reader};
 
 /// Positions that are left free between two texts of one field.
 pub const POSITION_GAP: u32 = 100;
@@ -173,7 +176,13 @@ impl TextIndexer {
     /// # Errors
     /// Those of [`lsm::Transaction::merge`]; the transaction has to be rolled back then.
     pub fn drain(&mut self, transaction: &mut lsm::Transaction) -> Result<()> {
-        self.inverter.drain(&mut |Part { keyspace, key, operand }| {
+        let mut before = BTreeMap::new();
+        for field in self.inverter.long_fields() {
+            if let Some(known) = transaction.get(self.norms, &statistics_key(field))? {
+                before.insert(field, FieldStatistics::decode(&known)?);
+            }
+        }
+        self.inverter.drain(&before, &mut |Part { keyspace, key, operand }| {
             let keyspace = match keyspace {
                 IndexKeyspace::Text => self.text,
                 IndexKeyspace::Norms => self.norms,

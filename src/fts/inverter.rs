@@ -31,7 +31,7 @@ use super::impact::ImpactScale;
 use super::keyspace::{self, IndexKeyspace};
 use super::length_code;
 use super::norms::LengthCodesBuilder;
-use super::postings::PostingsBuilder;
+use super::postings::{CODED_LEN_MAX, PostingsBuilder};
 use crate::lsm::{self, ByteReader, put_varint};
 
 /// Gathers what a transaction adds to a text index and takes from it.
@@ -180,19 +180,34 @@ impl Inverter {
         self.terms.is_empty() && self.fields.is_empty()
     }
 
+    /// The fields of which many documents wait, so that the average length of all documents matters.
+    pub fn long_fields(&self) -> impl Iterator<Item = FieldId> {
+        let is_long = |(_, buffer): &(&FieldId, &FieldBuffer)| buffer.codes.len() > CODED_LEN_MAX;
+        self.fields.iter().filter(is_long).map(|(field, _)| *field)
+    }
+
     /// Hands to `sink` all operands to merge, in the order of their keys: the text keyspace's, then the
     /// norms keyspace's. The inverter is empty afterwards, even when `sink` fails.
     ///
+    /// `before` are the statistics of what was drained before, as far as they are known: with them, impacts assume an average
+    /// over all documents.
+    ///
     /// # Errors
     /// What `sink` returns; the operands behind it are lost, so the transaction has to be rolled back.
-    pub fn drain(&mut self, sink: &mut dyn FnMut(Part<'_>) -> Result<()>) -> Result<()> {
+    pub fn drain(
+        &mut self,
+        before: &BTreeMap<FieldId, FieldStatistics>,
+        sink: &mut dyn FnMut(Part<'_>) -> Result<()>,
+    ) -> Result<()> {
         let Inverter { terms, mut buffers, fields, .. } = mem::take(self);
         let mut terms: Vec<_> = terms.into_iter().collect();
         // Field and term in this plain form order as their escaped keys do.
         terms.sort_unstable();
-        let lengths: BTreeMap<FieldId, FieldLengths> =
-            fields.iter().map(|(&field, buffer)| (field, FieldLengths::new(buffer))).collect();
-        let unknown = FieldLengths::new(&FieldBuffer::default());
+        let before = |field| before.get(field).copied().unwrap_or_default();
+        let lengths =
+            fields.iter().map(|(field, buffer)| (*field, FieldLengths::new(buffer, before(field))));
+        let lengths: BTreeMap<FieldId, FieldLengths> = lengths.collect();
+        let unknown = FieldLengths::new(&FieldBuffer::default(), FieldStatistics::default());
         let mut writer = TermWriter::default();
         for (key, number) in terms {
             let (field, term) = split_key(&key);
@@ -304,21 +319,23 @@ impl<'a> Documents<'a> {
 struct FieldLengths {
     /// By chunk, and in it by offset as far as there are documents.
     chunks: BTreeMap<u32, Vec<u8>>,
-    /// For the mean of these documents.
+    /// For the mean of these documents and those before.
     scale: ImpactScale,
 }
 
 impl FieldLengths {
-    fn new(buffer: &FieldBuffer) -> Self {
+    fn new(buffer: &FieldBuffer, before: FieldStatistics) -> Self {
         let mut chunks: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
-        let mut total_length = 0_u64;
+        let number = |number: i64| u64::try_from(number).unwrap_or_default();
+        let mut total_length = number(before.total_length);
         for &(doc, code) in &buffer.codes {
             let codes = chunks.entry(doc.chunk()).or_default();
             codes.resize(usize::from(doc.offset()), 0);
             codes.push(code);
-            total_length += u64::from(length_code::decode(code));
+            total_length = total_length.saturating_add(length_code::decode(code).into());
         }
-        FieldLengths { chunks, scale: ImpactScale::of_documents(buffer.codes.len(), total_length) }
+        let documents = number(before.documents).saturating_add(buffer.codes.len() as u64);
+        FieldLengths { chunks, scale: ImpactScale::of_documents(documents, total_length) }
     }
 
     /// Codes of a chunk; of documents behind the last one they are 0.

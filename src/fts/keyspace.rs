@@ -242,6 +242,12 @@ pub mod names {
     pub fn dead_of(keyspace: &str) -> Option<String> {
         keyspace.split_once('/').map(|(collection, _)| dead(collection))
     }
+
+    /// Keyspace of the lengths and statistics of the text index whose terms are in `keyspace`, if it is one of those.
+    pub fn norms_of(keyspace: &str) -> Option<String> {
+        let (collection, rest) = keyspace.split_once('/')?;
+        rest.strip_prefix("text.").map(|index| norms(collection, index))
+    }
 }
 
 #[cfg(test)]
@@ -335,5 +341,7 @@ mod tests {
         }
         assert_eq!(names::text("notes", "$**"), "notes/text.$**");
         assert_eq!(names::dead_of("catalog"), None);
+        assert_eq!(names::norms_of("notes/text.a").as_deref(), Some("notes/norms.a"));
+        assert_eq!(names::norms_of("notes/norms.a"), None);
     }
 }

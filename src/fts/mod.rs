@@ -17,6 +17,7 @@
 //! | [`TextIndexOptions`] | which strings of a document are indexed, and how? |
 //! | [`TextWalker`] | what has the index to know about this document? |
 //! | [`TextIndexer`] | what does this transaction change in the index? |
+//! | [`TextIndex`] | what do all searches of one state ask for? |
 //! | [`TextReader`] | which documents of this chunk hold this term? |
 //!
 //! Invariants
@@ -30,6 +31,7 @@ mod dead;
 mod error;
 mod ids;
 mod impact;
+mod index;
 mod indexer;
 mod inverter;
 pub mod keyspace;
@@ -50,6 +52,7 @@ pub use error::{Error, Result};
 pub use ids::{DocId, FieldId};
 pub(crate) use impact::whole;
 pub use impact::{Averages, Drift, ImpactScale};
+pub use index::{FieldStatistics, StoredLengths, TextIndex};
 pub use indexer::{PATH_BYTES_MAX, POSITION_GAP, TextEvent, TextIndexer, TextWalker, path_term};
 pub use inverter::{Inverter, Part};
 pub use keyspace::{
@@ -57,11 +60,10 @@ pub use keyspace::{
 };
 pub use norms::{LengthCodes, LengthCodesBuilder, NormsOperator};
 pub use postings::{
-    BITMAP_BYTES, Block, Body, FrequencyRanks, Marks, Offsets, Postings, PostingsBuilder, Retained,
-    TextOperator, WINDOW_LEN, WINDOWS_LEN, Windows, join, retain,
+    BITMAP_BYTES, Block, Body, FrequencyRanks, Marks, Offsets, PositionsPlace, Postings,
+    PostingsBuilder, Rewritten, TextOperator, WINDOW_LEN, WINDOWS_LEN, Weights, Windows, join,
+    rewrite,
 };
-pub use reader::{
-    FieldStatistics, StoredLengths, StoredPostings, TermPostings, TermStatistics, TextReader,
-};
+pub use reader::{StoredPostings, TermPostings, TermStatistics, TextReader};
 pub use rewriter::TextRewriter;
 pub use schema::{FIELDS_LEN_MAX, Field, Fields, TextIndexOptions};

@@ -3,11 +3,13 @@
 //! Opened by the collection's reader; searches, snippets and the deep check read through it. It finds entries and
 //! turns counters into statistics; what the values hold, `postings` and `norms` say. Dead documents are not taken out
 //! here: a search masks with [`TextReader::dead`]. Terms that were looked up are remembered as long as the reader, since a
-//! search asks for their counters first and for their postings then. Cost: one look-up a call, unless said otherwise.
+//! search asks for their counters first and for their postings then; what every search asks for is remembered by the
+//! [`TextIndex`], which those of one state share. Cost: one look-up a call the first time, unless said otherwise.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -16,9 +18,9 @@ use super::counters::{FieldStatistics as FieldCounters, TermCounters};
 use super::dead::DeadChunk;
 use super::error::{Error, Result};
 use super::ids::FieldId;
+use super::index::{FieldStatistics, StoredLengths, TextIndex};
 use super::indexer::{TextWalker, path_term};
-use super::keyspace::{self, NormsKey, NormsKind, TextKey, names};
-use super::norms::LengthCodes;
+use super::keyspace::{self, NormsKey, NormsKind, TextKey};
 use super::postings::Postings;
 use super::schema::{Field, TextIndexOptions};
 use crate::lsm::{self, Cursor, KeyspaceId, Reader, Seek};
@@ -26,23 +28,9 @@ use crate::lsm::{self, Cursor, KeyspaceId, Reader, Seek};
 /// Reads one text index.
 pub struct TextReader<'a> {
     reader: &'a dyn Reader,
-    text: KeyspaceId,
-    norms: KeyspaceId,
-    dead: KeyspaceId,
-    options: TextIndexOptions,
-    fields: Vec<Field>,
-    walker: TextWalker,
+    index: Arc<TextIndex>,
     /// Terms that were looked up, by field.
     terms: RefCell<HashMap<FieldId, HashMap<String, Rc<TermPostings>>>>,
-}
-
-/// Exact numbers of a field, over the live documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FieldStatistics {
-    /// Documents with a token in the field.
-    pub documents: u64,
-    /// Tokens of the field in all documents.
-    pub total_length: u64,
 }
 
 /// Exact numbers of a term in a field, over the live documents.
@@ -71,10 +59,6 @@ pub struct StoredPostings {
     bytes: Bytes,
 }
 
-/// The length codes of a field in one chunk, as they are stored.
-#[derive(Debug, Clone)]
-pub struct StoredLengths(Bytes);
-
 /// Is shown entries of terms.
 type TextVisitor<'v, E> = dyn FnMut(&TextKey<'_>, &[u8]) -> Result<(), E> + 'v;
 
@@ -99,64 +83,36 @@ impl TermPostings {
     }
 }
 
-impl StoredLengths {
-    /// The length codes; constant time.
-    pub fn view(&self) -> Result<LengthCodes<'_>> {
-        Ok(LengthCodes::parse(&self.0)?)
-    }
-}
-
 impl<'a> TextReader<'a> {
-    /// Opens the text index `index` of `collection`, which has these options.
-    ///
-    /// # Errors
-    /// [`lsm::Error::UnknownKeyspace`] when there is no such index.
-    pub fn open(
-        reader: &'a dyn Reader,
-        collection: &str,
-        index: &str,
-        options: TextIndexOptions,
-    ) -> Result<Self> {
-        let find = |name: String| {
-            let found = reader.keyspace(&name);
-            found.ok_or(lsm::Error::UnknownKeyspace(name))
-        };
-        Ok(TextReader {
-            reader,
-            text: find(names::text(collection, index))?,
-            norms: find(names::norms(collection, index))?,
-            dead: find(names::dead(collection))?,
-            fields: options.fields(),
-            walker: TextWalker::new(&options)?,
-            options,
-            terms: RefCell::default(),
-        })
+    /// Reads `index`, which was opened in the state that `reader` shows.
+    pub fn new(reader: &'a dyn Reader, index: Arc<TextIndex>) -> Self {
+        TextReader { reader, index, terms: RefCell::default() }
     }
 
     /// The analyzer that the index was written with.
     pub fn analyzer(&self) -> &Analyzer {
-        self.walker.analyzer()
+        self.index.walker.analyzer()
     }
 
     /// The options that the index was created with.
     pub fn options(&self) -> &TextIndexOptions {
-        &self.options
+        &self.index.options
     }
 
     /// A walker that sees documents as the index does.
     pub fn walker(&self) -> Result<TextWalker> {
-        TextWalker::new(&self.options)
+        TextWalker::new(&self.index.options)
     }
 
     /// The indexed fields, by ascending number.
     pub fn fields(&self) -> &[Field] {
-        &self.fields
+        &self.index.fields
     }
 
     /// The field that covers exactly `path`; never the field of `$**`.
     pub fn field(&self, path: &str) -> Option<FieldId> {
         let covers = |field: &&Field| field.path.as_deref() == Some(path);
-        self.fields.iter().find(covers).map(|field| field.id)
+        self.fields().iter().find(covers).map(|field| field.id)
     }
 
     /// Terms of [`FieldId::PATHS`] that live documents have: `path` itself and what lies below it, at most `limit`.
@@ -172,7 +128,7 @@ impl<'a> TextReader<'a> {
         let mut prefix = keyspace::term_prefix(FieldId::PATHS, path_term(&below).as_bytes());
         // Without the end of the term, so that longer terms begin with it too.
         prefix.truncate(prefix.len() - 2);
-        let mut cursor = self.reader.cursor(self.text)?.prefix(&prefix);
+        let mut cursor = self.reader.cursor(self.index.text)?.prefix(&prefix);
         let mut valid = below.len() == path_term(&below).len() && cursor.first()?;
         while valid && found.len() < limit {
             let term = keyspace::decode(cursor.key())?.term.into_owned();
@@ -189,8 +145,10 @@ impl<'a> TextReader<'a> {
 
     /// Numbers of a field; zeros when no live document has it.
     pub fn statistics(&self, field: FieldId) -> Result<FieldStatistics> {
-        let value = self.reader.get(self.norms, &keyspace::statistics_key(field))?;
-        value.map_or(Ok(FieldStatistics::default()), |value| field_statistics(&value))
+        self.index.statistics.get(field, |&field| {
+            let value = self.reader.get(self.index.norms, &keyspace::statistics_key(field))?;
+            value.map_or(Ok(FieldStatistics::default()), |value| field_statistics(&value))
+        })
     }
 
     /// Numbers of a term; zeros when no live document holds it. Cost: as of [`postings`](Self::postings).
@@ -205,7 +163,7 @@ impl<'a> TextReader<'a> {
             return Ok(known);
         }
         let prefix = keyspace::term_prefix(field, term.as_bytes());
-        let mut cursor = self.reader.cursor(self.text)?.prefix(&prefix);
+        let mut cursor = self.reader.cursor(self.index.text)?.prefix(&prefix);
         cursor.first()?;
         let found = Rc::new(read_term(&mut cursor, &prefix)?);
         let mut terms = self.terms.borrow_mut();
@@ -216,13 +174,18 @@ impl<'a> TextReader<'a> {
     /// Lengths of a field in the documents of one chunk, dead ones included.
     pub fn lengths(&self, field: FieldId, chunk: u32) -> Result<Option<StoredLengths>> {
         let key = keyspace::length_codes_key(field, chunk);
-        Ok(self.reader.get(self.norms, &key)?.map(StoredLengths))
+        Ok(self.reader.get(self.index.norms, &key)?.map(StoredLengths::new))
     }
 
-    /// Lengths of a field in all chunks, ascending; dead documents included. Cost: one look-up and one step a chunk.
-    pub fn all_lengths(&self, field: FieldId) -> Result<Vec<(u32, StoredLengths)>> {
+    /// Lengths of a field in all chunks, ascending; dead documents included. Cost: one look-up and one step a chunk, the
+    /// first time.
+    pub fn all_lengths(&self, field: FieldId) -> Result<Arc<[(u32, StoredLengths)]>> {
+        self.index.lengths.get(field, |&field| self.read_lengths(field))
+    }
+
+    fn read_lengths(&self, field: FieldId) -> Result<Arc<[(u32, StoredLengths)]>> {
         let mut found = Vec::new();
-        let mut cursor = self.reader.cursor(self.norms)?;
+        let mut cursor = self.reader.cursor(self.index.norms)?;
         let mut valid = cursor.seek(&keyspace::length_codes_key(field, 0), Seek::Ge)?;
         while valid {
             let NormsKey { field: of, kind: NormsKind::LengthCodes(chunk) } =
@@ -233,16 +196,19 @@ impl<'a> TextReader<'a> {
             if of != field {
                 break;
             }
-            found.push((chunk, StoredLengths(cursor.value()?)));
+            found.push((chunk, StoredLengths::new(cursor.value()?)));
             valid = cursor.next()?;
         }
-        Ok(found)
+        Ok(found.into())
     }
 
     /// The dead documents of one chunk.
-    pub fn dead(&self, chunk: u32) -> Result<DeadChunk> {
-        let value = self.reader.get(self.dead, &keyspace::dead_key(chunk))?;
-        Ok(value.map_or(Ok(DeadChunk::default()), |value| DeadChunk::decode(&value))?)
+    pub fn dead(&self, chunk: u32) -> Result<Arc<DeadChunk>> {
+        self.index.dead.get(chunk, |&chunk| {
+            let value = self.reader.get(self.index.dead_documents, &keyspace::dead_key(chunk))?;
+            let dead = value.map_or(Ok(DeadChunk::default()), |value| DeadChunk::decode(&value));
+            Ok(Arc::new(dead?))
+        })
     }
 
     /// Passes every entry of terms to `visit`, in the order of the keys: by field, term and chunk. For checks; cost: the
@@ -251,7 +217,7 @@ impl<'a> TextReader<'a> {
     /// # Errors
     /// Those of `visit`, and corruption.
     pub fn each_entry<E: From<Error>>(&self, visit: &mut TextVisitor<'_, E>) -> Result<(), E> {
-        each(self.reader, self.text, &mut |key, value| {
+        each(self.reader, self.index.text, &mut |key, value| {
             visit(&keyspace::decode(key).map_err(Error::from)?, value)
         })
     }
@@ -264,7 +230,7 @@ impl<'a> TextReader<'a> {
         &self,
         visit: &mut NormsVisitor<'_, E>,
     ) -> Result<(), E> {
-        each(self.reader, self.norms, &mut |key, value| {
+        each(self.reader, self.index.norms, &mut |key, value| {
             visit(&keyspace::decode_norms(key).map_err(Error::from)?, value)
         })
     }
@@ -272,10 +238,7 @@ impl<'a> TextReader<'a> {
 
 impl std::fmt::Debug for TextReader<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextReader")
-            .field("text", &self.text)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("TextReader").field("index", &self.index).finish_non_exhaustive()
     }
 }
 

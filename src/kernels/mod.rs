@@ -24,13 +24,17 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::sync::LazyLock;
+
 pub(crate) use portable::pack;
-pub(crate) use table::{Aligned, Bitmap, Kernels, Sums, WINDOW};
+pub(crate) use table::{Aligned, Bitmap, Kernels, Line, Sums, WINDOW};
 
 impl Kernels {
     /// The fastest table for this processor.
     pub(crate) fn best() -> &'static Kernels {
-        Self::available().next().unwrap_or(&portable::TABLE)
+        static BEST: LazyLock<&Kernels> =
+            LazyLock::new(|| Kernels::available().next().unwrap_or(&portable::TABLE));
+        *BEST
     }
 
     /// All tables that this processor can run, the fastest first; the last one is the portable one.

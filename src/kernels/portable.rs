@@ -4,7 +4,7 @@
 //! so that a compiler finds vectors in them where it can; the tables of `x86` compile some of them anew with wider ones.
 //! [`pack`], the inverse of `unpack_ascending`, exists here alone: lists are written once and read often.
 
-use super::table::{Bitmap, Kernels, Sums, WINDOW};
+use super::table::{Bitmap, Kernels, Line, Sums, WINDOW};
 
 pub(super) static TABLE: Kernels = Kernels {
     name: "portable",
@@ -147,19 +147,19 @@ pub(super) fn set_bits(bitmap: &mut Bitmap, offsets: &[u16]) {
 }
 
 #[inline]
-pub(super) fn add_listed(sums: &mut Sums, offsets: &[u16], impacts: &[u8], weight: u16) {
+pub(super) fn add_listed(sums: &mut Sums, offsets: &[u16], impacts: &[u8], line: Line) {
     for (&offset, &impact) in offsets.iter().zip(impacts) {
-        add_share(&mut sums[usize::from(offset) % WINDOW], share(impact, weight));
+        add_share(&mut sums[usize::from(offset) % WINDOW], share(impact, line));
     }
 }
 
 #[inline]
-pub(super) fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], weight: u16) {
+pub(super) fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], line: Line) {
     let mut impacts = impacts.iter();
     for (mut word, sums) in words(bitmap).zip(sums.as_chunks_mut::<64>().0) {
         while word != 0 {
             let impact = impacts.next().copied().unwrap_or_default();
-            add_share(&mut sums[word.trailing_zeros() as usize % 64], share(impact, weight));
+            add_share(&mut sums[word.trailing_zeros() as usize % 64], share(impact, line));
             word &= word - 1;
         }
     }
@@ -180,11 +180,11 @@ fn end(sum: &mut u16) {
     *sum = u16::MAX;
 }
 
-/// `(impact · weight >> 8) + 1`, at most 65,279.
+/// What an impact adds.
 #[inline]
-pub(super) fn share(impact: u8, weight: u16) -> u16 {
-    let [_, low, high, _] = (u32::from(impact) * u32::from(weight)).to_le_bytes();
-    u16::from_le_bytes([low, high]) + 1
+pub(super) fn share(impact: u8, line: Line) -> u16 {
+    let [_, low, high, _] = (u32::from(impact) * u32::from(line.slope)).to_le_bytes();
+    u16::from_le_bytes([low, high]).saturating_add(line.base)
 }
 
 fn at_least(sums: &Sums, threshold: u16, out: &mut [u16; WINDOW]) -> usize {

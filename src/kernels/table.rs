@@ -14,6 +14,13 @@ pub(crate) type Bitmap = [u8; WINDOW / 8];
 /// One sum of shares per document of a window.
 pub(crate) type Sums = [u16; WINDOW];
 
+/// What postings add to sums: for an impact its share `(impact · slope >> 8) + base`, at most 65,535.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    pub(crate) slope: u16,
+    pub(crate) base: u16,
+}
+
 /// What begins where a line of the cache does, as wide registers want it: [`Sums`] and results of a window do best so.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
@@ -47,8 +54,8 @@ type CountBits = fn(&Bitmap) -> u32;
 type Join = fn(&mut Bitmap, &Bitmap) -> u32;
 type Ranks = fn(&Bitmap) -> [u16; 64];
 type SetBits = fn(&mut Bitmap, &[u16]);
-type AddListed = fn(&mut Sums, &[u16], &[u8], u16);
-type AddBitmap = fn(&mut Sums, &Bitmap, &[u8], u16);
+type AddListed = fn(&mut Sums, &[u16], &[u8], Line);
+type AddBitmap = fn(&mut Sums, &Bitmap, &[u8], Line);
 type AtLeast = fn(&Sums, u16, &mut [u16; WINDOW]) -> usize;
 type ImpactsAtLeast = fn(&[u8], u8, &mut [u16]) -> usize;
 type SkipVarints = fn(&[u8], usize) -> Option<usize>;
@@ -120,8 +127,7 @@ impl Kernels {
         (self.set_bits)(bitmap, offsets);
     }
 
-    /// Adds to the sum of each posting's document (`offset % 4096`) its share, `(impact · weight >> 8) + 1`; sums stop
-    /// at 65,535.
+    /// Adds to the sum of each posting's document (`offset % 4096`) its share; sums stop at 65,535.
     ///
     /// Returns `false`, with all sums as they were, when there are not as many impacts as offsets.
     #[must_use]
@@ -130,11 +136,11 @@ impl Kernels {
         sums: &mut Sums,
         offsets: &[u16],
         impacts: &[u8],
-        weight: u16,
+        line: Line,
     ) -> bool {
         let fits = offsets.len() == impacts.len();
         if fits {
-            (self.add_listed)(sums, offsets, impacts, weight);
+            (self.add_listed)(sums, offsets, impacts, line);
         }
         fits
     }
@@ -148,11 +154,11 @@ impl Kernels {
         sums: &mut Sums,
         bitmap: &Bitmap,
         impacts: &[u8],
-        weight: u16,
+        line: Line,
     ) -> bool {
         let fits = u32::try_from(impacts.len()).is_ok_and(|len| len == self.count_bits(bitmap));
         if fits {
-            (self.add_bitmap)(sums, bitmap, impacts, weight);
+            (self.add_bitmap)(sums, bitmap, impacts, line);
         }
         fits
     }

@@ -30,13 +30,14 @@ fn bitmap_of(offsets: &[u16]) -> Bitmap {
 }
 
 /// Shares as they are defined, without a narrower type than the numbers need.
-fn naive_share(impact: u8, weight: u16) -> u64 {
-    u64::from(impact) * u64::from(weight) / 256 + 1
+fn naive_share(impact: u8, line: Line) -> u64 {
+    let share = u64::from(impact) * u64::from(line.slope) / 256 + u64::from(line.base);
+    share.min(u64::from(u16::MAX))
 }
 
-fn naive_add(sums: &mut Sums, offset: u16, impact: u8, weight: u16) {
+fn naive_add(sums: &mut Sums, offset: u16, impact: u8, line: Line) {
     let sum = &mut sums[usize::from(offset % 4_096)];
-    *sum = u16::try_from(u64::from(*sum) + naive_share(impact, weight)).unwrap_or(u16::MAX);
+    *sum = u16::try_from(u64::from(*sum) + naive_share(impact, line)).unwrap_or(u16::MAX);
 }
 
 /// What [`Kernels::unpack_ascending`] gives, one bit after the other; `None` where it returns `false`.
@@ -251,8 +252,9 @@ fn any_sums(rng: &mut fastrand::Rng) -> Sums {
     std::array::from_fn(|_| rng.u16(..=most))
 }
 
-fn any_weight(rng: &mut fastrand::Rng) -> u16 {
-    [0, 1, 255, 256, 257, u16::MAX, rng.u16(..), rng.u16(..300)][rng.usize(..8)]
+fn any_line(rng: &mut fastrand::Rng) -> Line {
+    let mut any = || [0, 1, 255, 256, 257, u16::MAX, rng.u16(..), rng.u16(..300)][rng.usize(..8)];
+    Line { slope: any(), base: any() }
 }
 
 #[test]
@@ -265,19 +267,19 @@ fn listed_postings_add_their_shares() {
         let any = rng.bool();
         let listed = (0..).step_by(3).take(len);
         let offsets: Vec<u16> = listed.map(|at| if any { rng.u16(..) } else { at }).collect();
-        let (before, weight) = (any_sums(&mut rng), any_weight(&mut rng));
+        let (before, line) = (any_sums(&mut rng), any_line(&mut rng));
         let mut expected = before;
         for (&offset, &impact) in offsets.iter().zip(impacts) {
-            naive_add(&mut expected, offset, impact, weight);
+            naive_add(&mut expected, offset, impact, line);
         }
         for kernels in Kernels::available() {
             let mut sums = before;
-            assert!(kernels.add_listed(&mut sums, &offsets, impacts, weight));
-            assert_eq!(sums, expected, "{kernels}: {len} by {weight}");
+            assert!(kernels.add_listed(&mut sums, &offsets, impacts, line));
+            assert_eq!(sums, expected, "{kernels}: {len} by {line:?}");
             let longer = [impacts, &[1]].concat();
-            assert!(!kernels.add_listed(&mut sums, &offsets, &longer, weight));
-            assert!(len == 0 || !kernels.add_listed(&mut sums, &offsets[1..], impacts, weight));
-            assert_eq!(sums, expected, "{kernels}: {len} by {weight}");
+            assert!(!kernels.add_listed(&mut sums, &offsets, &longer, line));
+            assert!(len == 0 || !kernels.add_listed(&mut sums, &offsets[1..], impacts, line));
+            assert_eq!(sums, expected, "{kernels}: {len} by {line:?}");
         }
     }
 }
@@ -289,36 +291,38 @@ fn postings_of_a_bitmap_add_their_shares() {
         let offsets = bits_of(&bitmap);
         let (bytes, at) = bytes_around(&mut rng, offsets.len());
         let impacts = &bytes[at.clone()];
-        let (before, weight) = (any_sums(&mut rng), any_weight(&mut rng));
+        let (before, line) = (any_sums(&mut rng), any_line(&mut rng));
         let mut expected = before;
         for (&offset, &impact) in offsets.iter().zip(impacts) {
-            naive_add(&mut expected, offset, impact, weight);
+            naive_add(&mut expected, offset, impact, line);
         }
         for kernels in Kernels::available() {
             let mut sums = before;
-            assert!(kernels.add_bitmap(&mut sums, &bitmap, impacts, weight));
-            assert_eq!(sums, expected, "{}: {} by {weight}", kernels, offsets.len());
-            assert!(!kernels.add_bitmap(&mut sums, &bitmap, &bytes[at.start..=at.end], weight));
+            assert!(kernels.add_bitmap(&mut sums, &bitmap, impacts, line));
+            assert_eq!(sums, expected, "{}: {} by {line:?}", kernels, offsets.len());
+            assert!(!kernels.add_bitmap(&mut sums, &bitmap, &bytes[at.start..=at.end], line));
             let shorter = impacts.split_last().map(|(_, shorter)| shorter);
-            assert!(shorter.is_none_or(|few| !kernels.add_bitmap(&mut sums, &bitmap, few, weight)));
-            assert_eq!(sums, expected, "{}: {} by {weight}", kernels, offsets.len());
+            assert!(shorter.is_none_or(|few| !kernels.add_bitmap(&mut sums, &bitmap, few, line)));
+            assert_eq!(sums, expected, "{}: {} by {line:?}", kernels, offsets.len());
         }
     }
 }
 
 #[test]
-fn every_impact_and_weight_gives_its_share() {
+fn every_impact_and_line_gives_its_share() {
     let mut rng = fastrand::Rng::with_seed(9);
-    let weights = (0..CASES).map(|_| rng.u16(..)).chain([0, 1, 255, 256, u16::MAX]);
+    let slopes = (0..CASES).map(|_| rng.u16(..)).chain([0, 1, 255, 256, u16::MAX]);
+    let lines: Vec<Line> =
+        slopes.flat_map(|slope| [1, 700, u16::MAX].map(|base| Line { slope, base })).collect();
     let (offsets, impacts): (Vec<u16>, Vec<u8>) = (0..=255).map(|i| (u16::from(i), i)).unzip();
     let bitmap = bitmap_of(&offsets);
-    for weight in weights {
+    for line in lines {
         for kernels in Kernels::available() {
             let (mut listed, mut column) = ([0; WINDOW], [0; WINDOW]);
-            assert!(kernels.add_listed(&mut listed, &offsets, &impacts, weight));
-            assert!(kernels.add_bitmap(&mut column, &bitmap, &impacts, weight));
+            assert!(kernels.add_listed(&mut listed, &offsets, &impacts, line));
+            assert!(kernels.add_bitmap(&mut column, &bitmap, &impacts, line));
             for (impact, sum) in impacts.iter().zip(listed) {
-                assert_eq!(u64::from(sum), naive_share(*impact, weight), "{kernels}");
+                assert_eq!(u64::from(sum), naive_share(*impact, line), "{kernels}");
             }
             assert_eq!(listed, column, "{kernels}");
         }
@@ -436,17 +440,17 @@ proptest! {
     fn any_bitmap_and_impacts_add_up_or_change_nothing(
         offsets in proptest::collection::vec(0_u16..4_096, 0..100),
         impacts in proptest::collection::vec(any::<u8>(), 0..100),
-        weight in any::<u16>(),
+        (slope, base) in any::<(u16, u16)>(),
     ) {
-        let bitmap = bitmap_of(&offsets);
+        let (bitmap, line) = (bitmap_of(&offsets), Line { slope, base });
         let mut expected = [0; WINDOW];
         let fits = bits_of(&bitmap).len() == impacts.len();
         for (&offset, &impact) in bits_of(&bitmap).iter().zip(&impacts).filter(|_| fits) {
-            naive_add(&mut expected, offset, impact, weight);
+            naive_add(&mut expected, offset, impact, line);
         }
         for kernels in Kernels::available() {
             let mut sums = [0; WINDOW];
-            prop_assert_eq!(kernels.add_bitmap(&mut sums, &bitmap, &impacts, weight), fits);
+            prop_assert_eq!(kernels.add_bitmap(&mut sums, &bitmap, &impacts, line), fits);
             prop_assert!(sums == expected, "{kernels}");
         }
     }

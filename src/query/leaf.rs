@@ -6,19 +6,18 @@
 //! Invariant: a bound is never below the score that the same document gets, all rounding included. Cost: a bound is a look-up
 //! in the list; a score one more, and a division.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::bm25::{Norms, clause_weight, idf, rounding};
 use super::error::Result;
-use super::lists::{TermChunk, TermWindow};
+use super::lists::{TermChunk, TermWindow, WINDOW};
 use super::placed::{PathRanges, places};
 use super::plan::{Leaf, Plan};
 use crate::fts::{
-    self, Averages, Body, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader,
+    self, Averages, Body, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader, whole,
 };
-
-/// What an impact is a part of.
-const PARTS: f64 = 255.0;
+use crate::kernels::Line;
 
 /// A leaf opened for one search.
 pub(super) struct OpenLeaf<'p> {
@@ -41,12 +40,16 @@ pub(super) struct ChunkLeaf<'a> {
     pub(super) open: &'a OpenLeaf<'a>,
     terms: Vec<TermChunk<'a>>,
     paths: Vec<TermChunk<'a>>,
-    /// By how much scores may differ from what impacts say; of all terms.
+    /// How shares of a score differ from what impacts say; of all terms.
     drift: Drift,
     /// Scores of the documents, where the list has their lengths; of leaves with one term and no path.
     scores: Vec<f32>,
     /// No document of the chunk gets more.
     bound: f64,
+    /// A line over impacts that no score is above: where it begins, and by how much it rises with each.
+    line: (f64, f64),
+    /// What a document gets is at most so much below the line.
+    slack: f64,
 }
 
 /// A leaf in one window, where all of its terms occur.
@@ -54,9 +57,11 @@ pub(super) struct LeafWindow<'c> {
     pub(super) chunk: &'c ChunkLeaf<'c>,
     /// Its place among the leaves of the chunk.
     pub(super) index: usize,
-    pub(super) terms: Vec<TermWindow<'c>>,
+    number: usize,
     /// No document of the window gets more from the leaf.
     pub(super) bound: f64,
+    /// Decoded when they are looked at first: bounds alone decide about most leaves in most windows.
+    terms: OnceCell<Vec<TermWindow<'c>>>,
 }
 
 /// What scoring in one chunk needs of a leaf's field.
@@ -103,7 +108,7 @@ impl<'p> OpenLeaf<'p> {
 
     /// Whether positions decide.
     pub(super) fn is_placed(&self) -> bool {
-        self.leaf.key.is_phrase || self.leaf.key.path.is_some()
+        self.leaf.key.is_placed()
     }
 
     /// Whether it adds to scores.
@@ -126,8 +131,9 @@ impl<'a> ChunkLeaf<'a> {
         }
         let in_chunk = open.paths.iter().filter_map(|path| path.in_chunk(chunk));
         let paths = in_chunk.map(TermChunk::open).collect::<fts::Result<_>>()?;
-        let drift = Drift { above: 1.0, below: 1.0 };
-        let mut leaf = ChunkLeaf { open, terms, paths, drift, scores: Vec::new(), bound: 0.0 };
+        let (drift, scores) = (Drift::NONE, Vec::new());
+        let (bound, line, slack) = (0.0, (0.0, 0.0), 0.0);
+        let mut leaf = ChunkLeaf { open, terms, paths, drift, scores, bound, line, slack };
         if let (Some(norms), true) = (norms, open.scores()) {
             leaf.weigh(norms)?;
         }
@@ -136,7 +142,7 @@ impl<'a> ChunkLeaf<'a> {
 
     /// Finds what bounds and scores need.
     fn weigh(&mut self, norms: &Norms) -> Result<()> {
-        let averages = self.terms.iter().filter_map(|term| averages(term.postings().body()));
+        let averages = self.terms.iter().filter_map(|term| term.postings().averages());
         if let Some(averages) = averages.reduce(Averages::and) {
             self.drift = norms.drift(averages);
         }
@@ -150,14 +156,14 @@ impl<'a> ChunkLeaf<'a> {
                 self.scores.push(norms.score(self.open.weight, frequency, code));
             }
         }
-        let factor = self.impact_factor();
+        self.slack = self.full() * (self.drift.slack() + 4.0 * (self.open.rounding - 1.0));
+        let slope = self.drift.slope();
+        self.line = (self.full() * (1.0 - slope), self.full() * slope / f64::from(u8::MAX));
         let bounds = self.terms.iter().map(|term| match term.postings().body() {
             Body::List { block, .. } if matches!(block.marks(), Marks::Impacts(_)) => {
-                factor * f64::from(block.marks().bytes().iter().copied().max().unwrap_or_default())
+                self.above(block.marks().bytes().iter().copied().max().unwrap_or_default())
             }
-            Body::None | Body::List { .. } | Body::Windows(_) => {
-                f64::from(self.open.weight) * self.open.rounding
-            }
+            Body::None | Body::List { .. } | Body::Windows(_) => self.full(),
         });
         self.bound = bounds.fold(f64::INFINITY, f64::min);
         if !self.scores.is_empty() {
@@ -167,9 +173,25 @@ impl<'a> ChunkLeaf<'a> {
         Ok(())
     }
 
+    /// No document of the chunk gets more.
+    pub(super) fn most(&self) -> f64 {
+        self.bound
+    }
+
+    /// Whether the documents' scores are known, because the list has their lengths.
+    pub(super) fn has_exact_scores(&self) -> bool {
+        !self.scores.is_empty()
+    }
+
+    /// The documents and their scores, where these are known.
+    pub(super) fn exact_scores(&self) -> impl Iterator<Item = (u16, f32)> {
+        let offsets = self.terms.first().map(TermChunk::listed_offsets).unwrap_or_default();
+        offsets.iter().copied().zip(self.scores.iter().copied())
+    }
+
     /// Whether the leaf cannot occur in a window.
     pub(super) fn is_empty(&self, window: usize) -> bool {
-        self.terms.iter().any(|term| term.is_empty(window))
+        self.terms.iter().any(|term| term.count(window) == 0)
     }
 
     /// What no score of the leaf in a window exceeds; 0 for leaves that do not score.
@@ -178,30 +200,56 @@ impl<'a> ChunkLeaf<'a> {
             return 0.0;
         }
         let windows = self.terms.iter().filter_map(TermChunk::windows);
-        let bounds = windows.map(|windows| self.impact_factor() * f64::from(windows.bound(window)));
+        let bounds = windows.map(|windows| self.above(windows.bound(window)));
         bounds.fold(self.bound, f64::min)
     }
 
-    /// What an impact is multiplied by to bound a score.
-    fn impact_factor(&self) -> f64 {
-        f64::from(self.open.weight) * self.drift.above / PARTS * self.open.rounding
+    /// What a document gets from the leaf is at most so much below its bound, where no positions decide.
+    pub(super) fn slack(&self) -> f64 {
+        self.slack
     }
 
-    /// What an impact less one is multiplied by to be exceeded by a score.
-    pub(super) fn impact_factor_below(&self) -> f64 {
-        f64::from(self.open.weight) * self.drift.below / PARTS / self.open.rounding
+    /// No document gets more from the leaf, however often it occurs.
+    pub(super) fn full(&self) -> f64 {
+        f64::from(self.open.weight) * self.open.rounding
     }
 
-    /// The leaf in a window; `None` where it cannot occur.
-    pub(super) fn window(&self, window: usize, index: usize) -> Result<Option<LeafWindow<'_>>> {
-        let mut terms = Vec::with_capacity(self.terms.len());
-        for term in &self.terms {
-            match term.window(window).map_err(fts::Error::from)? {
-                Some(term) => terms.push(term),
-                None => return Ok(None),
-            }
+    /// No document with this impact gets more.
+    fn above(&self, impact: u8) -> f64 {
+        self.full() * self.drift.above(impact)
+    }
+
+    /// The line at this impact: [`above`](Self::above) or a little more, and faster.
+    pub(super) fn on_line(&self, impact: u8) -> f64 {
+        self.line.0 + self.line.1 * f64::from(impact)
+    }
+
+    /// No document with this impact gets less.
+    pub(super) fn below(&self, impact: u8) -> f64 {
+        f64::from(self.open.weight) / self.open.rounding * self.drift.below(impact)
+    }
+
+    /// The least impact, 0 to 256, with which a document may get so much.
+    pub(super) fn impact_for(&self, score: f64) -> u16 {
+        self.drift.impact_for(score / self.full().max(f64::MIN_POSITIVE))
+    }
+
+    /// A line over impacts that bounds what a document gets, in so many `units` for 1; [`full`](Self::full) of them are
+    /// below [`u16::MAX`].
+    pub(super) fn line(&self, units: f64) -> Line {
+        // Kernels count 256ths, and what they round off is less than 1. Who occurs gets something, be the weight 0.
+        let slope = (self.line.1 * units * 256.0).ceil();
+        let base = ((self.line.0 * units).ceil() + 1.0).max(1.0);
+        Line { slope: whole(slope), base: whole(base) }
+    }
+
+    /// The leaf in a window, as the leaf at `index` of the chunk; `None` where it cannot occur.
+    pub(super) fn window(&self, number: usize, index: usize) -> Option<LeafWindow<'_>> {
+        if self.is_empty(number) {
+            return None;
         }
-        Ok(Some(LeafWindow { chunk: self, index, terms, bound: self.bound(window) }))
+        let (bound, terms) = (self.bound(number), OnceCell::new());
+        Some(LeafWindow { chunk: self, index, number, bound, terms })
     }
 
     /// The first term, for leaves that have no other.
@@ -211,32 +259,65 @@ impl<'a> ChunkLeaf<'a> {
 
     /// Whether scores ask for lengths that do not stand in the lists.
     pub(super) fn needs_lengths(&self) -> bool {
-        let has_codes = |term: &TermChunk<'_>| averages(term.postings().body()).is_none();
+        let has_codes = |term: &TermChunk<'_>| term.postings().averages().is_none();
         self.open.scores() && !self.terms.first().is_some_and(has_codes)
     }
 }
 
-impl LeafWindow<'_> {
+impl<'c> LeafWindow<'c> {
     /// Number of documents that may match, at most.
     pub(super) fn len(&self) -> usize {
-        self.terms.iter().map(TermWindow::len).min().unwrap_or_default()
+        let counts = self.chunk.terms.iter().map(|term| term.count(self.number));
+        counts.min().unwrap_or_default()
     }
 
-    /// The factor of impacts, where all bounds of the leaf come from impacts.
-    pub(super) fn impacts(&self) -> Option<f64> {
-        let impacts = self.terms.iter().all(|term| matches!(term.marks(), Marks::Impacts(_)));
-        impacts.then(|| self.chunk.impact_factor())
+    /// The terms, none of which is missing here.
+    pub(super) fn terms(&self) -> Result<&[TermWindow<'c>]> {
+        if let Some(terms) = self.terms.get() {
+            return Ok(terms);
+        }
+        let mut terms = Vec::with_capacity(self.chunk.terms.len());
+        for term in &self.chunk.terms {
+            terms.extend(term.window(self.number).map_err(fts::Error::from)?);
+        }
+        Ok(self.terms.get_or_init(|| terms))
+    }
+
+    /// The term whose impacts bound what the leaf gives, where one decides.
+    pub(super) fn weighed(&self) -> Result<Option<&TermWindow<'c>>> {
+        let [term] = self.terms()? else { return Ok(None) };
+        let has_impacts = matches!(term.marks(), Marks::Impacts(_));
+        Ok(Some(term).filter(|_| has_impacts && !self.chunk.open.is_placed()))
+    }
+
+    /// The documents of a leaf of one term without impacts, and what they get at most.
+    pub(super) fn exact_bounds(&self) -> Result<impl Iterator<Item = (u16, f64)>> {
+        let terms = self.terms()?.first().into_iter();
+        Ok(terms.flat_map(|term| {
+            let start = term.index_in_block(0);
+            let scores = self.chunk.scores.get(start..start + term.len()).unwrap_or_default();
+            let offsets = term.offsets().unwrap_or_default();
+            let rounding = self.chunk.open.rounding;
+            offsets
+                .iter()
+                .zip(scores)
+                .map(move |(&offset, &score)| (offset % WINDOW, f64::from(score) * rounding))
+        }))
+    }
+
+    /// Whether a document holds all terms.
+    pub(super) fn holds(&self, offset: u16) -> Result<bool> {
+        Ok(self.terms()?.iter().all(|term| term.find(offset).is_some()))
     }
 
     /// What a document gets from the leaf at most; `None` when it does not match.
-    pub(super) fn bound_of(&self, offset: u16) -> Option<f64> {
+    pub(super) fn bound_of(&self, offset: u16) -> Result<Option<f64>> {
         let mut bound = f64::INFINITY;
-        for term in &self.terms {
-            let index = term.find(offset)?;
+        for term in self.terms()? {
+            let Some(index) = term.find(offset) else { return Ok(None) };
             let of_term = match term.marks() {
                 Marks::Impacts(impacts) => {
-                    self.chunk.impact_factor()
-                        * f64::from(impacts.get(index).copied().unwrap_or(u8::MAX))
+                    self.chunk.on_line(impacts.get(index).copied().unwrap_or(u8::MAX))
                 }
                 Marks::Codes(_) => {
                     let exact = self.chunk.scores.get(term.index_in_block(index));
@@ -246,7 +327,7 @@ impl LeafWindow<'_> {
             };
             bound = bound.min(of_term);
         }
-        Some(bound)
+        Ok(Some(bound))
     }
 
     /// What a document gets from the leaf; `None` when it does not match.
@@ -256,37 +337,34 @@ impl LeafWindow<'_> {
         scale: Scale<'_>,
         scratch: &mut Scratch,
     ) -> Result<Option<f32>> {
-        let [term] = self.terms.as_slice() else {
-            return self.placed_score(offset, scale, scratch);
+        let terms = self.terms()?;
+        let ([term], false) = (terms, self.chunk.open.is_placed()) else {
+            let frequency = self.frequency(offset, scratch)?;
+            let first = terms.first().and_then(|term| Some((term, term.find(offset)?)));
+            let first = first.filter(|_| frequency > 0);
+            return Ok(
+                first.map(|(term, index)| self.score_of(term, offset, index, frequency, scale))
+            );
         };
-        if self.chunk.open.is_placed() {
-            return self.placed_score(offset, scale, scratch);
-        }
         let Some(index) = term.find(offset) else { return Ok(None) };
         if let Some(&score) = self.chunk.scores.get(term.index_in_block(index)) {
             return Ok(Some(score));
         }
         let frequency = term.frequency(index).map_err(fts::Error::from)?;
-        Ok(Some(self.score_of(offset, index, frequency, scale)))
+        Ok(Some(self.score_of(term, offset, index, frequency, scale)))
     }
 
-    fn placed_score(
+    fn score_of(
         &self,
+        term: &TermWindow<'_>,
         offset: u16,
+        index: usize,
+        frequency: u32,
         scale: Scale<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Option<f32>> {
-        let frequency = self.frequency(offset, scratch)?;
-        let first = self.terms.first().and_then(|term| term.find(offset));
-        Ok(first
-            .filter(|_| frequency > 0)
-            .map(|index| self.score_of(offset, index, frequency, scale)))
-    }
-
-    fn score_of(&self, offset: u16, index: usize, frequency: u32, scale: Scale<'_>) -> f32 {
-        let code = match self.terms.first().map(TermWindow::marks) {
-            Some(Marks::Codes(codes)) => codes.get(index).copied(),
-            _ => scale.lengths.map(|lengths| lengths.length_code(offset)),
+    ) -> f32 {
+        let code = match term.marks() {
+            Marks::Codes(codes) => codes.get(index).copied(),
+            Marks::Impacts(_) => scale.lengths.map(|lengths| lengths.length_code(offset)),
         };
         scale.norms.score(self.chunk.open.weight, frequency, code.unwrap_or_default())
     }
@@ -294,18 +372,17 @@ impl LeafWindow<'_> {
     /// How often the leaf occurs in a document; 0 when it does not match.
     pub(super) fn frequency(&self, offset: u16, scratch: &mut Scratch) -> Result<u32> {
         let Scratch { indexes, positions, ranges } = scratch;
+        let terms = self.terms()?;
         indexes.clear();
-        for term in &self.terms {
+        for term in terms {
             let Some(index) = term.find(offset) else { return Ok(0) };
             indexes.push(index);
         }
-        if let (false, [term], [index]) =
-            (self.chunk.open.is_placed(), self.terms.as_slice(), indexes.as_slice())
-        {
+        if let (false, [term], [index]) = (self.chunk.open.is_placed(), terms, indexes.as_slice()) {
             return Ok(term.frequency(*index).map_err(fts::Error::from)?);
         }
-        positions.resize_with(positions.len().max(self.terms.len()), Vec::new);
-        for ((term, index), out) in self.terms.iter().zip(indexes).zip(positions.iter_mut()) {
+        positions.resize_with(positions.len().max(terms.len()), Vec::new);
+        for ((term, index), out) in terms.iter().zip(indexes).zip(positions.iter_mut()) {
             term.positions(*index, out).map_err(fts::Error::from)?;
         }
         let within = if self.chunk.open.leaf.key.path.is_some() {
@@ -315,17 +392,6 @@ impl LeafWindow<'_> {
             None
         };
         Ok(places(positions, &self.chunk.open.leaf.key.terms, within))
-    }
-}
-
-/// The average lengths that the impacts of postings assume; `None` when there are no impacts.
-fn averages(body: &Body<'_>) -> Option<Averages> {
-    match body {
-        Body::Windows(windows) => Some(windows.averages()),
-        Body::List { block, averages } if matches!(block.marks(), Marks::Impacts(_)) => {
-            Some(*averages)
-        }
-        Body::None | Body::List { .. } => None,
     }
 }
 

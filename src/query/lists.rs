@@ -5,23 +5,27 @@
 //! the chunk or of the window; who uses them takes them modulo 4,096. Cost: a fraction of a nanosecond a posting to decode,
 //! some ten to find one.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use crate::fts::{
-    Block, Body, FrequencyRanks, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN, Windows,
+    Block, Body, FrequencyRanks, Marks, Offsets, PositionsPlace, Postings, StoredPostings,
+    WINDOW_LEN, WINDOWS_LEN, Windows,
 };
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm::Result;
 
 /// Documents of a window, as offsets count them.
-const WINDOW: u16 = 4096;
+pub(super) const WINDOW: u16 = 4096;
+/// Of so many documents of a bitmap one has to be wanted for all to be decoded.
+const SELECTED_SHARE: usize = 16;
 
 /// A term in one chunk.
 #[derive(Debug)]
 pub(super) struct TermChunk<'a> {
     postings: Postings<'a>,
-    /// Offsets of all documents, when they stand in one block.
+    /// Offsets of all documents, when they stand in one block, and where those of each window begin and the last ones end.
     offsets: Vec<u16>,
+    starts: [u16; WINDOWS_LEN + 1],
 }
 
 /// A term in one window.
@@ -32,7 +36,10 @@ pub(super) struct TermWindow<'c> {
     start: usize,
     places: Places<'c>,
     ranks: OnceCell<[u16; 64]>,
+    /// Index of the document that was looked for last: the next one is often near.
+    place: Cell<usize>,
     frequency_ranks: OnceCell<FrequencyRanks>,
+    positions_place: Cell<PositionsPlace>,
 }
 
 /// Which documents of a window hold the term.
@@ -46,19 +53,27 @@ enum Places<'c> {
 impl<'a> TermChunk<'a> {
     pub(super) fn open(stored: &'a StoredPostings) -> crate::fts::Result<Self> {
         let postings = stored.view()?;
-        let mut offsets = Vec::new();
+        let (mut offsets, mut starts) = (Vec::new(), [0; WINDOWS_LEN + 1]);
         if let Body::List { block, .. } = postings.body() {
             block.read_offsets(&mut offsets)?;
+            for offset in &offsets {
+                starts[usize::from(*offset) / WINDOW_LEN + 1] += 1;
+            }
+            let mut before = 0;
+            for start in &mut starts {
+                *start += before;
+                before = *start;
+            }
         }
-        Ok(TermChunk { postings, offsets })
+        Ok(TermChunk { postings, offsets, starts })
     }
 
-    /// Whether the window has no document.
-    pub(super) fn is_empty(&self, window: usize) -> bool {
+    /// Number of documents in a window.
+    pub(super) fn count(&self, window: usize) -> usize {
         match self.postings.body() {
-            Body::None => true,
-            Body::List { .. } => self.listed(window).is_empty(),
-            Body::Windows(windows) => windows.count(window) == 0,
+            Body::None => 0,
+            Body::List { .. } => self.listed(window).len(),
+            Body::Windows(windows) => windows.count(window),
         }
     }
 
@@ -73,6 +88,11 @@ impl<'a> TermChunk<'a> {
             Body::Windows(windows) => Some(windows),
             Body::None | Body::List { .. } => None,
         }
+    }
+
+    /// The offsets of all documents, when they stand in one block.
+    pub(super) fn listed_offsets(&self) -> &[u16] {
+        &self.offsets
     }
 
     /// The documents of a window.
@@ -104,20 +124,22 @@ impl<'a> TermChunk<'a> {
             }
         };
         let (ranks, frequency_ranks) = (OnceCell::new(), OnceCell::new());
-        Ok(Some(TermWindow { block, start, places, ranks, frequency_ranks }))
+        let (place, positions_place) = (Cell::new(0), Cell::default());
+        Ok(Some(TermWindow {
+            block,
+            start,
+            places,
+            ranks,
+            place,
+            frequency_ranks,
+            positions_place,
+        }))
     }
 
     /// Indexes of a window's documents in the list.
     fn listed(&self, window: usize) -> std::ops::Range<usize> {
-        let of = |offset: &u16| usize::from(*offset) / WINDOW_LEN;
-        let start = self.offsets.partition_point(|offset| of(offset) < window);
-        let len = self.offsets.iter().skip(start);
-        let len = if self.offsets.len() - start < 32 {
-            len.take_while(|offset| of(offset) == window).count()
-        } else {
-            self.offsets.partition_point(|offset| of(offset) <= window) - start
-        };
-        start..start + len
+        let at = |number: usize| self.starts.get(number).copied().map_or(0, usize::from);
+        at(window)..at(window + 1)
     }
 }
 
@@ -154,9 +176,7 @@ impl<'c> TermWindow<'c> {
     pub(super) fn find(&self, offset: u16) -> Option<usize> {
         let offset = offset % WINDOW;
         let bitmap = match self.offsets() {
-            Ok(offsets) => {
-                return offsets.binary_search_by_key(&offset, |offset| offset % WINDOW).ok();
-            }
+            Ok(offsets) => return self.find_listed(offsets, offset),
             Err(bitmap) => bitmap,
         };
         let number = usize::from(offset / 64);
@@ -168,6 +188,57 @@ impl<'c> TermWindow<'c> {
         }
         let ranks = self.ranks.get_or_init(|| Kernels::best().ranks(bitmap));
         Some(usize::from(ranks[number]) + (word & (bit - 1)).count_ones() as usize)
+    }
+
+    /// Steps of growing width from the last place on, then a binary search.
+    fn find_listed(&self, offsets: &[u16], offset: u16) -> Option<usize> {
+        let is_before = |place: usize| offsets.get(place).is_some_and(|at| at % WINDOW < offset);
+        let last = self.place.get();
+        let (mut start, mut width) = (last, 0);
+        if is_before(last) {
+            (start, width) = (last + 1, 1);
+            while is_before(start + width - 1) {
+                start += width;
+                width *= 2;
+            }
+        } else if last > 0 && !is_before(last - 1) {
+            (start, width) = (0, last);
+        }
+        let rest = offsets.get(start..offsets.len().min(start + width)).unwrap_or_default();
+        let place = start + rest.partition_point(|at| at % WINDOW < offset);
+        self.place.set(place);
+        offsets.get(place).filter(|at| *at % WINDOW == offset).map(|_| place)
+    }
+
+    /// Writes the offsets of the documents at some indexes, which ascend, to the front of `out`.
+    pub(super) fn offsets_at(&self, indexes: &[u16], out: &mut [u16; WINDOW_LEN]) {
+        let bitmap = match self.offsets() {
+            Ok(offsets) => {
+                let of = |index: &u16| offsets.get(usize::from(*index)).copied();
+                let found = indexes.iter().map(|index| of(index).unwrap_or_default());
+                return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
+            }
+            Err(bitmap) => bitmap,
+        };
+        if indexes.len() * SELECTED_SHARE > self.block.count() {
+            let mut all = [0; WINDOW_LEN];
+            Kernels::best().bitmap_offsets(bitmap, &mut all);
+            let found = indexes.iter().map(|&index| all[usize::from(index) % WINDOW_LEN]);
+            return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
+        }
+        let ranks = self.ranks.get_or_init(|| Kernels::best().ranks(bitmap));
+        let mut number = 0;
+        for (&index, to) in indexes.iter().zip(out) {
+            while ranks.get(number + 1).is_some_and(|&rank| rank <= index) {
+                number += 1;
+            }
+            let word =
+                bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
+            let before = ranks.get(number).copied().unwrap_or_default();
+            let word = (before..index).fold(word, |word, _| word & word.wrapping_sub(1));
+            *to = u16::try_from(number * 64).unwrap_or_default()
+                + (word.trailing_zeros() % 64) as u16;
+        }
     }
 
     /// Index in the chunk's list of the document at `index`.
@@ -182,7 +253,11 @@ impl<'c> TermWindow<'c> {
 
     /// Replaces the content of `out` by the positions in the document at `index`.
     pub(super) fn positions(&self, index: usize, out: &mut Vec<u32>) -> Result<()> {
-        self.block.read_positions(self.start + index, self.frequency_ranks(), out)
+        let mut place = self.positions_place.get();
+        let index = self.start + index;
+        self.block.read_positions(index, self.frequency_ranks(), &mut place, out)?;
+        self.positions_place.set(place);
+        Ok(())
     }
 
     fn frequency_ranks(&self) -> &FrequencyRanks {

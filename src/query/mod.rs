@@ -3,6 +3,7 @@
 
 mod ast;
 mod bm25;
+mod deferred;
 mod error;
 mod highlight;
 mod leaf;

@@ -98,6 +98,13 @@ impl Plan {
     }
 }
 
+impl LeafKey {
+    /// Whether positions decide which documents match.
+    pub fn is_placed(&self) -> bool {
+        self.is_phrase || self.path.is_some()
+    }
+}
+
 impl Leaf {
     /// Whether no live document can match: a term does not occur.
     pub fn is_empty(&self) -> bool {

@@ -16,6 +16,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::ast::Query;
 use super::bm25::{Norms, Parameters};
@@ -23,9 +24,11 @@ use super::error::{Error, Result};
 use super::leaf::{ChunkLeaf, OpenLeaf, Scale};
 use super::parser::Warning;
 use super::plan::Plan;
-use super::topk::{ScoredDoc, TopK};
+use super::topk::ScoredDoc;
 use super::window::{Window, WindowSearch};
-use crate::fts::{self, Body, DeadChunk, FieldId, Marks, StoredLengths, TextReader, WINDOWS_LEN};
+use crate::fts::{
+    self, Body, DeadChunk, DocId, FieldId, Marks, StoredLengths, TextReader, WINDOWS_LEN,
+};
 use crate::lsm;
 
 /// The furthest result of one search: `offset` and `limit` together.
@@ -67,7 +70,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
             let what = "results (offset and limit together)";
             return Err(Error::LimitExceeded { what, asked: k, limit: RESULTS_LEN_MAX });
         }
-        let mut top = TopK::new(k);
+        let mut best = Vec::new();
         if limit > 0 {
             let leaves = self.open(plan, true)?;
             let norms = plan.fields.iter().map(|(&id, field)| {
@@ -75,9 +78,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 (id, Norms::new(parameters, statistics.documents, statistics.total_length))
             });
             let norms = norms.collect();
-            self.best(plan, &leaves, &norms, k, &mut top)?;
+            best = self.best(plan, &leaves, &norms, k)?;
         }
-        Ok(top.into_sorted().into_iter().skip(offset).collect())
+        Ok(best.into_iter().skip(offset).collect())
     }
 
     /// How many documents match. Never scores.
@@ -86,14 +89,13 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// Those of the text index.
     pub fn count(self, plan: &Plan) -> Result<u64> {
         if let ([leaf], []) = (plan.leaves.as_slice(), plan.excluded.as_slice())
-            && !leaf.key.is_phrase
-            && leaf.key.path.is_none()
+            && !leaf.key.is_placed()
         {
             // The counter of the term is exact for the live documents.
             return Ok(leaf.dfs.iter().sum());
         }
         let leaves = self.open(plan, plan.required.is_empty())?;
-        let mut search = WindowSearch::new(plan);
+        let mut search = WindowSearch::new(plan, 0, 0.0, 0.0);
         let mut count = 0;
         for chunk in self.chunks(plan, &leaves, None)? {
             for number in chunk.windows(plan) {
@@ -145,39 +147,65 @@ impl<'s, 'r> Searcher<'s, 'r> {
         leaves: &[OpenLeaf<'_>],
         norms: &BTreeMap<FieldId, Norms>,
         k: usize,
-        top: &mut TopK,
-    ) -> Result<()> {
+    ) -> Result<Vec<ScoredDoc>> {
         let chunks = self.chunks(plan, leaves, Some(norms))?;
         let floor = if plan.required.is_empty() && plan.excluded.is_empty() {
             first_threshold(leaves, &chunks, k)
         } else {
             0.0
         };
-        let mut windows = Vec::new();
+        let (mut windows, mut lone_lists, mut most) = (Vec::new(), Vec::new(), 0.0);
         for (place, chunk) in chunks.iter().enumerate() {
+            if let Some(list) = chunk.lone_list(plan) {
+                most = f64::max(most, list.most());
+                lone_lists.push((chunk, list));
+                continue;
+            }
             for number in chunk.windows(plan) {
                 let bound: f64 = chunk.occurring(number).map(|leaf| leaf.bound(number)).sum();
+                most = most.max(bound);
                 windows.push((bound, place, number));
             }
         }
         windows.sort_unstable_by(|left, right| {
             right.0.total_cmp(&left.0).then((left.1, left.2).cmp(&(right.1, right.2)))
         });
+        let mut search = WindowSearch::new(plan, k, floor, most);
+        for (chunk, list) in lone_lists {
+            for (offset, score) in list.exact_scores() {
+                if !chunk.dead.contains(offset) {
+                    let doc = DocId::from_parts(chunk.number, offset);
+                    search.push(ScoredDoc { doc, score });
+                }
+            }
+        }
         let lengths = self.lengths(&chunks)?;
         let mut scales = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
             scales.push(chunk.scales(norms, &lengths)?);
         }
-        let mut search = WindowSearch::new(plan);
-        for (bound, place, number) in windows {
-            let threshold = top.threshold().map_or(floor, |score| floor.max(score.into()));
-            if bound < threshold {
+        let window = |order: usize| {
+            let (_, place, number) = windows[order];
+            chunks[place].window(number, &scales[place])
+        };
+        let score_deferred = |search: &mut WindowSearch<'_>| {
+            let found = search.take_deferred();
+            for found in found.chunk_by(|left, right| left.window == right.window) {
+                search.score_deferred(&window(found[0].window as usize), found)?;
+            }
+            Ok::<_, Error>(())
+        };
+        for (order, &(bound, ..)) in (0_u32..).zip(&windows) {
+            if bound < search.threshold() {
                 break;
             }
-            let window = chunks[place].window(number, &scales[place]);
-            search.best(&window, floor, k, top)?;
+            search.search(&window(order as usize), order)?;
+            if search.is_full() {
+                score_deferred(&mut search)?;
+            }
         }
-        Ok(())
+        score_deferred(&mut search)?;
+        Ok(search.into_top().into_sorted())
     }
 
     /// The length codes of the fields whose lists do not have them all.
@@ -196,19 +224,26 @@ impl<'s, 'r> Searcher<'s, 'r> {
 }
 
 /// Length codes by field, and by ascending chunk.
-type Lengths = BTreeMap<FieldId, Vec<(u32, StoredLengths)>>;
+type Lengths = BTreeMap<FieldId, Arc<[(u32, StoredLengths)]>>;
 
 /// A chunk in which documents may match.
 struct Chunk<'c> {
     number: u32,
     leaves: Vec<ChunkLeaf<'c>>,
-    dead: DeadChunk,
+    dead: Arc<DeadChunk>,
 }
 
 impl<'c> Chunk<'c> {
     /// The windows in which documents may match.
     fn windows(&self, plan: &Plan) -> impl Iterator<Item = usize> {
         (0..WINDOWS_LEN).filter(|&number| may_match(plan, || self.occurring(number)))
+    }
+
+    /// The only leaf that occurs, when nothing else is asked for and its list tells the scores.
+    fn lone_list(&self, plan: &Plan) -> Option<&ChunkLeaf<'c>> {
+        let [leaf] = self.leaves.as_slice() else { return None };
+        let is_asked_for = leaf.open.scores() && !leaf.open.excluded;
+        Some(leaf).filter(|_| is_asked_for && plan.required.len() <= 1 && leaf.has_exact_scores())
     }
 
     /// The leaves that may occur in a window.
@@ -229,7 +264,7 @@ impl<'c> Chunk<'c> {
         let mut scales = Vec::with_capacity(self.leaves.len());
         for leaf in &self.leaves {
             let field = leaf.open.leaf.key.field;
-            let of_field = lengths.get(&field).map(Vec::as_slice).unwrap_or_default();
+            let of_field = lengths.get(&field).map(|lengths| &**lengths).unwrap_or_default();
             let found = of_field.binary_search_by_key(&self.number, |entry| entry.0);
             let stored = found.ok().and_then(|place| of_field.get(place));
             let lengths = stored.map(|(_, stored)| stored.view()).transpose()?;
@@ -263,7 +298,7 @@ where
 fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f64 {
     let of_leaf = |open: &OpenLeaf<'_>| {
         let mut reached = [0_usize; 256];
-        let mut factor = f64::INFINITY;
+        let mut furthest: Option<&ChunkLeaf<'_>> = None;
         let mut wanted = k;
         for chunk in chunks {
             let same = |leaf: &&ChunkLeaf<'_>| std::ptr::eq(leaf.open, open);
@@ -283,15 +318,15 @@ fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f
                 }
                 Body::None | Body::List { .. } => continue,
             }
-            factor = factor.min(leaf.impact_factor_below());
+            furthest = furthest.filter(|other| other.below(128) < leaf.below(128)).or(Some(leaf));
             wanted = wanted.saturating_add(chunk.dead.len() as usize);
         }
         let mut sum = 0;
-        let impact = (1..256_u16).rev().find(|&impact| {
+        let impact = (1..=u8::MAX).rev().find(|&impact| {
             sum += reached[usize::from(impact)];
             sum >= wanted
         });
-        impact.map_or(0.0, |impact| factor * f64::from(impact - 1))
+        furthest.zip(impact).map_or(0.0, |(leaf, impact)| leaf.below(impact))
     };
     leaves.iter().filter(|open| !open.is_placed()).map(of_leaf).fold(0.0, f64::max)
 }

@@ -411,6 +411,29 @@ fn what_the_dead_documents_had_is_no_threshold_for_the_living() {
     assert!(world.compare(&world.store.snapshot(), &queries, &mut rng) > 2000);
 }
 
+#[test]
+fn documents_are_found_whose_scores_are_nothing() {
+    let mut rng = fastrand::Rng::with_seed(17);
+    let fields = [("body", f32::from_bits(1)), ("title", 1.0)];
+    let options = TextIndexOptions::chosen(fields, AnalyzerOptions::default());
+    let mut world = World::new(options);
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    for id in 0..1500 {
+        // The first words are in lists with lengths, those behind in lists with impacts and in windows.
+        let word = ["x", "river", "gold"][usize::from(id % 20 == 0) + usize::from(id % 300 == 0)];
+        let title = if id % 7 == 0 { "sand" } else { "" };
+        let document = rawdoc! { "_id": id, "body": word.to_owned() + " the", "title": title };
+        world.put(&mut transaction, &mut writer, document);
+    }
+    writer.drain(&mut transaction).unwrap();
+    transaction.commit(Durability::Buffered).unwrap();
+    let queries =
+        ["gold", "river", "x", "the", "gold river", "x the", "river sand", "+the +sand x"];
+    let queries = queries.map(|text| Query::user(text).query);
+    assert!(world.compare(&world.store.snapshot(), &queries, &mut rng) > 3000);
+}
+
 /// A collection with one document per text, under `body`.
 fn world_of(texts: &[&str]) -> World {
     world_with(TextIndexOptions::default(), texts)

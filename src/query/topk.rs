@@ -1,11 +1,12 @@
 //! The best documents of a search, however many it scores.
 //!
-//! The searcher pushes every matching document and takes the best at the end. The order is total, so the result does
-//! not depend on the order of pushing: score descending, then DocId ascending. Invariant: at most `k` documents are
-//! held. Cost: one comparison for a document that is not among the best so far, O(log k) for one that is.
+//! The searcher pushes what may be among the best and takes the best at the end. The order is total, so the result does
+//! not depend on the order of pushing: score descending, then DocId ascending. Documents gather until they are twice as
+//! many as are wanted; then the better half stays, found without sorting, and its worst one is the measure for the next.
+//! Invariant: at most `2 k` documents are held. Cost: one comparison for a document that is not among the best so far, some
+//! more for one that is, however large `k` is.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
 use crate::fts::DocId;
 
@@ -22,64 +23,62 @@ pub struct ScoredDoc {
 #[derive(Debug)]
 pub(crate) struct TopK {
     k: usize,
-    /// The worst one on top.
-    best: BinaryHeap<Ranked>,
+    /// The `k` best of all are among these.
+    found: Vec<ScoredDoc>,
+    /// The worst of the `k` best when these were looked for last.
+    worst: Option<ScoredDoc>,
 }
-
-/// Orders documents from the best to the worst.
-#[derive(Debug)]
-struct Ranked(ScoredDoc);
 
 impl TopK {
     /// Keeps the best `k`.
     pub(crate) fn new(k: usize) -> Self {
-        TopK { k, best: BinaryHeap::new() }
+        TopK { k, found: Vec::new(), worst: None }
+    }
+
+    /// How many are kept.
+    pub(crate) fn k(&self) -> usize {
+        self.k
     }
 
     /// Adds a document.
     pub(crate) fn push(&mut self, document: ScoredDoc) {
-        let document = Ranked(document);
-        if self.best.len() < self.k {
-            self.best.push(document);
-        } else if let Some(mut worst) = self.best.peek_mut()
-            && document < *worst
-        {
-            *worst = document;
+        if self.worst.is_some_and(|worst| by_rank(&document, &worst).is_ge()) {
+            return;
+        }
+        self.found.push(document);
+        let len = self.found.len();
+        if len >= 2 * self.k || len == self.k && self.worst.is_none() {
+            self.forget();
         }
     }
 
-    /// The score below which no document is among the best any more; `None` before there are `k`.
+    /// Forgets all but the best `k`, of which there are as many.
+    fn forget(&mut self) {
+        if let Some(last) = self.k.checked_sub(1) {
+            let (_, worst, _) = self.found.select_nth_unstable_by(last, by_rank);
+            self.worst = Some(*worst);
+        }
+        self.found.truncate(self.k);
+    }
+
+    /// A score below which no document is among the best any more; `None` before there are `k`.
     pub(crate) fn threshold(&self) -> Option<f32> {
-        let worst = self.best.peek().filter(|_| self.best.len() >= self.k);
-        worst.map(|Ranked(worst)| worst.score)
+        self.worst.map(|worst| worst.score)
     }
 
     /// The best documents, the very best first.
     pub(crate) fn into_sorted(self) -> Vec<ScoredDoc> {
-        self.best.into_sorted_vec().into_iter().map(|Ranked(document)| document).collect()
+        let TopK { k, mut found, .. } = self;
+        found.sort_unstable_by(by_rank);
+        found.truncate(k);
+        found
     }
 }
 
-impl Ord for Ranked {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let (Ranked(left), Ranked(right)) = (self, other);
-        right.score.total_cmp(&left.score).then(left.doc.cmp(&right.doc))
-    }
+/// Orders documents from the best to the worst.
+fn by_rank(left: &ScoredDoc, right: &ScoredDoc) -> Ordering {
+    right.score.total_cmp(&left.score).then(left.doc.cmp(&right.doc))
 }
-
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Ranked {}
 
 #[cfg(test)]
 mod tests {
@@ -99,6 +98,8 @@ mod tests {
             let mut top = TopK::new(k);
             for &document in &all {
                 top.push(document);
+                assert!(top.found.len() < 2 * k.max(1));
+                assert!(top.threshold().is_some() || top.found.len() < k.max(1));
             }
             all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.doc.cmp(&b.doc)));
             all.truncate(k);

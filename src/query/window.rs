@@ -7,10 +7,12 @@
 //! nothing required   lists whose bounds together stay below the threshold only refine what the other lists bring
 //! something required sets of documents; the shortest required list is thinned out by its impacts first
 //! ```
-//! Invariants: a document that is sorted out has a bound below the threshold; between windows all sums are 0. Memory: 16 KiB.
+//! Invariants: a document that is sorted out has a bound below the threshold; between windows all sums are 0. Memory: 24 KiB.
 
+use super::deferred::{Deferred, Found};
 use super::error::Result;
 use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch};
+use super::lists::{TermWindow, WINDOW};
 use super::plan::Plan;
 use super::topk::{ScoredDoc, TopK};
 use crate::fts::{DeadChunk, DocId, WINDOW_LEN, whole};
@@ -29,9 +31,15 @@ pub(super) struct Window<'c> {
 /// Evaluates windows, with the same memory.
 pub(super) struct WindowSearch<'p> {
     plan: &'p Plan,
+    /// A score that as many documents reach as are wanted, or 0.
+    floor: f64,
+    top: TopK,
+    /// Where bounds tell which documents match.
+    deferred: Option<Deferred>,
     kernels: &'static Kernels,
     sums: Box<Aligned<Sums>>,
     offsets: Box<Aligned<[u16; WINDOW_LEN]>>,
+    indexes: Box<Aligned<[u16; WINDOW_LEN]>>,
     scratch: Scratch,
     /// Which required sets the document at hand matches.
     found: Vec<bool>,
@@ -45,14 +53,24 @@ const PROBED_LEN_MAX: usize = 128;
 /// The greatest threshold of sums: far below where they saturate.
 const SUM_THRESHOLD_MAX: f64 = 32_000.0;
 const SUM_MAX: f64 = 65_535.0;
+/// The greatest share of a sum, so that a line over impacts fits with all its rounding.
+const SHARE_MAX: f64 = 65_000.0;
+/// How many units of a sum a leaf may add to what its line says.
+const UNITS_SLACK: f64 = 4.0;
 
 impl<'p> WindowSearch<'p> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
+    /// A search for the best `k` documents, of which as many have scores of `floor` or more, while no score is above `most`.
+    pub(super) fn new(plan: &'p Plan, k: usize, floor: f64, most: f64) -> Self {
+        let positions_decide = plan.leaves.iter().any(|leaf| leaf.key.is_placed());
         WindowSearch {
             plan,
+            floor,
+            top: TopK::new(k),
+            deferred: (!positions_decide).then(|| Deferred::new(k, floor, most)),
             kernels: Kernels::best(),
             sums: Box::new(Aligned([0; WINDOW_LEN])),
             offsets: Box::new(Aligned([0; WINDOW_LEN])),
+            indexes: Box::new(Aligned([0; WINDOW_LEN])),
             scratch: Scratch::default(),
             found: Vec::new(),
         }
@@ -60,7 +78,7 @@ impl<'p> WindowSearch<'p> {
 
     /// Number of live documents that match.
     pub(super) fn count(&mut self, window: &Window<'_>) -> Result<u64> {
-        let leaves = window.open()?;
+        let leaves = window.leaves();
         let mut matching = [0; WINDOW_LEN / 8];
         if self.plan.required.is_empty() {
             for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.scores()) {
@@ -87,41 +105,91 @@ impl<'p> WindowSearch<'p> {
         Ok(u64::from(self.kernels.count_bits(&matching)))
     }
 
-    /// Pushes to `top` every document of the window that may be among the best `k`; `floor` is a score that `k` documents
-    /// reach.
-    pub(super) fn best(
-        &mut self,
-        window: &Window<'_>,
-        floor: f64,
-        k: usize,
-        top: &mut TopK,
-    ) -> Result<()> {
-        let leaves = window.open()?;
-        let threshold = threshold(top, floor);
-        let mut candidates = if self.plan.required.is_empty() {
-            self.any(&leaves, threshold)
+    /// The best documents of all windows that were searched.
+    pub(super) fn into_top(self) -> TopK {
+        self.top
+    }
+
+    /// The score below which no document is among the best.
+    pub(super) fn threshold(&self) -> f64 {
+        let known = self.deferred.as_ref().map_or(self.floor, Deferred::threshold);
+        self.top.threshold().map_or(known, |score| known.max(score.into()))
+    }
+
+    /// Finds every document of a window that may be among the best; `place` is the window's in the order of evaluation.
+    pub(super) fn search(&mut self, window: &Window<'_>, place: u32) -> Result<()> {
+        let leaves = window.leaves();
+        let threshold = self.threshold();
+        let (mut candidates, unit) = if self.plan.required.is_empty() {
+            self.any(&leaves, threshold)?
         } else {
-            self.all(&leaves, threshold)
+            self.all(&leaves, threshold)?
         };
-        let excluding: Vec<&LeafWindow<'_>> = leaves
-            .iter()
-            .filter(|leaf| leaf.chunk.open.excluded && !leaf.chunk.open.is_placed())
-            .collect();
-        candidates.retain(|&(offset, _)| {
-            excluding.iter().all(|leaf| leaf.bound_of(offset).is_none()) && !window.is_dead(offset)
-        });
-        if candidates.len() > k {
+        let excluding =
+            leaves.iter().filter(|leaf| leaf.chunk.open.excluded && !leaf.chunk.open.is_placed());
+        for leaf in excluding {
+            retain(&mut candidates, |(offset, _)| Ok(!leaf.holds(*offset)?))?;
+        }
+        if !window.dead.is_empty() {
+            candidates.retain(|&(offset, _)| !window.is_dead(offset));
+        }
+        let scoring = leaves.iter().filter(|leaf| leaf.chunk.open.scores());
+        let slack: f64 = scoring.map(|leaf| leaf.chunk.slack() + UNITS_SLACK * unit).sum();
+        // A sum that reached its end is at least that.
+        let most = if unit > 0.0 { SUM_MAX * unit } else { f64::INFINITY };
+        if candidates.len() > self.top.k() {
             // Those with the best bounds first, so that the threshold rises before the others are looked at.
-            candidates.select_nth_unstable_by(k.saturating_sub(1), |left, right| {
+            candidates.select_nth_unstable_by(self.top.k().saturating_sub(1), |left, right| {
                 right.1.total_cmp(&left.1)
             });
         }
         for (offset, bound) in candidates {
-            if bound < self::threshold(top, floor) {
+            let (least, threshold) = (bound.min(most) - slack, self.threshold());
+            if bound < threshold {
                 continue;
             }
-            if let Some(score) = self.score(window, &leaves, offset)? {
-                top.push(ScoredDoc { doc: window.doc(offset), score });
+            match &mut self.deferred {
+                // Who may turn out to be worse is scored last, when fewer may be among the best.
+                Some(deferred) if least < threshold => {
+                    deferred.push(Found { window: place, offset, bound }, least);
+                }
+                _ => {
+                    if let Some(score) = self.score(window, &leaves, offset)? {
+                        self.push(ScoredDoc { doc: window.doc(offset), score });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a document whose score is known.
+    pub(super) fn push(&mut self, document: ScoredDoc) {
+        self.top.push(document);
+        if let Some(deferred) = &mut self.deferred {
+            deferred.count(document.score.into());
+        }
+    }
+
+    /// Whether documents that were put off have to be scored now.
+    pub(super) fn is_full(&mut self) -> bool {
+        self.deferred.as_mut().is_some_and(Deferred::is_full)
+    }
+
+    /// The documents that were put off, by window.
+    pub(super) fn take_deferred(&mut self) -> Vec<Found> {
+        let threshold = self.threshold();
+        self.deferred.as_mut().map(|deferred| deferred.take(threshold)).unwrap_or_default()
+    }
+
+    /// Scores documents of a window that were put off.
+    pub(super) fn score_deferred(&mut self, window: &Window<'_>, found: &[Found]) -> Result<()> {
+        let leaves = window.leaves();
+        for found in found {
+            if found.bound >= self.threshold()
+                && let Some(score) = self.score(window, &leaves, found.offset)?
+            {
+                self.top.push(ScoredDoc { doc: window.doc(found.offset), score });
             }
         }
         Ok(())
@@ -166,8 +234,8 @@ impl<'p> WindowSearch<'p> {
         Ok((matches > 0 && missing == 0).then_some(score))
     }
 
-    /// Candidates where nothing is required.
-    fn any(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Vec<Candidate> {
+    /// Candidates where nothing is required, and what a unit of their bounds is worth, if they were summed in such.
+    fn any(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Result<(Vec<Candidate>, f64)> {
         let mut scoring: Vec<&LeafWindow<'_>> =
             leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
         scoring.sort_by(|left, right| left.bound.total_cmp(&right.bound));
@@ -178,46 +246,66 @@ impl<'p> WindowSearch<'p> {
             stays_below
         });
         let (refining, bringing) = scoring.split_at(refining.count());
-        let units = self.sum(bringing, threshold);
-        let least = ((threshold - rest) * units).clamp(1.0, SUM_MAX);
-        let candidates = self.take(whole(least), units);
-        refine(candidates, refining, rest, threshold)
+        let (mut candidates, unit) = match bringing {
+            [] => return Ok((Vec::new(), 0.0)),
+            [leaf] if !leaf.chunk.open.is_placed() => (self.scan(leaf, threshold - rest)?, 0.0),
+            _ => {
+                let units = self.sum(bringing, threshold)?;
+                let least = ((threshold - rest) * units).clamp(1.0, SUM_MAX);
+                (self.take(whole(least), units), 1.0 / units)
+            }
+        };
+        // The greatest first, after which most are decided.
+        for leaf in refining.iter().rev() {
+            rest = refine(&mut candidates, leaf, rest, threshold)?;
+        }
+        Ok((candidates, unit))
     }
 
-    /// Candidates where something is required.
-    fn all(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Vec<Candidate> {
+    /// Candidates where something is required; else as [`any`](Self::any).
+    fn all(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Result<(Vec<Candidate>, f64)> {
         let total: f64 = leaves.iter().map(|leaf| leaf.bound).sum();
+        let scoring: Vec<&LeafWindow<'_>> =
+            leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
         let alone = |set: &Vec<usize>| match set.as_slice() {
             [place] => leaves.iter().find(|leaf| leaf.chunk.open.place == *place),
             _ => None,
         };
-        let lead = self.plan.required.iter().filter_map(alone).min_by_key(|leaf| leaf.len());
+        let sets = &self.plan.required;
+        let lead = sets.iter().filter_map(alone).min_by_key(|leaf| leaf.len());
         let mut matching = [0; WINDOW_LEN / 8];
         match lead {
             Some(lead) => {
-                self.add_thinned(lead, threshold - (total - lead.bound), &mut matching);
+                let least = threshold - (total - lead.bound);
+                if self.add_thinned(lead, least, &mut matching)? == 0 {
+                    return Ok((Vec::new(), 0.0));
+                }
             }
             None => matching.fill(u8::MAX),
         }
         for set in &self.plan.required {
-            let mut of_set = [0; WINDOW_LEN / 8];
-            let of_lead = lead.is_some_and(|lead| *set == [lead.chunk.open.place]);
-            for leaf in leaves.iter().filter(|leaf| set.contains(&leaf.chunk.open.place)) {
-                self.add_possible(leaf, &mut of_set);
+            if lead.is_some_and(|lead| *set == [lead.chunk.open.place]) {
+                continue;
             }
-            if !of_lead && self.kernels.and(&mut matching, &of_set) == 0 {
-                return Vec::new();
+            let mut of_set = [0; WINDOW_LEN / 8];
+            for leaf in leaves.iter().filter(|leaf| set.contains(&leaf.chunk.open.place)) {
+                self.add_possible(leaf, &mut of_set)?;
+            }
+            if self.kernels.and(&mut matching, &of_set) == 0 {
+                return Ok((Vec::new(), 0.0));
             }
         }
         let count = self.kernels.bitmap_offsets(&matching, &mut self.offsets.0);
-        let scoring: Vec<&LeafWindow<'_>> =
-            leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
         if count <= PROBED_LEN_MAX {
-            let candidates =
-                self.offsets.0.iter().take(count).map(|&offset| (offset, 0.0)).collect();
-            return refine(candidates, &scoring, total, threshold);
+            let found = self.offsets.0.iter().take(count);
+            let mut candidates = found.map(|&offset| (offset, 0.0)).collect();
+            let mut rest = total;
+            for leaf in scoring {
+                rest = refine(&mut candidates, leaf, rest, threshold)?;
+            }
+            return Ok((candidates, 0.0));
         }
-        let units = self.sum(&scoring, threshold);
+        let units = self.sum(&scoring, threshold)?;
         let least = whole((threshold * units).clamp(0.0, SUM_MAX));
         // Summing has used the offsets for itself.
         let count = self.kernels.bitmap_offsets(&matching, &mut self.offsets.0);
@@ -226,43 +314,70 @@ impl<'p> WindowSearch<'p> {
         let kept = self.offsets.0.iter().take(count).map(of).filter(|&(_, sum)| sum >= least);
         let candidates = kept.map(|(offset, sum)| (offset, bound_of_sum(sum, units))).collect();
         self.sums.0.fill(0);
-        candidates
+        Ok((candidates, 1.0 / units))
+    }
+
+    /// The documents that may get so much from a leaf of one term.
+    fn scan(&mut self, leaf: &LeafWindow<'_>, least: f64) -> Result<Vec<Candidate>> {
+        let Some(term) = leaf.weighed()? else {
+            return Ok(leaf.exact_bounds()?.filter(|&(_, bound)| bound >= least).collect());
+        };
+        let count = self.thin_out(leaf, term, least);
+        let impacts = term.marks().bytes();
+        let found = self.indexes.0.iter().zip(&self.offsets.0).take(count);
+        let bound =
+            |&index: &u16| impacts.get(usize::from(index)).map(|&of| leaf.chunk.on_line(of));
+        let candidate = |(index, offset)| (offset % WINDOW, bound(index).unwrap_or(leaf.bound));
+        Ok(found.map(candidate).collect())
+    }
+
+    /// Finds the documents whose impacts allow so much: how many they are, their indexes and their offsets.
+    fn thin_out(&mut self, leaf: &LeafWindow<'_>, term: &TermWindow<'_>, least: f64) -> usize {
+        let Ok(impact) = u8::try_from(leaf.chunk.impact_for(least)) else { return 0 };
+        let impacts = term.marks().bytes();
+        let count = self.kernels.impacts_at_least(impacts, impact, &mut self.indexes.0);
+        let indexes = self.indexes.0.get(..count).unwrap_or_default();
+        term.offsets_at(indexes, &mut self.offsets.0);
+        count
     }
 
     /// Sums bounds of the leaves for all documents; gives how many units of a sum are 1.
-    fn sum(&mut self, leaves: &[&LeafWindow<'_>], threshold: f64) -> f64 {
+    fn sum(&mut self, leaves: &[&LeafWindow<'_>], threshold: f64) -> Result<f64> {
         let mut units = SUM_THRESHOLD_MAX / threshold.max(f64::MIN_POSITIVE);
         for leaf in leaves {
-            // A list's weight and a single bound have to fit a sum each.
-            let greatest = leaf.impacts().map_or(leaf.bound, |factor| factor * 256.0);
-            units = units.min((SUM_MAX - 1.0) / greatest.max(f64::MIN_POSITIVE));
+            // What a document gets from one list at most has to fit a sum.
+            units = units.min(SHARE_MAX / leaf.chunk.full().max(f64::MIN_POSITIVE));
         }
         for leaf in leaves {
-            let impacts = leaf.impacts().filter(|_| !leaf.chunk.open.is_placed());
-            if let (Some(factor), [term]) = (impacts, leaf.terms.as_slice()) {
-                let weight = whole((factor * 256.0 * units).ceil());
+            if let Some(term) = leaf.weighed()? {
+                let line = leaf.chunk.line(units);
                 let impacts = term.marks().bytes();
                 let fits = match term.offsets() {
                     Ok(offsets) => {
-                        self.kernels.add_listed(&mut self.sums.0, offsets, impacts, weight)
+                        self.kernels.add_listed(&mut self.sums.0, offsets, impacts, line)
                     }
-                    Err(bitmap) => {
-                        self.kernels.add_bitmap(&mut self.sums.0, bitmap, impacts, weight)
-                    }
+                    Err(bitmap) => self.kernels.add_bitmap(&mut self.sums.0, bitmap, impacts, line),
                 };
                 debug_assert!(fits, "invariant: a window has as many impacts as documents");
                 continue;
             }
+            if !leaf.chunk.open.is_placed() {
+                for (offset, bound) in leaf.exact_bounds()? {
+                    let sum = &mut self.sums.0[usize::from(offset)];
+                    *sum = sum.saturating_add(whole((bound * units).ceil().max(1.0)));
+                }
+                continue;
+            }
             let mut possible = [0; WINDOW_LEN / 8];
-            self.add_possible(leaf, &mut possible);
+            self.add_possible(leaf, &mut possible)?;
             let count = self.kernels.bitmap_offsets(&possible, &mut self.offsets.0);
             for &offset in self.offsets.0.iter().take(count) {
-                let bound = leaf.bound_of(offset).unwrap_or_default();
+                let bound = leaf.bound_of(offset)?.unwrap_or_default();
                 let sum = &mut self.sums.0[usize::from(offset)];
-                *sum = sum.saturating_add(whole((bound * units).ceil().min(SUM_MAX)));
+                *sum = sum.saturating_add(whole((bound * units).ceil().max(1.0)));
             }
         }
-        units
+        Ok(units)
     }
 
     /// The documents whose sums are at least so much; sums are 0 afterwards.
@@ -275,53 +390,32 @@ impl<'p> WindowSearch<'p> {
         candidates
     }
 
-    /// Adds the documents in which a leaf can occur and get at least `least` from it.
-    fn add_thinned(&mut self, leaf: &LeafWindow<'_>, least: f64, to: &mut Bitmap) {
-        let factor = leaf.impacts().filter(|_| leaf.terms.len() == 1 && leaf.chunk.open.scores());
-        let (Some(factor), [term]) = (factor.filter(|_| least > 0.0), leaf.terms.as_slice()) else {
-            self.add_possible(leaf, to);
-            return;
+    /// Adds the documents in which a leaf can occur and get at least `least` from it; gives how many there may be.
+    fn add_thinned(&mut self, leaf: &LeafWindow<'_>, least: f64, to: &mut Bitmap) -> Result<usize> {
+        let thinned = leaf.weighed()?.filter(|_| least > 0.0 && leaf.chunk.open.scores());
+        let Some(term) = thinned else {
+            self.add_possible(leaf, to)?;
+            return Ok(leaf.len());
         };
-        let impact = (least / factor).ceil();
-        if impact > 255.0 {
-            return;
-        }
-        let impacts = term.marks().bytes();
-        let mut indexes = [0; WINDOW_LEN];
-        let count = self.kernels.impacts_at_least(
-            impacts,
-            u8::try_from(whole(impact)).unwrap_or(u8::MAX),
-            &mut indexes,
-        );
-        let indexes = indexes.get(..count).unwrap_or_default();
-        let offsets = match term.offsets() {
-            Ok(offsets) => offsets,
-            Err(bitmap) => {
-                let count = self.kernels.bitmap_offsets(bitmap, &mut self.offsets.0);
-                self.offsets.0.get(..count).unwrap_or_default()
-            }
-        };
-        for &index in indexes {
-            if let Some(offset) = offsets.get(usize::from(index)) {
-                let place = usize::from(*offset) % WINDOW_LEN;
-                to[place / 8] |= 1 << (place % 8);
-            }
-        }
+        let count = self.thin_out(leaf, term, least);
+        self.kernels.set_bits(to, self.offsets.0.get(..count).unwrap_or_default());
+        Ok(count)
     }
 
     /// Adds the documents in which a leaf can occur.
-    fn add_possible(&mut self, leaf: &LeafWindow<'_>, to: &mut Bitmap) {
-        let [term] = leaf.terms.as_slice() else {
-            let mut all = [u8::MAX; WINDOW_LEN / 8];
-            for term in &leaf.terms {
-                let mut of_term = [0; WINDOW_LEN / 8];
-                term.add_to(&mut of_term);
-                self.kernels.and(&mut all, &of_term);
-            }
-            self.kernels.or(to, &all);
-            return;
-        };
-        term.add_to(to);
+    fn add_possible(&mut self, leaf: &LeafWindow<'_>, to: &mut Bitmap) -> Result<()> {
+        if let [term] = leaf.terms()? {
+            term.add_to(to);
+            return Ok(());
+        }
+        let mut all = [u8::MAX; WINDOW_LEN / 8];
+        for term in leaf.terms()? {
+            let mut of_term = [0; WINDOW_LEN / 8];
+            term.add_to(&mut of_term);
+            self.kernels.and(&mut all, &of_term);
+        }
+        self.kernels.or(to, &all);
+        Ok(())
     }
 
     /// Adds the documents in which a leaf occurs.
@@ -332,11 +426,10 @@ impl<'p> WindowSearch<'p> {
         to: &mut Bitmap,
     ) -> Result<()> {
         if !leaf.chunk.open.is_placed() {
-            self.add_possible(leaf, to);
-            return Ok(());
+            return self.add_possible(leaf, to);
         }
         let mut possible = [0; WINDOW_LEN / 8];
-        self.add_possible(leaf, &mut possible);
+        self.add_possible(leaf, &mut possible)?;
         let count = self.kernels.bitmap_offsets(&possible, &mut self.offsets.0);
         for &offset in self.offsets.0.iter().take(count) {
             if leaf.frequency(window.base() | offset, &mut self.scratch)? > 0 {
@@ -357,12 +450,9 @@ impl<'c> Window<'c> {
     }
 
     /// The leaves that may occur here.
-    fn open(&self) -> Result<Vec<LeafWindow<'c>>> {
-        let mut open = Vec::with_capacity(self.leaves.len());
-        for (index, leaf) in self.leaves.iter().enumerate() {
-            open.extend(leaf.window(self.number, index)?);
-        }
-        Ok(open)
+    fn leaves(&self) -> Vec<LeafWindow<'c>> {
+        let leaves = self.leaves.iter().enumerate();
+        leaves.filter_map(|(index, leaf)| leaf.window(self.number, index)).collect()
     }
 
     fn is_dead(&self, offset: u16) -> bool {
@@ -383,31 +473,40 @@ impl<'c> Window<'c> {
     }
 }
 
-/// The score below which no document is among the best.
-fn threshold(top: &TopK, floor: f64) -> f64 {
-    top.threshold().map_or(floor, |score| floor.max(score.into()))
-}
-
-/// Adds to the bounds of candidates what further leaves, which add up to `rest` at most, give them; drops who stays below.
+/// Adds to the bounds of candidates what a further leaf gives them, and drops those that stay below the threshold.
+///
+/// All further leaves together add up to `rest` at most; gives what those behind this one do.
 fn refine(
-    mut candidates: Vec<Candidate>,
-    leaves: &[&LeafWindow<'_>],
+    candidates: &mut Vec<Candidate>,
+    leaf: &LeafWindow<'_>,
     rest: f64,
     threshold: f64,
-) -> Vec<Candidate> {
-    candidates.retain_mut(|(offset, bound)| {
-        let mut rest = rest;
-        // The greatest first, after which most are decided.
-        for leaf in leaves.iter().rev() {
-            if *bound + rest < threshold {
-                return false;
-            }
-            rest -= leaf.bound;
-            *bound += leaf.bound_of(*offset).unwrap_or_default();
-        }
-        *bound >= threshold
+) -> Result<f64> {
+    candidates.retain(|(_, bound)| bound + rest >= threshold);
+    if candidates.is_empty() {
+        return Ok(rest);
+    }
+    let behind = rest - leaf.bound;
+    retain(candidates, |(offset, bound)| {
+        *bound += leaf.bound_of(*offset)?.unwrap_or_default();
+        Ok(*bound + behind >= threshold)
+    })?;
+    Ok(behind)
+}
+
+/// Keeps what `keep` says, as far as there is no error.
+fn retain(
+    candidates: &mut Vec<Candidate>,
+    mut keep: impl FnMut(&mut Candidate) -> Result<bool>,
+) -> Result<()> {
+    let mut failed = None;
+    candidates.retain_mut(|candidate| {
+        keep(candidate).unwrap_or_else(|error| {
+            failed.get_or_insert(error);
+            false
+        })
     });
-    candidates
+    failed.map_or(Ok(()), Err)
 }
 
 /// The bound that a sum stands for; a sum that reached its end may stand for any.

@@ -32,7 +32,7 @@ impl Index {
             self.0.insert(name, merged);
             Ok(())
         };
-        inverter.drain(&mut sink).unwrap();
+        inverter.drain(&BTreeMap::new(), &mut sink).unwrap();
         assert!(inverter.is_empty());
         assert_eq!(inverter.bytes(), 0);
     }
@@ -210,7 +210,7 @@ fn a_document_added_and_removed_at_once_leaves_postings_and_no_counters() {
         kinds.push((part.keyspace, part.key.to_vec()));
         Ok(())
     };
-    inverter.drain(&mut sink).unwrap();
+    inverter.drain(&BTreeMap::new(), &mut sink).unwrap();
     let expected = [
         (IndexKeyspace::Text, keyspace::postings_key(FieldId(1), b"a", u32::MAX)),
         (IndexKeyspace::Norms, keyspace::length_codes_key(FieldId(1), u32::MAX)),
@@ -226,7 +226,7 @@ fn memory_is_counted_and_given_back() {
         inverter.add(FieldId(0), &number.to_be_bytes(), DocId::MIN, number).unwrap();
     }
     assert!(inverter.bytes() >= 1000 * (6 + size_of::<TermBuffer>()), "{inverter:?}");
-    let failed = inverter.drain(&mut |_| Err(Error::DocIdsExhausted));
+    let failed = inverter.drain(&BTreeMap::new(), &mut |_| Err(Error::DocIdsExhausted));
     assert!(failed.is_err() && inverter.is_empty() && inverter.bytes() == 0);
 }
 

@@ -8,7 +8,7 @@
 //! The bytes are described in `docs/format/postings.md`.
 
 use super::frequencies::{Frequencies, FrequencyRanks};
-use super::positions::{self, Positions};
+use super::positions::{self, Positions, PositionsPlace};
 use crate::kernels::{Kernels, WINDOW};
 use crate::lsm::{ByteReader, Result};
 
@@ -150,7 +150,8 @@ impl<'a> Block<'a> {
         self.frequencies.sum(0, self.count, &self.frequencies.ranks())
     }
 
-    /// Replaces the content of `out` by the positions in the document of the posting at `index`.
+    /// Replaces the content of `out` by the positions in the document of the posting at `index`; `place` is where the last
+    /// reading of this block ended, or the default.
     ///
     /// # Errors
     /// Corruption when they are damaged.
@@ -158,9 +159,10 @@ impl<'a> Block<'a> {
         &self,
         index: usize,
         ranks: &FrequencyRanks,
+        place: &mut PositionsPlace,
         out: &mut Vec<u32>,
     ) -> Result<()> {
-        self.positions.read(index, &self.frequencies, ranks, out)
+        self.positions.read(index, &self.frequencies, ranks, place, out)
     }
 
     /// Passes all documents to `visit`, ascending, with the byte, the frequency and the positions of each.

@@ -76,13 +76,16 @@ impl<'a> Frequencies<'a> {
         let (first, last) = (ranks.before(plane, start), ranks.before(plane, end));
         let bytes = self.bytes.get(plane.len() + first..plane.len() + last);
         let bytes = bytes.ok_or_else(|| self.error("bytes are missing"))?;
-        sum += bytes.iter().map(|&byte| u64::from(byte) + 1).sum::<u64>();
-        if !bytes.contains(&BYTE_MORE) {
-            return Ok(sum);
+        let mut continued = 0_usize;
+        for &byte in bytes {
+            sum += u64::from(byte) + 1;
+            continued += usize::from(byte == BYTE_MORE);
         }
-        let mut more = self.more(plane, first)?;
-        for _ in bytes.iter().filter(|&&byte| byte == BYTE_MORE) {
-            sum += u64::from(self.add_more(0, &mut more)?);
+        if continued > 0 {
+            let mut more = self.more(plane, first)?;
+            for _ in 0..continued {
+                sum += u64::from(self.add_more(0, &mut more)?);
+            }
         }
         Ok(sum)
     }
@@ -157,8 +160,13 @@ impl FrequencyRanks {
     /// Number of bits of `plane` set before `index`.
     fn before(&self, plane: &[u8], index: usize) -> usize {
         let Some(before) = self.0.get(index / 64) else { return rank(plane, index) };
-        let start = index / 64 * 8;
-        usize::from(*before) + rank(plane.get(start..).unwrap_or_default(), index % 64)
+        let rest = plane.get(index / 64 * 8..).unwrap_or_default();
+        let word = match rest.first_chunk() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        };
+        let below = word & ((1 << (index % 64)) - 1);
+        usize::from(*before) + below.count_ones() as usize
     }
 }
 

@@ -1,6 +1,7 @@
-//! Joins values of one key and takes documents out of them.
+//! Joins values of one key, takes documents out of them and weighs them anew.
 //!
-//! The merge operator of text keyspaces joins what transactions wrote, compactions take out what is dead. Windows that only one
+//! The merge operator of text keyspaces joins what transactions wrote, compactions take out what is dead and refresh impacts
+//! that assume an average length of long ago. Windows that only one
 //! part has are copied as they stand; everything else is decoded and built anew. Counters are summed, whatever becomes of the
 //! documents. Associative and commutative in what values say; where no part knows an average length yet, impacts assume the
 //! mean of the documents at hand, so that bytes may differ with the grouping.
@@ -9,24 +10,34 @@
 
 use std::ops::Range;
 
-use super::block::{Block, Marks};
+use super::block::Block;
 use super::build::{Documents, MarkKind, WindowsWriter};
 use super::value::{
     Body, CODED_LEN_MAX, Postings, WHAT, WINDOWED_LEN_MIN, WINDOWS_LEN, Windows, window_base,
 };
 use crate::fts::counters::TermCounters;
 use crate::fts::impact::{Averages, ImpactScale};
+use crate::fts::norms::LengthCodes;
 use crate::lsm::{ByteReader, Result};
 
-/// What is left of a value after documents were taken out.
+/// What became of a value that was to be written anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Retained {
-    /// All of it; the value stays as it is.
-    Everything,
-    /// Some of it, which has this value.
-    Part(Vec<u8>),
-    /// Nothing: no document, and counters of zero.
+pub enum Rewritten {
+    /// Nothing was to be changed.
+    Same,
+    /// It is this one now.
+    Changed(Vec<u8>),
+    /// It says nothing any more: no document, and counters of zero.
     Nothing,
+}
+
+/// What impacts are computed anew from.
+#[derive(Debug, Clone, Copy)]
+pub struct Weights<'w> {
+    /// The lengths of the documents.
+    pub lengths: LengthCodes<'w>,
+    /// For the average length of now.
+    pub scale: &'w ImpactScale,
 }
 
 /// A part of a join, as far as it is decoded.
@@ -66,29 +77,41 @@ pub fn join(parts: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Takes out of a value the documents whose offsets `keep` refuses; counters stay.
+/// Takes out of a value the documents whose offsets `keep` refuses, and computes its impacts anew if there are `weights`;
+/// counters stay.
 ///
 /// # Errors
 /// Corruption for bytes that are no postings.
-pub fn retain(bytes: &[u8], keep: &mut dyn FnMut(u16) -> bool) -> Result<Retained> {
+pub fn rewrite(
+    bytes: &[u8],
+    keep: &mut dyn FnMut(u16) -> bool,
+    weights: Option<Weights<'_>>,
+) -> Result<Rewritten> {
     let postings = Postings::parse(bytes)?;
+    let weights = weights.filter(|_| postings.averages().is_some());
     let mut documents = Documents::default();
     postings.walk(&mut |offset, mark, positions| {
         if keep(offset) {
+            let mark = weights.map_or(mark, |weights| weights.lengths.length_code(offset));
             documents.push(offset, mark, positions.iter().copied());
         }
         Ok(())
     })?;
     let counters = postings.counters();
     if documents.len() == 0 && counters.is_zero() {
-        return Ok(Retained::Nothing);
+        return Ok(Rewritten::Nothing);
     }
-    if documents.len() == postings.count() {
-        return Ok(Retained::Everything);
+    if documents.len() == postings.count() && weights.is_none() {
+        return Ok(Rewritten::Same);
+    }
+    let mut kind = mark_kind(&postings);
+    if let Some(Weights { scale, .. }) = weights {
+        documents.weigh(scale);
+        kind = MarkKind::Impacts(Averages::of(scale.average()));
     }
     let mut value = Vec::new();
-    documents.put(mark_kind(&postings), counters, &mut value);
-    Ok(Retained::Part(value))
+    documents.put(kind, counters, &mut value);
+    Ok(Rewritten::Changed(value))
 }
 
 /// Decodes a part, unless it is windowed and so will be what it becomes a part of.
@@ -107,13 +130,7 @@ fn piece<'a>(part: &Postings<'a>, total: usize) -> Result<Piece<'a>> {
 }
 
 fn mark_kind(part: &Postings<'_>) -> MarkKind {
-    match part.body() {
-        Body::List { block, averages } if matches!(block.marks(), Marks::Impacts(_)) => {
-            MarkKind::Impacts(*averages)
-        }
-        Body::Windows(windows) => MarkKind::Impacts(windows.averages()),
-        Body::None | Body::List { .. } => MarkKind::Codes,
-    }
+    part.averages().map_or(MarkKind::Codes, MarkKind::Impacts)
 }
 
 /// Makes impacts of all marks, if some are impacts already or there are many; gives the average lengths that they assume.
@@ -137,7 +154,7 @@ fn unify(pieces: &mut [Piece<'_>], total: usize) -> Option<Averages> {
     }
     let scale = match known {
         Some(known) => ImpactScale::new(known.greatest),
-        None => ImpactScale::of_documents(documents_len, total_length),
+        None => ImpactScale::of_documents(documents_len as u64, total_length),
     };
     let averages = known.unwrap_or(Averages::of(scale.average()));
     for piece in pieces {

@@ -2,7 +2,8 @@
 //!
 //! One stream of varints: of each document its first position and then the gaps. Nothing separates documents, since
 //! frequencies say how many varints are whose; so that a search may begin in the middle, the place of every 128th
-//! document is noted in front. Cost of a document: the varints of at most 127 others are skipped, many at a time.
+//! document is noted in front. Cost of a document: the varints between it and the one that was read before are skipped, or
+//! those behind the nearest noted place, many at a time.
 //! The bytes are described in `docs/format/postings.md`.
 
 use super::frequencies::{Frequencies, FrequencyRanks};
@@ -21,6 +22,14 @@ pub(super) struct Positions<'a> {
     stream: &'a [u8],
 }
 
+/// Where a reader of positions stands: in front of those of a document.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PositionsPlace {
+    index: usize,
+    /// Bytes of the stream before it.
+    start: usize,
+}
+
 impl<'a> Positions<'a> {
     /// The positions of `count` postings.
     pub(super) fn parse(count: usize, bytes: &'a [u8]) -> Result<Self> {
@@ -30,34 +39,41 @@ impl<'a> Positions<'a> {
         Ok(Positions { starts, stream: reader.rest() })
     }
 
-    /// Replaces the content of `out` by the positions in the document of the posting at `index`.
+    /// Replaces the content of `out` by the positions in the document of the posting at `index`, behind which `place` stands
+    /// then.
     pub(super) fn read(
         &self,
         index: usize,
         frequencies: &Frequencies<'_>,
         ranks: &FrequencyRanks,
+        place: &mut PositionsPlace,
         out: &mut Vec<u32>,
     ) -> Result<()> {
-        let noted = index / STRIDE;
-        let rest = self.from(noted)?;
-        let skipped = usize::try_from(frequencies.sum(noted * STRIDE, index, ranks)?);
+        if place.index > index || place.index < index / STRIDE * STRIDE {
+            *place = self.noted(index / STRIDE)?;
+        }
+        let rest = self.stream.get(place.start..).unwrap_or_default();
+        let skipped = usize::try_from(frequencies.sum(place.index, index, ranks)?);
         let start = skipped.ok().and_then(|skipped| Kernels::best().skip_varints(rest, skipped));
         let Some(stream) = start.and_then(|start| rest.get(start..)) else {
             return Err(self.error("they end before their documents do"));
         };
+        let mut reader = ByteReader::new(WHAT, stream);
         out.clear();
-        read_document(&mut ByteReader::new(WHAT, stream), frequencies.get(index, ranks)?, out)
+        read_document(&mut reader, frequencies.get(index, ranks)?, out)?;
+        let start = self.stream.len() - reader.rest().len();
+        *place = PositionsPlace { index: index + 1, start };
+        Ok(())
     }
 
-    /// The bytes from the document on whose place was noted as the `noted`-th; the first needs no note.
-    fn from(&self, noted: usize) -> Result<&'a [u8]> {
-        let start = match noted.checked_sub(1) {
-            None => Some(0),
-            Some(before) => self.starts.get(before).map(|start| u32::from_le_bytes(*start)),
-        };
+    /// The place that was noted as the `noted`-th; the beginning needs no note.
+    fn noted(&self, noted: usize) -> Result<PositionsPlace> {
+        let Some(before) = noted.checked_sub(1) else { return Ok(PositionsPlace::default()) };
+        let start = self.starts.get(before).map(|start| u32::from_le_bytes(*start));
         let start = start.and_then(|start| usize::try_from(start).ok());
-        let stream = start.and_then(|start| self.stream.get(start..));
-        stream.ok_or_else(|| self.error("a place is noted outside of them"))
+        let start = start.filter(|&start| start <= self.stream.len());
+        let start = start.ok_or_else(|| self.error("a place is noted outside of them"))?;
+        Ok(PositionsPlace { index: noted * STRIDE, start })
     }
 
     /// All varints, for who walks through them in order.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::fts::counters::TermCounters;
 use crate::fts::ids::FieldId;
-use crate::fts::impact::ImpactScale;
+use crate::fts::impact::{Averages, ImpactScale};
 use crate::fts::keyspace;
 use crate::fts::norms::{LengthCodes, LengthCodesBuilder};
 use crate::lsm::{MergeOperator, Result};
@@ -91,10 +91,13 @@ fn check_single_looks(postings: &Postings<'_>, twin: &Twin) {
         block.check_bitmap().unwrap();
         assert_eq!(offsets.len(), block.count());
         assert_eq!(block.marks().bytes().len(), block.count());
-        for _ in 0..offsets.len().min(20) {
-            let index = rng.usize(..offsets.len());
+        let mut place = PositionsPlace::default();
+        for turn in 0..offsets.len().min(20) {
+            // Now and then on from where the last one was, as searches do.
+            let behind = turn * 7 % offsets.len();
+            let index = if rng.bool() { rng.usize(..offsets.len()) } else { behind };
             let offset = u16::try_from(base + usize::from(offsets[index])).unwrap();
-            block.read_positions(index, &ranks, &mut positions).unwrap();
+            block.read_positions(index, &ranks, &mut place, &mut positions).unwrap();
             assert_eq!(positions, twin[&offset]);
             assert_eq!(block.frequency(index, &ranks).unwrap() as usize, positions.len());
         }
@@ -219,11 +222,20 @@ fn counters_are_summed_whatever_becomes_of_the_documents() {
             value = joined(&[&counters, &value]);
         }
         check(&value, &twin, counters_of(&living), &lengths);
-        let retained = retain(&value, &mut |offset| !dead.contains(&offset)).unwrap();
-        match retained {
-            Retained::Everything => assert!(dead.is_empty()),
-            Retained::Nothing => assert!(living.is_empty()),
-            Retained::Part(value) => check(&value, &living, counters_of(&living), &lengths),
+        let scale = ImpactScale::new(rng.f32() * 100.0);
+        let weights = Some(Weights { lengths, scale: &scale }).filter(|_| rng.bool());
+        let has_impacts = Postings::parse(&value).unwrap().averages().is_some();
+        let changes = !dead.is_empty() || weights.is_some() && has_impacts;
+        match rewrite(&value, &mut |offset| !dead.contains(&offset), weights).unwrap() {
+            Rewritten::Same => assert!(!changes),
+            Rewritten::Nothing => assert!(living.is_empty()),
+            Rewritten::Changed(value) => {
+                assert!(changes);
+                check(&value, &living, counters_of(&living), &lengths);
+                let averages = Postings::parse(&value).unwrap().averages();
+                let expected = weights.map_or(40.0, |weights| weights.scale.average());
+                assert!(averages.is_none_or(|averages| averages == Averages::of(expected)));
+            }
         }
     }
     let mut nothing = Vec::new();
@@ -257,11 +269,18 @@ fn bytes_that_nobody_wrote_are_errors_or_postings() {
                 if let Ok(Some(block)) = windows.block(window) {
                     let ranks = block.frequency_ranks();
                     let _ = block.frequency(block.count() / 2, &ranks);
-                    let _ = block.read_positions(block.count() - 1, &ranks, &mut out);
+                    let mut place = PositionsPlace::default();
+                    for index in [0, block.count() / 2, block.count() - 1] {
+                        let _ = block.read_positions(index, &ranks, &mut place, &mut out);
+                    }
                 }
             }
         }
-        let _ = retain(bytes, &mut |offset| offset % 2 == 0);
+        let lengths = lengths();
+        let scale = &ImpactScale::new(5.0);
+        let weights = Weights { lengths: LengthCodes::parse(&lengths).unwrap(), scale };
+        let _ = rewrite(bytes, &mut |offset| offset % 2 == 0, None);
+        let _ = rewrite(bytes, &mut |offset| offset % 2 == 0, Some(weights));
         let other = value_of(&Twin::from([(9, vec![1])]), 3.0);
         let _ = join(&[bytes, &other], &mut Vec::new());
     };

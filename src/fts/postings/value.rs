@@ -21,7 +21,7 @@ use crate::lsm::{ByteReader, Result};
 /// Postings from which on a chunk has windows.
 pub(super) const WINDOWED_LEN_MIN: usize = 1024;
 /// Postings up to which a list has length codes instead of impacts.
-pub(super) const CODED_LEN_MAX: usize = 127;
+pub(in crate::fts) const CODED_LEN_MAX: usize = 127;
 /// Windows of a chunk.
 pub const WINDOWS_LEN: usize = 16;
 
@@ -143,6 +143,17 @@ impl<'a> Postings<'a> {
         &self.body
     }
 
+    /// The average lengths that impacts assume; `None` when there are no impacts.
+    pub fn averages(&self) -> Option<Averages> {
+        match &self.body {
+            Body::List { block, averages } if matches!(block.marks(), Marks::Impacts(_)) => {
+                Some(*averages)
+            }
+            Body::Windows(windows) => Some(windows.averages()),
+            Body::None | Body::List { .. } => None,
+        }
+    }
+
     /// Passes every document to `visit`, ascending: its offset and its positions, as many as the term's frequency.
     ///
     /// # Errors
@@ -157,14 +168,7 @@ impl<'a> Postings<'a> {
     /// # Errors
     /// Corruption.
     pub fn wrong_mark(&self, lengths: Option<&LengthCodes<'_>>) -> Result<Option<u16>> {
-        let scales = match &self.body {
-            Body::List { block, averages } if matches!(block.marks(), Marks::Impacts(_)) => {
-                Some(averages)
-            }
-            Body::Windows(windows) => Some(&windows.averages),
-            Body::None | Body::List { .. } => None,
-        };
-        let scales = scales.map(|averages| {
+        let scales = self.averages().map(|averages| {
             (ImpactScale::new(averages.least), ImpactScale::new(averages.greatest))
         });
         let (mut wrong, mut ranked) = (None, [0; RANKS.len()]);

@@ -6,7 +6,7 @@
 use std::arch::x86_64 as arch;
 
 use super::super::portable;
-use super::super::table::{Aligned, Bitmap, Kernels, Sums, WINDOW};
+use super::super::table::{Aligned, Bitmap, Kernels, Line, Sums, WINDOW};
 use super::{
     behind, load_16, load_32, load_u16x16, load_u32x8, store_u16x8, store_u16x16, to_u32x8,
 };
@@ -288,38 +288,40 @@ pub(super) fn set_bits(bitmap: &mut Bitmap, offsets: &[u16]) {
 
 /// Shares are computed 16 at once; sums lie apart and are changed one by one.
 #[target_feature(enable = "avx2,bmi2")]
-pub(super) fn add_listed(sums: &mut Sums, offsets: &[u16], impacts: &[u8], weight: u16) {
-    let weights = Weight::new(weight);
+pub(super) fn add_listed(sums: &mut Sums, offsets: &[u16], impacts: &[u8], line: Line) {
+    let wide = WideLine::new(line);
     let mut shares = Aligned([0; 16]);
     let (offsets, last_offsets) = offsets.as_chunks::<16>();
     let (impacts, last_impacts) = impacts.as_chunks::<16>();
     for (offsets, impacts) in offsets.iter().zip(impacts) {
-        store_u16x16(weights.shares(load_16(impacts)), &mut shares.0);
+        store_u16x16(wide.shares(load_16(impacts)), &mut shares.0);
         for (offset, share) in offsets.iter().zip(&shares.0) {
             portable::add_share(&mut sums[usize::from(*offset) % WINDOW], *share);
         }
     }
-    portable::add_listed(sums, last_offsets, last_impacts, weight);
+    portable::add_listed(sums, last_offsets, last_impacts, line);
 }
 
-/// A weight as [`Weight::shares`] wants it: the two bytes of it apart, each in all lanes of 16 bits.
+/// A line as [`WideLine::shares`] wants it: the two bytes of its slope apart, each in all lanes of 16 bits.
 ///
 /// One multiplication that keeps the upper half would do, but compilers take the zeros beside an impact for a reason to
 /// widen it to 32 bits, which costs more instructions than it saves.
 #[derive(Clone, Copy)]
-struct Weight {
+struct WideLine {
     lower: arch::__m256i,
     upper: arch::__m256i,
+    base: arch::__m256i,
 }
 
-impl Weight {
+impl WideLine {
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn new(weight: u16) -> Self {
-        let [lower, upper] = weight.to_le_bytes();
+    fn new(line: Line) -> Self {
+        let [lower, upper] = line.slope.to_le_bytes();
         Self {
             lower: arch::_mm256_set1_epi16(i16::from(lower)),
             upper: arch::_mm256_set1_epi16(i16::from(upper)),
+            base: arch::_mm256_set1_epi16(line.base.cast_signed()),
         }
     }
 
@@ -328,20 +330,19 @@ impl Weight {
     #[target_feature(enable = "avx2")]
     fn shares(self, impacts: arch::__m128i) -> arch::__m256i {
         let impacts = arch::_mm256_cvtepu8_epi16(impacts);
-        // The 1 of the share, before the shift; 255 · 255 + 256 fits.
-        let one = arch::_mm256_set1_epi16(256);
-        let lower = arch::_mm256_add_epi16(arch::_mm256_mullo_epi16(impacts, self.lower), one);
+        let lower = arch::_mm256_mullo_epi16(impacts, self.lower);
         let upper = arch::_mm256_mullo_epi16(impacts, self.upper);
-        arch::_mm256_add_epi16(arch::_mm256_srli_epi16::<8>(lower), upper)
+        let shares = arch::_mm256_add_epi16(arch::_mm256_srli_epi16::<8>(lower), upper);
+        arch::_mm256_adds_epu16(shares, self.base)
     }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
-fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], weight: u16) {
+fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], line: Line) {
     if impacts.len() <= FEW_POSTINGS {
-        return portable::add_bitmap(sums, bitmap, impacts, weight);
+        return portable::add_bitmap(sums, bitmap, impacts, line);
     }
-    let weights = Weight::new(weight);
+    let wide = WideLine::new(line);
     let bits = arch::_mm256_setr_epi16(
         1,
         2,
@@ -363,7 +364,7 @@ fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], weight: u16) {
     let mut rest = impacts;
     for (bytes, sums) in bitmap.as_chunks::<2>().0.iter().zip(sums.as_chunks_mut().0) {
         let columns = bytes.map(|byte| take_column(byte, &mut rest).cast_signed());
-        let shares = weights.shares(arch::_mm_set_epi64x(columns[1], columns[0]));
+        let shares = wide.shares(arch::_mm_set_epi64x(columns[1], columns[0]));
         // All ones where there is a posting.
         let mask = arch::_mm256_set1_epi16(i16::from_le_bytes(*bytes));
         let there = arch::_mm256_cmpeq_epi16(arch::_mm256_and_si256(mask, bits), bits);

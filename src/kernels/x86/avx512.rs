@@ -8,7 +8,7 @@ use std::arch::x86_64 as arch;
 use std::hint::black_box;
 
 use super::super::portable;
-use super::super::table::{Bitmap, Kernels, Sums, WINDOW};
+use super::super::table::{Bitmap, Kernels, Line, Sums, WINDOW};
 use super::{
     avx2, behind, load_64, load_u16x32, load_up_to_64, low_bits, store_u16x32, store_up_to_u16x32,
     to_i32x16,
@@ -247,24 +247,26 @@ fn ranks(bitmap: &Bitmap) -> [u16; 64] {
 /// With so many postings of a window, or fewer, to list them is faster than to make columns of their impacts.
 const FEW_POSTINGS: usize = 224;
 
-/// A weight as [`Weight::shares`] wants it: the two bytes of it apart, each in all lanes of 16 bits.
+/// A line as [`WideLine::shares`] wants it: the two bytes of its slope apart, each in all lanes of 16 bits.
 ///
 /// One multiplication that keeps the upper half would do, but compilers take the zeros beside an impact for a reason to
 /// widen it to 32 bits, which costs six instructions more than it saves.
 #[derive(Clone, Copy)]
-struct Weight {
+struct WideLine {
     lower: arch::__m512i,
     upper: arch::__m512i,
+    base: arch::__m512i,
 }
 
-impl Weight {
+impl WideLine {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn new(weight: u16) -> Self {
-        let [lower, upper] = weight.to_le_bytes();
+    fn new(line: Line) -> Self {
+        let [lower, upper] = line.slope.to_le_bytes();
         Self {
             lower: arch::_mm512_set1_epi16(i16::from(lower)),
             upper: arch::_mm512_set1_epi16(i16::from(upper)),
+            base: arch::_mm512_set1_epi16(line.base.cast_signed()),
         }
     }
 
@@ -272,25 +274,24 @@ impl Weight {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn shares(self, mask: u32, impacts: arch::__m512i) -> arch::__m512i {
-        // The 1 of the share, before the shift; 255 · 255 + 256 fits.
-        let one = arch::_mm512_set1_epi16(256);
-        let lower = arch::_mm512_add_epi16(arch::_mm512_mullo_epi16(impacts, self.lower), one);
+        let lower = arch::_mm512_mullo_epi16(impacts, self.lower);
         let upper = arch::_mm512_mullo_epi16(impacts, self.upper);
-        arch::_mm512_maskz_add_epi16(mask, arch::_mm512_srli_epi16::<8>(lower), upper)
+        let shares = arch::_mm512_add_epi16(arch::_mm512_srli_epi16::<8>(lower), upper);
+        arch::_mm512_maskz_adds_epu16(mask, shares, self.base)
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi2,popcnt")]
-fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], weight: u16) {
+fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], line: Line) {
     if impacts.len() <= FEW_POSTINGS {
         let mut offsets = [0; FEW_POSTINGS];
         let mut found = 0;
         for (word, base) in portable::words(bitmap).zip((0..).step_by(64)) {
             found = append_bits(word, base, &mut offsets, found);
         }
-        return avx2::add_listed(sums, &offsets[..found], impacts, weight);
+        return avx2::add_listed(sums, &offsets[..found], impacts, line);
     }
-    let weight = Weight::new(weight);
+    let line = WideLine::new(line);
     let mut rest = impacts;
     for (word, sums) in portable::words(bitmap).zip(sums.as_chunks_mut::<64>().0) {
         let column = arch::_mm512_maskz_expand_epi8(word, load_up_to_64(rest));
@@ -298,8 +299,8 @@ fn add_bitmap(sums: &mut Sums, bitmap: &Bitmap, impacts: &[u8], weight: u16) {
         let [low_sums, high_sums] = sums.as_chunks_mut::<32>().0 else { continue };
         let low = arch::_mm512_cvtepu8_epi16(arch::_mm512_castsi512_si256(column));
         let high = arch::_mm512_cvtepu8_epi16(arch::_mm512_extracti64x4_epi64::<1>(column));
-        add(low_sums, weight.shares((word & 0xFFFF_FFFF) as u32, low));
-        add(high_sums, weight.shares((word >> 32) as u32, high));
+        add(low_sums, line.shares((word & 0xFFFF_FFFF) as u32, low));
+        add(high_sums, line.shares((word >> 32) as u32, high));
     }
 }
 
