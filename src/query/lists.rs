@@ -172,7 +172,16 @@ impl<'c> TermWindow<'c> {
         }
     }
 
+    /// The impact of the document at `offset`, if it holds the term.
+    #[inline]
+    pub(super) fn impact_of(&self, offset: u16) -> Option<u8> {
+        let index = self.find(offset)?;
+        let marks = self.block.marks().bytes();
+        Some(marks.get(self.start + index).copied().unwrap_or(u8::MAX))
+    }
+
     /// Index among the window's documents of the one at `offset`, if it holds the term.
+    #[inline]
     pub(super) fn find(&self, offset: u16) -> Option<usize> {
         let offset = offset % WINDOW;
         let bitmap = match self.offsets() {

@@ -50,6 +50,8 @@ type Candidate = (u16, f64);
 
 /// Candidates up to which bounds are looked up one by one instead of summed for the whole window.
 const PROBED_LEN_MAX: usize = 128;
+/// Documents of the shortest required list up to which the other lists are not joined with it as bitmaps.
+const JOINED_LEN_MIN: usize = 8;
 /// The greatest threshold of sums: far below where they saturate.
 const SUM_THRESHOLD_MAX: f64 = 32_000.0;
 const SUM_MAX: f64 = 65_535.0;
@@ -85,15 +87,15 @@ impl<'p> WindowSearch<'p> {
                 self.add_matches(window, leaf, &mut matching)?;
             }
         }
-        for (number, set) in self.plan.required.iter().enumerate() {
+        for (number, set) in required_sets(self.plan, &leaves).iter().enumerate() {
             let mut of_set = [0; WINDOW_LEN / 8];
-            for leaf in leaves.iter().filter(|leaf| set.contains(&leaf.chunk.open.place)) {
+            for leaf in set {
                 self.add_matches(window, leaf, &mut of_set)?;
             }
             if number == 0 {
                 matching = of_set;
-            } else {
-                self.kernels.and(&mut matching, &of_set);
+            } else if self.kernels.and(&mut matching, &of_set) == 0 {
+                return Ok(0);
             }
         }
         for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.excluded) {
@@ -257,7 +259,7 @@ impl<'p> WindowSearch<'p> {
         };
         // The greatest first, after which most are decided.
         for leaf in refining.iter().rev() {
-            rest = refine(&mut candidates, leaf, rest, threshold)?;
+            rest = refine(&mut candidates, leaf, rest, threshold, false)?;
         }
         Ok((candidates, unit))
     }
@@ -265,30 +267,26 @@ impl<'p> WindowSearch<'p> {
     /// Candidates where something is required; else as [`any`](Self::any).
     fn all(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Result<(Vec<Candidate>, f64)> {
         let total: f64 = leaves.iter().map(|leaf| leaf.bound).sum();
-        let scoring: Vec<&LeafWindow<'_>> =
-            leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
-        let alone = |set: &Vec<usize>| match set.as_slice() {
-            [place] => leaves.iter().find(|leaf| leaf.chunk.open.place == *place),
-            _ => None,
-        };
-        let sets = &self.plan.required;
-        let lead = sets.iter().filter_map(alone).min_by_key(|leaf| leaf.len());
-        let mut matching = [0; WINDOW_LEN / 8];
-        match lead {
-            Some(lead) => {
-                let least = threshold - (total - lead.bound);
-                if self.add_thinned(lead, least, &mut matching)? == 0 {
-                    return Ok((Vec::new(), 0.0));
-                }
+        let sets = required_sets(self.plan, leaves);
+        let alone: Vec<&LeafWindow<'_>> =
+            sets.iter().filter_map(|set| Some(*set.first()?).filter(|_| set.len() == 1)).collect();
+        let mut matching = [u8::MAX; WINDOW_LEN / 8];
+        let mut known = 0;
+        if let (Some([lead]), Some(leaf)) = (sets.first().map(Vec::as_slice), alone.first()) {
+            matching.fill(0);
+            known = 1;
+            let count = self.add_thinned(lead, threshold - (total - leaf.bound), &mut matching)?;
+            if count == 0 {
+                return Ok((Vec::new(), 0.0));
             }
-            None => matching.fill(u8::MAX),
+            if count <= JOINED_LEN_MIN && alone.len() == sets.len() {
+                // They are looked up in the other lists.
+                known = sets.len();
+            }
         }
-        for set in &self.plan.required {
-            if lead.is_some_and(|lead| *set == [lead.chunk.open.place]) {
-                continue;
-            }
+        for set in sets.iter().skip(known) {
             let mut of_set = [0; WINDOW_LEN / 8];
-            for leaf in leaves.iter().filter(|leaf| set.contains(&leaf.chunk.open.place)) {
+            for leaf in set {
                 self.add_possible(leaf, &mut of_set)?;
             }
             if self.kernels.and(&mut matching, &of_set) == 0 {
@@ -296,12 +294,19 @@ impl<'p> WindowSearch<'p> {
             }
         }
         let count = self.kernels.bitmap_offsets(&matching, &mut self.offsets.0);
+        let scoring: Vec<&LeafWindow<'_>> =
+            leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
         if count <= PROBED_LEN_MAX {
             let found = self.offsets.0.iter().take(count);
             let mut candidates = found.map(|&offset| (offset, 0.0)).collect();
             let mut rest = total;
+            for leaf in &alone {
+                rest = refine(&mut candidates, leaf, rest, threshold, true)?;
+            }
             for leaf in scoring {
-                rest = refine(&mut candidates, leaf, rest, threshold)?;
+                if !alone.iter().any(|alone| std::ptr::eq(*alone, leaf)) {
+                    rest = refine(&mut candidates, leaf, rest, threshold, false)?;
+                }
             }
             return Ok((candidates, 0.0));
         }
@@ -473,7 +478,22 @@ impl<'c> Window<'c> {
     }
 }
 
-/// Adds to the bounds of candidates what a further leaf gives them, and drops those that stay below the threshold.
+/// The leaves of each required set, those sets first that hold the fewest documents here.
+fn required_sets<'l, 'c>(
+    plan: &Plan,
+    leaves: &'l [LeafWindow<'c>],
+) -> Vec<Vec<&'l LeafWindow<'c>>> {
+    let of = |set: &Vec<usize>| {
+        let of_set = leaves.iter().filter(|leaf| set.contains(&leaf.chunk.open.place));
+        of_set.collect::<Vec<_>>()
+    };
+    let mut sets: Vec<_> = plan.required.iter().map(of).collect();
+    sets.sort_by_key(|set| set.iter().map(|leaf| leaf.len()).sum::<usize>());
+    sets
+}
+
+/// Adds to the bounds of candidates what a further leaf gives them, and drops those that stay below the threshold; and, where it
+/// has to occur, those that do not hold it.
 ///
 /// All further leaves together add up to `rest` at most; gives what those behind this one do.
 fn refine(
@@ -481,16 +501,23 @@ fn refine(
     leaf: &LeafWindow<'_>,
     rest: f64,
     threshold: f64,
+    is_required: bool,
 ) -> Result<f64> {
     candidates.retain(|(_, bound)| bound + rest >= threshold);
     if candidates.is_empty() {
         return Ok(rest);
     }
     let behind = rest - leaf.bound;
-    retain(candidates, |(offset, bound)| {
-        *bound += leaf.bound_of(*offset)?.unwrap_or_default();
-        Ok(*bound + behind >= threshold)
-    })?;
+    let add = |bound: &mut f64, more: Option<f64>| {
+        *bound += more.unwrap_or_default();
+        *bound + behind >= threshold && (more.is_some() || !is_required)
+    };
+    if let Some(term) = leaf.weighed()? {
+        let on_line = |impact| leaf.chunk.on_line(impact);
+        candidates.retain_mut(|(offset, bound)| add(bound, term.impact_of(*offset).map(on_line)));
+    } else {
+        retain(candidates, |(offset, bound)| Ok(add(bound, leaf.bound_of(*offset)?)))?;
+    }
     Ok(behind)
 }
 
