@@ -35,10 +35,10 @@ pub(super) struct TermWindow<'c> {
     /// Index in the block of the window's first posting.
     start: usize,
     places: Places<'c>,
-    ranks: OnceCell<[u16; 64]>,
+    ranks: OnceCell<Box<[u16; 64]>>,
     /// Index of the document that was looked for last: the next one is often near.
     place: Cell<usize>,
-    frequency_ranks: OnceCell<FrequencyRanks>,
+    frequency_ranks: OnceCell<Box<FrequencyRanks>>,
     positions_place: Cell<PositionsPlace>,
 }
 
@@ -195,8 +195,20 @@ impl<'c> TermWindow<'c> {
         if word & bit == 0 {
             return None;
         }
-        let ranks = self.ranks.get_or_init(|| Kernels::best().ranks(bitmap));
+        let ranks = self.ranks(bitmap);
         Some(usize::from(ranks[number]) + (word & (bit - 1)).count_ones() as usize)
+    }
+
+    /// Keeps the bits of the documents; gives how many are left.
+    pub(super) fn keep_in(&self, bitmap: &mut Bitmap) -> u32 {
+        match self.offsets() {
+            Ok(offsets) => {
+                let mut documents = [0; WINDOW_LEN / 8];
+                Kernels::best().set_bits(&mut documents, offsets);
+                Kernels::best().and(bitmap, &documents)
+            }
+            Err(documents) => Kernels::best().and(bitmap, documents),
+        }
     }
 
     /// Steps of growing width from the last place on, then a binary search.
@@ -235,7 +247,7 @@ impl<'c> TermWindow<'c> {
             let found = indexes.iter().map(|&index| all[usize::from(index) % WINDOW_LEN]);
             return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
         }
-        let ranks = self.ranks.get_or_init(|| Kernels::best().ranks(bitmap));
+        let ranks = self.ranks(bitmap);
         let mut number = 0;
         for (&index, to) in indexes.iter().zip(out) {
             while ranks.get(number + 1).is_some_and(|&rank| rank <= index) {
@@ -270,7 +282,11 @@ impl<'c> TermWindow<'c> {
     }
 
     fn frequency_ranks(&self) -> &FrequencyRanks {
-        self.frequency_ranks.get_or_init(|| self.block.frequency_ranks())
+        self.frequency_ranks.get_or_init(|| Box::new(self.block.frequency_ranks()))
+    }
+
+    fn ranks(&self, bitmap: &Bitmap) -> &[u16; 64] {
+        self.ranks.get_or_init(|| Box::new(Kernels::best().ranks(bitmap)))
     }
 
     /// Sets the bits of the documents.

@@ -88,8 +88,18 @@ impl<'p> WindowSearch<'p> {
             }
         }
         for (number, set) in required_sets(self.plan, &leaves).iter().enumerate() {
+            if number > 0
+                && let Some(leaf) = set.alone
+                && !leaf.chunk.open.is_placed()
+                && let [term] = leaf.terms()?
+            {
+                if term.keep_in(&mut matching) == 0 {
+                    return Ok(0);
+                }
+                continue;
+            }
             let mut of_set = [0; WINDOW_LEN / 8];
-            for leaf in set {
+            for leaf in set.leaves(&leaves) {
                 self.add_matches(window, leaf, &mut of_set)?;
             }
             if number == 0 {
@@ -268,28 +278,33 @@ impl<'p> WindowSearch<'p> {
     fn all(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Result<(Vec<Candidate>, f64)> {
         let total: f64 = leaves.iter().map(|leaf| leaf.bound).sum();
         let sets = required_sets(self.plan, leaves);
-        let alone: Vec<&LeafWindow<'_>> =
-            sets.iter().filter_map(|set| Some(*set.first()?).filter(|_| set.len() == 1)).collect();
         let mut matching = [u8::MAX; WINDOW_LEN / 8];
         let mut known = 0;
-        if let (Some([lead]), Some(leaf)) = (sets.first().map(Vec::as_slice), alone.first()) {
+        if let Some(lead) = sets.first().and_then(|set| set.alone) {
             matching.fill(0);
             known = 1;
-            let count = self.add_thinned(lead, threshold - (total - leaf.bound), &mut matching)?;
+            let count = self.add_thinned(lead, threshold - (total - lead.bound), &mut matching)?;
             if count == 0 {
                 return Ok((Vec::new(), 0.0));
             }
-            if count <= JOINED_LEN_MIN && alone.len() == sets.len() {
+            if count <= JOINED_LEN_MIN && sets.iter().all(|set| set.alone.is_some()) {
                 // They are looked up in the other lists.
                 known = sets.len();
             }
         }
         for set in sets.iter().skip(known) {
-            let mut of_set = [0; WINDOW_LEN / 8];
-            for leaf in set {
-                self.add_possible(leaf, &mut of_set)?;
-            }
-            if self.kernels.and(&mut matching, &of_set) == 0 {
+            let left = if let Some(leaf) = set.alone
+                && let [term] = leaf.terms()?
+            {
+                term.keep_in(&mut matching)
+            } else {
+                let mut of_set = [0; WINDOW_LEN / 8];
+                for leaf in set.leaves(leaves) {
+                    self.add_possible(leaf, &mut of_set)?;
+                }
+                self.kernels.and(&mut matching, &of_set)
+            };
+            if left == 0 {
                 return Ok((Vec::new(), 0.0));
             }
         }
@@ -300,13 +315,14 @@ impl<'p> WindowSearch<'p> {
             let found = self.offsets.0.iter().take(count);
             let mut candidates = found.map(|&offset| (offset, 0.0)).collect();
             let mut rest = total;
-            for leaf in &alone {
+            let is_alone = |leaf: &LeafWindow<'_>| {
+                sets.iter().filter_map(|set| set.alone).any(|alone| alone.index == leaf.index)
+            };
+            for leaf in sets.iter().filter_map(|set| set.alone) {
                 rest = refine(&mut candidates, leaf, rest, threshold, true)?;
             }
-            for leaf in scoring {
-                if !alone.iter().any(|alone| std::ptr::eq(*alone, leaf)) {
-                    rest = refine(&mut candidates, leaf, rest, threshold, false)?;
-                }
+            for leaf in scoring.into_iter().filter(|leaf| !is_alone(leaf)) {
+                rest = refine(&mut candidates, leaf, rest, threshold, false)?;
             }
             return Ok((candidates, 0.0));
         }
@@ -478,17 +494,37 @@ impl<'c> Window<'c> {
     }
 }
 
-/// The leaves of each required set, those sets first that hold the fewest documents here.
-fn required_sets<'l, 'c>(
-    plan: &Plan,
+/// A required set in a window.
+struct RequiredSet<'s, 'l, 'c> {
+    places: &'s [usize],
+    /// Its only leaf, if it has no other anywhere.
+    alone: Option<&'l LeafWindow<'c>>,
+}
+
+impl RequiredSet<'_, '_, '_> {
+    /// Those of the window's leaves that belong to it.
+    fn leaves<'l, 'c>(
+        &self,
+        leaves: &'l [LeafWindow<'c>],
+    ) -> impl Iterator<Item = &'l LeafWindow<'c>> {
+        leaves.iter().filter(|leaf| self.places.contains(&leaf.chunk.open.place))
+    }
+}
+
+/// The required sets, those first that hold the fewest documents here.
+fn required_sets<'s, 'l, 'c>(
+    plan: &'s Plan,
     leaves: &'l [LeafWindow<'c>],
-) -> Vec<Vec<&'l LeafWindow<'c>>> {
-    let of = |set: &Vec<usize>| {
-        let of_set = leaves.iter().filter(|leaf| set.contains(&leaf.chunk.open.place));
-        of_set.collect::<Vec<_>>()
+) -> Vec<RequiredSet<'s, 'l, 'c>> {
+    let set = |places: &'s Vec<usize>| {
+        let alone = match places.as_slice() {
+            [place] => leaves.iter().find(|leaf| leaf.chunk.open.place == *place),
+            _ => None,
+        };
+        RequiredSet { places, alone }
     };
-    let mut sets: Vec<_> = plan.required.iter().map(of).collect();
-    sets.sort_by_key(|set| set.iter().map(|leaf| leaf.len()).sum::<usize>());
+    let mut sets: Vec<_> = plan.required.iter().map(set).collect();
+    sets.sort_by_key(|set| set.leaves(leaves).map(LeafWindow::len).sum::<usize>());
     sets
 }
 
