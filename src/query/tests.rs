@@ -412,6 +412,20 @@ fn what_the_dead_documents_had_is_no_threshold_for_the_living() {
 }
 
 #[test]
+fn dead_documents_of_a_short_list_are_not_found() {
+    let mut world = world_of(&["gold"; 60]);
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    for id in (0..60).step_by(3) {
+        world.remove(&mut transaction, &mut writer, id);
+    }
+    writer.drain(&mut transaction).unwrap();
+    transaction.commit(Durability::Buffered).unwrap();
+    let living: Vec<u64> = (0..60).filter(|id| id % 3 > 0).collect();
+    assert_eq!(ask(&world, "gold").0, living);
+}
+
+#[test]
 fn documents_are_found_whose_scores_are_nothing() {
     let mut rng = fastrand::Rng::with_seed(17);
     let fields = [("body", f32::from_bits(1)), ("title", 1.0)];
