@@ -43,7 +43,7 @@ impl Engine for RocksDb {
         }
         let mut options = WriteOptions::default();
         options.set_sync(durable);
-        self.database.write_opt(&batch, &options)?;
+        self.database.write_opt(batch, &options)?;
         Ok(())
     }
 
