@@ -6,6 +6,7 @@
 //! for each document and field where the file is not mapped, else next to nothing.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -35,7 +36,6 @@ pub struct TextIndex {
 }
 
 /// What was read of a state that does not change.
-#[derive(Debug)]
 pub(super) struct Known<K, V>(RwLock<HashMap<K, V>>);
 
 /// Exact numbers of a field, over the live documents.
@@ -89,6 +89,14 @@ impl<K: Eq + Hash, V: Clone> Known<K, V> {
         let value = read(&key)?;
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, value.clone());
         Ok(value)
+    }
+}
+
+impl<K, V> fmt::Debug for Known<K, V> {
+    /// How much is known: what it is may be megabytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = self.0.read().unwrap_or_else(PoisonError::into_inner).len();
+        f.debug_struct("Known").field("len", &len).finish_non_exhaustive()
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Invariants: `k` documents have scores of at least [`threshold`](Deferred::threshold); every document whose bound was not
 //! below the threshold of its time, and still is not, is given back. Cost: a few steps a document. Memory: 16 bytes a document, at
-//! most [`FOUND_LEN_MAX`] of them, and 4 KiB.
+//! most [`FOUND_LEN_MAX`] of them and those of a window, and 4 KiB.
 
 /// Steps between the first threshold and the best bound.
 const STEPS: usize = 1024;

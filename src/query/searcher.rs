@@ -9,7 +9,8 @@
 //!           count:   every window, as sets of documents; nothing is scored
 //! ```
 //! Where only words are asked for and none is required or excluded, the best impacts of each list give a first threshold:
-//! so many documents get that much from one word alone.
+//! so many documents get that much from one word alone. A short list that stands alone in a chunk has its scores already and
+//! needs no windows.
 //!
 //! Invariants: scores are exact, each summed over the leaves in canonical order; what is skipped has a bound below the worst
 //! of `k` known scores. Cost: a step for each window and leaf, and as much for its documents as its bound deserves.

@@ -412,6 +412,19 @@ fn what_the_dead_documents_had_is_no_threshold_for_the_living() {
 }
 
 #[test]
+fn what_a_state_is_known_by_is_counted_not_shown() {
+    let world = world_of(&["gold river"]);
+    let snapshot = world.store.snapshot();
+    let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
+    let index = collection.text_index(None).unwrap();
+    let (plan, _) = Searcher::new(&index).plan(&Query::user("gold").query).unwrap();
+    Searcher::new(&index).search(&plan, Parameters::default(), 0, 10).unwrap();
+    let shown = format!("{collection:?}");
+    assert!(shown.contains("statistics: Known { len: 1, .. }"), "{shown}");
+    assert!(!shown.contains("StoredLengths"), "{shown}");
+}
+
+#[test]
 fn dead_documents_of_a_short_list_are_not_found() {
     let mut world = world_of(&["gold"; 60]);
     let mut transaction = world.store.begin().unwrap();

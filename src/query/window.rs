@@ -1,7 +1,8 @@
 //! One window of 4,096 documents: which of them match, and which of those can be among the best.
 //!
 //! The searcher brings windows in descending order of their bounds. In a window documents are sorted out by bounds alone,
-//! cheaply and in bulk; what is left is scored exactly, best bounds first.
+//! cheaply and in bulk. What is left is scored exactly: at once who is among the best so far for certain, or whoever may be where
+//! positions decide; the others at the end, if they still may be (`deferred`).
 //!
 //! ```text
 //! nothing required   lists whose bounds together stay below the threshold only refine what the other lists bring
