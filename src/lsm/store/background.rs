@@ -240,14 +240,19 @@ impl Core {
         if let Some(task) = self.take_log(jobs)? {
             return Ok(Some(task));
         }
+        // Before flushes, which commits that go on make due again and again: the file would grow by all that is written.
+        let deferred = self.disk.space.deferred_pages() > self.deferred_pages_max();
+        if deferred && !jobs.checkpointing {
+            jobs.checkpointing = true;
+            return Ok(Some(Task::Checkpoint));
+        }
         // Only when that would free most of the log: else commits that go on would put off the checkpoint for ever.
         if let Some(task) = self.take_flush(jobs, long_log && mostly_fresh, true)? {
             return Ok(Some(task));
         }
         // While a flush runs, the log gets shorter when it has ended.
         let long_log = long_log && jobs.flush.is_none();
-        let deferred = self.disk.space.deferred_pages() > self.deferred_pages_max();
-        if (long_log || deferred) && !jobs.checkpointing {
+        if long_log && !jobs.checkpointing {
             jobs.checkpointing = true;
             return Ok(Some(Task::Checkpoint));
         }
