@@ -182,6 +182,11 @@ impl Core {
             if let Place::Compaction(_) = hold.place { Place::Compaction(0) } else { hold.place };
         let result = self.perform(task, bytes_max, installs, &mut hold.is_back);
         drop(hold);
+        match kind {
+            Place::Checkpoint => lock(&self.jobs).flush_first = result.is_err(),
+            Place::Flush if matches!(result, Ok(true)) => lock(&self.jobs).flush_first = false,
+            _ => {}
+        }
         // It may be ready now, or what it claimed is free, or it left more to do.
         let ended =
             matches!(result, Ok(true)) && matches!(kind, Place::Flush | Place::Compaction(_));
@@ -242,7 +247,7 @@ impl Core {
         }
         // Before flushes, which commits that go on make due again and again: the file would grow by all that is written.
         let deferred = self.disk.space.deferred_pages() > self.deferred_pages_max();
-        if deferred && !jobs.checkpointing {
+        if deferred && !jobs.checkpointing && !jobs.flush_first {
             jobs.checkpointing = true;
             return Ok(Some(Task::Checkpoint));
         }
@@ -252,7 +257,7 @@ impl Core {
         }
         // While a flush runs, the log gets shorter when it has ended.
         let long_log = long_log && jobs.flush.is_none();
-        if long_log && !jobs.checkpointing {
+        if (long_log || deferred) && !jobs.checkpointing {
             jobs.checkpointing = true;
             return Ok(Some(Task::Checkpoint));
         }

@@ -129,6 +129,8 @@ pub(super) struct Jobs {
     pub(super) claims: Claims,
     pub(super) picker: Picker,
     pub(super) checkpointing: bool,
+    /// The last checkpoint failed: a flush that is due comes before the next.
+    pub(super) flush_first: bool,
     pub(super) folding: bool,
     /// Where the log is to go on.
     pub(super) log: Option<Begun<NextExtent>>,

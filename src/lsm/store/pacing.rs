@@ -52,11 +52,15 @@ impl Core {
             return Ok(());
         }
         let started = self.options().clock.now();
+        let mut has_failed = false;
         while is_full() {
-            match self.step_preferring(Prefer::Flush, self.step_bytes())? {
-                Stepped::Worked => {}
-                Stepped::Busy => self.await_step(),
-                Stepped::Idle => break,
+            match self.step_preferring(Prefer::Flush, self.step_bytes()) {
+                Ok(Stepped::Worked) => has_failed = false,
+                Ok(Stepped::Busy) => self.await_step(),
+                Ok(Stepped::Idle) => break,
+                // After a checkpoint that failed, a flush comes first.
+                Err(_) if !has_failed => has_failed = true,
+                Err(error) => return Err(error),
             }
         }
         self.count_stall(started);

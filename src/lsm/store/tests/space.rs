@@ -6,29 +6,36 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::super::lock;
 use super::{Write, open, read_all, scale, tiny_options};
+use crate::lsm::ids::PAGE_BYTES;
+use crate::lsm::root::SLOT_PAGES;
 use crate::lsm::{
     Durability, Error, KeyspaceId, ManualClock, MemoryStorage, Options, Reader, Result, Seek,
     ShrinkReport, SimulatedStorage, Storage, Store,
 };
 
-/// Counts what is written.
+/// Counts what is written, and refuses roots while it shall.
 #[derive(Debug, Clone, Default)]
-struct Counting {
+struct Watching {
     storage: Arc<MemoryStorage>,
     written: Arc<AtomicU64>,
+    refuses_roots: Arc<AtomicBool>,
 }
 
-impl Storage for Counting {
+impl Storage for Watching {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.storage.read_at(offset, buffer)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let is_root = SLOT_PAGES.contains(&(offset / PAGE_BYTES));
+        if is_root && self.refuses_roots.load(Ordering::Relaxed) {
+            return Err(io::Error::other("no roots today"));
+        }
         // What is written otherwise comes here too.
         self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.storage.write_at(offset, bytes)
@@ -123,7 +130,7 @@ fn after_churn_the_file_shrinks_by_itself_and_to_a_twentieth_above_its_content_o
     // A tree that is larger still has more levels, and writes more often than the bound below allows; one that is smaller is
     // written before pages that wait for a checkpoint make the file grow.
     let keys = 6_000 * u32::try_from(scale().clamp(4, 10)).unwrap_or(4);
-    let storage = Counting::default();
+    let storage = Watching::default();
     let clock = Arc::new(ManualClock::default());
     let store = open(storage.clone(), options(&clock))?;
     let id = store.snapshot().keyspace("merged").expect("created by open");
@@ -155,6 +162,47 @@ fn after_churn_the_file_shrinks_by_itself_and_to_a_twentieth_above_its_content_o
     assert_eq!(check.pinned_pages, 0);
     assert_eq!(check.entries, u64::from(keys.div_ceil(10)));
     store.close()
+}
+
+#[test]
+fn a_store_whose_checkpoints_fail_goes_on_and_frees_pages_when_they_succeed_again() -> Result<()> {
+    let storage = Watching::default();
+    let store = open(storage.clone(), options(&Arc::default()))?;
+    let id = store.snapshot().keyspace("plain").expect("created by open");
+    let mut rng = fastrand::Rng::with_seed(9);
+    let mut model = BTreeMap::new();
+    let mut overwrite = |times: u32| -> Result<()> {
+        for _ in 0..times {
+            let mut transaction = store.begin()?;
+            for _ in 0..100 {
+                let (key, value) = (key(rng.u32(0..1000)), vec![rng.u8(..); 1000]);
+                transaction.put(id, &key, value.clone())?;
+                model.insert(key, value);
+            }
+            transaction.commit(Durability::Buffered)?;
+            // It may fail; commits must not.
+            let _ = store.step();
+        }
+        Ok(())
+    };
+    storage.refuses_roots.store(true, Ordering::Relaxed);
+    let (deferred, max) =
+        (|| store.core.disk.space.deferred_pages(), store.core.deferred_pages_max());
+    while deferred() <= max {
+        overwrite(1)?;
+    }
+    overwrite(300)?;
+    assert!(store.health().is_some_and(|health| health.contains("no roots today")));
+    storage.refuses_roots.store(false, Ordering::Relaxed);
+    overwrite(100)?;
+    assert!(deferred() <= max, "{} pages", deferred());
+    assert_eq!(store.health(), None);
+    store.check()?;
+    let reader = store.snapshot();
+    for (key, value) in model {
+        assert!(reader.get(id, &key)?.is_some_and(|found| found[..] == value[..]));
+    }
+    Ok(())
 }
 
 #[test]
