@@ -217,7 +217,9 @@ fn compare_text(
                 }
                 Ok(())
             };
-            stored.view().unwrap().each(&mut insert).unwrap();
+            for part in stored.parts() {
+                part.unwrap().each(&mut insert).unwrap();
+            }
         }
         assert_eq!(found, right, "{term}");
     }

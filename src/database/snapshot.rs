@@ -1,15 +1,15 @@
 //! [`Snapshot`]: the database as it was at one moment. Collections read through it, and so does every call of a
 //! collection outside of a transaction.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::collection::options_of;
 use super::options::CollectionOptions;
 use super::search::Search;
 use super::transaction::raw_id;
-use super::view::View;
+use super::view::{Opened, View};
 use crate::bson::{Bson, RawDocumentBuf};
-use crate::collection::{self, CollectionReader, OpenCollection, check_name};
+use crate::collection::{self, CollectionReader, check_name};
 use crate::error::Result;
 use crate::fts::DocId;
 use crate::lsm;
@@ -65,8 +65,7 @@ impl Snapshot {
 pub struct SnapshotCollection {
     snapshot: lsm::Snapshot,
     name: String,
-    /// The collection, if it exists.
-    opened: Arc<OnceLock<Option<Arc<OpenCollection>>>>,
+    opened: Arc<Opened>,
 }
 
 /// Documents that an iteration reads at a time.
@@ -75,14 +74,7 @@ const PAGE_LEN: usize = 64;
 impl SnapshotCollection {
     /// The collection, if it exists.
     pub(super) fn open(&self) -> Result<Option<CollectionReader<'_>>> {
-        let reader = &self.snapshot;
-        if let Some(opened) = self.opened.get() {
-            let opened = opened.as_ref().map(Arc::clone);
-            return Ok(opened.map(|opened| CollectionReader::again(reader, opened)));
-        }
-        let collection = CollectionReader::open(reader, &self.name)?;
-        self.opened.get_or_init(|| collection.as_ref().map(CollectionReader::opened));
-        Ok(collection)
+        self.opened.read(&self.snapshot, &self.name)
     }
 
     pub(super) fn name(&self) -> &str {

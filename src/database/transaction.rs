@@ -7,7 +7,7 @@ use super::document::IntoDocument;
 use super::handle::Database;
 use super::options::CollectionOptions;
 use super::search::Search;
-use super::view::View;
+use super::view::{Opened, View};
 use crate::bson::{self, Bson, RawBson, RawDocumentBuf};
 use crate::collection::{self, CollectionWriter, Upserted, WriterOptions, check_name};
 use crate::error::Result;
@@ -36,6 +36,8 @@ use crate::query::ParsedQuery;
 pub struct Transaction {
     inner: lsm::Transaction,
     writers: BTreeMap<String, CollectionWriter>,
+    /// Collections as reads since the last write found them.
+    opened: BTreeMap<String, Opened>,
     // Behind the transaction, which has to end first.
     database: Database,
 }
@@ -43,7 +45,8 @@ pub struct Transaction {
 impl Transaction {
     pub(super) fn new(database: Database) -> Result<Self> {
         let inner = database.shared.store.begin()?;
-        Ok(Transaction { inner, writers: BTreeMap::new(), database })
+        let (writers, opened) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Transaction { inner, writers, opened, database })
     }
 
     /// A collection within this transaction; the first write creates it.
@@ -63,7 +66,7 @@ impl Transaction {
     /// When there is none of this name; the transaction is then as it was
     /// ([`is_unknown_collection`](crate::Error::is_unknown_collection)).
     pub fn drop_collection(&mut self, name: &str) -> Result<()> {
-        collection::drop_collection(&mut self.inner, name)?;
+        collection::drop_collection(self.inner(), name)?;
         // What it gathered would lead nowhere.
         self.writers.remove(name);
         Ok(())
@@ -76,7 +79,7 @@ impl Transaction {
     ) -> Result<()> {
         let text_index = options.text_index.as_ref();
         let options = self.writer_options();
-        let writer = CollectionWriter::open_or_create(&mut self.inner, name, text_index, options)?;
+        let writer = CollectionWriter::open_or_create(self.inner(), name, text_index, options)?;
         self.writers.insert(name.to_owned(), writer);
         Ok(())
     }
@@ -120,14 +123,22 @@ impl Transaction {
         if !self.writers.contains_key(name) {
             self.create_collection(name, &CollectionOptions::default())?;
         }
+        self.opened.clear();
         let writer = self.writers.get_mut(name).expect("invariant: the writer was opened above");
         Ok((&mut self.inner, writer))
+    }
+
+    /// The pending run, for writing to it.
+    fn inner(&mut self) -> &mut lsm::Transaction {
+        self.opened.clear();
+        &mut self.inner
     }
 
     /// What reads of a collection see: everything gathered so far.
     fn view(&mut self, name: &str) -> Result<View<'_>> {
         self.drain()?;
-        Ok(View::Transaction { transaction: &self.inner, name: name.to_owned() })
+        let opened = self.opened.entry(name.to_owned()).or_default();
+        Ok(View::Transaction { transaction: &self.inner, name: name.to_owned(), opened })
     }
 }
 
@@ -215,7 +226,7 @@ impl TransactionCollection<'_> {
     pub fn create_text_index(&mut self, index: &str, options: &TextIndexOptions) -> Result<()> {
         self.transaction.writer(&self.name)?;
         let inverter_bytes_max = self.close_writer()?;
-        let inner = &mut self.transaction.inner;
+        let inner = self.transaction.inner();
         Ok(collection::create_text_index(inner, &self.name, index, options, inverter_bytes_max)?)
     }
 
@@ -225,7 +236,7 @@ impl TransactionCollection<'_> {
     /// When there is none of this name.
     pub fn drop_text_index(&mut self, index: &str) -> Result<()> {
         self.close_writer()?;
-        collection::drop_text_index(&mut self.transaction.inner, &self.name, index)?;
+        collection::drop_text_index(self.transaction.inner(), &self.name, index)?;
         Ok(())
     }
 
@@ -235,7 +246,7 @@ impl TransactionCollection<'_> {
     /// When there is none of this name.
     pub fn reindex(&mut self, index: &str) -> Result<()> {
         let inverter_bytes_max = self.close_writer()?;
-        let inner = &mut self.transaction.inner;
+        let inner = self.transaction.inner();
         Ok(collection::reindex(inner, &self.name, index, inverter_bytes_max)?)
     }
 

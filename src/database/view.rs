@@ -1,17 +1,23 @@
 //! What a read of a collection looks at: a snapshot of its own, or the transaction that asks. Searches hold one, so that the
 //! same code serves both.
 
+use std::sync::{Arc, OnceLock};
+
 use super::snapshot::SnapshotCollection;
-use crate::collection::CollectionReader;
+use crate::collection::{CollectionReader, OpenCollection};
 use crate::error::Result;
-use crate::lsm;
+use crate::lsm::{self, Reader};
 
 /// A collection in a consistent view, owned or borrowed.
 #[derive(Debug)]
 pub(super) enum View<'a> {
     Snapshot(SnapshotCollection),
-    Transaction { transaction: &'a lsm::Transaction, name: String },
+    Transaction { transaction: &'a lsm::Transaction, name: String, opened: &'a Opened },
 }
+
+/// A collection as the first read of one state found it, if it exists there, for those that follow.
+#[derive(Debug, Default)]
+pub(super) struct Opened(OnceLock<Option<Arc<OpenCollection>>>);
 
 impl View<'_> {
     /// The collection's name.
@@ -26,9 +32,24 @@ impl View<'_> {
     pub(super) fn collection(&self) -> Result<Option<CollectionReader<'_>>> {
         match self {
             View::Snapshot(collection) => collection.open(),
-            View::Transaction { transaction, name } => {
-                Ok(CollectionReader::open(*transaction, name)?)
-            }
+            View::Transaction { transaction, name, opened } => opened.read(*transaction, name),
         }
+    }
+}
+
+impl Opened {
+    /// The collection `name` in the state that `reader` shows, which is always the same.
+    pub(super) fn read<'r>(
+        &self,
+        reader: &'r dyn Reader,
+        name: &str,
+    ) -> Result<Option<CollectionReader<'r>>> {
+        if let Some(opened) = self.0.get() {
+            let opened = opened.as_ref().map(Arc::clone);
+            return Ok(opened.map(|opened| CollectionReader::again(reader, opened)));
+        }
+        let collection = CollectionReader::open(reader, name)?;
+        self.0.get_or_init(|| collection.as_ref().map(CollectionReader::opened));
+        Ok(collection)
     }
 }

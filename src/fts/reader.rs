@@ -51,12 +51,15 @@ pub struct TermPostings {
     pub chunks: Vec<StoredPostings>,
 }
 
-/// The postings of a term in one chunk, as they are stored.
+/// The postings of a term in one chunk, as they are stored: in as many parts as commits and compactions left, no document in
+/// two of them.
 #[derive(Debug, Clone)]
 pub struct StoredPostings {
     /// The chunk.
     pub chunk: u32,
-    bytes: Bytes,
+    /// The first part; compacted postings have no other.
+    first: Bytes,
+    others: Vec<Bytes>,
 }
 
 /// Is shown entries of terms.
@@ -69,9 +72,15 @@ type NormsVisitor<'v, E> = dyn FnMut(&NormsKey, &[u8]) -> Result<(), E> + 'v;
 type Visitor<'v, E> = dyn FnMut(&[u8], &[u8]) -> Result<(), E> + 'v;
 
 impl StoredPostings {
-    /// The postings; reads their directory only.
-    pub fn view(&self) -> Result<Postings<'_>> {
-        Ok(Postings::parse(&self.bytes)?)
+    /// Postings of these parts, of which there is at least one.
+    pub fn new(chunk: u32, mut parts: impl Iterator<Item = Bytes>) -> Self {
+        StoredPostings { chunk, first: parts.next().unwrap_or_default(), others: parts.collect() }
+    }
+
+    /// The parts; reads their directories only.
+    pub fn parts(&self) -> impl Iterator<Item = Result<Postings<'_>>> {
+        let parts = std::iter::once(&self.first).chain(&self.others);
+        parts.map(|bytes| Ok(Postings::parse(bytes)?))
     }
 }
 
@@ -261,11 +270,14 @@ fn each<E: From<Error>>(
 /// behind them.
 fn read_term(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<TermPostings> {
     let mut chunks = Vec::new();
-    let mut counters = Vec::new();
+    let (mut parts, mut counters) = (Vec::new(), Vec::new());
     while cursor.valid() && cursor.key().starts_with(prefix) {
         let chunk = keyspace::decode(cursor.key())?.chunk;
-        let stored = StoredPostings { chunk, bytes: cursor.value()? };
-        counters.push(stored.view()?.counters());
+        cursor.each_operand(|part| parts.push(part))?;
+        let stored = StoredPostings::new(chunk, parts.drain(..));
+        for part in stored.parts() {
+            counters.push(part?.counters());
+        }
         chunks.push(stored);
         cursor.next()?;
     }

@@ -64,13 +64,24 @@ impl Operands {
         kind != EntryKind::Merge
     }
 
+    /// All of them, newest first, uncombined.
+    pub(crate) fn into_parts(self) -> Result<impl Iterator<Item = Bytes>> {
+        self.check()?;
+        Ok(self.newest.into_iter().chain(self.older))
+    }
+
+    /// Values that operands are combined with stand beside their keys.
+    fn check(&self) -> Result<()> {
+        if self.refers && !self.older.is_empty() {
+            return Err(Error::corruption("operands stand above a reference to a value", 0));
+        }
+        Ok(())
+    }
+
     /// What the key has.
     pub(crate) fn resolve(mut self, combiner: &Combiner, key: &[u8]) -> Result<Option<Content>> {
+        self.check()?;
         match self.newest {
-            Some(_) if self.refers && !self.older.is_empty() => {
-                // Values that operands are combined with stand beside their keys.
-                Err(Error::corruption("operands stand above a reference to a value", 0))
-            }
             Some(newest) if !self.older.is_empty() => {
                 self.older.insert(0, newest);
                 combiner.merge(key, &self.older).map(|value| Some(Content::Value(value)))

@@ -10,14 +10,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::bm25::{Norms, clause_weight, idf, rounding};
+use super::bounds::Bounds;
 use super::error::Result;
-use super::lists::{TermChunk, TermWindow, WINDOW};
+use super::lists::TermChunk;
 use super::placed::{PathRanges, places};
 use super::plan::{Leaf, Plan};
-use crate::fts::{
-    self, Averages, Body, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader, whole,
-};
-use crate::kernels::Line;
+use super::term_window::{TermWindow, WINDOW};
+use crate::fts::{self, Averages, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader};
 
 /// A leaf opened for one search.
 pub(super) struct OpenLeaf<'p> {
@@ -40,16 +39,8 @@ pub(super) struct ChunkLeaf<'a> {
     pub(super) open: &'a OpenLeaf<'a>,
     terms: Vec<TermChunk<'a>>,
     paths: Vec<TermChunk<'a>>,
-    /// How shares of a score differ from what impacts say; of all terms.
-    drift: Drift,
-    /// Scores of the documents, where the list has their lengths; of leaves with one term and no path.
-    scores: Vec<f32>,
-    /// No document of the chunk gets more.
-    bound: f64,
-    /// A line over impacts that no score is above: where it begins, and by how much it rises with each.
-    line: (f64, f64),
-    /// What a document gets is at most so much below the line.
-    slack: f64,
+    /// What documents get at most; of leaves that score.
+    pub(super) bounds: Bounds,
 }
 
 /// A leaf in one window, where all of its terms occur.
@@ -126,14 +117,16 @@ impl<'a> ChunkLeaf<'a> {
     ) -> Result<Option<Self>> {
         let mut terms = Vec::with_capacity(open.terms.len());
         for term in &open.terms {
-            let Some(stored) = term.in_chunk(chunk) else { return Ok(None) };
-            terms.push(TermChunk::open(stored)?);
+            let opened = term.in_chunk(chunk).map(TermChunk::open).transpose()?.flatten();
+            let Some(opened) = opened else { return Ok(None) };
+            terms.push(opened);
         }
-        let in_chunk = open.paths.iter().filter_map(|path| path.in_chunk(chunk));
-        let paths = in_chunk.map(TermChunk::open).collect::<fts::Result<_>>()?;
-        let (drift, scores) = (Drift::NONE, Vec::new());
-        let (bound, line, slack) = (0.0, (0.0, 0.0), 0.0);
-        let mut leaf = ChunkLeaf { open, terms, paths, drift, scores, bound, line, slack };
+        let mut paths = Vec::new();
+        for stored in open.paths.iter().filter_map(|path| path.in_chunk(chunk)) {
+            paths.extend(TermChunk::open(stored)?);
+        }
+        let bounds = Bounds::new(open.weight, open.rounding, Drift::NONE);
+        let mut leaf = ChunkLeaf { open, terms, paths, bounds };
         if let (Some(norms), true) = (norms, open.scores()) {
             leaf.weigh(norms)?;
         }
@@ -142,51 +135,23 @@ impl<'a> ChunkLeaf<'a> {
 
     /// Finds what bounds and scores need.
     fn weigh(&mut self, norms: &Norms) -> Result<()> {
-        let averages = self.terms.iter().filter_map(|term| term.postings().averages());
-        if let Some(averages) = averages.reduce(Averages::and) {
-            self.drift = norms.drift(averages);
-        }
-        if let (false, [term]) = (self.open.is_placed(), self.terms.as_slice())
-            && let Body::List { block, .. } = term.postings().body()
-            && let Marks::Codes(codes) = block.marks()
-        {
-            let ranks = block.frequency_ranks();
-            for (index, &code) in codes.iter().enumerate() {
-                let frequency = block.frequency(index, &ranks).map_err(fts::Error::from)?;
-                self.scores.push(norms.score(self.open.weight, frequency, code));
-            }
-        }
-        self.slack = self.full() * (self.drift.slack() + 4.0 * (self.open.rounding - 1.0));
-        let slope = self.drift.slope();
-        self.line = (self.full() * (1.0 - slope), self.full() * slope / f64::from(u8::MAX));
-        let bounds = self.terms.iter().map(|term| match term.postings().body() {
-            Body::List { block, .. } if matches!(block.marks(), Marks::Impacts(_)) => {
-                self.above(block.marks().bytes().iter().copied().max().unwrap_or_default())
-            }
-            Body::None | Body::List { .. } | Body::Windows(_) => self.full(),
-        });
-        self.bound = bounds.fold(f64::INFINITY, f64::min);
-        if !self.scores.is_empty() {
-            self.bound = self.scores.iter().fold(0.0, |most, &score| f64::max(most, score.into()))
-                * self.open.rounding;
+        let averages = self.terms.iter().filter_map(TermChunk::averages);
+        let drift = averages.reduce(Averages::and).map_or(Drift::NONE, |all| norms.drift(all));
+        self.bounds = Bounds::new(self.open.weight, self.open.rounding, drift);
+        for term in &mut self.terms {
+            term.weigh(norms, &self.bounds).map_err(fts::Error::from)?;
         }
         Ok(())
     }
 
-    /// No document of the chunk gets more.
-    pub(super) fn most(&self) -> f64 {
-        self.bound
-    }
-
-    /// Whether the documents' scores are known, because the list has their lengths.
+    /// Whether the scores of all documents are known, because the postings have their lengths.
     pub(super) fn has_exact_scores(&self) -> bool {
-        !self.scores.is_empty()
+        !self.open.is_placed() && self.term().is_some_and(TermChunk::has_scores)
     }
 
     /// The documents and their scores, where these are known.
     pub(super) fn exact_scores(&self) -> impl Iterator<Item = (u16, f32)> {
-        let offsets = self.terms.first().map(TermChunk::listed_offsets).unwrap_or_default();
-        offsets.iter().copied().zip(self.scores.iter().copied())
+        self.term().into_iter().flat_map(TermChunk::scores)
     }
 
     /// Whether the leaf cannot occur in a window.
@@ -199,48 +164,8 @@ impl<'a> ChunkLeaf<'a> {
         if !self.open.scores() {
             return 0.0;
         }
-        let windows = self.terms.iter().filter_map(TermChunk::windows);
-        let bounds = windows.map(|windows| self.above(windows.bound(window)));
-        bounds.fold(self.bound, f64::min)
-    }
-
-    /// What a document gets from the leaf is at most so much below its bound, where no positions decide.
-    pub(super) fn slack(&self) -> f64 {
-        self.slack
-    }
-
-    /// No document gets more from the leaf, however often it occurs.
-    pub(super) fn full(&self) -> f64 {
-        f64::from(self.open.weight) * self.open.rounding
-    }
-
-    /// No document with this impact gets more.
-    fn above(&self, impact: u8) -> f64 {
-        self.full() * self.drift.above(impact)
-    }
-
-    /// The line at this impact: [`above`](Self::above) or a little more, and faster.
-    pub(super) fn on_line(&self, impact: u8) -> f64 {
-        self.line.0 + self.line.1 * f64::from(impact)
-    }
-
-    /// No document with this impact gets less.
-    pub(super) fn below(&self, impact: u8) -> f64 {
-        f64::from(self.open.weight) / self.open.rounding * self.drift.below(impact)
-    }
-
-    /// The least impact, 0 to 256, with which a document may get so much.
-    pub(super) fn impact_for(&self, score: f64) -> u16 {
-        self.drift.impact_for(score / self.full().max(f64::MIN_POSITIVE))
-    }
-
-    /// A line over impacts that bounds what a document gets, in so many `units` for 1; [`full`](Self::full) of them are
-    /// below [`u16::MAX`].
-    pub(super) fn line(&self, units: f64) -> Line {
-        // Kernels count 256ths, and what they round off is less than 1. Who occurs gets something, be the weight 0.
-        let slope = (self.line.1 * units * 256.0).ceil();
-        let base = ((self.line.0 * units).ceil() + 1.0).max(1.0);
-        Line { slope: whole(slope), base: whole(base) }
+        let bounds = self.terms.iter().map(|term| term.bound(window, &self.bounds));
+        bounds.fold(f64::INFINITY, f64::min)
     }
 
     /// The leaf in a window, as the leaf at `index` of the chunk; `None` where it cannot occur.
@@ -259,7 +184,7 @@ impl<'a> ChunkLeaf<'a> {
 
     /// Whether scores ask for lengths that do not stand in the lists.
     pub(super) fn needs_lengths(&self) -> bool {
-        let has_codes = |term: &TermChunk<'_>| term.postings().averages().is_none();
+        let has_codes = |term: &TermChunk<'_>| term.averages().is_none();
         self.open.scores() && !self.terms.first().is_some_and(has_codes)
     }
 }
@@ -293,15 +218,10 @@ impl<'c> LeafWindow<'c> {
     /// The documents of a leaf of one term without impacts, and what they get at most.
     pub(super) fn exact_bounds(&self) -> Result<impl Iterator<Item = (u16, f64)>> {
         let terms = self.terms()?.first().into_iter();
-        Ok(terms.flat_map(|term| {
-            let start = term.index_in_block(0);
-            let scores = self.chunk.scores.get(start..start + term.len()).unwrap_or_default();
-            let offsets = term.offsets().unwrap_or_default();
-            let rounding = self.chunk.open.rounding;
-            offsets
-                .iter()
-                .zip(scores)
-                .map(move |(&offset, &score)| (offset % WINDOW, f64::from(score) * rounding))
+        let bounds = self.chunk.bounds;
+        Ok(terms.flat_map(move |term| {
+            let offsets = term.offsets().unwrap_or_default().iter().zip(term.scores());
+            offsets.map(move |(&offset, &score)| (offset % WINDOW, bounds.of_score(score)))
         }))
     }
 
@@ -312,17 +232,16 @@ impl<'c> LeafWindow<'c> {
 
     /// What a document gets from the leaf at most; `None` when it does not match.
     pub(super) fn bound_of(&self, offset: u16) -> Result<Option<f64>> {
-        let mut bound = f64::INFINITY;
+        let (mut bound, bounds) = (f64::INFINITY, &self.chunk.bounds);
         for term in self.terms()? {
             let Some(index) = term.find(offset) else { return Ok(None) };
             let of_term = match term.marks() {
                 Marks::Impacts(impacts) => {
-                    self.chunk.on_line(impacts.get(index).copied().unwrap_or(u8::MAX))
+                    bounds.on_line(impacts.get(index).copied().unwrap_or(u8::MAX))
                 }
                 Marks::Codes(_) => {
-                    let exact = self.chunk.scores.get(term.index_in_block(index));
-                    exact.map_or(f64::from(self.chunk.open.weight), |&score| f64::from(score))
-                        * self.chunk.open.rounding
+                    let score = term.scores().get(index);
+                    score.map_or(bounds.full(), |&score| bounds.of_score(score))
                 }
             };
             bound = bound.min(of_term);
@@ -347,10 +266,10 @@ impl<'c> LeafWindow<'c> {
             );
         };
         let Some(index) = term.find(offset) else { return Ok(None) };
-        if let Some(&score) = self.chunk.scores.get(term.index_in_block(index)) {
+        if let Some(&score) = term.scores().get(index) {
             return Ok(Some(score));
         }
-        let frequency = term.frequency(index).map_err(fts::Error::from)?;
+        let frequency = term.frequency(offset, index).map_err(fts::Error::from)?;
         Ok(Some(self.score_of(term, offset, index, frequency, scale)))
     }
 
@@ -379,11 +298,11 @@ impl<'c> LeafWindow<'c> {
             indexes.push(index);
         }
         if let (false, [term], [index]) = (self.chunk.open.is_placed(), terms, indexes.as_slice()) {
-            return Ok(term.frequency(*index).map_err(fts::Error::from)?);
+            return Ok(term.frequency(offset, *index).map_err(fts::Error::from)?);
         }
         positions.resize_with(positions.len().max(terms.len()), Vec::new);
         for ((term, index), out) in terms.iter().zip(indexes).zip(positions.iter_mut()) {
-            term.positions(*index, out).map_err(fts::Error::from)?;
+            term.positions(offset, *index, out).map_err(fts::Error::from)?;
         }
         let within = if self.chunk.open.leaf.key.path.is_some() {
             ranges.read(&self.chunk.paths, offset)?;

@@ -3,6 +3,7 @@
 
 mod ast;
 mod bm25;
+mod bounds;
 mod deferred;
 mod error;
 mod highlight;
@@ -12,6 +13,7 @@ mod parser;
 mod placed;
 mod plan;
 mod searcher;
+mod term_window;
 #[cfg(test)]
 mod tests;
 mod topk;

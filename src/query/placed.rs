@@ -56,7 +56,7 @@ impl PathRanges {
             }) else {
                 continue;
             };
-            window.positions(index, &mut self.pairs).map_err(fts::Error::from)?;
+            window.positions(offset, index, &mut self.pairs).map_err(fts::Error::from)?;
             let (pairs, rest) = self.pairs.as_chunks::<2>();
             if !rest.is_empty() {
                 let what = "positions of a path: a text has no end";

@@ -27,9 +27,7 @@ use super::parser::Warning;
 use super::plan::Plan;
 use super::topk::ScoredDoc;
 use super::window::{Window, WindowSearch};
-use crate::fts::{
-    self, Body, DeadChunk, DocId, FieldId, Marks, StoredLengths, TextReader, WINDOWS_LEN,
-};
+use crate::fts::{self, DeadChunk, DocId, FieldId, StoredLengths, TextReader, WINDOWS_LEN};
 use crate::lsm;
 
 /// The furthest result of one search: `offset` and `limit` together.
@@ -158,7 +156,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
         let (mut windows, mut lone_lists, mut most) = (Vec::new(), Vec::new(), 0.0);
         for (place, chunk) in chunks.iter().enumerate() {
             if let Some(list) = chunk.lone_list(plan) {
-                most = f64::max(most, list.most());
+                let bounds = list.exact_scores().map(|(_, score)| list.bounds.of_score(score));
+                most = bounds.fold(most, f64::max);
                 lone_lists.push((chunk, list));
                 continue;
             }
@@ -305,21 +304,13 @@ fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f
             let same = |leaf: &&ChunkLeaf<'_>| std::ptr::eq(leaf.open, open);
             let Some(leaf) = chunk.leaves.iter().find(same) else { continue };
             let Some(term) = leaf.term() else { continue };
-            match term.postings().body() {
-                Body::Windows(windows) => {
-                    let mut before = 0;
-                    for (rank, impact) in windows.ranked() {
-                        reached[usize::from(impact)] += rank - before;
-                        before = rank;
-                    }
-                }
-                Body::List { block, .. } if matches!(block.marks(), Marks::Impacts(_)) => {
-                    let impacts = block.marks().bytes().iter();
-                    impacts.for_each(|&impact| reached[usize::from(impact)] += 1);
-                }
-                Body::None | Body::List { .. } => continue,
+            if term.averages().is_none() {
+                continue;
             }
-            furthest = furthest.filter(|other| other.below(128) < leaf.below(128)).or(Some(leaf));
+            term.count_impacts(&mut reached);
+            furthest = furthest
+                .filter(|other| other.bounds.below(128) < leaf.bounds.below(128))
+                .or(Some(leaf));
             wanted = wanted.saturating_add(chunk.dead.len() as usize);
         }
         let mut sum = 0;
@@ -327,7 +318,7 @@ fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f
             sum += reached[usize::from(impact)];
             sum >= wanted
         });
-        furthest.zip(impact).map_or(0.0, |(leaf, impact)| leaf.below(impact))
+        furthest.zip(impact).map_or(0.0, |(leaf, impact)| leaf.bounds.below(impact))
     };
     leaves.iter().filter(|open| !open.is_placed()).map(of_leaf).fold(0.0, f64::max)
 }

@@ -225,6 +225,61 @@ impl<'a> Cursor<'a> {
         self.content().and_then(|content| self.lookup.open(content))
     }
 
+    /// Passes the operands that make the entry's value to `visit`, newest first and not combined, for who can do with parts:
+    /// each is a value of its own. A value that was put stands last; nothing when the cursor stands nowhere.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use alluvium::lsm::{
+    ///     Durability, KeyspaceOptions, MemoryStorage, MergeOperator, Options, Reader, Result, Store,
+    /// };
+    ///
+    /// #[derive(Debug)]
+    /// struct Append;
+    ///
+    /// impl MergeOperator for Append {
+    ///     fn name(&self) -> &'static str {
+    ///         "append"
+    ///     }
+    ///
+    ///     fn merge(&self, _: &[u8], operands: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
+    ///         operands.iter().for_each(|operand| out.extend_from_slice(operand));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let options = Options { merge_operators: vec![Arc::new(Append)], ..Options::default() };
+    /// let store = Store::open(MemoryStorage::default(), options)?;
+    /// let mut transaction = store.begin()?;
+    /// let appending = KeyspaceOptions { merge_operator: Some("append".into()), ..Default::default() };
+    /// let log = transaction.create_keyspace("log", appending)?;
+    /// transaction.put(log, b"today", "one")?;
+    /// transaction.commit(Durability::Buffered)?;
+    /// let mut transaction = store.begin()?;
+    /// transaction.merge(log, b"today", ", two")?;
+    /// transaction.commit(Durability::Buffered)?;
+    /// let snapshot = store.snapshot();
+    /// let mut cursor = snapshot.cursor(log)?;
+    /// assert!(cursor.first()? && cursor.value()? == "one, two");
+    /// let mut operands = Vec::new();
+    /// cursor.each_operand(|operand| operands.push(operand))?;
+    /// assert_eq!(operands, [", two", "one"]);
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`value`](Self::value).
+    pub fn each_operand(&self, visit: impl FnMut(Bytes)) -> Result<()> {
+        match self.sources.newest() {
+            Some(newest) if newest.kind() == EntryKind::Merge => {
+                self.operands()?.into_parts()?.for_each(visit);
+            }
+            Some(_) => [self.value()?].into_iter().for_each(visit),
+            None => {}
+        }
+        Ok(())
+    }
+
     fn content(&self) -> Result<Content> {
         match self.sources.newest() {
             None => return Ok(Content::Value(Bytes::new())),
@@ -236,14 +291,18 @@ impl<'a> Cursor<'a> {
             }
             Some(_) => {}
         }
+        let content = self.operands()?.resolve(&self.combiner, self.sources.key())?;
+        Ok(content.unwrap_or(Content::Value(Bytes::new())))
+    }
+
+    fn operands(&self) -> Result<Operands> {
         let mut operands = Operands::default();
         for entry in self.sources.entries() {
             if operands.push(entry.kind(), entry.value()?) {
                 break;
             }
         }
-        let content = operands.resolve(&self.combiner, self.sources.key())?;
-        Ok(content.unwrap_or(Content::Value(Bytes::new())))
+        Ok(operands)
     }
 
     /// Whether the current key has a value.

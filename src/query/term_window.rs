@@ -1,0 +1,336 @@
+//! A term in one window of 4,096 documents: which of them hold it, and what is known of it in each.
+//!
+//! `lists` makes it of a part of a posting list, or of several parts whose documents mix; the evaluator looks documents up in
+//! it or hands it to kernels as a whole. Invariants: documents strictly ascend, and have one mark each; offsets count from the
+//! beginning of the chunk or of the window, and who uses them takes them modulo 4,096. Cost: some ten nanoseconds to find a
+//! document, and a few for each document where parts mix.
+
+use std::cell::{Cell, OnceCell};
+
+use crate::fts::{Block, FrequencyRanks, Marks, PositionsPlace, WINDOW_LEN};
+use crate::kernels::{Bitmap, Kernels};
+use crate::lsm::{Error, Result};
+
+/// Documents of a window, as offsets count them.
+pub(super) const WINDOW: u16 = 4096;
+/// Of so many documents of a bitmap one has to be wanted for all to be decoded.
+const SELECTED_SHARE: usize = 16;
+
+/// A term in one window.
+#[derive(Debug)]
+pub(super) struct TermWindow<'c> {
+    len: usize,
+    places: Places<'c>,
+    source: Source<'c>,
+    ranks: OnceCell<Box<[u16; 64]>>,
+    /// Index of the document that was looked for last: the next one is often near.
+    place: Cell<usize>,
+}
+
+/// Which documents of a window hold the term.
+#[derive(Debug)]
+enum Places<'c> {
+    Bitmap(&'c Bitmap),
+    OwnedBitmap(Box<Bitmap>),
+    List(&'c [u16]),
+    OwnedList(Vec<u16>),
+}
+
+/// Where it stands what is known of the documents.
+#[derive(Debug)]
+enum Source<'c> {
+    Block(InBlock<'c>),
+    Parts(Box<InParts<'c>>),
+}
+
+/// In one block, from the index `start` on.
+#[derive(Debug)]
+struct InBlock<'c> {
+    block: Block<'c>,
+    start: usize,
+    marks: Marks<'c>,
+    scores: &'c [f32],
+    frequency_ranks: OnceCell<Box<FrequencyRanks>>,
+    positions_place: Cell<PositionsPlace>,
+}
+
+/// In windows of several parts; marks and scores of all are gathered when they are asked for.
+#[derive(Debug)]
+struct InParts<'c> {
+    windows: Vec<TermWindow<'c>>,
+    marks: OnceCell<Vec<u8>>,
+    scores: OnceCell<Vec<f32>>,
+}
+
+impl<'c> TermWindow<'c> {
+    /// Documents of a list, which stand at `start` and behind in its block.
+    pub(super) fn of_list(
+        block: Block<'c>,
+        start: usize,
+        offsets: &'c [u16],
+        marks: Marks<'c>,
+        scores: &'c [f32],
+    ) -> Self {
+        let source = InBlock { marks, scores, ..InBlock::new(block, start) };
+        Self::new(offsets.len(), Places::List(offsets), Source::Block(source))
+    }
+
+    /// All documents of a block, whose offsets these are.
+    pub(super) fn of_block(block: Block<'c>, offsets: Vec<u16>) -> Self {
+        let source = Source::Block(InBlock::new(block, 0));
+        Self::new(block.count(), Places::OwnedList(offsets), source)
+    }
+
+    /// All documents of a block, whose bits these are.
+    pub(super) fn of_bitmap(block: Block<'c>, bitmap: &'c Bitmap) -> Self {
+        let source = Source::Block(InBlock::new(block, 0));
+        Self::new(block.count(), Places::Bitmap(bitmap), source)
+    }
+
+    /// The documents of several parts.
+    ///
+    /// # Errors
+    /// Corruption when a document stands in two of them.
+    pub(super) fn join(windows: Vec<TermWindow<'c>>) -> Result<Self> {
+        let mut bitmap = Box::new([0; WINDOW_LEN / 8]);
+        windows.iter().for_each(|window| window.add_to(&mut bitmap));
+        let len = windows.iter().map(TermWindow::len).sum();
+        if Kernels::best().count_bits(&bitmap) as usize != len {
+            return Err(Error::corruption("postings: a document stands in two parts", 0));
+        }
+        let places = if windows.iter().any(|window| window.offsets().is_err()) {
+            Places::OwnedBitmap(bitmap)
+        } else {
+            let mut offsets = [0; WINDOW_LEN];
+            let count = Kernels::best().bitmap_offsets(&bitmap, &mut offsets);
+            Places::OwnedList(offsets.get(..count).unwrap_or_default().to_vec())
+        };
+        let (marks, scores) = (OnceCell::new(), OnceCell::new());
+        Ok(Self::new(len, places, Source::Parts(Box::new(InParts { windows, marks, scores }))))
+    }
+
+    fn new(len: usize, places: Places<'c>, source: Source<'c>) -> Self {
+        TermWindow { len, places, source, ranks: OnceCell::new(), place: Cell::new(0) }
+    }
+
+    /// Number of documents.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Offsets of the documents, unless they stand in a bitmap.
+    pub(super) fn offsets(&self) -> Result<&[u16], &Bitmap> {
+        match &self.places {
+            Places::Bitmap(bitmap) => Err(bitmap),
+            Places::OwnedBitmap(bitmap) => Err(bitmap),
+            Places::List(offsets) => Ok(offsets),
+            Places::OwnedList(offsets) => Ok(offsets),
+        }
+    }
+
+    /// A byte for each document.
+    pub(super) fn marks(&self) -> Marks<'_> {
+        let parts = match &self.source {
+            Source::Block(source) => return source.marks,
+            Source::Parts(parts) => parts,
+        };
+        let gather = || self.gather(&parts.windows, |part| part.marks().bytes());
+        let bytes = parts.marks.get_or_init(gather);
+        match parts.windows.first().map(TermWindow::marks) {
+            Some(Marks::Codes(_)) => Marks::Codes(bytes),
+            Some(Marks::Impacts(_)) | None => Marks::Impacts(bytes),
+        }
+    }
+
+    /// What each document gets from the term, where length codes tell; nothing elsewhere.
+    pub(super) fn scores(&self) -> &[f32] {
+        match &self.source {
+            Source::Block(source) => source.scores,
+            // All parts tell, or none does.
+            Source::Parts(parts) if parts.windows.iter().any(|part| part.scores().is_empty()) => {
+                &[]
+            }
+            Source::Parts(parts) => {
+                parts.scores.get_or_init(|| self.gather(&parts.windows, |part| part.scores()))
+            }
+        }
+    }
+
+    /// The impact of the document at `offset`, if it holds the term.
+    #[inline]
+    pub(super) fn impact_of(&self, offset: u16) -> Option<u8> {
+        let index = self.find(offset)?;
+        Some(self.marks().bytes().get(index).copied().unwrap_or(u8::MAX))
+    }
+
+    /// Index among the window's documents of the one at `offset`, if it holds the term.
+    #[inline]
+    pub(super) fn find(&self, offset: u16) -> Option<usize> {
+        let offset = offset % WINDOW;
+        let bitmap = match self.offsets() {
+            Ok(offsets) => return self.find_listed(offsets, offset),
+            Err(bitmap) => bitmap,
+        };
+        let number = usize::from(offset / 64);
+        let word =
+            bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
+        let bit = 1_u64 << (offset % 64);
+        if word & bit == 0 {
+            return None;
+        }
+        let ranks = self.ranks(bitmap);
+        Some(usize::from(ranks[number]) + (word & (bit - 1)).count_ones() as usize)
+    }
+
+    /// Keeps the bits of the documents; gives how many are left.
+    pub(super) fn keep_in(&self, bitmap: &mut Bitmap) -> u32 {
+        match self.offsets() {
+            Ok(offsets) => {
+                let mut documents = [0; WINDOW_LEN / 8];
+                Kernels::best().set_bits(&mut documents, offsets);
+                Kernels::best().and(bitmap, &documents)
+            }
+            Err(documents) => Kernels::best().and(bitmap, documents),
+        }
+    }
+
+    /// Sets the bits of the documents.
+    pub(super) fn add_to(&self, bitmap: &mut Bitmap) {
+        match self.offsets() {
+            Ok(offsets) => Kernels::best().set_bits(bitmap, offsets),
+            Err(documents) => {
+                Kernels::best().or(bitmap, documents);
+            }
+        }
+    }
+
+    /// Writes the offsets of the documents at some indexes, which ascend, to the front of `out`.
+    pub(super) fn offsets_at(&self, indexes: &[u16], out: &mut [u16; WINDOW_LEN]) {
+        let bitmap = match self.offsets() {
+            Ok(offsets) => {
+                let of = |index: &u16| offsets.get(usize::from(*index)).copied();
+                let found = indexes.iter().map(|index| of(index).unwrap_or_default());
+                return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
+            }
+            Err(bitmap) => bitmap,
+        };
+        if indexes.len() * SELECTED_SHARE > self.len {
+            let mut all = [0; WINDOW_LEN];
+            Kernels::best().bitmap_offsets(bitmap, &mut all);
+            let found = indexes.iter().map(|&index| all[usize::from(index) % WINDOW_LEN]);
+            return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
+        }
+        let ranks = self.ranks(bitmap);
+        let mut number = 0;
+        for (&index, to) in indexes.iter().zip(out) {
+            while ranks.get(number + 1).is_some_and(|&rank| rank <= index) {
+                number += 1;
+            }
+            let word =
+                bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
+            let before = ranks.get(number).copied().unwrap_or_default();
+            let word = (before..index).fold(word, |word, _| word & word.wrapping_sub(1));
+            *to = u16::try_from(number * 64).unwrap_or_default()
+                + (word.trailing_zeros() % 64) as u16;
+        }
+    }
+
+    /// How often the document at `offset`, which stands at `index`, holds the term.
+    pub(super) fn frequency(&self, offset: u16, index: usize) -> Result<u32> {
+        match &self.source {
+            Source::Block(source) => {
+                source.block.frequency(source.start + index, source.frequency_ranks())
+            }
+            Source::Parts(parts) => {
+                parts.find(offset).map_or(Ok(0), |(part, index)| part.frequency(offset, index))
+            }
+        }
+    }
+
+    /// Replaces the content of `out` by the positions in the document at `offset`, which stands at `index`.
+    pub(super) fn positions(&self, offset: u16, index: usize, out: &mut Vec<u32>) -> Result<()> {
+        let source = match &self.source {
+            Source::Block(source) => source,
+            Source::Parts(parts) => {
+                out.clear();
+                let found = parts.find(offset);
+                return found.map_or(Ok(()), |(part, index)| part.positions(offset, index, out));
+            }
+        };
+        let mut place = source.positions_place.get();
+        let (index, ranks) = (source.start + index, source.frequency_ranks());
+        source.block.read_positions(index, ranks, &mut place, out)?;
+        source.positions_place.set(place);
+        Ok(())
+    }
+
+    /// Steps of growing width from the last place on, then a binary search.
+    fn find_listed(&self, offsets: &[u16], offset: u16) -> Option<usize> {
+        let is_before = |place: usize| offsets.get(place).is_some_and(|at| at % WINDOW < offset);
+        let last = self.place.get();
+        let (mut start, mut width) = (last, 0);
+        if is_before(last) {
+            (start, width) = (last + 1, 1);
+            while is_before(start + width - 1) {
+                start += width;
+                width *= 2;
+            }
+        } else if last > 0 && !is_before(last - 1) {
+            (start, width) = (0, last);
+        }
+        let rest = offsets.get(start..offsets.len().min(start + width)).unwrap_or_default();
+        let place = start + rest.partition_point(|at| at % WINDOW < offset);
+        self.place.set(place);
+        offsets.get(place).filter(|at| *at % WINDOW == offset).map(|_| place)
+    }
+
+    /// What `of` gives for the documents of each part, in the order of all documents.
+    fn gather<'p, T: Copy + Default + 'p>(
+        &self,
+        parts: &'p [TermWindow<'c>],
+        of: impl Fn(&'p TermWindow<'c>) -> &'p [T],
+    ) -> Vec<T> {
+        let (mut decoded, mut by_offset) = ([0; WINDOW_LEN], [T::default(); WINDOW_LEN]);
+        for part in parts {
+            let offsets = part.decode(&mut decoded);
+            for (&offset, value) in offsets.iter().zip(of(part)) {
+                by_offset[usize::from(offset % WINDOW)] = *value;
+            }
+        }
+        let offsets = self.decode(&mut decoded);
+        offsets.iter().map(|&offset| by_offset[usize::from(offset % WINDOW)]).collect()
+    }
+
+    /// The offsets of all documents; `decoded` is for those of a bitmap.
+    fn decode<'o>(&'o self, decoded: &'o mut [u16; WINDOW_LEN]) -> &'o [u16] {
+        let bitmap = match self.offsets() {
+            Ok(offsets) => return offsets,
+            Err(bitmap) => bitmap,
+        };
+        let count = Kernels::best().bitmap_offsets(bitmap, decoded);
+        decoded.get(..count).unwrap_or_default()
+    }
+
+    fn ranks(&self, bitmap: &Bitmap) -> &[u16; 64] {
+        self.ranks.get_or_init(|| Box::new(Kernels::best().ranks(bitmap)))
+    }
+}
+
+impl<'c> InBlock<'c> {
+    fn new(block: Block<'c>, start: usize) -> Self {
+        let (frequency_ranks, positions_place) = (OnceCell::new(), Cell::default());
+        let marks = block.marks();
+        InBlock { block, start, marks, scores: &[], frequency_ranks, positions_place }
+    }
+
+    fn frequency_ranks(&self) -> &FrequencyRanks {
+        self.frequency_ranks.get_or_init(|| Box::new(self.block.frequency_ranks()))
+    }
+}
+
+impl<'c> InParts<'c> {
+    /// The part that has the document at `offset`, and its index there.
+    fn find(&self, offset: u16) -> Option<(&TermWindow<'c>, usize)> {
+        self.windows.iter().find_map(|part| Some((part, part.find(offset)?)))
+    }
+}
