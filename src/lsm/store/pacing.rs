@@ -55,10 +55,10 @@ impl Core {
         let mut has_failed = false;
         while is_full() {
             match self.step_preferring(Prefer::Flush, self.step_bytes()) {
-                Ok(Stepped::Worked) => has_failed = false,
+                Ok(Stepped::Worked) => {}
                 Ok(Stepped::Busy) => self.await_step(),
                 Ok(Stepped::Idle) => break,
-                // After a checkpoint that failed, a flush comes first.
+                // Once: after a checkpoint that failed a flush comes first, and that makes room if it succeeds.
                 Err(_) if !has_failed => has_failed = true,
                 Err(error) => return Err(error),
             }
