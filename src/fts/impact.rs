@@ -109,6 +109,11 @@ impl Drift {
     /// Nothing differs.
     pub const NONE: Drift = Drift { least: 1.0, greatest: 1.0 };
 
+    /// What holds where this or the other does.
+    pub fn and(self, other: Self) -> Self {
+        Drift { least: self.least.min(other.least), greatest: self.greatest.max(other.greatest) }
+    }
+
     /// No share of a posting with this impact is above.
     pub fn above(self, impact: u8) -> f64 {
         drifted(f64::from(impact) / PARTS, self.least)

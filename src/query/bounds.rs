@@ -1,7 +1,8 @@
 //! What a leaf adds to scores at most, as impacts tell: for documents, for windows, and in units of a sum.
 //!
-//! A leaf in a chunk has one [`Bounds`], which holds for all of its lists there. Invariant: a bound is never below the score
-//! that the same document gets, all rounding included. Cost: a multiplication, or a division.
+//! Each part of a posting list has its [`Bounds`], and so has a leaf in a window, where those of its terms hold together.
+//! Invariant: a bound is never below the score that the same document gets, all rounding included. Cost: a multiplication, or
+//! a division.
 
 use crate::fts::{Drift, whole};
 use crate::kernels::Line;
@@ -26,6 +27,16 @@ impl Bounds {
         let (full, slope) = (f64::from(weight) * rounding, drift.slope());
         let line = (full * (1.0 - slope), full * slope / f64::from(u8::MAX));
         Bounds { weight, rounding, drift, full, line }
+    }
+
+    /// The same, where shares differ so from what impacts say.
+    pub(super) fn with_drift(&self, drift: Drift) -> Self {
+        Bounds::new(self.weight, self.rounding, drift)
+    }
+
+    /// How shares of a score differ from what impacts say.
+    pub(super) fn drift(&self) -> Drift {
+        self.drift
     }
 
     /// What scores are multiplied by.
@@ -61,6 +72,11 @@ impl Bounds {
     /// No document with this impact gets less.
     pub(super) fn below(&self, impact: u8) -> f64 {
         f64::from(self.weight) / self.rounding * self.drift.below(impact)
+    }
+
+    /// What a document with this score gets at least, all rounding of a sum included.
+    pub(super) fn least_of(&self, score: f32) -> f64 {
+        f64::from(score) / self.rounding
     }
 
     /// The least impact, 0 to 256, with which a document may get so much.

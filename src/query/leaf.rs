@@ -16,16 +16,15 @@ use super::lists::TermChunk;
 use super::placed::{PathRanges, places};
 use super::plan::{Leaf, Plan};
 use super::term_window::{TermWindow, WINDOW};
-use crate::fts::{self, Averages, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader};
+use crate::fts::{self, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader};
 
 /// A leaf opened for one search.
 pub(super) struct OpenLeaf<'p> {
     pub(super) leaf: &'p Leaf,
     /// Its place in the plan.
     pub(super) place: usize,
-    weight: f32,
-    /// Bounds are larger by this factor, so that no rounding of a sum of scores exceeds them.
-    rounding: f64,
+    /// What it gives where shares are what impacts say.
+    pub(super) bounds: Bounds,
     /// Places of the required sets that it belongs to.
     pub(super) required: Vec<usize>,
     pub(super) excluded: bool,
@@ -39,8 +38,6 @@ pub(super) struct ChunkLeaf<'a> {
     pub(super) open: &'a OpenLeaf<'a>,
     terms: Vec<TermChunk<'a>>,
     paths: Vec<TermChunk<'a>>,
-    /// What documents get at most; of leaves that score.
-    pub(super) bounds: Bounds,
 }
 
 /// A leaf in one window, where all of its terms occur.
@@ -51,6 +48,8 @@ pub(super) struct LeafWindow<'c> {
     number: usize,
     /// No document of the window gets more from the leaf.
     pub(super) bound: f64,
+    /// What documents get, by impact.
+    pub(super) bounds: Bounds,
     /// Decoded when they are looked at first: bounds alone decide about most leaves in most windows.
     terms: OnceCell<Vec<TermWindow<'c>>>,
 }
@@ -82,8 +81,7 @@ impl<'p> OpenLeaf<'p> {
         Ok(OpenLeaf {
             leaf,
             place,
-            weight: weight_of(plan, leaf),
-            rounding: rounding(plan.leaves.len()),
+            bounds: Bounds::new(weight_of(plan, leaf), rounding(plan.leaves.len()), Drift::NONE),
             required: sets.map(|(set, _)| set).collect(),
             excluded: plan.excluded.contains(&place),
             terms: terms.collect::<fts::Result<_>>()?,
@@ -125,23 +123,12 @@ impl<'a> ChunkLeaf<'a> {
         for stored in open.paths.iter().filter_map(|path| path.in_chunk(chunk)) {
             paths.extend(TermChunk::open(stored)?);
         }
-        let bounds = Bounds::new(open.weight, open.rounding, Drift::NONE);
-        let mut leaf = ChunkLeaf { open, terms, paths, bounds };
         if let (Some(norms), true) = (norms, open.scores()) {
-            leaf.weigh(norms)?;
+            for term in &mut terms {
+                term.weigh(norms, &open.bounds).map_err(fts::Error::from)?;
+            }
         }
-        Ok(Some(leaf))
-    }
-
-    /// Finds what bounds and scores need.
-    fn weigh(&mut self, norms: &Norms) -> Result<()> {
-        let averages = self.terms.iter().filter_map(TermChunk::averages);
-        let drift = averages.reduce(Averages::and).map_or(Drift::NONE, |all| norms.drift(all));
-        self.bounds = Bounds::new(self.open.weight, self.open.rounding, drift);
-        for term in &mut self.terms {
-            term.weigh(norms, &self.bounds).map_err(fts::Error::from)?;
-        }
-        Ok(())
+        Ok(Some(ChunkLeaf { open, terms, paths }))
     }
 
     /// Whether the scores of all documents are known, because the postings have their lengths.
@@ -164,7 +151,7 @@ impl<'a> ChunkLeaf<'a> {
         if !self.open.scores() {
             return 0.0;
         }
-        let bounds = self.terms.iter().map(|term| term.bound(window, &self.bounds));
+        let bounds = self.terms.iter().map(|term| term.bound(window));
         bounds.fold(f64::INFINITY, f64::min)
     }
 
@@ -174,7 +161,9 @@ impl<'a> ChunkLeaf<'a> {
             return None;
         }
         let (bound, terms) = (self.bound(number), OnceCell::new());
-        Some(LeafWindow { chunk: self, index, number, bound, terms })
+        let drift = self.terms.iter().map(|term| term.drift(number)).reduce(Drift::and);
+        let bounds = self.open.bounds.with_drift(drift.unwrap_or(Drift::NONE));
+        Some(LeafWindow { chunk: self, index, number, bound, bounds, terms })
     }
 
     /// The first term, for leaves that have no other.
@@ -184,8 +173,7 @@ impl<'a> ChunkLeaf<'a> {
 
     /// Whether scores ask for lengths that do not stand in the lists.
     pub(super) fn needs_lengths(&self) -> bool {
-        let has_codes = |term: &TermChunk<'_>| term.averages().is_none();
-        self.open.scores() && !self.terms.first().is_some_and(has_codes)
+        self.open.scores() && self.term().is_some_and(TermChunk::has_impacts)
     }
 }
 
@@ -218,7 +206,7 @@ impl<'c> LeafWindow<'c> {
     /// The documents of a leaf of one term without impacts, and what they get at most.
     pub(super) fn exact_bounds(&self) -> Result<impl Iterator<Item = (u16, f64)>> {
         let terms = self.terms()?.first().into_iter();
-        let bounds = self.chunk.bounds;
+        let bounds = self.bounds;
         Ok(terms.flat_map(move |term| {
             let offsets = term.offsets().unwrap_or_default().iter().zip(term.scores());
             offsets.map(move |(&offset, &score)| (offset % WINDOW, bounds.of_score(score)))
@@ -232,7 +220,7 @@ impl<'c> LeafWindow<'c> {
 
     /// What a document gets from the leaf at most; `None` when it does not match.
     pub(super) fn bound_of(&self, offset: u16) -> Result<Option<f64>> {
-        let (mut bound, bounds) = (f64::INFINITY, &self.chunk.bounds);
+        let (mut bound, bounds) = (f64::INFINITY, &self.bounds);
         for term in self.terms()? {
             let Some(index) = term.find(offset) else { return Ok(None) };
             let of_term = match term.marks() {
@@ -285,7 +273,7 @@ impl<'c> LeafWindow<'c> {
             Marks::Codes(codes) => codes.get(index).copied(),
             Marks::Impacts(_) => scale.lengths.map(|lengths| lengths.length_code(offset)),
         };
-        scale.norms.score(self.chunk.open.weight, frequency, code.unwrap_or_default())
+        scale.norms.score(self.bounds.weight(), frequency, code.unwrap_or_default())
     }
 
     /// How often the leaf occurs in a document; 0 when it does not match.

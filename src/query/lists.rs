@@ -11,7 +11,7 @@ use super::bm25::Norms;
 use super::bounds::Bounds;
 use super::term_window::TermWindow;
 use crate::fts::{
-    self, Averages, Block, Body, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN, WINDOWS_LEN,
+    self, Block, Body, Drift, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN, WINDOWS_LEN,
 };
 use crate::lsm;
 
@@ -24,12 +24,16 @@ pub(super) struct TermChunk<'a> {
     first: Part<'a>,
     /// None where postings are compacted.
     others: Vec<Part<'a>>,
+    /// Documents of each window.
+    counts: [u16; WINDOWS_LEN],
 }
 
 /// What one run has of a term in a chunk: at least one document.
 #[derive(Debug)]
 struct Part<'a> {
     postings: Postings<'a>,
+    /// A bit for each window that has documents.
+    windows: u16,
     /// Offsets of all documents, when they stand in one block, and where those of each window begin and the last ones end.
     offsets: Vec<u16>,
     starts: [u16; WINDOWS_LEN + 1],
@@ -37,6 +41,8 @@ struct Part<'a> {
     scores: Vec<f32>,
     /// In place of length codes, where other parts have impacts.
     impacts: Vec<u8>,
+    /// What its impacts say, once it is weighed.
+    bounds: Option<Bounds>,
     /// No document gets more; of a list.
     most: f64,
 }
@@ -44,45 +50,54 @@ struct Part<'a> {
 impl<'a> TermChunk<'a> {
     /// Opens the postings of a chunk; `None` when they have no document.
     pub(super) fn open(stored: &'a StoredPostings) -> fts::Result<Option<Self>> {
-        let mut opened: Option<Self> = None;
+        let (mut first, mut others, mut counts) = (None, Vec::new(), [0_u16; WINDOWS_LEN]);
         for postings in stored.parts() {
-            let Some(part) = Part::open(postings?)? else { continue };
-            match &mut opened {
-                Some(chunk) => chunk.others.push(part),
-                None => opened = Some(TermChunk { first: part, others: Vec::new() }),
+            let Some(mut part) = Part::open(postings?)? else { continue };
+            for (window, sum) in counts.iter_mut().enumerate() {
+                let count = part.count(window);
+                *sum = sum.saturating_add(count);
+                part.windows |= u16::from(count > 0) << window;
+            }
+            match &first {
+                None => first = Some(part),
+                Some(_) => others.push(part),
             }
         }
-        Ok(opened)
+        Ok(first.map(|first| TermChunk { first, others, counts }))
     }
 
-    /// Finds what bounds and scores need.
+    /// Finds what bounds and scores need, for a leaf that has these bounds where nothing drifts.
     pub(super) fn weigh(&mut self, norms: &Norms, bounds: &Bounds) -> lsm::Result<()> {
-        let has_impacts = self.averages().is_some();
-        let parts = std::iter::once(&mut self.first).chain(&mut self.others);
-        for part in parts {
+        let has_impacts = self.has_impacts();
+        for part in std::iter::once(&mut self.first).chain(&mut self.others) {
             part.weigh(norms, bounds, has_impacts)?;
         }
         Ok(())
     }
 
-    /// The average lengths that impacts assume; `None` when there are length codes only.
-    pub(super) fn averages(&self) -> Option<Averages> {
-        self.parts().filter_map(|part| part.postings.averages()).reduce(Averages::and)
+    /// Whether there are impacts: else the postings have the lengths of all documents.
+    pub(super) fn has_impacts(&self) -> bool {
+        self.parts().any(|part| part.postings.averages().is_some())
     }
 
     /// Number of documents in a window.
     pub(super) fn count(&self, window: usize) -> usize {
-        self.parts().map(|part| part.count(window)).sum()
+        self.counts.get(window).copied().map_or(0, usize::from)
     }
 
-    /// No document of the window gets more from the term.
-    pub(super) fn bound(&self, window: usize, bounds: &Bounds) -> f64 {
-        let holding = self.parts().filter(|part| part.count(window) > 0);
-        let of_part = |part: &Part<'_>| match part.postings.body() {
-            Body::Windows(windows) => bounds.above(windows.bound(window)),
-            Body::None | Body::List { .. } => part.most,
+    /// No document of the window gets more from the term, once it is weighed.
+    pub(super) fn bound(&self, window: usize) -> f64 {
+        let of_part = |part: &Part<'_>| match (part.postings.body(), &part.bounds) {
+            (Body::Windows(windows), Some(bounds)) => bounds.above(windows.bound(window)),
+            _ => part.most,
         };
-        holding.map(of_part).fold(0.0, f64::max)
+        self.holding(window).map(of_part).fold(0.0, f64::max)
+    }
+
+    /// How shares of a score differ in a window from what impacts say.
+    pub(super) fn drift(&self, window: usize) -> Drift {
+        let known = self.holding(window).filter_map(|part| part.bounds.as_ref());
+        known.map(Bounds::drift).reduce(Drift::and).unwrap_or(Drift::NONE)
     }
 
     /// The documents and what they get, where length codes tell; nothing elsewhere.
@@ -96,37 +111,28 @@ impl<'a> TermChunk<'a> {
         !self.first.scores.is_empty()
     }
 
-    /// Adds, under impacts, how many documents are known to have them at least.
-    pub(super) fn count_impacts(&self, reached: &mut [usize; 256]) {
+    /// Passes numbers of documents to `visit`, each with a score that so many are known to reach, beside those before.
+    pub(super) fn each_reached(&self, visit: &mut impl FnMut(usize, f64)) {
         for part in self.parts() {
-            let marks = match part.postings.body() {
-                Body::Windows(windows) => {
-                    let mut before = 0;
-                    for (rank, impact) in windows.ranked() {
-                        reached[usize::from(impact)] += rank - before;
-                        before = rank;
-                    }
-                    continue;
-                }
-                Body::List { block, .. } => part.marks(block),
-                Body::None => continue,
-            };
-            if let Marks::Impacts(impacts) = marks {
-                impacts.iter().for_each(|&impact| reached[usize::from(impact)] += 1);
-            }
+            part.each_reached(visit);
         }
     }
 
     /// The documents of a window.
     pub(super) fn window(&self, window: usize) -> lsm::Result<Option<TermWindow<'_>>> {
-        if self.others.is_empty() {
-            return self.first.window(window);
-        }
+        let mut holding = self.holding(window);
+        let (Some(first), second) = (holding.next(), holding.next()) else { return Ok(None) };
+        let Some(second) = second else { return first.window(window) };
         let mut windows = Vec::new();
-        for part in self.parts() {
+        for part in [first, second].into_iter().chain(holding) {
             windows.extend(part.window(window)?);
         }
-        Ok(if windows.len() > 1 { Some(TermWindow::join(windows)?) } else { windows.pop() })
+        TermWindow::join(windows).map(Some)
+    }
+
+    /// The parts that have documents in a window.
+    fn holding(&self, window: usize) -> impl Iterator<Item = &Part<'a>> {
+        self.parts().filter(move |part| part.windows >> window & 1 == 1)
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part<'a>> {
@@ -153,10 +159,14 @@ impl<'a> Part<'a> {
             }
         }
         let (scores, impacts) = (Vec::new(), Vec::new());
-        Ok(Some(Part { postings, offsets, starts, scores, impacts, most: 0.0 }))
+        let (windows, bounds, most) = (0, None, 0.0);
+        Ok(Some(Part { postings, windows, offsets, starts, scores, impacts, bounds, most }))
     }
 
     fn weigh(&mut self, norms: &Norms, bounds: &Bounds, has_impacts: bool) -> lsm::Result<()> {
+        let averages = self.postings.averages();
+        let drift = averages.map_or(Drift::NONE, |averages| norms.drift(averages));
+        let bounds = self.bounds.insert(bounds.with_drift(drift));
         let Body::List { block, .. } = self.postings.body() else { return Ok(()) };
         let codes = match block.marks() {
             Marks::Codes(codes) => codes,
@@ -178,11 +188,38 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    fn count(&self, window: usize) -> usize {
-        match self.postings.body() {
+    /// Number of documents in a window.
+    fn count(&self, window: usize) -> u16 {
+        let count = match self.postings.body() {
             Body::None => 0,
             Body::List { .. } => self.listed(window).len(),
             Body::Windows(windows) => windows.count(window),
+        };
+        u16::try_from(count).unwrap_or(u16::MAX)
+    }
+
+    fn each_reached(&self, visit: &mut impl FnMut(usize, f64)) {
+        let Some(bounds) = &self.bounds else { return };
+        match self.postings.body() {
+            Body::None => {}
+            Body::Windows(windows) => {
+                let mut before = 0;
+                for (rank, impact) in windows.ranked() {
+                    visit(rank - before, bounds.below(impact));
+                    before = rank;
+                }
+            }
+            Body::List { block, .. } => match self.marks(block) {
+                Marks::Codes(_) => {
+                    self.scores.iter().for_each(|&score| visit(1, bounds.least_of(score)));
+                }
+                Marks::Impacts(impacts) => {
+                    let mut counts = [0_u16; 256];
+                    impacts.iter().for_each(|&impact| counts[usize::from(impact)] += 1);
+                    let counts = (0..=u8::MAX).zip(counts).filter(|&(_, count)| count > 0);
+                    counts.for_each(|(impact, count)| visit(count.into(), bounds.below(impact)));
+                }
+            },
         }
     }
 

@@ -27,8 +27,11 @@ use super::parser::Warning;
 use super::plan::Plan;
 use super::topk::ScoredDoc;
 use super::window::{Window, WindowSearch};
-use crate::fts::{self, DeadChunk, DocId, FieldId, StoredLengths, TextReader, WINDOWS_LEN};
+use crate::fts::{self, DeadChunk, DocId, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole};
 use crate::lsm;
+
+/// Steps between nothing and the most that a word gives, in which documents are counted for the first threshold.
+const STEPS_LEN: u16 = 1024;
 
 /// The furthest result of one search: `offset` and `limit` together.
 pub const RESULTS_LEN_MAX: usize = 100_000;
@@ -156,7 +159,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         let (mut windows, mut lone_lists, mut most) = (Vec::new(), Vec::new(), 0.0);
         for (place, chunk) in chunks.iter().enumerate() {
             if let Some(list) = chunk.lone_list(plan) {
-                let bounds = list.exact_scores().map(|(_, score)| list.bounds.of_score(score));
+                let bounds = list.exact_scores().map(|(_, score)| list.open.bounds.of_score(score));
                 most = bounds.fold(most, f64::max);
                 lone_lists.push((chunk, list));
                 continue;
@@ -294,31 +297,29 @@ where
 
 /// A score that `k` documents reach or exceed; 0 when the lists do not tell.
 ///
-/// Of each word, from the ranks of its impacts in all chunks; where documents are dead, more of them have to reach it.
+/// Of each word, from the ranks of its impacts in all parts of all chunks, in steps; where documents are dead, more of them have to reach it.
 fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f64 {
     let of_leaf = |open: &OpenLeaf<'_>| {
-        let mut reached = [0_usize; 256];
-        let mut furthest: Option<&ChunkLeaf<'_>> = None;
+        let full = open.bounds.full().max(f64::MIN_POSITIVE);
+        let mut reached = vec![0_usize; usize::from(STEPS_LEN)];
         let mut wanted = k;
         for chunk in chunks {
             let same = |leaf: &&ChunkLeaf<'_>| std::ptr::eq(leaf.open, open);
-            let Some(leaf) = chunk.leaves.iter().find(same) else { continue };
-            let Some(term) = leaf.term() else { continue };
-            if term.averages().is_none() {
+            let Some(term) = chunk.leaves.iter().find(same).and_then(ChunkLeaf::term) else {
                 continue;
-            }
-            term.count_impacts(&mut reached);
-            furthest = furthest
-                .filter(|other| other.bounds.below(128) < leaf.bounds.below(128))
-                .or(Some(leaf));
+            };
+            term.each_reached(&mut |count, least| {
+                let step = whole(least / full * f64::from(STEPS_LEN)).min(STEPS_LEN - 1);
+                reached[usize::from(step)] += count;
+            });
             wanted = wanted.saturating_add(chunk.dead.len() as usize);
         }
         let mut sum = 0;
-        let impact = (1..=u8::MAX).rev().find(|&impact| {
-            sum += reached[usize::from(impact)];
+        let step = (0..STEPS_LEN).rev().find(|&step| {
+            sum += reached[usize::from(step)];
             sum >= wanted
         });
-        furthest.zip(impact).map_or(0.0, |(leaf, impact)| leaf.bounds.below(impact))
+        step.map_or(0.0, |step| full * f64::from(step) / f64::from(STEPS_LEN))
     };
     leaves.iter().filter(|open| !open.is_placed()).map(of_leaf).fold(0.0, f64::max)
 }

@@ -147,7 +147,7 @@ impl<'p> WindowSearch<'p> {
             candidates.retain(|&(offset, _)| !window.is_dead(offset));
         }
         let scoring = leaves.iter().filter(|leaf| leaf.chunk.open.scores());
-        let slack: f64 = scoring.map(|leaf| leaf.chunk.bounds.slack() + UNITS_SLACK * unit).sum();
+        let slack: f64 = scoring.map(|leaf| leaf.bounds.slack() + UNITS_SLACK * unit).sum();
         // A sum that reached its end is at least that.
         let most = if unit > 0.0 { SUM_MAX * unit } else { f64::INFINITY };
         if candidates.len() > self.top.k() {
@@ -348,14 +348,14 @@ impl<'p> WindowSearch<'p> {
         let impacts = term.marks().bytes();
         let found = self.indexes.0.iter().zip(&self.offsets.0).take(count);
         let bound =
-            |&index: &u16| impacts.get(usize::from(index)).map(|&of| leaf.chunk.bounds.on_line(of));
+            |&index: &u16| impacts.get(usize::from(index)).map(|&of| leaf.bounds.on_line(of));
         let candidate = |(index, offset)| (offset % WINDOW, bound(index).unwrap_or(leaf.bound));
         Ok(found.map(candidate).collect())
     }
 
     /// Finds the documents whose impacts allow so much: how many they are, their indexes and their offsets.
     fn thin_out(&mut self, leaf: &LeafWindow<'_>, term: &TermWindow<'_>, least: f64) -> usize {
-        let Ok(impact) = u8::try_from(leaf.chunk.bounds.impact_for(least)) else { return 0 };
+        let Ok(impact) = u8::try_from(leaf.bounds.impact_for(least)) else { return 0 };
         let impacts = term.marks().bytes();
         let count = self.kernels.impacts_at_least(impacts, impact, &mut self.indexes.0);
         let indexes = self.indexes.0.get(..count).unwrap_or_default();
@@ -368,11 +368,11 @@ impl<'p> WindowSearch<'p> {
         let mut units = SUM_THRESHOLD_MAX / threshold.max(f64::MIN_POSITIVE);
         for leaf in leaves {
             // What a document gets from one list at most has to fit a sum.
-            units = units.min(SHARE_MAX / leaf.chunk.bounds.full().max(f64::MIN_POSITIVE));
+            units = units.min(SHARE_MAX / leaf.bounds.full().max(f64::MIN_POSITIVE));
         }
         for leaf in leaves {
             if let Some(term) = leaf.weighed()? {
-                let line = leaf.chunk.bounds.line(units);
+                let line = leaf.bounds.line(units);
                 let impacts = term.marks().bytes();
                 let fits = match term.offsets() {
                     Ok(offsets) => {
@@ -550,7 +550,7 @@ fn refine(
         *bound + behind >= threshold && (more.is_some() || !is_required)
     };
     if let Some(term) = leaf.weighed()? {
-        let on_line = |impact| leaf.chunk.bounds.on_line(impact);
+        let on_line = |impact| leaf.bounds.on_line(impact);
         candidates.retain_mut(|(offset, bound)| add(bound, term.impact_of(*offset).map(on_line)));
     } else {
         retain(candidates, |(offset, bound)| Ok(add(bound, leaf.bound_of(*offset)?)))?;

@@ -83,8 +83,7 @@ fn parts_are_what_all_of_their_documents_are() {
             continue;
         };
         let norms = Norms::new(Parameters::default(), 1000, 33_000);
-        let drift = chunk.averages().map_or(Drift::NONE, |averages| norms.drift(averages));
-        let bounds = Bounds::new(2.5, rounding(3), drift);
+        let bounds = Bounds::new(2.5, rounding(3), Drift::NONE);
         chunk.weigh(&norms, &bounds).unwrap();
         let score_of = |offset: u16| {
             let frequency = u32::try_from(twin[&offset].len()).unwrap();
@@ -94,7 +93,7 @@ fn parts_are_what_all_of_their_documents_are() {
             chunk.scores().map(|(offset, score)| (offset, score.to_bits())).collect();
         let all = twin.keys().map(|&offset| (offset, score_of(offset).to_bits())).collect();
         assert_eq!(known, if chunk.has_scores() { all } else { BTreeMap::new() });
-        assert_eq!(chunk.has_scores(), chunk.averages().is_none());
+        assert_eq!(chunk.has_scores(), !chunk.has_impacts());
 
         let mut found = Twin::new();
         for number in 0..WINDOWS_LEN {
@@ -109,6 +108,7 @@ fn parts_are_what_all_of_their_documents_are() {
             let shape = (holding.count(), window.offsets().is_err(), chunk.has_scores());
             *shapes.entry(shape).or_default() += 1;
             let base = u16::try_from(number * WINDOW_LEN).unwrap();
+            let bounds = bounds.with_drift(chunk.drift(number));
             let (mut index, mut positions) = (0, Vec::new());
             for offset in base..=base + 4095 {
                 let Some(at) = window.find(offset) else { continue };
@@ -118,7 +118,7 @@ fn parts_are_what_all_of_their_documents_are() {
                 assert_eq!(window.frequency(offset, at).unwrap() as usize, positions.len());
                 assert!(found.insert(offset, positions.clone()).is_none());
                 let score = score_of(offset);
-                assert!(f64::from(score) <= chunk.bound(number, &bounds));
+                assert!(f64::from(score) <= chunk.bound(number));
                 match window.marks() {
                     Marks::Codes(codes) => {
                         assert_eq!(codes[at], code(offset));
@@ -136,14 +136,14 @@ fn parts_are_what_all_of_their_documents_are() {
             assert_eq!(index, window.len());
         }
         assert_eq!(found, twin, "seed {seed}");
-        let mut reached = [0; 256];
-        chunk.count_impacts(&mut reached);
+        let mut reached = Vec::new();
+        chunk.each_reached(&mut |count, least| reached.push((least, count)));
+        reached.sort_by(|left, right| right.0.total_cmp(&left.0));
         let mut sum = 0;
-        for impact in (0..=u8::MAX).rev() {
-            sum += reached[usize::from(impact)];
-            let least = bounds.below(impact);
+        for (least, count) in reached {
+            sum += count;
             let right = twin.keys().filter(|&&offset| f64::from(score_of(offset)) >= least).count();
-            assert!(sum <= right, "seed {seed}: {sum} of impact {impact}, {right} right");
+            assert!(sum <= right, "seed {seed}: {sum} reach {least}, {right} right");
         }
     }
     for several in [2, 3] {
