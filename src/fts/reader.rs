@@ -31,6 +31,8 @@ pub struct TextReader<'a> {
     index: Arc<TextIndex>,
     /// Terms that were looked up, by field.
     terms: RefCell<HashMap<FieldId, HashMap<String, Rc<TermPostings>>>>,
+    /// Looks terms up, once there was one.
+    cursor: RefCell<Option<Cursor<'a>>>,
 }
 
 /// Exact numbers of a term in a field, over the live documents.
@@ -95,7 +97,8 @@ impl TermPostings {
 impl<'a> TextReader<'a> {
     /// Reads `index`, which was opened in the state that `reader` shows.
     pub fn new(reader: &'a dyn Reader, index: Arc<TextIndex>) -> Self {
-        TextReader { reader, index, terms: RefCell::default() }
+        let (terms, cursor) = (RefCell::default(), RefCell::default());
+        TextReader { reader, index, terms, cursor }
     }
 
     /// The analyzer that the index was written with.
@@ -172,9 +175,13 @@ impl<'a> TextReader<'a> {
             return Ok(known);
         }
         let prefix = keyspace::term_prefix(field, term.as_bytes());
-        let mut cursor = self.reader.cursor(self.index.text)?.prefix(&prefix);
-        cursor.first()?;
-        let found = Rc::new(read_term(&mut cursor, &prefix)?);
+        let mut kept = self.cursor.borrow_mut();
+        let cursor = match &mut *kept {
+            Some(cursor) => cursor,
+            none => none.insert(self.reader.cursor(self.index.text)?),
+        };
+        cursor.first_of_prefix(&prefix)?;
+        let found = Rc::new(read_term(cursor, &prefix)?);
         let mut terms = self.terms.borrow_mut();
         terms.entry(field).or_default().insert(term.to_owned(), Rc::clone(&found));
         Ok(found)

@@ -51,7 +51,14 @@ pub(super) struct LeafWindow<'c> {
     /// What documents get, by impact.
     pub(super) bounds: Bounds,
     /// Decoded when they are looked at first: bounds alone decide about most leaves in most windows.
-    terms: OnceCell<Vec<TermWindow<'c>>>,
+    terms: OnceCell<WindowTerms<'c>>,
+}
+
+/// The terms of a leaf in a window: mostly one.
+#[expect(clippy::large_enum_variant, reason = "one term is to take no allocation")]
+enum WindowTerms<'c> {
+    One(TermWindow<'c>),
+    Several(Vec<TermWindow<'c>>),
 }
 
 /// What scoring in one chunk needs of a leaf's field.
@@ -186,14 +193,30 @@ impl<'c> LeafWindow<'c> {
 
     /// The terms, none of which is missing here.
     pub(super) fn terms(&self) -> Result<&[TermWindow<'c>]> {
-        if let Some(terms) = self.terms.get() {
-            return Ok(terms);
+        let terms = if let Some(known) = self.terms.get() {
+            known
+        } else {
+            let opened = self.open_terms()?;
+            self.terms.get_or_init(|| opened)
+        };
+        Ok(match terms {
+            WindowTerms::One(term) => std::slice::from_ref(term),
+            WindowTerms::Several(terms) => terms,
+        })
+    }
+
+    fn open_terms(&self) -> Result<WindowTerms<'c>> {
+        let open = |term: &'c TermChunk<'_>| term.window(self.number).map_err(fts::Error::from);
+        if let [term] = self.chunk.terms.as_slice()
+            && let Some(term) = open(term)?
+        {
+            return Ok(WindowTerms::One(term));
         }
         let mut terms = Vec::with_capacity(self.chunk.terms.len());
         for term in &self.chunk.terms {
-            terms.extend(term.window(self.number).map_err(fts::Error::from)?);
+            terms.extend(open(term)?);
         }
-        Ok(self.terms.get_or_init(|| terms))
+        Ok(WindowTerms::Several(terms))
     }
 
     /// The term whose impacts bound what the leaf gives, where one decides.

@@ -111,10 +111,11 @@ impl<'a> TermChunk<'a> {
         !self.first.scores.is_empty()
     }
 
-    /// Passes numbers of documents to `visit`, each with a score that so many are known to reach, beside those before.
-    pub(super) fn each_reached(&self, visit: &mut impl FnMut(usize, f64)) {
+    /// Passes numbers of documents to `visit`, each with a score that so many are known to reach, beside those before; enough
+    /// to tell what `wanted` documents reach.
+    pub(super) fn each_reached(&self, wanted: usize, visit: &mut impl FnMut(usize, f64)) {
         for part in self.parts() {
-            part.each_reached(visit);
+            part.each_reached(wanted, visit);
         }
     }
 
@@ -198,7 +199,7 @@ impl<'a> Part<'a> {
         u16::try_from(count).unwrap_or(u16::MAX)
     }
 
-    fn each_reached(&self, visit: &mut impl FnMut(usize, f64)) {
+    fn each_reached(&self, wanted: usize, visit: &mut impl FnMut(usize, f64)) {
         let Some(bounds) = &self.bounds else { return };
         match self.postings.body() {
             Body::None => {}
@@ -207,6 +208,9 @@ impl<'a> Part<'a> {
                 for (rank, impact) in windows.ranked() {
                     visit(rank - before, bounds.below(impact));
                     before = rank;
+                    if rank >= wanted {
+                        break;
+                    }
                 }
             }
             Body::List { block, .. } => match self.marks(block) {
@@ -215,7 +219,9 @@ impl<'a> Part<'a> {
                 }
                 Marks::Impacts(impacts) => {
                     let mut counts = [0_u16; 256];
-                    impacts.iter().for_each(|&impact| counts[usize::from(impact)] += 1);
+                    for &impact in impacts {
+                        counts[usize::from(impact)] += 1;
+                    }
                     let counts = (0..=u8::MAX).zip(counts).filter(|&(_, count)| count > 0);
                     counts.for_each(|(impact, count)| visit(count.into(), bounds.below(impact)));
                 }

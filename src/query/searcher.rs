@@ -23,6 +23,7 @@ use super::ast::Query;
 use super::bm25::{Norms, Parameters};
 use super::error::{Error, Result};
 use super::leaf::{ChunkLeaf, OpenLeaf, Scale};
+use super::lists::TermChunk;
 use super::parser::Warning;
 use super::plan::Plan;
 use super::topk::ScoredDoc;
@@ -31,7 +32,7 @@ use crate::fts::{self, DeadChunk, DocId, FieldId, StoredLengths, TextReader, WIN
 use crate::lsm;
 
 /// Steps between nothing and the most that a word gives, in which documents are counted for the first threshold.
-const STEPS_LEN: u16 = 1024;
+const STEPS_LEN: u16 = 512;
 
 /// The furthest result of one search: `offset` and `limit` together.
 pub const RESULTS_LEN_MAX: usize = 100_000;
@@ -254,6 +255,12 @@ impl<'c> Chunk<'c> {
         self.leaves.iter().filter(move |leaf| !leaf.is_empty(number))
     }
 
+    /// The first term of a leaf, if it may occur.
+    fn term(&self, open: &OpenLeaf<'_>) -> Option<&TermChunk<'c>> {
+        let leaf = self.leaves.iter().find(|leaf| std::ptr::eq(leaf.open, open));
+        leaf.and_then(ChunkLeaf::term)
+    }
+
     fn window<'w>(&'w self, number: usize, scales: &'w [Option<Scale<'w>>]) -> Window<'w> {
         Window { chunk: self.number, number, leaves: &self.leaves, scales, dead: &self.dead }
     }
@@ -301,18 +308,15 @@ where
 fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f64 {
     let of_leaf = |open: &OpenLeaf<'_>| {
         let full = open.bounds.full().max(f64::MIN_POSITIVE);
-        let mut reached = vec![0_usize; usize::from(STEPS_LEN)];
-        let mut wanted = k;
-        for chunk in chunks {
-            let same = |leaf: &&ChunkLeaf<'_>| std::ptr::eq(leaf.open, open);
-            let Some(term) = chunk.leaves.iter().find(same).and_then(ChunkLeaf::term) else {
-                continue;
-            };
-            term.each_reached(&mut |count, least| {
+        let occurring = || chunks.iter().filter_map(|chunk| Some((chunk, chunk.term(open)?)));
+        let dead: usize = occurring().map(|(chunk, _)| chunk.dead.len() as usize).sum();
+        let wanted = k.saturating_add(dead);
+        let mut reached = [0_usize; STEPS_LEN as usize];
+        for (_, term) in occurring() {
+            term.each_reached(wanted, &mut |count, least| {
                 let step = whole(least / full * f64::from(STEPS_LEN)).min(STEPS_LEN - 1);
                 reached[usize::from(step)] += count;
             });
-            wanted = wanted.saturating_add(chunk.dead.len() as usize);
         }
         let mut sum = 0;
         let step = (0..STEPS_LEN).rev().find(|&step| {

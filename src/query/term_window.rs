@@ -93,7 +93,9 @@ impl<'c> TermWindow<'c> {
     /// Corruption when a document stands in two of them.
     pub(super) fn join(windows: Vec<TermWindow<'c>>) -> Result<Self> {
         let mut bitmap = Box::new([0; WINDOW_LEN / 8]);
-        windows.iter().for_each(|window| window.add_to(&mut bitmap));
+        for window in &windows {
+            window.add_to(&mut bitmap);
+        }
         let len = windows.iter().map(TermWindow::len).sum();
         if Kernels::best().count_bits(&bitmap) as usize != len {
             return Err(Error::corruption("postings: a document stands in two parts", 0));

@@ -93,10 +93,41 @@ impl<'a> Cursor<'a> {
 
     /// Keeps the cursor among the keys that begin with `prefix`.
     #[must_use]
-    pub fn prefix(self, prefix: &[u8]) -> Self {
+    pub fn prefix(mut self, prefix: &[u8]) -> Self {
+        self.enter_prefix(prefix);
+        self
+    }
+
+    /// Keeps the cursor among the keys that begin with `prefix` from now on, and goes to the first of them.
+    ///
+    /// A cursor that looks many prefixes up one after the other is cheaper than as many cursors.
+    ///
+    /// ```
+    /// use alluvium::lsm::{KeyspaceOptions, MemoryStorage, Options, Reader, Store};
+    ///
+    /// let store = Store::open(MemoryStorage::default(), Options::default())?;
+    /// let mut transaction = store.begin()?;
+    /// let fruit = transaction.create_keyspace("fruit", KeyspaceOptions::default())?;
+    /// for key in ["apple green", "apple red", "pear green"] {
+    ///     transaction.put(fruit, key.as_bytes(), "")?;
+    /// }
+    /// let mut cursor = transaction.cursor(fruit)?;
+    /// assert!(cursor.first_of_prefix(b"pear")? && !cursor.next()?);
+    /// assert!(cursor.first_of_prefix(b"apple")? && cursor.next()?);
+    /// assert!(!cursor.first_of_prefix(b"banana")?);
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    pub fn first_of_prefix(&mut self, prefix: &[u8]) -> Result<bool> {
+        self.leave();
+        self.enter_prefix(prefix);
+        self.first()
+    }
+
+    fn enter_prefix(&mut self, prefix: &[u8]) {
         let range = KeyRange::of_prefix(prefix);
         let (lower, upper) = range.bounds();
-        self.bounded(lower.map(<[u8]>::to_vec), upper.map(<[u8]>::to_vec))
+        self.lower = lower.map(<[u8]>::to_vec);
+        self.upper = upper.map(<[u8]>::to_vec);
     }
 
     /// To the first entry.

@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use bytes::Bytes;
 
 use super::checkpoint::{Checkpoint, publish};
-use super::core::{Begun, Core, Jobs, Place, Unite, lock};
+use super::core::{Begun, Checkpointing, Core, Jobs, Place, Unite, lock};
 use super::maintenance::REST_WAIT_MAX;
 use crate::lsm::compaction::{CompactionJob, CompactionReport, Finished, FlushJob, Work, unite};
 use crate::lsm::error::{Error, Result};
@@ -76,7 +76,7 @@ impl Drop for Hold<'_> {
         match self.place {
             _ if self.is_back => {}
             Place::Sync | Place::Maintenance => {}
-            Place::Checkpoint => jobs.checkpointing = false,
+            Place::Checkpoint => jobs.checkpointing = Checkpointing::Idle,
             Place::Fold => jobs.folding = false,
             Place::Log => jobs.log = None,
             Place::Flush => {
@@ -182,10 +182,16 @@ impl Core {
             if let Place::Compaction(_) = hold.place { Place::Compaction(0) } else { hold.place };
         let result = self.perform(task, bytes_max, installs, &mut hold.is_back);
         drop(hold);
-        match kind {
-            Place::Checkpoint => lock(&self.jobs).flush_first = result.is_err(),
-            Place::Flush if matches!(result, Ok(true)) => lock(&self.jobs).flush_first = false,
-            _ => {}
+        let checkpointing = match (kind, &result) {
+            (Place::Checkpoint, Err(_)) => Some((Checkpointing::Idle, Checkpointing::Failed)),
+            (Place::Flush, Ok(true)) => Some((Checkpointing::Failed, Checkpointing::Idle)),
+            _ => None,
+        };
+        if let Some((from, to)) = checkpointing {
+            let mut jobs = lock(&self.jobs);
+            if jobs.checkpointing == from {
+                jobs.checkpointing = to;
+            }
         }
         // It may be ready now, or what it claimed is free, or it left more to do.
         let ended =
@@ -247,8 +253,8 @@ impl Core {
         }
         // Before flushes, which commits that go on make due again and again: the file would grow by all that is written.
         let deferred = self.disk.space.deferred_pages() > self.deferred_pages_max();
-        if deferred && !jobs.checkpointing && !jobs.flush_first {
-            jobs.checkpointing = true;
+        if deferred && jobs.checkpointing == Checkpointing::Idle {
+            jobs.checkpointing = Checkpointing::Running;
             return Ok(Some(Task::Checkpoint));
         }
         // Only when that would free most of the log: else commits that go on would put off the checkpoint for ever.
@@ -257,8 +263,8 @@ impl Core {
         }
         // While a flush runs, the log gets shorter when it has ended.
         let long_log = long_log && jobs.flush.is_none();
-        if (long_log || deferred) && !jobs.checkpointing {
-            jobs.checkpointing = true;
+        if (long_log || deferred) && jobs.checkpointing != Checkpointing::Running {
+            jobs.checkpointing = Checkpointing::Running;
             return Ok(Some(Task::Checkpoint));
         }
         if jobs.folding {
@@ -625,7 +631,7 @@ impl<J> Begun<J> {
 impl Jobs {
     /// Whether a thread is at a step.
     fn is_busy(&self) -> bool {
-        self.checkpointing
+        self.checkpointing == Checkpointing::Running
             || self.folding
             || self.log.as_ref().is_some_and(|begun| begun.job.is_none())
             || self.flush.as_ref().is_some_and(|begun| begun.job.is_none())

@@ -128,9 +128,7 @@ pub(super) struct Jobs {
     pub(super) compactions: VecDeque<(u64, Begun<CompactionJob>)>,
     pub(super) claims: Claims,
     pub(super) picker: Picker,
-    pub(super) checkpointing: bool,
-    /// The last checkpoint failed: a flush that is due comes before the next.
-    pub(super) flush_first: bool,
+    pub(super) checkpointing: Checkpointing,
     pub(super) folding: bool,
     /// Where the log is to go on.
     pub(super) log: Option<Begun<NextExtent>>,
@@ -145,6 +143,16 @@ pub(super) struct Jobs {
     pub(super) closing: bool,
     /// Oldest first.
     pub(super) reports: VecDeque<CompactionReport>,
+}
+
+/// Where checkpoints of the background steps stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Checkpointing {
+    #[default]
+    Idle,
+    Running,
+    /// The last one failed: a flush that is due comes before the next.
+    Failed,
 }
 
 /// What saves room in the file while nobody writes.

@@ -137,7 +137,7 @@ fn parts_are_what_all_of_their_documents_are() {
         }
         assert_eq!(found, twin, "seed {seed}");
         let mut reached = Vec::new();
-        chunk.each_reached(&mut |count, least| reached.push((least, count)));
+        chunk.each_reached(usize::MAX, &mut |count, least| reached.push((least, count)));
         reached.sort_by(|left, right| right.0.total_cmp(&left.0));
         let mut sum = 0;
         for (least, count) in reached {

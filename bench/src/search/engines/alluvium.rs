@@ -9,11 +9,12 @@
 //! run, with compaction held off; a transaction with the last documents stays open, and is asked.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use alluvium::collection::{CollectionReader, DEFAULT_TEXT_INDEX};
 use alluvium::fts::{FieldStatistics, names};
-use alluvium::lsm::{self, FileStorage};
+use alluvium::lsm::{self, FileStorage, ManualScheduler};
 use alluvium::{
     AnalyzerOptions, CollectionOptions, Database, Durability, Options, Search, SnapshotCollection,
     TextIndexOptions, Transaction, doc,
@@ -36,7 +37,7 @@ const PENDING_SHARE: usize = 100;
 /// What is asked. A database closes when nothing looks at it any more.
 enum View {
     Snapshot(SnapshotCollection),
-    Transaction(Transaction),
+    Transaction(Box<Transaction>),
 }
 
 struct Alluvium {
@@ -80,9 +81,9 @@ fn in_runs(documents: &Documents, path: &Path) -> Result<Opened> {
     let open = || -> Result<Database> {
         let options = lsm::Options {
             memory_bytes: MEMORY_BYTES,
-            // Nothing is compacted, neither for their number nor because nobody writes.
+            // Nothing is compacted, neither by threads nor by commits.
             level0_runs_max: 10 * RUNS,
-            settle_after: Duration::MAX,
+            scheduler: Arc::new(ManualScheduler),
             ..lsm::Options::default()
         };
         Ok(Database::open_storage(FileStorage::open(path)?, options)?)
@@ -106,7 +107,7 @@ fn in_runs(documents: &Documents, path: &Path) -> Result<Opened> {
     }
     let mut transaction = database.begin()?;
     insert(&mut transaction, documents, committed, documents.len())?;
-    Ok((database, View::Transaction(transaction), None))
+    Ok((database, View::Transaction(Box::new(transaction)), None))
 }
 
 fn create(database: &Database) -> Result<()> {
