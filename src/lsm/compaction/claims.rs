@@ -1,10 +1,11 @@
 //! Claims: which segments and which key ranges of a level a job has for itself.
 //!
 //! The picker asks before it proposes work, the store takes a claim when a job starts and gives it back when the job's
-//! edit is published or the job is dropped. Two jobs run side by side when they share no segment and do not write into
-//! the same level where their key ranges overlap: the fourth part of the law in `picker`. That suffices, because
-//! everything else that one job does to the runs around another one keeps the order of age (`manifest::order`): new
-//! runs come in front of all that a job reads, and what lies behind it only moves further back.
+//! edit is published or the job is dropped. Two jobs run side by side when they share no segment, do not write into
+//! the same level where their key ranges overlap, and none takes down what is newer than the other's output and within its
+//! range: the fourth part of the law in `picker`. That suffices, because everything else that one job does to the runs
+//! around another one keeps the order of age (`manifest::order`): new runs come in front of all that a job reads, and
+//! what lies behind it only moves further back.
 //!
 //! Not a lock: nobody waits for a claim. Work whose claim is refused is not begun, and picked again later.
 
@@ -24,6 +25,8 @@ pub(crate) struct Claim {
     pub(crate) keyspace: KeyspaceId,
     /// Segments that the job takes away.
     segments: HashSet<SegmentId>,
+    /// Segments that stay where they are as long as the job runs: newer than its output, and within the range of that.
+    newer: HashSet<SegmentId>,
     /// The level that it writes to, and the run there.
     level: u8,
     run: u64,
@@ -39,13 +42,16 @@ pub(crate) struct Claims {
 }
 
 impl Claim {
-    /// A claim on `segments` and on the range that they span in `level`.
+    /// A claim on `segments` and on the range that they span in `level`, past which what is `newer` there must not go.
     pub(crate) fn new<'a>(
         keyspace: KeyspaceId,
         (level, run): (u8, u64),
         segments: impl Iterator<Item = &'a Arc<Segment>>,
+        newer: &[SegmentId],
     ) -> Self {
-        let mut claim = Claim { keyspace, segments: HashSet::new(), level, run, hull: None };
+        let newer = newer.iter().copied().collect();
+        let taken = HashSet::new();
+        let mut claim = Claim { keyspace, segments: taken, newer, level, run, hull: None };
         for segment in segments {
             let summary = segment.summary();
             claim.segments.insert(summary.id);
@@ -66,7 +72,10 @@ impl Claim {
             (Some(left), Some(right)) => !left.1.is_before(&right.0) && !right.1.is_before(&left.0),
             _ => false,
         };
-        (self.level == other.level && meets) || !self.segments.is_disjoint(&other.segments)
+        (self.level == other.level && meets)
+            || !self.segments.is_disjoint(&other.segments)
+            || !self.segments.is_disjoint(&other.newer)
+            || !self.newer.is_disjoint(&other.segments)
     }
 }
 
@@ -117,6 +126,7 @@ mod tests {
         Claim {
             keyspace: KeyspaceId(1),
             segments: ids.map(SegmentId).collect(),
+            newer: HashSet::new(),
             level,
             run: 1,
             hull,
@@ -131,6 +141,13 @@ mod tests {
         assert!(claims.allow(&claim(1, 5..9, "a", "z")), "another level");
         assert!(!claims.allow(&claim(2, 5..9, "f", "g")), "the same range");
         assert!(!claims.allow(&claim(3, 4..6, "x", "z")), "a segment in common");
+        let newer = |ids: std::ops::Range<u64>| ids.map(SegmentId).collect();
+        assert!(claims.allow(&Claim { newer: newer(5..9), ..claim(1, 9..10, "a", "z") }));
+        assert!(!claims.allow(&Claim { newer: newer(4..9), ..claim(1, 9..10, "a", "z") }));
+        let second = claims.take(Claim { newer: newer(20..22), ..claim(4, 9..10, "a", "b") });
+        assert!(!claims.allow(&claim(5, 21..22, "x", "z")), "it would pass what is written");
+        claims.release(second);
+        assert!(claims.allow(&claim(5, 21..22, "x", "z")));
         let elsewhere = Claim { keyspace: KeyspaceId(2), ..claim(2, 0..5, "b", "f") };
         assert!(claims.allow(&elsewhere));
         claims.release(first);

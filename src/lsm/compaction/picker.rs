@@ -23,7 +23,8 @@
 //! 2. What stays and overlaps an input is newer than the input and the output's run, or older than both: [`gather`].
 //! 3. Newer runs of the output's level overlap no input. For the run that it joins may end meanwhile, when others take
 //!    the rest of it; then it begins anew, as the level's newest.
-//! 4. Nobody else takes the inputs, or writes to the range on that level: [`Claims`].
+//! 4. Nobody else takes the inputs, or writes to the range on that level; or takes what newer runs of that level have in the
+//!    range, which would pass the output on its way down: [`Claims`].
 //!
 //! The first three hold in the version that the work is picked from, and the fourth keeps them until its edit is
 //! applied, whatever else is meanwhile, in any order.
@@ -63,13 +64,15 @@ pub(crate) struct Work {
     pub(crate) moved: Vec<Arc<Segment>>,
     /// Segments that are older than an input and stay, as far as they overlap the inputs.
     pub(crate) older: Vec<Run>,
+    /// Segments of the output's level that are newer than the output, and stand within its range.
+    pub(crate) newer: Vec<SegmentId>,
 }
 
 impl Work {
     /// What the work needs for itself when it writes to `run`.
     pub(crate) fn claim(&self, run: u64) -> Claim {
         let segments = self.inputs.iter().flatten().chain(&self.moved);
-        Claim::new(self.keyspace, (self.level, run), segments)
+        Claim::new(self.keyspace, (self.level, run), segments, &self.newer)
     }
 
     fn bytes(&self) -> u64 {
@@ -439,9 +442,12 @@ fn rewrite(
         Run { id: run.id, segments: Arc::new(stays.cloned().collect()) }
     });
     let older = older.filter(|run| !run.segments.is_empty()).collect();
+    let before = runs.iter().take_while(|run| target.is_some_and(|target| target.id != run.id));
+    let newer = before.flat_map(|run| hull.within(run)).filter(|segment| !is_taken(segment));
+    let newer = newer.map(|segment| segment.summary().id).collect();
     inputs.retain(|run| !run.is_empty());
     let (level, run) = (number(to), target.map(|run| run.id));
-    Work { keyspace: keyspace.id, level, run, inputs, moved: Vec::new(), older }
+    Work { keyspace: keyspace.id, level, run, inputs, moved: Vec::new(), older, newer }
 }
 
 /// The inputs that overlap nothing in their level and can join a run of the next one as they are, if there are any.
@@ -476,8 +482,8 @@ fn move_whole(
         }
     }
     let run = below.get(target).map(|run| run.id);
-    let (inputs, older) = (Vec::new(), Vec::new());
-    let work = Work { keyspace: keyspace.id, level: number(to), run, inputs, moved, older };
+    let (inputs, older, newer) = (Vec::new(), Vec::new(), Vec::new());
+    let work = Work { keyspace: keyspace.id, level: number(to), run, inputs, moved, older, newer };
     (!work.moved.is_empty()).then_some(work)
 }
 
@@ -498,16 +504,16 @@ fn renumber(
         shape.last + 1
     } else if shape.last > 1
         && bytes <= bytes_max(shape.last - 1) / 2
-        && bytes_of(keyspace, shape.last - 1) == 0
+        && keyspace.levels.get(shape.last - 1).is_none_or(|above| above.runs.is_empty())
     {
         shape.last - 1
     } else {
         return None;
     };
     let moved = run.segments.to_vec();
-    let (inputs, older) = (Vec::new(), Vec::new());
+    let (inputs, older, newer) = (Vec::new(), Vec::new(), Vec::new());
     let (keyspace, level) = (keyspace.id, number(to));
-    let work = Work { keyspace, level, run: None, inputs, moved, older };
+    let work = Work { keyspace, level, run: None, inputs, moved, older, newer };
     (!claims.busy(keyspace)).then_some(work)
 }
 

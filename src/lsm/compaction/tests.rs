@@ -92,7 +92,8 @@ struct Case {
 fn whatever_is_picked_keeps_the_order_of_age_in_whatever_order_it_ends() {
     let mut seen = Seen::default();
     let scale = std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok());
-    for seed in 0..CASES * scale.unwrap_or(1) {
+    // One took down what an output had been put behind; one took a segment of range tombstones, which had no bytes, for nothing.
+    for seed in (0..CASES * scale.unwrap_or(1)).chain([10_916, 14_543]) {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let mut case = Case::new(seed);
             for _ in 0..STEPS {
