@@ -1,7 +1,7 @@
 //! The searcher: evaluates a plan and gives the best documents, or counts all that match.
 //!
 //! The facade calls it; it reads posting lists, lengths and dead documents through a `TextReader` and leaves the work on
-//! windows to `window`. What commits, compactions and pending writes left in several runs is one value a chunk already.
+//! windows to `window`. What commits, compactions and pending writes left of a chunk in several parts, `lists` shows as one.
 //!
 //! ```text
 //! leaves ─► chunks in which documents may match ─► windows of 4,096 documents, each with a bound of its scores
