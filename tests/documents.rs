@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
-use alluvium::{Database, Error, Query, doc};
+use alluvium::{AnalyzerOptions, Database, Error, Query, TextIndexOptions, Transaction, doc};
 
 type Model = BTreeMap<i32, String>;
 
@@ -44,7 +44,7 @@ fn random_text(rng: &mut fastrand::Rng) -> String {
 
 /// Some writes of one transaction, to the database and to the model; now and then the collection is dropped before.
 fn write(
-    transaction: &mut alluvium::Transaction,
+    transaction: &mut Transaction,
     model: &mut Model,
     rng: &mut fastrand::Rng,
 ) -> Result<(), Error> {
@@ -368,5 +368,45 @@ fn a_transaction_finds_its_own_writes_and_a_rollback_leaves_nothing() -> Result<
     assert_eq!(db.collection_names()?, ["notes", "places"]);
     assert_eq!(db.collection("notes")?.search("nugget")?.count()?, 1);
     check(&db, "reopened");
+    Ok(())
+}
+
+#[test]
+fn what_a_transaction_knows_of_a_collection_ends_with_its_next_write() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    let mut transaction = db.begin()?;
+    let count = |transaction: &mut Transaction, name: &str, query: &str| -> Result<u64, Error> {
+        // The first one learns what there is, the second one relies on it.
+        let mut collection = transaction.collection(name)?;
+        let first = collection.search(query)?.count()?;
+        assert_eq!(collection.search(query)?.count()?, first);
+        assert_eq!(collection.search(query)?.limit(100).run()?.len() as u64, first);
+        Ok(first)
+    };
+    assert_eq!(count(&mut transaction, "notes", "gold")?, 0, "there is no collection yet");
+    for id in 0..5 {
+        transaction.collection("notes")?.insert(doc! { "_id": id, "text": "gold", "by": "Ada" })?;
+        assert_eq!(count(&mut transaction, "notes", "gold")?, u64::try_from(id).unwrap() + 1);
+    }
+    transaction.collection("notes")?.replace(doc! { "_id": 1, "text": "silver" })?;
+    assert_eq!(count(&mut transaction, "notes", "gold")?, 4);
+    assert_eq!(count(&mut transaction, "notes", "silver")?, 1);
+    transaction.collection("notes")?.remove(2)?;
+    assert_eq!(count(&mut transaction, "notes", "gold")?, 3);
+    assert_eq!(transaction.collection("notes")?.count()?, 4);
+
+    let by = TextIndexOptions::chosen([("by", 1.0)], AnalyzerOptions::default());
+    transaction.collection("notes")?.create_text_index("by", &by)?;
+    let mut notes = transaction.collection("notes")?;
+    assert_eq!(notes.search("ada")?.index("by").count()?, 3);
+    notes.drop_text_index("by")?;
+    assert!(notes.search("ada")?.index("by").count().is_err());
+
+    transaction.drop_collection("notes")?;
+    assert_eq!(count(&mut transaction, "notes", "gold")?, 0);
+    transaction.collection("notes")?.insert(doc! { "_id": 9, "text": "gold" })?;
+    assert_eq!(count(&mut transaction, "notes", "gold")?, 1);
+    transaction.commit()?;
+    check(&db, "committed");
     Ok(())
 }
