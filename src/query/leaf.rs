@@ -51,14 +51,9 @@ pub(super) struct LeafWindow<'c> {
     /// What documents get, by impact.
     pub(super) bounds: Bounds,
     /// Decoded when they are looked at first: bounds alone decide about most leaves in most windows.
-    terms: OnceCell<WindowTerms<'c>>,
-}
-
-/// The terms of a leaf in a window: mostly one.
-#[expect(clippy::large_enum_variant, reason = "one term is to take no allocation")]
-enum WindowTerms<'c> {
-    One(TermWindow<'c>),
-    Several(Vec<TermWindow<'c>>),
+    terms: OnceCell<Vec<TermWindow<'c>>>,
+    /// In their place where there is only one: it takes no allocation.
+    term: OnceCell<TermWindow<'c>>,
 }
 
 /// What scoring in one chunk needs of a leaf's field.
@@ -167,10 +162,10 @@ impl<'a> ChunkLeaf<'a> {
         if self.is_empty(number) {
             return None;
         }
-        let (bound, terms) = (self.bound(number), OnceCell::new());
+        let (bound, terms, term) = (self.bound(number), OnceCell::new(), OnceCell::new());
         let drift = self.terms.iter().map(|term| term.drift(number)).reduce(Drift::and);
         let bounds = self.open.bounds.with_drift(drift.unwrap_or(Drift::NONE));
-        Some(LeafWindow { chunk: self, index, number, bound, bounds, terms })
+        Some(LeafWindow { chunk: self, index, number, bound, bounds, terms, term })
     }
 
     /// The first term, for leaves that have no other.
@@ -193,30 +188,23 @@ impl<'c> LeafWindow<'c> {
 
     /// The terms, none of which is missing here.
     pub(super) fn terms(&self) -> Result<&[TermWindow<'c>]> {
-        let terms = if let Some(known) = self.terms.get() {
-            known
-        } else {
-            let opened = self.open_terms()?;
-            self.terms.get_or_init(|| opened)
-        };
-        Ok(match terms {
-            WindowTerms::One(term) => std::slice::from_ref(term),
-            WindowTerms::Several(terms) => terms,
-        })
-    }
-
-    fn open_terms(&self) -> Result<WindowTerms<'c>> {
         let open = |term: &'c TermChunk<'_>| term.window(self.number).map_err(fts::Error::from);
-        if let [term] = self.chunk.terms.as_slice()
-            && let Some(term) = open(term)?
-        {
-            return Ok(WindowTerms::One(term));
+        if let [only] = self.chunk.terms.as_slice() {
+            if self.term.get().is_none()
+                && let Some(opened) = open(only)?
+            {
+                self.term.get_or_init(|| opened);
+            }
+            return Ok(self.term.get().map(std::slice::from_ref).unwrap_or_default());
+        }
+        if let Some(terms) = self.terms.get() {
+            return Ok(terms);
         }
         let mut terms = Vec::with_capacity(self.chunk.terms.len());
         for term in &self.chunk.terms {
             terms.extend(open(term)?);
         }
-        Ok(WindowTerms::Several(terms))
+        Ok(self.terms.get_or_init(|| terms))
     }
 
     /// The term whose impacts bound what the leaf gives, where one decides.
