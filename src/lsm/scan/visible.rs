@@ -288,9 +288,7 @@ impl<'a> Cursor<'a> {
     /// transaction.commit(Durability::Buffered)?;
     /// let mut transaction = store.begin()?;
     /// transaction.merge(log, b"today", ", two")?;
-    /// transaction.commit(Durability::Buffered)?;
-    /// let snapshot = store.snapshot();
-    /// let mut cursor = snapshot.cursor(log)?;
+    /// let mut cursor = transaction.cursor(log)?;
     /// assert!(cursor.first()? && cursor.value()? == "one, two");
     /// let mut operands = Vec::new();
     /// cursor.each_operand(|operand| operands.push(operand))?;
