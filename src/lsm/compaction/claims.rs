@@ -49,9 +49,14 @@ impl Claim {
         segments: impl Iterator<Item = &'a Arc<Segment>>,
         newer: &[SegmentId],
     ) -> Self {
-        let newer = newer.iter().copied().collect();
-        let taken = HashSet::new();
-        let mut claim = Claim { keyspace, segments: taken, newer, level, run, hull: None };
+        let mut claim = Claim {
+            keyspace,
+            segments: HashSet::new(),
+            newer: newer.iter().copied().collect(),
+            level,
+            run,
+            hull: None,
+        };
         for segment in segments {
             let summary = segment.summary();
             claim.segments.insert(summary.id);
