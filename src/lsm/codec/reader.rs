@@ -109,11 +109,15 @@ impl<'a> ByteReader<'a> {
     /// A varint of at most ten bytes.
     #[inline]
     pub fn varint(&mut self) -> Result<u64> {
-        // Most lengths take one byte.
-        match self.bytes.get(self.at) {
-            Some(&byte) if byte < 0x80 => {
+        // Most lengths take one byte or two.
+        match self.bytes.get(self.at..) {
+            Some(&[byte, ..]) if byte < 0x80 => {
                 self.at += 1;
                 Ok(u64::from(byte))
+            }
+            Some(&[low, high, ..]) if high < 0x80 => {
+                self.at += 2;
+                Ok(u64::from(high) << 7 | u64::from(low & 0x7F))
             }
             _ => self.long_varint(),
         }

@@ -155,7 +155,8 @@ impl Salvage {
         Ok(Salvage { keyspaces, pieces, values, trouble, losses, options })
     }
 
-    /// Why the file could not be opened as usual, if it could not.
+    /// Why the file could not be opened as usual, if it could not. Then commits behind the newest root and log that were
+    /// found may be missing without a loss that names them.
     pub fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
