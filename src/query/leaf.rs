@@ -16,7 +16,8 @@ use super::lists::TermChunk;
 use super::placed::{PathRanges, places};
 use super::plan::{Leaf, Plan};
 use super::term_window::{TermWindow, WINDOW};
-use crate::fts::{self, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader};
+use crate::fts::{self, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader, WINDOW_LEN};
+use crate::kernels::{Bitmap, Kernels};
 
 /// A leaf opened for one search.
 pub(super) struct OpenLeaf<'p> {
@@ -145,7 +146,7 @@ impl<'a> ChunkLeaf<'a> {
 
     /// Whether the leaf cannot occur in a window.
     pub(super) fn is_empty(&self, window: usize) -> bool {
-        self.terms.iter().any(|term| term.count(window) == 0)
+        self.len(window) == 0
     }
 
     /// What no score of the leaf in a window exceeds; 0 for leaves that do not score.
@@ -168,6 +169,31 @@ impl<'a> ChunkLeaf<'a> {
         Some(LeafWindow { chunk: self, index, number, bound, bounds, terms, term })
     }
 
+    /// Number of documents of a window that may match, at most.
+    pub(super) fn len(&self, window: usize) -> usize {
+        self.terms.iter().map(|term| term.count(window)).min().unwrap_or_default()
+    }
+
+    /// Adds the documents of a window in which the leaf can occur; `scratch` is overwritten.
+    pub(super) fn add_possible(
+        &self,
+        window: usize,
+        to: &mut Bitmap,
+        scratch: &mut [u16; WINDOW_LEN],
+    ) -> Result<()> {
+        if let [term] = self.terms.as_slice() {
+            return Ok(term.add_to(window, to, scratch).map_err(fts::Error::from)?);
+        }
+        let mut all = [u8::MAX; WINDOW_LEN / 8];
+        for term in &self.terms {
+            let mut of_term = [0; WINDOW_LEN / 8];
+            term.add_to(window, &mut of_term, scratch).map_err(fts::Error::from)?;
+            Kernels::best().and(&mut all, &of_term);
+        }
+        Kernels::best().or(to, &all);
+        Ok(())
+    }
+
     /// The first term, for leaves that have no other.
     pub(super) fn term(&self) -> Option<&TermChunk<'a>> {
         self.terms.first()
@@ -182,8 +208,7 @@ impl<'a> ChunkLeaf<'a> {
 impl<'c> LeafWindow<'c> {
     /// Number of documents that may match, at most.
     pub(super) fn len(&self) -> usize {
-        let counts = self.chunk.terms.iter().map(|term| term.count(self.number));
-        counts.min().unwrap_or_default()
+        self.chunk.len(self.number)
     }
 
     /// The terms, none of which is missing here.

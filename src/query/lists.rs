@@ -13,6 +13,7 @@ use super::term_window::TermWindow;
 use crate::fts::{
     self, Block, Body, Drift, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN, WINDOWS_LEN,
 };
+use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
 
 #[cfg(test)]
@@ -129,6 +130,20 @@ impl<'a> TermChunk<'a> {
             windows.extend(part.window(window)?);
         }
         TermWindow::join(windows).map(Some)
+    }
+
+    /// Sets the bits of a window's documents, without a look at anything else of them; `scratch` is overwritten.
+    pub(super) fn add_to(
+        &self,
+        window: usize,
+        to: &mut Bitmap,
+        scratch: &mut [u16; WINDOW_LEN],
+    ) -> lsm::Result<()> {
+        let mut holding = self.holding(window);
+        match (holding.next(), holding.next()) {
+            (Some(only), None) => only.add_to(window, to, scratch),
+            _ => Ok(self.window(window)?.iter().for_each(|documents| documents.add_to(to))),
+        }
     }
 
     /// The parts that have documents in a window.
@@ -260,6 +275,27 @@ impl<'a> Part<'a> {
                 Ok(Some(TermWindow::of_block(block, offsets)))
             }
         }
+    }
+
+    fn add_to(
+        &self,
+        window: usize,
+        to: &mut Bitmap,
+        scratch: &mut [u16; WINDOW_LEN],
+    ) -> lsm::Result<()> {
+        match self.postings.body() {
+            Body::None => {}
+            Body::List { .. } => {
+                let offsets = self.offsets.get(self.listed(window)).unwrap_or_default();
+                Kernels::best().set_bits(to, offsets);
+            }
+            Body::Windows(windows) => {
+                if let Some(block) = windows.block(window)? {
+                    block.add_to(to, scratch)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A byte for each document of a list, of the kind that all parts have.

@@ -81,35 +81,29 @@ impl<'p> WindowSearch<'p> {
 
     /// Number of live documents that match.
     pub(super) fn count(&mut self, window: &Window<'_>) -> Result<u64> {
-        let leaves = window.leaves();
+        let leaves = || window.leaves.iter().filter(|leaf| !leaf.is_empty(window.number));
         let mut matching = [0; WINDOW_LEN / 8];
         if self.plan.required.is_empty() {
-            for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.scores()) {
+            for leaf in leaves().filter(|leaf| leaf.open.scores()) {
                 self.add_matches(window, leaf, &mut matching)?;
             }
         }
-        for (number, set) in required_sets(self.plan, &leaves).iter().enumerate() {
-            if number > 0
-                && let Some(leaf) = set.alone
-                && !leaf.chunk.open.is_placed()
-                && let [term] = leaf.terms()?
-            {
-                if term.keep_in(&mut matching) == 0 {
-                    return Ok(0);
-                }
-                continue;
+        let of_set = |set: usize| leaves().filter(move |leaf| leaf.open.required.contains(&set));
+        let len = |&set: &usize| of_set(set).map(|leaf| leaf.len(window.number)).sum::<usize>();
+        let mut sets: Vec<usize> = (0..self.plan.required.len()).collect();
+        sets.sort_by_cached_key(len);
+        for (place, set) in sets.into_iter().enumerate() {
+            let mut documents = [0; WINDOW_LEN / 8];
+            for leaf in of_set(set) {
+                self.add_matches(window, leaf, &mut documents)?;
             }
-            let mut of_set = [0; WINDOW_LEN / 8];
-            for leaf in set.leaves(&leaves) {
-                self.add_matches(window, leaf, &mut of_set)?;
-            }
-            if number == 0 {
-                matching = of_set;
-            } else if self.kernels.and(&mut matching, &of_set) == 0 {
+            if place == 0 {
+                matching = documents;
+            } else if self.kernels.and(&mut matching, &documents) == 0 {
                 return Ok(0);
             }
         }
-        for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.excluded) {
+        for leaf in leaves().filter(|leaf| leaf.open.excluded) {
             let mut excluded = [0; WINDOW_LEN / 8];
             self.add_matches(window, leaf, &mut excluded)?;
             self.kernels.and_not(&mut matching, &excluded);
@@ -444,14 +438,15 @@ impl<'p> WindowSearch<'p> {
     fn add_matches(
         &mut self,
         window: &Window<'_>,
-        leaf: &LeafWindow<'_>,
+        leaf: &ChunkLeaf<'_>,
         to: &mut Bitmap,
     ) -> Result<()> {
-        if !leaf.chunk.open.is_placed() {
-            return self.add_possible(leaf, to);
+        if !leaf.open.is_placed() {
+            return leaf.add_possible(window.number, to, &mut self.offsets.0);
         }
+        let Some(leaf) = leaf.window(window.number, 0) else { return Ok(()) };
         let mut possible = [0; WINDOW_LEN / 8];
-        self.add_possible(leaf, &mut possible)?;
+        self.add_possible(&leaf, &mut possible)?;
         let count = self.kernels.bitmap_offsets(&possible, &mut self.offsets.0);
         for &offset in self.offsets.0.iter().take(count) {
             if leaf.frequency(window.base() | offset, &mut self.scratch)? > 0 {

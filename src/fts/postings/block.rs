@@ -9,7 +9,7 @@
 
 use super::frequencies::{Frequencies, FrequencyRanks};
 use super::positions::{self, Positions, PositionsPlace};
-use crate::kernels::{Kernels, WINDOW};
+use crate::kernels::{Bitmap, Kernels, WINDOW};
 use crate::lsm::{ByteReader, Result};
 
 /// Documents of a window.
@@ -87,37 +87,62 @@ impl<'a> Block<'a> {
     /// # Errors
     /// Corruption when they are not as many as they should be.
     pub fn read_offsets(&self, out: &mut Vec<u16>) -> Result<()> {
-        let kernels = Kernels::best();
         out.clear();
         match self.offsets {
-            Offsets::List { first, width, packed } => {
+            Offsets::List { .. } => {
                 out.resize(self.count, 0);
-                let (head, base, rest) = match (first, out.as_mut_slice()) {
-                    (Some(first), [head, rest @ ..]) => {
-                        (Some((head, first)), u32::from(first) + 1, rest)
-                    }
-                    (_, all) => (None, 0, all),
-                };
-                let fits = kernels.unpack_ascending(packed, width, base, rest);
-                if let Some((head, first)) = head {
-                    *head = first;
-                }
-                let end = if first.is_none() { WINDOW_LEN } else { 1 << 16 };
-                let last = out.last().copied().map_or(0, usize::from);
-                if !fits || last >= end {
-                    return Err(corrupt(packed, "documents beyond the last that there can be"));
-                }
+                self.unpack(out)
             }
             Offsets::Bitmap(bitmap) => {
                 let mut all = [0; WINDOW_LEN];
-                let count = kernels.bitmap_offsets(bitmap, &mut all);
+                let count = Kernels::best().bitmap_offsets(bitmap, &mut all);
                 if count != self.count {
                     return Err(corrupt(bitmap, OTHER_COUNT));
                 }
                 out.extend_from_slice(all.get(..count).unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
+    /// Sets the bits of the documents of a window; `scratch` is overwritten.
+    ///
+    /// # Errors
+    /// Corruption when they are not as many as they should be.
+    pub fn add_to(&self, bitmap: &mut Bitmap, scratch: &mut [u16; WINDOW_LEN]) -> Result<()> {
+        match self.offsets {
+            Offsets::List { packed, .. } => {
+                let Some(offsets) = scratch.get_mut(..self.count) else {
+                    return Err(corrupt(packed, "more documents than a window has"));
+                };
+                self.unpack(offsets)?;
+                Kernels::best().set_bits(bitmap, offsets);
+            }
+            Offsets::Bitmap(documents) => {
+                self.check_bitmap()?;
+                Kernels::best().or(bitmap, documents);
             }
         }
         Ok(())
+    }
+
+    /// Writes the offsets of a list to `out`, which is as long.
+    fn unpack(&self, out: &mut [u16]) -> Result<()> {
+        let Offsets::List { first, width, packed } = self.offsets else { return Ok(()) };
+        let (head, base, rest) = match (first, &mut *out) {
+            (Some(first), [head, rest @ ..]) => (Some((head, first)), u32::from(first) + 1, rest),
+            (_, all) => (None, 0, all),
+        };
+        let fits = Kernels::best().unpack_ascending(packed, width, base, rest);
+        if let Some((head, first)) = head {
+            *head = first;
+        }
+        let end = if first.is_none() { WINDOW_LEN } else { 1 << 16 };
+        let last = out.last().copied().map_or(0, usize::from);
+        if fits && last < end {
+            return Ok(());
+        }
+        Err(corrupt(packed, "documents beyond the last that there can be"))
     }
 
     /// Checks that a bitmap has as many documents as the block, which [`read_offsets`](Self::read_offsets) does too.
