@@ -104,6 +104,17 @@ pub fn decode(key: &[u8]) -> lsm::Result<TextKey<'_>> {
     Ok(TextKey { field, term, chunk })
 }
 
+/// The chunk that a text key names behind the [`term_prefix`] with which it begins.
+///
+/// # Errors
+/// Corruption when something else stands there.
+pub(crate) fn decode_chunk(behind: &[u8]) -> lsm::Result<u32> {
+    let mut reader = ByteReader::new(TEXT_KEY, behind);
+    let chunk = take_chunk(&mut reader)?;
+    reader.expect_end()?;
+    Ok(chunk)
+}
+
 /// Key of the length codes of `field` in the chunk numbered `chunk`.
 pub fn length_codes_key(field: FieldId, chunk: u32) -> Vec<u8> {
     let mut key = field_prefix(field).to_vec();

@@ -7,7 +7,7 @@
 //! [`TextIndex`], which those of one state share. Cost: one look-up a call the first time, unless said otherwise.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ use crate::lsm::{self, Cursor, KeyspaceId, Reader, Seek};
 pub struct TextReader<'a> {
     reader: &'a dyn Reader,
     index: Arc<TextIndex>,
-    /// Terms that were looked up, by field.
-    terms: RefCell<HashMap<FieldId, HashMap<String, Rc<TermPostings>>>>,
+    /// Terms that were looked up, by what their keys begin with.
+    terms: RefCell<BTreeMap<Vec<u8>, Rc<TermPostings>>>,
     /// Looks terms up, once there was one.
     cursor: RefCell<Option<Cursor<'a>>>,
 }
@@ -81,8 +81,11 @@ impl StoredPostings {
 
     /// The parts; reads their directories only.
     pub fn parts(&self) -> impl Iterator<Item = Result<Postings<'_>>> {
-        let parts = std::iter::once(&self.first).chain(&self.others);
-        parts.map(|bytes| Ok(Postings::parse(bytes)?))
+        self.values().map(|bytes| Ok(Postings::parse(bytes)?))
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Bytes> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 }
 
@@ -170,11 +173,10 @@ impl<'a> TextReader<'a> {
 
     /// The postings of a term in all chunks, undecoded. Cost: one look-up and one step a chunk, the first time.
     pub fn postings(&self, field: FieldId, term: &str) -> Result<Rc<TermPostings>> {
-        let known = self.terms.borrow().get(&field).and_then(|terms| terms.get(term)).cloned();
-        if let Some(known) = known {
-            return Ok(known);
-        }
         let prefix = keyspace::term_prefix(field, term.as_bytes());
+        if let Some(known) = self.terms.borrow().get(&prefix) {
+            return Ok(Rc::clone(known));
+        }
         let mut kept = self.cursor.borrow_mut();
         let cursor = match &mut *kept {
             Some(cursor) => cursor,
@@ -182,8 +184,7 @@ impl<'a> TextReader<'a> {
         };
         cursor.first_of_prefix(&prefix)?;
         let found = Rc::new(read_term(cursor, &prefix)?);
-        let mut terms = self.terms.borrow_mut();
-        terms.entry(field).or_default().insert(term.to_owned(), Rc::clone(&found));
+        self.terms.borrow_mut().insert(prefix, Rc::clone(&found));
         Ok(found)
     }
 
@@ -278,12 +279,12 @@ fn each<E: From<Error>>(
 fn read_term(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<TermPostings> {
     let mut chunks = Vec::new();
     let (mut parts, mut counters) = (Vec::new(), Vec::new());
-    while cursor.valid() && cursor.key().starts_with(prefix) {
-        let chunk = keyspace::decode(cursor.key())?.chunk;
+    while let Some(behind) = cursor.key().strip_prefix(prefix) {
+        let chunk = keyspace::decode_chunk(behind)?;
         cursor.each_operand(|part| parts.push(part))?;
         let stored = StoredPostings::new(chunk, parts.drain(..));
-        for part in stored.parts() {
-            counters.push(part?.counters());
+        for part in stored.values() {
+            counters.push(Postings::counters_of(part)?);
         }
         chunks.push(stored);
         cursor.next()?;

@@ -140,10 +140,13 @@ impl<'a> TermChunk<'a> {
         scratch: &mut [u16; WINDOW_LEN],
     ) -> lsm::Result<()> {
         let mut holding = self.holding(window);
-        match (holding.next(), holding.next()) {
-            (Some(only), None) => only.add_to(window, to, scratch),
-            _ => Ok(self.window(window)?.iter().for_each(|documents| documents.add_to(to))),
+        if let (Some(only), None) = (holding.next(), holding.next()) {
+            return only.add_to(window, to, scratch);
         }
+        if let Some(documents) = self.window(window)? {
+            documents.add_to(to);
+        }
+        Ok(())
     }
 
     /// The parts that have documents in a window.

@@ -61,6 +61,7 @@ fn check(bytes: &[u8], twin: &Twin, counters: TermCounters, lengths: &LengthCode
     let postings = Postings::parse(bytes).unwrap();
     assert_eq!(&read(bytes).unwrap(), twin);
     assert_eq!(postings.counters(), counters);
+    assert_eq!(Postings::counters_of(bytes).unwrap(), counters);
     assert_eq!(postings.count(), twin.len());
     let ends = (twin.keys().next(), twin.keys().next_back());
     assert_eq!(ends.0.copied().unwrap_or_default(), postings.first());

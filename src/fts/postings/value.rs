@@ -16,7 +16,7 @@ use super::positions::Positions;
 use crate::fts::counters::TermCounters;
 use crate::fts::impact::{Averages, ImpactScale};
 use crate::fts::norms::LengthCodes;
-use crate::lsm::{ByteReader, Result};
+use crate::lsm::{ByteReader, Error, Result};
 
 /// Postings from which on a chunk has windows.
 pub(super) const WINDOWED_LEN_MIN: usize = 1024;
@@ -94,28 +94,44 @@ impl<'a> Postings<'a> {
     /// # Errors
     /// Corruption when it is none, or when its parts do not lie within the bytes.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let mut reader = ByteReader::new(WHAT, bytes);
-        let tag = reader.u8()?;
-        if tag >> 4 != VERSION {
-            return Err(reader.error(format_args!("version {} is not known", tag >> 4)));
-        }
-        let mut own_counters = None;
-        if tag & HAS_COUNTERS != 0 {
-            let (df, ttf) = (reader.signed_varint()?, reader.signed_varint()?);
-            own_counters = Some(TermCounters { df, ttf });
-        }
-        let mut postings = match tag & !(HAS_COUNTERS | 0xF0) {
+        let (mut reader, own_counters, form) = begin(bytes)?;
+        let mut postings = match form {
             FORM_NONE => {
                 reader.expect_end()?;
                 Postings { own_counters, count: 0, ttf: 0, first: 0, last: 0, body: Body::None }
             }
             FORM_ONE => one(&mut reader)?,
-            form @ (FORM_CODES | FORM_IMPACTS) => list(&mut reader, form == FORM_IMPACTS)?,
+            FORM_CODES | FORM_IMPACTS => list(&mut reader, form == FORM_IMPACTS)?,
             FORM_WINDOWS => windows(&mut reader)?,
-            other => return Err(reader.error(format_args!("form {other} is not known"))),
+            other => return Err(unknown(&reader, other)),
         };
         postings.own_counters = own_counters;
         Ok(postings)
+    }
+
+    /// The [`counters`](Self::counters) of a value, of which no more is read than its beginning.
+    ///
+    /// # Errors
+    /// Corruption when it does not begin like one.
+    pub fn counters_of(bytes: &[u8]) -> Result<TermCounters> {
+        let (mut reader, own_counters, form) = begin(bytes)?;
+        if let Some(own) = own_counters {
+            return Ok(own);
+        }
+        let (count, ttf) = match form {
+            FORM_NONE => (0, 0),
+            FORM_ONE => {
+                // Behind an offset and a length code.
+                reader.take(size_of::<u16>() + 1)?;
+                (1, u64::from(reader.varint_u32()?))
+            }
+            FORM_CODES | FORM_IMPACTS | FORM_WINDOWS => {
+                let Head { count, ttf, .. } = head(&mut reader)?;
+                (count, ttf)
+            }
+            other => return Err(unknown(&reader, other)),
+        };
+        Ok(TermCounters::of_documents(count, ttf))
     }
 
     /// What the value adds to the counters of its term: documents that are not dead, and their occurrences.
@@ -318,6 +334,27 @@ pub(super) fn ranks_len(count: usize) -> usize {
 /// The offset at which a window begins.
 pub(super) fn window_base(window: usize) -> u16 {
     u16::try_from(window * WINDOW_LEN).unwrap_or_default()
+}
+
+/// What every value begins with: its own counters, if it has some, and the form of what follows.
+fn begin(bytes: &[u8]) -> Result<(ByteReader<'_>, Option<TermCounters>, u8)> {
+    let mut reader = ByteReader::new(WHAT, bytes);
+    let tag = reader.u8()?;
+    if tag >> 4 != VERSION {
+        return Err(reader.error(format_args!("version {} is not known", tag >> 4)));
+    }
+    let own_counters = if tag & HAS_COUNTERS == 0 {
+        None
+    } else {
+        let (df, ttf) = (reader.signed_varint()?, reader.signed_varint()?);
+        Some(TermCounters { df, ttf })
+    };
+    Ok((reader, own_counters, tag & !(HAS_COUNTERS | 0xF0)))
+}
+
+#[cold]
+fn unknown(reader: &ByteReader<'_>, form: u8) -> Error {
+    reader.error(format_args!("form {form} is not known"))
 }
 
 fn one<'a>(reader: &mut ByteReader<'a>) -> Result<Postings<'a>> {

@@ -97,11 +97,15 @@ fn parts_are_what_all_of_their_documents_are() {
 
         let mut found = Twin::new();
         for number in 0..WINDOWS_LEN {
+            let (mut bits, mut of_window) = ([0; WINDOW_LEN / 8], [0; WINDOW_LEN / 8]);
+            chunk.add_to(number, &mut bits, &mut [7; WINDOW_LEN]).unwrap();
             let Some(window) = chunk.window(number).unwrap() else {
-                assert_eq!(chunk.count(number), 0);
+                assert_eq!((chunk.count(number), bits), (0, of_window));
                 continue;
             };
             assert_eq!(window.len(), chunk.count(number));
+            window.add_to(&mut of_window);
+            assert_eq!(bits, of_window);
             let holding = parts.iter().filter(|part| {
                 part.keys().any(|offset| usize::from(*offset) / WINDOW_LEN == number)
             });
