@@ -2,9 +2,11 @@
 //!
 //! Whoever opens a collection makes it, a [`TextReader`](super::TextReader) reads through it. Opening takes names,
 //! options and an analyzer; statistics, lengths and dead documents are asked for by every search, so that what was read of
-//! them is kept. Invariant: a `TextIndex` belongs to one state; a transaction that writes on is another one. Memory: a byte
-//! for each document and field where the file is not mapped, else next to nothing.
+//! them is kept; so are terms, as far as there is memory for them. Invariant: a `TextIndex` belongs to one state; a transaction
+//! that writes on is another one. Memory: a byte for each document and field where the file is not mapped, and for terms what
+//! the storage core reserves for readers.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
@@ -18,6 +20,7 @@ use super::ids::FieldId;
 use super::indexer::TextWalker;
 use super::keyspace::names;
 use super::norms::LengthCodes;
+use super::reader::TermPostings;
 use super::schema::{Field, TextIndexOptions};
 use crate::lsm::{self, KeyspaceId, Reader};
 
@@ -33,6 +36,8 @@ pub struct TextIndex {
     pub(super) statistics: Known<FieldId, FieldStatistics>,
     pub(super) lengths: Known<FieldId, Arc<[(u32, StoredLengths)]>>,
     pub(super) dead: Known<u32, Arc<DeadChunk>>,
+    /// By what their keys begin with; each has its memory reserved.
+    pub(super) terms: Known<Vec<u8>, Arc<TermPostings>>,
 }
 
 /// What was read of a state that does not change.
@@ -76,6 +81,7 @@ impl TextIndex {
             statistics: Known::default(),
             lengths: Known::default(),
             dead: Known::default(),
+            terms: Known::default(),
         })
     }
 }
@@ -83,12 +89,25 @@ impl TextIndex {
 impl<K: Eq + Hash, V: Clone> Known<K, V> {
     /// What stands under `key`, read when it is not known.
     pub(super) fn get(&self, key: K, read: impl FnOnce(&K) -> Result<V>) -> Result<V> {
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(known.clone());
+        if let Some(known) = self.find(&key) {
+            return Ok(known);
         }
         let value = read(&key)?;
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, value.clone());
+        self.keep(key, value.clone());
         Ok(value)
+    }
+
+    /// What stands under `key`, if it is known.
+    pub(super) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// From now on `key` is known.
+    pub(super) fn keep(&self, key: K, value: V) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(key, value);
     }
 }
 

@@ -2,13 +2,12 @@
 //!
 //! Opened by the collection's reader; searches, snippets and the deep check read through it. It finds entries and
 //! turns counters into statistics; what the values hold, `postings` and `norms` say. Dead documents are not taken out
-//! here: a search masks with [`TextReader::dead`]. Terms that were looked up are remembered as long as the reader, since a
-//! search asks for their counters first and for their postings then; what every search asks for is remembered by the
-//! [`TextIndex`], which those of one state share. Cost: one look-up a call the first time, unless said otherwise.
+//! here: a search masks with [`TextReader::dead`]. What was looked up is remembered by the [`TextIndex`], which those of one state
+//! share; terms for which it has no memory by the reader, since a search asks for their counters first and for their postings
+//! then. Cost: one look-up a call the first time, unless said otherwise.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,14 +22,14 @@ use super::indexer::{TextWalker, path_term};
 use super::keyspace::{self, NormsKey, NormsKind, TextKey};
 use super::postings::Postings;
 use super::schema::{Field, TextIndexOptions};
-use crate::lsm::{self, Cursor, KeyspaceId, Reader, Seek};
+use crate::lsm::{self, Cursor, KeyspaceId, Reader, Reserved, Seek};
 
 /// Reads one text index.
 pub struct TextReader<'a> {
     reader: &'a dyn Reader,
     index: Arc<TextIndex>,
-    /// Terms that were looked up, by what their keys begin with.
-    terms: RefCell<BTreeMap<Vec<u8>, Rc<TermPostings>>>,
+    /// Terms that were looked up and the index has no memory for, by what their keys begin with.
+    terms: RefCell<BTreeMap<Vec<u8>, Arc<TermPostings>>>,
     /// Looks terms up, once there was one.
     cursor: RefCell<Option<Cursor<'a>>>,
 }
@@ -45,12 +44,14 @@ pub struct TermStatistics {
 }
 
 /// A term of a field: its numbers and its postings in all chunks.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct TermPostings {
     /// Its numbers.
     pub statistics: TermStatistics,
     /// Its postings, by ascending chunk; dead documents included.
     pub chunks: Vec<StoredPostings>,
+    /// What was reserved for each chunk; nothing when there was not enough for all.
+    memory: Vec<Reserved>,
 }
 
 /// The postings of a term in one chunk, as they are stored: in as many parts as commits and compactions left, no document in
@@ -172,10 +173,11 @@ impl<'a> TextReader<'a> {
     }
 
     /// The postings of a term in all chunks, undecoded. Cost: one look-up and one step a chunk, the first time.
-    pub fn postings(&self, field: FieldId, term: &str) -> Result<Rc<TermPostings>> {
+    pub fn postings(&self, field: FieldId, term: &str) -> Result<Arc<TermPostings>> {
         let prefix = keyspace::term_prefix(field, term.as_bytes());
-        if let Some(known) = self.terms.borrow().get(&prefix) {
-            return Ok(Rc::clone(known));
+        let known = self.index.terms.find(&prefix);
+        if let Some(known) = known.or_else(|| self.terms.borrow().get(&prefix).map(Arc::clone)) {
+            return Ok(known);
         }
         let mut kept = self.cursor.borrow_mut();
         let cursor = match &mut *kept {
@@ -183,8 +185,12 @@ impl<'a> TextReader<'a> {
             none => none.insert(self.reader.cursor(self.index.text)?),
         };
         cursor.first_of_prefix(&prefix)?;
-        let found = Rc::new(read_term(cursor, &prefix)?);
-        self.terms.borrow_mut().insert(prefix, Rc::clone(&found));
+        let found = Arc::new(read_term(cursor, &prefix)?);
+        if found.memory.is_empty() {
+            self.terms.borrow_mut().insert(prefix, Arc::clone(&found));
+        } else {
+            self.index.terms.keep(prefix, Arc::clone(&found));
+        }
         Ok(found)
     }
 
@@ -274,14 +280,20 @@ fn each<E: From<Error>>(
     Ok(())
 }
 
+/// What a term and a chunk take at most beside the postings, as long as they are known.
+const TERM_CHUNK_BYTES: usize = 256;
+
 /// Reads the entries whose keys begin with `prefix`, from the first of them on, where the cursor stands; it then stands
 /// behind them.
 fn read_term(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<TermPostings> {
     let mut chunks = Vec::new();
-    let (mut parts, mut counters) = (Vec::new(), Vec::new());
+    let (mut parts, mut counters, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(behind) = cursor.key().strip_prefix(prefix) {
         let chunk = keyspace::decode_chunk(behind)?;
         cursor.each_operand(|part| parts.push(part))?;
+        if memory.len() == chunks.len() {
+            memory.extend(cursor.reserve(TERM_CHUNK_BYTES + prefix.len()));
+        }
         let stored = StoredPostings::new(chunk, parts.drain(..));
         for part in stored.values() {
             counters.push(Postings::counters_of(part)?);
@@ -289,10 +301,13 @@ fn read_term(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<TermPostings> {
         chunks.push(stored);
         cursor.next()?;
     }
+    if memory.len() < chunks.len() {
+        memory.clear();
+    }
     let TermCounters { df, ttf } = TermCounters::total(counters.into_iter())?;
     let statistics =
         TermStatistics { df: count("term counters", df)?, ttf: count("term counters", ttf)? };
-    Ok(TermPostings { statistics, chunks })
+    Ok(TermPostings { statistics, chunks, memory })
 }
 
 fn field_statistics(value: &[u8]) -> Result<FieldStatistics> {

@@ -4,8 +4,11 @@
 //! runs and their combinations implement it. What users hold is [`Cursor`](super::Cursor), which shows
 //! only what is alive.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use super::cache::BlockCache;
 use super::error::Result;
 
 /// What an entry says about its key.
@@ -51,6 +54,12 @@ pub(crate) trait RawCursor: Send {
     fn kind(&self) -> EntryKind;
     /// The entry's value or operand; reads the value area when it stands there.
     fn value(&self) -> Result<Bytes>;
+
+    /// How many bytes of memory whoever keeps the value holds, beside what the cursor's view holds anyway, and whose they
+    /// are; `None` where they are nobody's.
+    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+        None
+    }
 
     /// To the last entry whose key is `key` or smaller.
     fn seek_le(&mut self, key: &[u8]) -> Result<()> {

@@ -52,6 +52,7 @@ mod value;
 mod wal;
 
 pub use block::Compression;
+pub use cache::Reserved;
 pub use check::CheckReport;
 pub use cipher::BlockCipher;
 #[cfg(feature = "encryption")]

@@ -7,7 +7,7 @@
 //! in the list; a score one more, and a division.
 
 use std::cell::OnceCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::bm25::{Norms, clause_weight, idf, rounding};
 use super::bounds::Bounds;
@@ -29,9 +29,9 @@ pub(super) struct OpenLeaf<'p> {
     /// Places of the required sets that it belongs to.
     pub(super) required: Vec<usize>,
     pub(super) excluded: bool,
-    terms: Vec<Rc<TermPostings>>,
+    terms: Vec<Arc<TermPostings>>,
     /// Where the texts at and below the leaf's path stand.
-    paths: Vec<Rc<TermPostings>>,
+    paths: Vec<Arc<TermPostings>>,
 }
 
 /// A leaf in one chunk, where all of its terms occur.

@@ -43,6 +43,11 @@ impl BlockCursor {
         BlockCursor { block, key: Vec::new(), at: 0, next_at: 0, entry: None }
     }
 
+    /// Bytes that the block keeps in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.block.memory_bytes()
+    }
+
     /// Leaves the block for another one and stands nowhere in it.
     pub(crate) fn enter(&mut self, block: Block) {
         self.block = block;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::lsm::cache::BlockCache;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
 use crate::lsm::segment::{Segment, SegmentCursor};
@@ -133,5 +134,9 @@ impl RawCursor for RunCursor {
 
     fn value(&self) -> Result<Bytes> {
         self.open.as_ref().map_or(Ok(Bytes::new()), |(_, cursor)| cursor.value())
+    }
+
+    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+        self.open.as_ref().and_then(|(_, cursor)| cursor.held())
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::lsm::cache::BlockCache;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
 use crate::lsm::ranges::{KeyRange, Ranges, Stretch};
@@ -208,5 +209,9 @@ impl RawCursor for ShadowedCursor<'_> {
 
     fn value(&self) -> Result<Bytes> {
         self.run.value()
+    }
+
+    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+        self.run.held()
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::merge::MergeCursor;
+use crate::lsm::cache::Reserved;
 use crate::lsm::cursor::{EntryKind, RawCursor, Seek};
 use crate::lsm::error::Result;
 use crate::lsm::operands::{Combiner, Content, Operands};
@@ -307,6 +308,15 @@ impl<'a> Cursor<'a> {
             None => {}
         }
         Ok(())
+    }
+
+    /// Memory for whoever keeps the operands of the entry beyond the view that the cursor is of, and `bytes` beside them, within
+    /// the store's budget: they go on being known as long as that is held. `None` when readers keep their share already, or
+    /// the entry is nowhere but in memory, where keeping it spares little.
+    pub fn reserve(&self, bytes: usize) -> Option<Reserved> {
+        let held = || self.sources.entries().filter_map(RawCursor::held);
+        let all = held().map(|(_, held)| held).fold(bytes, usize::saturating_add);
+        held().next()?.0.reserve(all)
     }
 
     fn content(&self) -> Result<Content> {

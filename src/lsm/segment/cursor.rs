@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::index::LeafHandle;
 use super::reader::Segment;
 use crate::lsm::block::{Block, BlockCursor};
+use crate::lsm::cache::BlockCache;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
 
@@ -186,5 +187,10 @@ impl RawCursor for SegmentCursor {
     fn value(&self) -> Result<Bytes> {
         let value = self.segment.value(self.entry().value(), self.keeps);
         value.map_err(|error| self.segment.locate(error))
+    }
+
+    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+        let leaf = self.current()?;
+        Some((self.segment.cache(), self.segment.held(leaf)))
     }
 }

@@ -22,7 +22,9 @@ use super::index::LeafHandle;
 use super::mapped::Mapped;
 use super::properties::{Properties, SegmentCounts};
 use super::summary::SegmentSummary;
-use crate::lsm::block::{Block, BlockValue, Codec, TRAILER_BYTES, ValueRef, decompress, open};
+use crate::lsm::block::{
+    Block, BlockCursor, BlockValue, Codec, TRAILER_BYTES, ValueRef, decompress, open,
+};
 use crate::lsm::cache::{BlockCache, Pin};
 use crate::lsm::cipher::{Owner, Sealer};
 use crate::lsm::codec::ByteReader;
@@ -385,6 +387,22 @@ impl Segment {
             self.cache.insert_value(self.summary.id, value.offset, bytes.clone());
         }
         Ok(bytes)
+    }
+
+    /// Bytes of memory that are kept with the value at which `leaf` stands: none of those that are read in place.
+    pub(super) fn held(&self, leaf: &BlockCursor) -> usize {
+        let in_place = matches!(self.mapped.get(), Some(Some(_)));
+        match leaf.value() {
+            BlockValue::Inline(_) if in_place => 0,
+            BlockValue::Inline(_) => leaf.memory_bytes(),
+            BlockValue::External(value) if in_place && value.codec == Codec::Raw => 0,
+            BlockValue::External(value) => value.raw_bytes,
+        }
+    }
+
+    /// Whose memory it is that reads take.
+    pub(super) fn cache(&self) -> &Arc<BlockCache> {
+        &self.cache
     }
 
     /// The value at `value`, from the storage.
