@@ -325,6 +325,43 @@ fn compaction_purges_what_belongs_to_dead_documents() {
 }
 
 #[test]
+fn terms_stay_known_to_all_readers_of_a_state_within_the_memory_that_there_is_for_them() {
+    let known_of = |memory_bytes, flushed: bool| {
+        let options = Options { memory_bytes, ..tiny_options() };
+        let store = Store::open(MemoryStorage::default(), options).unwrap();
+        let mut transaction = store.begin().unwrap();
+        let mut writer = writer(&mut transaction, 0);
+        for id in 0..400 {
+            let document = rawdoc! { "_id": id, "t": format!("gold w{id}") };
+            writer.insert(&mut transaction, &document).unwrap();
+        }
+        writer.drain(&mut transaction).unwrap();
+        transaction.commit(Durability::Buffered).unwrap();
+        if flushed {
+            store.flush().unwrap();
+        }
+        let snapshot = store.snapshot();
+        let collection = CollectionReader::open(&snapshot, "notes").unwrap().unwrap();
+        let [one, other] = [0, 1].map(|_| {
+            let again = CollectionReader::again(&snapshot, collection.opened());
+            again.text_index(None).unwrap()
+        });
+        let is_known = |term: &str| {
+            let found = one.postings(FieldId(0), term).unwrap();
+            let again = other.postings(FieldId(0), term).unwrap();
+            assert_eq!((found.statistics.df, again.statistics.df), (1, 1), "{term}");
+            Arc::ptr_eq(&found, &again)
+        };
+        let known = (0..400).filter(|id| is_known(&format!("w{id}"))).count();
+        assert!(other.postings(FieldId(0), "unknown").unwrap().chunks.is_empty());
+        known
+    };
+    assert_eq!(known_of(64 << 20, true), 400);
+    assert!((20..380).contains(&known_of(2 << 20, true)), "some, as far as the memory goes");
+    assert_eq!(known_of(64 << 20, false), 0, "what is nowhere but in memory is found at once");
+}
+
+#[test]
 fn chunks_are_crossed_by_documents_and_by_removals() {
     let options = Options { memory_bytes: 256 << 20, ..tiny_options() };
     let options = Options { segment_bytes_target: 1 << 20, level1_bytes_max: 8 << 20, ..options };

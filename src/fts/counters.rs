@@ -6,7 +6,7 @@
 //! its chunks, as part of them; those of a field are values of their own. Cost: a few bytes each.
 //! The bytes are described in `docs/format/postings.md`.
 
-use crate::lsm::{ByteReader, Result, put_signed_varint};
+use crate::lsm::{ByteReader, Error, Result, put_signed_varint};
 
 /// Counters of one (field, term), or what one value adds to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,6 +112,12 @@ fn sum(what: &'static str, parts: impl Iterator<Item = Result<[i64; 2]>>) -> Res
         return Err(ByteReader::new(what, &[]).error("the sum does not fit 64 bits"));
     };
     Ok([first, second])
+}
+
+/// A counter summed over a whole snapshot: what was added before is all that can be taken away.
+pub(super) fn count(what: &str, counter: i64) -> Result<u64> {
+    let negative = |_| Error::corruption(format!("{what}: the sum is {counter}"), 0);
+    u64::try_from(counter).map_err(negative)
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use super::ids::FieldId;
 use super::indexer::TextWalker;
 use super::keyspace::names;
 use super::norms::LengthCodes;
-use super::reader::TermPostings;
 use super::schema::{Field, TextIndexOptions};
+use super::term::TermPostings;
 use crate::lsm::{self, KeyspaceId, Reader};
 
 /// A text index as one state of the database has it: what the searches of that state share.

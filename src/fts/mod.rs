@@ -41,6 +41,7 @@ mod postings;
 mod reader;
 mod rewriter;
 mod schema;
+mod term;
 
 pub use analysis::{
     Analyzer, AnalyzerOptions, Language, Scratch, TERM_BYTES_MAX as TOKEN_BYTES_MAX, Token,
@@ -64,6 +65,7 @@ pub use postings::{
     PostingsBuilder, Rewritten, TextOperator, WINDOW_LEN, WINDOWS_LEN, Weights, Windows, join,
     rewrite,
 };
-pub use reader::{StoredPostings, TermPostings, TermStatistics, TextReader};
+pub use reader::TextReader;
 pub use rewriter::TextRewriter;
 pub use schema::{FIELDS_LEN_MAX, Field, Fields, TextIndexOptions};
+pub use term::{StoredPostings, TermPostings, TermStatistics};

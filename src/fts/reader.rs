@@ -10,19 +10,17 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::analysis::Analyzer;
-use super::counters::{FieldStatistics as FieldCounters, TermCounters};
+use super::counters::{self, FieldStatistics as FieldCounters};
 use super::dead::DeadChunk;
 use super::error::{Error, Result};
 use super::ids::FieldId;
 use super::index::{FieldStatistics, StoredLengths, TextIndex};
 use super::indexer::{TextWalker, path_term};
 use super::keyspace::{self, NormsKey, NormsKind, TextKey};
-use super::postings::Postings;
 use super::schema::{Field, TextIndexOptions};
-use crate::lsm::{self, Cursor, KeyspaceId, Reader, Reserved, Seek};
+use super::term::{TermPostings, TermStatistics};
+use crate::lsm::{self, Cursor, KeyspaceId, Reader, Seek};
 
 /// Reads one text index.
 pub struct TextReader<'a> {
@@ -34,37 +32,6 @@ pub struct TextReader<'a> {
     cursor: RefCell<Option<Cursor<'a>>>,
 }
 
-/// Exact numbers of a term in a field, over the live documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TermStatistics {
-    /// Documents that hold the term.
-    pub df: u64,
-    /// Occurrences of the term in all documents.
-    pub ttf: u64,
-}
-
-/// A term of a field: its numbers and its postings in all chunks.
-#[derive(Debug, Default)]
-pub struct TermPostings {
-    /// Its numbers.
-    pub statistics: TermStatistics,
-    /// Its postings, by ascending chunk; dead documents included.
-    pub chunks: Vec<StoredPostings>,
-    /// What was reserved for each chunk; nothing when there was not enough for all.
-    memory: Vec<Reserved>,
-}
-
-/// The postings of a term in one chunk, as they are stored: in as many parts as commits and compactions left, no document in
-/// two of them.
-#[derive(Debug, Clone)]
-pub struct StoredPostings {
-    /// The chunk.
-    pub chunk: u32,
-    /// The first part; compacted postings have no other.
-    first: Bytes,
-    others: Vec<Bytes>,
-}
-
 /// Is shown entries of terms.
 type TextVisitor<'v, E> = dyn FnMut(&TextKey<'_>, &[u8]) -> Result<(), E> + 'v;
 
@@ -73,30 +40,6 @@ type NormsVisitor<'v, E> = dyn FnMut(&NormsKey, &[u8]) -> Result<(), E> + 'v;
 
 /// Is shown entries as they are stored.
 type Visitor<'v, E> = dyn FnMut(&[u8], &[u8]) -> Result<(), E> + 'v;
-
-impl StoredPostings {
-    /// Postings of these parts, of which there is at least one.
-    pub fn new(chunk: u32, mut parts: impl Iterator<Item = Bytes>) -> Self {
-        StoredPostings { chunk, first: parts.next().unwrap_or_default(), others: parts.collect() }
-    }
-
-    /// The parts; reads their directories only.
-    pub fn parts(&self) -> impl Iterator<Item = Result<Postings<'_>>> {
-        self.values().map(|bytes| Ok(Postings::parse(bytes)?))
-    }
-
-    fn values(&self) -> impl Iterator<Item = &Bytes> {
-        std::iter::once(&self.first).chain(&self.others)
-    }
-}
-
-impl TermPostings {
-    /// The postings in one chunk.
-    pub fn in_chunk(&self, chunk: u32) -> Option<&StoredPostings> {
-        let place = self.chunks.binary_search_by_key(&chunk, |stored| stored.chunk);
-        place.ok().and_then(|place| self.chunks.get(place))
-    }
-}
 
 impl<'a> TextReader<'a> {
     /// Reads `index`, which was opened in the state that `reader` shows.
@@ -148,7 +91,9 @@ impl<'a> TextReader<'a> {
         let mut valid = below.len() == path_term(&below).len() && cursor.first()?;
         while valid && found.len() < limit {
             let term = keyspace::decode(cursor.key())?.term.into_owned();
-            if read_term(&mut cursor, &keyspace::term_prefix(FieldId::PATHS, &term))?.statistics.df
+            if TermPostings::read(&mut cursor, &keyspace::term_prefix(FieldId::PATHS, &term))?
+                .statistics
+                .df
                 > 0
             {
                 let path = String::from_utf8(term);
@@ -185,11 +130,11 @@ impl<'a> TextReader<'a> {
             none => none.insert(self.reader.cursor(self.index.text)?),
         };
         cursor.first_of_prefix(&prefix)?;
-        let found = Arc::new(read_term(cursor, &prefix)?);
-        if found.memory.is_empty() {
-            self.terms.borrow_mut().insert(prefix, Arc::clone(&found));
-        } else {
+        let found = Arc::new(TermPostings::read(cursor, &prefix)?);
+        if found.has_memory() {
             self.index.terms.keep(prefix, Arc::clone(&found));
+        } else {
+            self.terms.borrow_mut().insert(prefix, Arc::clone(&found));
         }
         Ok(found)
     }
@@ -280,46 +225,10 @@ fn each<E: From<Error>>(
     Ok(())
 }
 
-/// What a term and a chunk take at most beside the postings, as long as they are known.
-const TERM_CHUNK_BYTES: usize = 256;
-
-/// Reads the entries whose keys begin with `prefix`, from the first of them on, where the cursor stands; it then stands
-/// behind them.
-fn read_term(cursor: &mut Cursor<'_>, prefix: &[u8]) -> Result<TermPostings> {
-    let mut chunks = Vec::new();
-    let (mut parts, mut counters, mut memory) = (Vec::new(), Vec::new(), Vec::new());
-    while let Some(behind) = cursor.key().strip_prefix(prefix) {
-        let chunk = keyspace::decode_chunk(behind)?;
-        cursor.each_operand(|part| parts.push(part))?;
-        if memory.len() == chunks.len() {
-            memory.extend(cursor.reserve(TERM_CHUNK_BYTES + prefix.len()));
-        }
-        let stored = StoredPostings::new(chunk, parts.drain(..));
-        for part in stored.values() {
-            counters.push(Postings::counters_of(part)?);
-        }
-        chunks.push(stored);
-        cursor.next()?;
-    }
-    if memory.len() < chunks.len() {
-        memory.clear();
-    }
-    let TermCounters { df, ttf } = TermCounters::total(counters.into_iter())?;
-    let statistics =
-        TermStatistics { df: count("term counters", df)?, ttf: count("term counters", ttf)? };
-    Ok(TermPostings { statistics, chunks, memory })
-}
-
 fn field_statistics(value: &[u8]) -> Result<FieldStatistics> {
     let FieldCounters { documents, total_length } = FieldCounters::decode(value)?;
     Ok(FieldStatistics {
-        documents: count("field statistics", documents)?,
-        total_length: count("field statistics", total_length)?,
+        documents: counters::count("field statistics", documents)?,
+        total_length: counters::count("field statistics", total_length)?,
     })
-}
-
-/// A counter summed over the whole snapshot: what was added before is all that can be taken away.
-fn count(what: &str, counter: i64) -> Result<u64> {
-    let negative = |_| lsm::Error::corruption(format!("{what}: the sum is {counter}"), 0);
-    Ok(u64::try_from(counter).map_err(negative)?)
 }

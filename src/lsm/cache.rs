@@ -9,7 +9,7 @@
 //! Indexes and filters, which every read asks, are kept by their segments without a lookup; for that they take a [`Pin`], a
 //! part of the same budget. Pins get a fifth of it at most, first come, first served; what they take, blocks lose. So it is with
 //! fresh runs and transactions, which hold a [`Loan`]: blocks have whatever nobody else needs, so that a store that is
-//! only read has nearly all of its memory for them. A thirty-second is set apart for what readers [reserve](Reserved): what
+//! only read has nearly all of its memory for them. A thirty-second is set apart for what readers take of the [`Reserve`]: what
 //! they found and want to find again without a look.
 //!
 //! Cost: a hash lookup in one of several independently locked shards. Eviction is that of [`quick_cache`],
@@ -25,6 +25,7 @@ use quick_cache::sync::Cache;
 
 use super::block::Block;
 use super::ids::SegmentId;
+use super::reserve::Reserve;
 
 /// What a cached item costs beside its bytes: key, handle and the cache's own links.
 const OVERHEAD_BYTES: u64 = 160;
@@ -42,8 +43,7 @@ pub(crate) struct BlockCache {
     items: Cache<(SegmentId, u64), Item, ByteWeighter>,
     /// Without what readers may reserve.
     bytes_max: u64,
-    reserved_max: u64,
-    reserved: AtomicU64,
+    reserve: Arc<Reserve>,
     pinned: AtomicU64,
     lent: AtomicU64,
     /// Held while `pinned` or `lent` changes and the items learn what is left for them.
@@ -109,30 +109,16 @@ impl Drop for Loan {
     }
 }
 
-/// Memory of the budget for what a reader keeps beside the cache, given back when this is dropped.
-#[derive(Debug)]
-pub struct Reserved {
-    cache: Arc<BlockCache>,
-    bytes: u64,
-}
-
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        self.cache.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 impl BlockCache {
     /// A cache that holds about `bytes_max` bytes; with 0 it holds nothing.
     pub(crate) fn new(bytes_max: u64) -> Self {
-        let reserved_max = bytes_max / RESERVED_SHARE;
-        let bytes_max = bytes_max - reserved_max;
+        let reserve = Reserve::new(bytes_max / RESERVED_SHARE);
+        let bytes_max = bytes_max - bytes_max / RESERVED_SHARE;
         let items = usize::try_from(bytes_max / ITEM_BYTES_TYPICAL).unwrap_or(usize::MAX);
         BlockCache {
             items: Cache::with_weighter(items.max(1), bytes_max, ByteWeighter),
             bytes_max,
-            reserved_max,
-            reserved: AtomicU64::new(0),
+            reserve: Arc::new(reserve),
             pinned: AtomicU64::new(0),
             lent: AtomicU64::new(0),
             dividing: Mutex::new(()),
@@ -175,13 +161,9 @@ impl BlockCache {
         self.divide(&self.pinned, pinned).then(|| Pin { cache: Arc::clone(self), bytes })
     }
 
-    /// The right to keep `bytes` bytes outside of the cache; none when readers have their share.
-    pub(crate) fn reserve(self: &Arc<Self>, bytes: usize) -> Option<Reserved> {
-        let bytes = bytes as u64;
-        let more =
-            |reserved: u64| reserved.checked_add(bytes).filter(|&all| all <= self.reserved_max);
-        let reserved = self.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        reserved.ok().map(|_| Reserved { cache: Arc::clone(self), bytes })
+    /// What is set apart for readers.
+    pub(crate) fn reserve(&self) -> &Arc<Reserve> {
+        &self.reserve
     }
 
     /// A loan of nothing, for someone who will need memory.
@@ -205,8 +187,7 @@ impl BlockCache {
 
     /// Bytes that cached, pinned and reserved parts cost now.
     pub(crate) fn bytes(&self) -> u64 {
-        let others = [&self.pinned, &self.reserved].map(|part| part.load(Ordering::Relaxed));
-        self.items.weight() + others.iter().sum::<u64>()
+        self.items.weight() + self.pinned.load(Ordering::Relaxed) + self.reserve.bytes()
     }
 }
 
@@ -268,20 +249,15 @@ mod tests {
     }
 
     #[test]
-    fn readers_reserve_their_share_and_no_more() {
-        let cache = Arc::new(BlockCache::new(32 << 10));
-        let mut reserved: Vec<Reserved> = (0..20).map_while(|_| cache.reserve(100)).collect();
-        assert_eq!(reserved.len(), 10, "a thirty-second of the budget");
-        assert!(cache.reserve(100).is_none() && cache.reserve(usize::MAX).is_none());
-        assert_eq!(cache.bytes(), 1000);
-        for offset in 0..20 {
-            cache.insert_value(SegmentId(1), offset, Bytes::from(vec![0; 4000]));
+    fn readers_have_their_share_and_blocks_the_rest() {
+        let cache = Arc::new(BlockCache::new(1 << 20));
+        let all = cache.reserve().take(1 << 15);
+        assert!(all.is_some() && cache.reserve().take(1).is_none());
+        for offset in 0..200 {
+            cache.insert_value(SegmentId(1), offset, Bytes::from(vec![0; 10_000]));
+            assert!(cache.bytes() <= 1 << 20);
         }
-        assert!(cache.bytes() <= 32 << 10, "the blocks have the rest");
-        reserved.pop();
-        assert!(cache.reserve(124).is_some() && cache.reserve(125).is_none());
-        drop(reserved);
-        assert!(cache.reserve(1024).is_some(), "what is dropped is given back");
+        assert!(cache.bytes() > (1 << 20) / 8 * 7);
     }
 
     #[test]
@@ -289,7 +265,7 @@ mod tests {
         let cache = Arc::new(BlockCache::new(0));
         cache.insert_value(SegmentId(1), 7, Bytes::from_static(b"value"));
         assert_eq!(cache.value(SegmentId(1), 7), None);
-        assert!(cache.pin(0).is_none() && cache.reserve(1).is_none());
+        assert!(cache.pin(0).is_none() && cache.reserve().take(1).is_none());
         cache.lend().set(7);
         assert_eq!(cache.bytes(), 0);
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::cache::BlockCache;
 use super::error::Result;
+use super::reserve::Reserve;
 
 /// What an entry says about its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +55,9 @@ pub(crate) trait RawCursor: Send {
     /// The entry's value or operand; reads the value area when it stands there.
     fn value(&self) -> Result<Bytes>;
 
-    /// How many bytes of memory whoever keeps the value holds, beside what the cursor's view holds anyway, and whose they
-    /// are; `None` where they are nobody's.
-    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+    /// How many bytes of memory whoever keeps the value holds beside what the cursor's view holds anyway, and what they would be
+    /// taken from; `None` where values are in memory as long as the view.
+    fn held(&self) -> Option<(&Arc<Reserve>, usize)> {
         None
     }
 

@@ -37,6 +37,7 @@ mod reading;
 mod recovery;
 mod relocation;
 mod replay;
+mod reserve;
 mod root;
 mod salvage;
 mod scan;
@@ -52,7 +53,6 @@ mod value;
 mod wal;
 
 pub use block::Compression;
-pub use cache::Reserved;
 pub use check::CheckReport;
 pub use cipher::BlockCipher;
 #[cfg(feature = "encryption")]
@@ -75,6 +75,7 @@ pub use inspect::{
 pub use merge_operator::MergeOperator;
 pub use options::{Durability, KeyspaceOptions, Options};
 pub use reader::Reader;
+pub use reserve::Reserved;
 pub use salvage::{Loss, Salvage};
 pub use scan::Cursor;
 pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, Step, ThreadScheduler};

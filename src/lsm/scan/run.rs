@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::lsm::cache::BlockCache;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
+use crate::lsm::reserve::Reserve;
 use crate::lsm::segment::{Segment, SegmentCursor};
 
 /// Moves over the entries of a run.
@@ -136,7 +136,7 @@ impl RawCursor for RunCursor {
         self.open.as_ref().map_or(Ok(Bytes::new()), |(_, cursor)| cursor.value())
     }
 
-    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+    fn held(&self) -> Option<(&Arc<Reserve>, usize)> {
         self.open.as_ref().and_then(|(_, cursor)| cursor.held())
     }
 }

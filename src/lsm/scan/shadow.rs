@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::lsm::cache::BlockCache;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
 use crate::lsm::ranges::{KeyRange, Ranges, Stretch};
+use crate::lsm::reserve::Reserve;
 use crate::lsm::segment::Segment;
 
 /// The range tombstones of one run.
@@ -211,7 +211,7 @@ impl RawCursor for ShadowedCursor<'_> {
         self.run.value()
     }
 
-    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+    fn held(&self) -> Option<(&Arc<Reserve>, usize)> {
         self.run.held()
     }
 }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::merge::MergeCursor;
-use crate::lsm::cache::Reserved;
 use crate::lsm::cursor::{EntryKind, RawCursor, Seek};
 use crate::lsm::error::Result;
 use crate::lsm::operands::{Combiner, Content, Operands};
 use crate::lsm::ranges::KeyRange;
+use crate::lsm::reserve::Reserved;
 use crate::lsm::value::{ValueLookup, ValueReader};
 
 /// A position among the living entries of a keyspace.
@@ -310,13 +310,13 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Memory for whoever keeps the operands of the entry beyond the view that the cursor is of, and `bytes` beside them, within
-    /// the store's budget: they go on being known as long as that is held. `None` when readers keep their share already, or
-    /// the entry is nowhere but in memory, where keeping it spares little.
+    /// Takes memory of the store's budget for keeping the operands of this entry, and `bytes` beside them, longer than the cursor.
+    /// `None` when readers have all that there is for them, or when the entry stands nowhere but in memory, where looking again
+    /// is cheap.
     pub fn reserve(&self, bytes: usize) -> Option<Reserved> {
         let held = || self.sources.entries().filter_map(RawCursor::held);
         let all = held().map(|(_, held)| held).fold(bytes, usize::saturating_add);
-        held().next()?.0.reserve(all)
+        held().next()?.0.take(all)
     }
 
     fn content(&self) -> Result<Content> {

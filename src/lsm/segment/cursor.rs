@@ -12,9 +12,9 @@ use bytes::Bytes;
 use super::index::LeafHandle;
 use super::reader::Segment;
 use crate::lsm::block::{Block, BlockCursor};
-use crate::lsm::cache::BlockCache;
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
+use crate::lsm::reserve::Reserve;
 
 /// A position in a segment, or nowhere.
 #[derive(Debug)]
@@ -189,8 +189,8 @@ impl RawCursor for SegmentCursor {
         value.map_err(|error| self.segment.locate(error))
     }
 
-    fn held(&self) -> Option<(&Arc<BlockCache>, usize)> {
+    fn held(&self) -> Option<(&Arc<Reserve>, usize)> {
         let leaf = self.current()?;
-        Some((self.segment.cache(), self.segment.held(leaf)))
+        Some((self.segment.reserve(), self.segment.held(leaf)))
     }
 }

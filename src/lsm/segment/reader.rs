@@ -33,6 +33,7 @@ use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, VALUE_BYTES_MAX};
 use crate::lsm::ranges::Ranges;
+use crate::lsm::reserve::Reserve;
 use crate::lsm::space::ExtentLease;
 use crate::lsm::storage::Storage;
 
@@ -400,9 +401,9 @@ impl Segment {
         }
     }
 
-    /// Whose memory it is that reads take.
-    pub(super) fn cache(&self) -> &Arc<BlockCache> {
-        &self.cache
+    /// Where readers find memory for what they keep.
+    pub(super) fn reserve(&self) -> &Arc<Reserve> {
+        self.cache.reserve()
     }
 
     /// The value at `value`, from the storage.
