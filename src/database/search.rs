@@ -38,16 +38,17 @@ pub struct Search<'a> {
     query: ParsedQuery,
     limit: usize,
     offset: usize,
+    totals: bool,
     k1: f32,
     b: f32,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(view: View<'a>, query: ParsedQuery) -> Self {
-        let (limit, offset) = (LIMIT_DEFAULT, 0);
+        let (limit, offset, totals) = (LIMIT_DEFAULT, 0, false);
         let defaults = Parameters::default();
         let (k1, b) = (defaults.k1(), defaults.b());
-        Search { view, index: None, query, limit, offset, k1, b }
+        Search { view, index: None, query, limit, offset, totals, k1, b }
     }
 
     /// Returns at most this many hits. Default: 10.
@@ -59,6 +60,24 @@ impl<'a> Search<'a> {
     /// Leaves out the best `offset` hits. Default: 0.
     pub fn offset(mut self, offset: usize) -> Self {
         self.offset = offset;
+        self
+    }
+
+    /// Counts all documents that match as well, for [`Hits::total`]: less work than [`count`](Self::count) beside the search, more
+    /// than none.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([doc! { "text": "gold" }, doc! { "text": "gold and more gold" }])?;
+    /// let hits = notes.search("gold")?.limit(1).with_total().run()?;
+    /// assert_eq!((hits.total(), hits.len()), (Some(2), 1));
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn with_total(mut self) -> Self {
+        self.totals = true;
         self
     }
 
@@ -99,25 +118,32 @@ impl<'a> Search<'a> {
     pub fn run(self) -> Result<Hits<'a>> {
         let parameters = Parameters::new(self.k1, self.b)?;
         let mut warnings = self.query.warnings.clone();
-        let (plan, scored) = {
+        let (plan, (scored, total)) = {
             let collection = self.view.collection()?;
             let reader = match &collection {
                 Some(collection) => text_index(collection, self.index.as_deref())?,
                 None => None,
             };
             match reader {
-                None => (Plan::default(), Vec::new()),
+                None => (Plan::default(), (Vec::new(), self.totals.then_some(0))),
                 Some(reader) => {
                     let searcher = Searcher::new(&reader);
                     let (plan, more) = searcher.plan(&self.query.query)?;
                     warnings.extend(more);
-                    let scored = searcher.search(&plan, parameters, self.offset, self.limit)?;
-                    (plan, scored)
+                    let (offset, limit) = (self.offset, self.limit);
+                    let found = if self.totals {
+                        let (scored, total) =
+                            searcher.search_and_count(&plan, parameters, offset, limit)?;
+                        (scored, Some(total))
+                    } else {
+                        (searcher.search(&plan, parameters, offset, limit)?, None)
+                    };
+                    (plan, found)
                 }
             }
         };
         let context = Context { view: self.view, index: self.index, plan };
-        Ok(Hits { context: Arc::new(context), scored: scored.into_iter(), warnings })
+        Ok(Hits { context: Arc::new(context), scored: scored.into_iter(), total, warnings })
     }
 }
 
@@ -175,6 +201,7 @@ impl fmt::Debug for Context<'_> {
 pub struct Hits<'a> {
     context: Arc<Context<'a>>,
     scored: std::vec::IntoIter<ScoredDoc>,
+    total: Option<u64>,
     warnings: Vec<Warning>,
 }
 
@@ -182,6 +209,11 @@ impl Hits<'_> {
     /// What was odd about the query, each with its place and a remedy.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Number of documents that match, whatever the limit; `None` unless the search was made [`with_total`](Search::with_total).
+    pub fn total(&self) -> Option<u64> {
+        self.total
     }
 }
 

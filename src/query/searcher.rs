@@ -29,6 +29,7 @@ use super::plan::Plan;
 use super::topk::ScoredDoc;
 use super::window::{Window, WindowSearch};
 use crate::fts::{self, DeadChunk, DocId, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole};
+use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
 
 /// Steps between nothing and the most that a word gives, in which documents are counted for the first threshold.
@@ -68,22 +69,50 @@ impl<'s, 'r> Searcher<'s, 'r> {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<ScoredDoc>> {
+        Ok(self.evaluate(plan, parameters, offset, limit, false)?.0)
+    }
+
+    /// What [`search`](Self::search) and [`count`](Self::count) give, with less work than both.
+    ///
+    /// # Errors
+    /// Those of [`search`](Self::search).
+    pub fn search_and_count(
+        self,
+        plan: &Plan,
+        parameters: Parameters,
+        offset: usize,
+        limit: usize,
+    ) -> Result<(Vec<ScoredDoc>, u64)> {
+        self.evaluate(plan, parameters, offset, limit, true)
+    }
+
+    fn evaluate(
+        self,
+        plan: &Plan,
+        parameters: Parameters,
+        offset: usize,
+        limit: usize,
+        counts: bool,
+    ) -> Result<(Vec<ScoredDoc>, u64)> {
         let k = offset.saturating_add(limit);
         if k > RESULTS_LEN_MAX {
             let what = "results (offset and limit together)";
             return Err(Error::LimitExceeded { what, asked: k, limit: RESULTS_LEN_MAX });
         }
-        let mut best = Vec::new();
-        if limit > 0 {
-            let leaves = self.open(plan, true)?;
-            let norms = plan.fields.iter().map(|(&id, field)| {
-                let statistics = field.statistics;
-                (id, Norms::new(parameters, statistics.documents, statistics.total_length))
-            });
-            let norms = norms.collect();
-            best = self.best(plan, &leaves, &norms, k)?;
+        if limit == 0 {
+            return Ok((Vec::new(), if counts { self.count(plan)? } else { 0 }));
         }
-        Ok(best.into_iter().skip(offset).collect())
+        let leaves = self.open(plan, true)?;
+        let norms = plan.fields.iter().map(|(&id, field)| {
+            let statistics = field.statistics;
+            (id, Norms::new(parameters, statistics.documents, statistics.total_length))
+        });
+        let known = if counts { counted(plan) } else { Some(0) };
+        let mut counter = known.is_none().then(|| Counter::new(plan));
+        let mut best = self.best(plan, &leaves, &norms.collect(), k, &mut counter)?;
+        best.drain(..offset.min(best.len()));
+        let found = counter.map_or(0, Counter::end);
+        Ok((best, known.unwrap_or(found)))
     }
 
     /// How many documents match. Never scores.
@@ -91,20 +120,18 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// # Errors
     /// Those of the text index.
     pub fn count(self, plan: &Plan) -> Result<u64> {
-        if let ([leaf], []) = (plan.leaves.as_slice(), plan.excluded.as_slice())
-            && !leaf.key.is_placed()
-        {
-            // The counter of the term is exact for the live documents.
-            return Ok(leaf.dfs.iter().sum());
+        if let Some(count) = counted(plan) {
+            return Ok(count);
         }
         let leaves = self.open(plan, plan.required.is_empty())?;
         let mut search = WindowSearch::new(plan, 0, 0.0, 0.0);
         let mut count = 0;
         for chunk in self.chunks(plan, &leaves, None)? {
             for number in chunk.windows(plan) {
-                count += search.count(&chunk.window(number, &[]))?;
+                count += search.count(&chunk.window(number, &[], None))?;
             }
         }
+        search.into_top();
         Ok(count)
     }
 
@@ -150,6 +177,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         leaves: &[OpenLeaf<'_>],
         norms: &BTreeMap<FieldId, Norms>,
         k: usize,
+        counter: &mut Option<Counter<'_>>,
     ) -> Result<Vec<ScoredDoc>> {
         let chunks = self.chunks(plan, leaves, Some(norms))?;
         let floor = if plan.required.is_empty() && plan.excluded.is_empty() {
@@ -166,18 +194,28 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 continue;
             }
             for number in chunk.windows(plan) {
+                let mut matching = None;
+                if let Some(counter) = counter {
+                    let (count, documents) = counter.count(&chunk.window(number, &[], None))?;
+                    if count == 0 {
+                        continue;
+                    }
+                    matching = documents;
+                }
                 let bound: f64 = chunk.occurring(number).map(|leaf| leaf.bound(number)).sum();
                 most = most.max(bound);
-                windows.push((bound, place, number));
+                windows.push(Ranked { bound, place, number, matching });
             }
         }
         windows.sort_unstable_by(|left, right| {
-            right.0.total_cmp(&left.0).then((left.1, left.2).cmp(&(right.1, right.2)))
+            let by_bound = right.bound.total_cmp(&left.bound);
+            by_bound.then((left.place, left.number).cmp(&(right.place, right.number)))
         });
         let mut search = WindowSearch::new(plan, k, floor, most);
         for (chunk, list) in lone_lists {
             for (offset, score) in list.exact_scores() {
                 if !chunk.dead.contains(offset) {
+                    counter.iter_mut().for_each(|counter| counter.count += 1);
                     let doc = DocId::from_parts(chunk.number, offset);
                     search.push(ScoredDoc { doc, score });
                 }
@@ -189,8 +227,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
             scales.push(chunk.scales(norms, &lengths)?);
         }
         let window = |order: usize| {
-            let (_, place, number) = windows[order];
-            chunks[place].window(number, &scales[place])
+            let &Ranked { place, number, ref matching, .. } = &windows[order];
+            chunks[place].window(number, &scales[place], matching.as_deref())
         };
         let score_deferred = |search: &mut WindowSearch<'_>| {
             let found = search.take_deferred();
@@ -199,8 +237,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
             }
             Ok::<_, Error>(())
         };
-        for (order, &(bound, ..)) in (0_u32..).zip(&windows) {
-            if bound < search.threshold() {
+        for (order, ranked) in (0_u32..).zip(&windows) {
+            if ranked.bound < search.threshold() {
                 break;
             }
             search.search(&window(order as usize), order)?;
@@ -261,8 +299,14 @@ impl<'c> Chunk<'c> {
         leaf.and_then(ChunkLeaf::term)
     }
 
-    fn window<'w>(&'w self, number: usize, scales: &'w [Option<Scale<'w>>]) -> Window<'w> {
-        Window { chunk: self.number, number, leaves: &self.leaves, scales, dead: &self.dead }
+    fn window<'w>(
+        &'w self,
+        number: usize,
+        scales: &'w [Option<Scale<'w>>],
+        matching: Option<&'w Bitmap>,
+    ) -> Window<'w> {
+        let (chunk, leaves) = (self.number, &self.leaves);
+        Window { chunk, number, leaves, scales, dead: &self.dead, matching }
     }
 
     /// What scoring needs for each leaf.
@@ -288,6 +332,56 @@ impl<'c> Chunk<'c> {
             scales.push(norms.get(&field).map(|norms| Scale { norms, lengths }));
         }
         Ok(scales)
+    }
+}
+
+/// A window in which documents may match.
+struct Ranked {
+    /// No document gets more.
+    bound: f64,
+    /// Its chunk's place among the chunks, and its number there.
+    place: usize,
+    number: usize,
+    /// The documents that match, where that is known and a search would have to find it out.
+    matching: Option<Box<Bitmap>>,
+}
+
+/// Counts, in a search that does that too.
+struct Counter<'p> {
+    search: WindowSearch<'p>,
+    count: u64,
+    /// Whether a search has more to do for the documents than to look them up.
+    keeps: bool,
+}
+
+impl<'p> Counter<'p> {
+    fn new(plan: &'p Plan) -> Self {
+        let keeps = plan.required.len() > 1
+            || !plan.excluded.is_empty()
+            || plan.leaves.iter().any(|leaf| leaf.key.is_placed());
+        Counter { search: WindowSearch::new(plan, 0, 0.0, 0.0), count: 0, keeps }
+    }
+
+    /// Counts the documents of a window that match; which these are, if there are any, and it is worth it.
+    fn count(&mut self, window: &Window<'_>) -> Result<(u64, Option<Box<Bitmap>>)> {
+        let matching = self.search.matching(window)?;
+        let count = u64::from(Kernels::best().count_bits(&matching));
+        self.count += count;
+        Ok((count, (self.keeps && count > 0).then(|| Box::new(matching))))
+    }
+
+    /// How many there were in all.
+    fn end(self) -> u64 {
+        self.search.into_top();
+        self.count
+    }
+}
+
+/// How many documents match, if the index says it: the counter of a term is exact for the live documents.
+fn counted(plan: &Plan) -> Option<u64> {
+    match (plan.leaves.as_slice(), plan.excluded.as_slice()) {
+        ([leaf], []) if !leaf.key.is_placed() => Some(leaf.dfs.iter().sum()),
+        _ => None,
     }
 }
 

@@ -135,6 +135,8 @@ impl World {
                 [(0, 1000), (0, rng.usize(1..5)), (rng.usize(..9), rng.usize(..9))]
             {
                 let found = searcher.search(&plan, parameters, offset, limit).unwrap();
+                let counted = searcher.search_and_count(&plan, parameters, offset, limit).unwrap();
+                assert_eq!(counted, (found.clone(), expected.len() as u64), "{query}");
                 let found: Vec<(i32, u32)> = found
                     .into_iter()
                     .map(|found| {
@@ -569,6 +571,7 @@ fn damaged_entries_are_errors() {
                     if let Ok((plan, _)) = searcher.plan(&Query::user(query).query) {
                         let _ = searcher.search(&plan, Parameters::default(), 0, 10);
                         let _ = searcher.count(&plan);
+                        let _ = searcher.search_and_count(&plan, Parameters::default(), 0, 10);
                     }
                 }
             }

@@ -10,6 +10,8 @@
 //! ```
 //! Invariants: a document that is sorted out has a bound below the threshold; between windows all sums are 0. Memory: 24 KiB.
 
+use std::cell::Cell;
+
 use super::deferred::{Deferred, Found};
 use super::error::Result;
 use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch};
@@ -27,6 +29,8 @@ pub(super) struct Window<'c> {
     /// For each leaf, what scoring needs; empty when nothing is scored.
     pub(super) scales: &'c [Option<Scale<'c>>],
     pub(super) dead: &'c DeadChunk,
+    /// The live documents that match, where they are known.
+    pub(super) matching: Option<&'c Bitmap>,
 }
 
 /// Evaluates windows, with the same memory.
@@ -38,12 +42,22 @@ pub(super) struct WindowSearch<'p> {
     /// Where bounds tell which documents match.
     deferred: Option<Deferred>,
     kernels: &'static Kernels,
-    sums: Box<Aligned<Sums>>,
-    offsets: Box<Aligned<[u16; WINDOW_LEN]>>,
-    indexes: Box<Aligned<[u16; WINDOW_LEN]>>,
-    scratch: Scratch,
+    memory: Box<Memory>,
     /// Which required sets the document at hand matches.
     found: Vec<bool>,
+}
+
+/// What windows are evaluated in. Between them all sums are 0.
+struct Memory {
+    sums: Aligned<Sums>,
+    offsets: Aligned<[u16; WINDOW_LEN]>,
+    indexes: Aligned<[u16; WINDOW_LEN]>,
+    scratch: Scratch,
+}
+
+thread_local! {
+    /// That of the last search of this thread, for the next one.
+    static SPARE: Cell<Option<Box<Memory>>> = const { Cell::new(None) };
 }
 
 /// A document of the window, and a bound of its score.
@@ -71,16 +85,19 @@ impl<'p> WindowSearch<'p> {
             top: TopK::new(k),
             deferred: (!positions_decide).then(|| Deferred::new(k, floor, most)),
             kernels: Kernels::best(),
-            sums: Box::new(Aligned([0; WINDOW_LEN])),
-            offsets: Box::new(Aligned([0; WINDOW_LEN])),
-            indexes: Box::new(Aligned([0; WINDOW_LEN])),
-            scratch: Scratch::default(),
+            memory: SPARE.take().unwrap_or_else(Memory::new),
             found: Vec::new(),
         }
     }
 
     /// Number of live documents that match.
     pub(super) fn count(&mut self, window: &Window<'_>) -> Result<u64> {
+        let matching = self.matching(window)?;
+        Ok(u64::from(self.kernels.count_bits(&matching)))
+    }
+
+    /// The live documents that match.
+    pub(super) fn matching(&mut self, window: &Window<'_>) -> Result<Bitmap> {
         let leaves = || window.leaves.iter().filter(|leaf| !leaf.is_empty(window.number));
         let mut matching = [0; WINDOW_LEN / 8];
         if self.plan.required.is_empty() {
@@ -100,7 +117,7 @@ impl<'p> WindowSearch<'p> {
             if place == 0 {
                 matching = documents;
             } else if self.kernels.and(&mut matching, &documents) == 0 {
-                return Ok(0);
+                return Ok(matching);
             }
         }
         for leaf in leaves().filter(|leaf| leaf.open.excluded) {
@@ -109,11 +126,12 @@ impl<'p> WindowSearch<'p> {
             self.kernels.and_not(&mut matching, &excluded);
         }
         window.remove_dead(&mut matching);
-        Ok(u64::from(self.kernels.count_bits(&matching)))
+        Ok(matching)
     }
 
-    /// The best documents of all windows that were searched.
+    /// The best documents of all windows that were searched; to be asked when no search failed.
     pub(super) fn into_top(self) -> TopK {
+        SPARE.set(Some(self.memory));
         self.top
     }
 
@@ -130,15 +148,20 @@ impl<'p> WindowSearch<'p> {
         let (mut candidates, unit) = if self.plan.required.is_empty() {
             self.any(&leaves, threshold)?
         } else {
-            self.all(&leaves, threshold)?
+            self.all(window, &leaves, threshold)?
         };
-        let excluding =
-            leaves.iter().filter(|leaf| leaf.chunk.open.excluded && !leaf.chunk.open.is_placed());
-        for leaf in excluding {
-            retain(&mut candidates, |(offset, _)| Ok(!leaf.holds(*offset)?))?;
-        }
-        if !window.dead.is_empty() {
-            candidates.retain(|&(offset, _)| !window.is_dead(offset));
+        if let Some(matching) = window.matching {
+            candidates.retain(|&(offset, _)| holds(matching, offset));
+        } else {
+            let excluding = leaves
+                .iter()
+                .filter(|leaf| leaf.chunk.open.excluded && !leaf.chunk.open.is_placed());
+            for leaf in excluding {
+                retain(&mut candidates, |(offset, _)| Ok(!leaf.holds(*offset)?))?;
+            }
+            if !window.dead.is_empty() {
+                candidates.retain(|&(offset, _)| !window.is_dead(offset));
+            }
         }
         let scoring = leaves.iter().filter(|leaf| leaf.chunk.open.scores());
         let slack: f64 = scoring.map(|leaf| leaf.bounds.slack() + UNITS_SLACK * unit).sum();
@@ -219,11 +242,11 @@ impl<'p> WindowSearch<'p> {
             let open = leaf.chunk.open;
             let found = if open.scores() {
                 let Some(Some(scale)) = window.scales.get(leaf.index) else { continue };
-                let share = leaf.score(offset, *scale, &mut self.scratch)?;
+                let share = leaf.score(offset, *scale, &mut self.memory.scratch)?;
                 score += share.unwrap_or_default();
                 share.is_some()
             } else {
-                leaf.frequency(offset, &mut self.scratch)? > 0
+                leaf.frequency(offset, &mut self.memory.scratch)? > 0
             };
             if !found {
                 continue;
@@ -270,12 +293,20 @@ impl<'p> WindowSearch<'p> {
     }
 
     /// Candidates where something is required; else as [`any`](Self::any).
-    fn all(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Result<(Vec<Candidate>, f64)> {
+    fn all(
+        &mut self,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        threshold: f64,
+    ) -> Result<(Vec<Candidate>, f64)> {
         let total: f64 = leaves.iter().map(|leaf| leaf.bound).sum();
         let sets = required_sets(self.plan, leaves);
         let mut matching = [u8::MAX; WINDOW_LEN / 8];
         let mut known = 0;
-        if let Some(lead) = sets.first().and_then(|set| set.alone) {
+        if let Some(documents) = window.matching {
+            matching = *documents;
+            known = sets.len();
+        } else if let Some(lead) = sets.first().and_then(|set| set.alone) {
             matching.fill(0);
             known = 1;
             let count = self.add_thinned(lead, threshold - (total - lead.bound), &mut matching)?;
@@ -303,11 +334,11 @@ impl<'p> WindowSearch<'p> {
                 return Ok((Vec::new(), 0.0));
             }
         }
-        let count = self.kernels.bitmap_offsets(&matching, &mut self.offsets.0);
+        let count = self.kernels.bitmap_offsets(&matching, &mut self.memory.offsets.0);
         let scoring: Vec<&LeafWindow<'_>> =
             leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
         if count <= PROBED_LEN_MAX {
-            let found = self.offsets.0.iter().take(count);
+            let found = self.memory.offsets.0.iter().take(count);
             let mut candidates = found.map(|&offset| (offset, 0.0)).collect();
             let mut rest = total;
             let is_alone = |leaf: &LeafWindow<'_>| {
@@ -324,12 +355,13 @@ impl<'p> WindowSearch<'p> {
         let units = self.sum(&scoring, threshold)?;
         let least = whole((threshold * units).clamp(0.0, SUM_MAX));
         // Summing has used the offsets for itself.
-        let count = self.kernels.bitmap_offsets(&matching, &mut self.offsets.0);
-        let sums = &self.sums.0;
+        let count = self.kernels.bitmap_offsets(&matching, &mut self.memory.offsets.0);
+        let sums = &self.memory.sums.0;
         let of = |&offset: &u16| (offset, sums[usize::from(offset)]);
-        let kept = self.offsets.0.iter().take(count).map(of).filter(|&(_, sum)| sum >= least);
+        let kept =
+            self.memory.offsets.0.iter().take(count).map(of).filter(|&(_, sum)| sum >= least);
         let candidates = kept.map(|(offset, sum)| (offset, bound_of_sum(sum, units))).collect();
-        self.sums.0.fill(0);
+        self.memory.sums.0.fill(0);
         Ok((candidates, 1.0 / units))
     }
 
@@ -340,7 +372,7 @@ impl<'p> WindowSearch<'p> {
         };
         let count = self.thin_out(leaf, term, least);
         let impacts = term.marks().bytes();
-        let found = self.indexes.0.iter().zip(&self.offsets.0).take(count);
+        let found = self.memory.indexes.0.iter().zip(&self.memory.offsets.0).take(count);
         let bound =
             |&index: &u16| impacts.get(usize::from(index)).map(|&of| leaf.bounds.on_line(of));
         let candidate = |(index, offset)| (offset % WINDOW, bound(index).unwrap_or(leaf.bound));
@@ -351,9 +383,9 @@ impl<'p> WindowSearch<'p> {
     fn thin_out(&mut self, leaf: &LeafWindow<'_>, term: &TermWindow<'_>, least: f64) -> usize {
         let Ok(impact) = u8::try_from(leaf.bounds.impact_for(least)) else { return 0 };
         let impacts = term.marks().bytes();
-        let count = self.kernels.impacts_at_least(impacts, impact, &mut self.indexes.0);
-        let indexes = self.indexes.0.get(..count).unwrap_or_default();
-        term.offsets_at(indexes, &mut self.offsets.0);
+        let count = self.kernels.impacts_at_least(impacts, impact, &mut self.memory.indexes.0);
+        let indexes = self.memory.indexes.0.get(..count).unwrap_or_default();
+        term.offsets_at(indexes, &mut self.memory.offsets.0);
         count
     }
 
@@ -370,26 +402,28 @@ impl<'p> WindowSearch<'p> {
                 let impacts = term.marks().bytes();
                 let fits = match term.offsets() {
                     Ok(offsets) => {
-                        self.kernels.add_listed(&mut self.sums.0, offsets, impacts, line)
+                        self.kernels.add_listed(&mut self.memory.sums.0, offsets, impacts, line)
                     }
-                    Err(bitmap) => self.kernels.add_bitmap(&mut self.sums.0, bitmap, impacts, line),
+                    Err(bitmap) => {
+                        self.kernels.add_bitmap(&mut self.memory.sums.0, bitmap, impacts, line)
+                    }
                 };
                 debug_assert!(fits, "invariant: a window has as many impacts as documents");
                 continue;
             }
             if !leaf.chunk.open.is_placed() {
                 for (offset, bound) in leaf.exact_bounds()? {
-                    let sum = &mut self.sums.0[usize::from(offset)];
+                    let sum = &mut self.memory.sums.0[usize::from(offset)];
                     *sum = sum.saturating_add(whole((bound * units).ceil().max(1.0)));
                 }
                 continue;
             }
             let mut possible = [0; WINDOW_LEN / 8];
             self.add_possible(leaf, &mut possible)?;
-            let count = self.kernels.bitmap_offsets(&possible, &mut self.offsets.0);
-            for &offset in self.offsets.0.iter().take(count) {
+            let count = self.kernels.bitmap_offsets(&possible, &mut self.memory.offsets.0);
+            for &offset in self.memory.offsets.0.iter().take(count) {
                 let bound = leaf.bound_of(offset)?.unwrap_or_default();
-                let sum = &mut self.sums.0[usize::from(offset)];
+                let sum = &mut self.memory.sums.0[usize::from(offset)];
                 *sum = sum.saturating_add(whole((bound * units).ceil().max(1.0)));
             }
         }
@@ -398,11 +432,11 @@ impl<'p> WindowSearch<'p> {
 
     /// The documents whose sums are at least so much; sums are 0 afterwards.
     fn take(&mut self, least: u16, units: f64) -> Vec<Candidate> {
-        let count = self.kernels.at_least(&self.sums.0, least, &mut self.offsets.0);
-        let sums = &self.sums.0;
+        let count = self.kernels.at_least(&self.memory.sums.0, least, &mut self.memory.offsets.0);
+        let sums = &self.memory.sums.0;
         let of = |&offset: &u16| (offset, bound_of_sum(sums[usize::from(offset)], units));
-        let candidates = self.offsets.0.iter().take(count).map(of).collect();
-        self.sums.0.fill(0);
+        let candidates = self.memory.offsets.0.iter().take(count).map(of).collect();
+        self.memory.sums.0.fill(0);
         candidates
     }
 
@@ -414,7 +448,7 @@ impl<'p> WindowSearch<'p> {
             return Ok(leaf.len());
         };
         let count = self.thin_out(leaf, term, least);
-        self.kernels.set_bits(to, self.offsets.0.get(..count).unwrap_or_default());
+        self.kernels.set_bits(to, self.memory.offsets.0.get(..count).unwrap_or_default());
         Ok(count)
     }
 
@@ -442,18 +476,26 @@ impl<'p> WindowSearch<'p> {
         to: &mut Bitmap,
     ) -> Result<()> {
         if !leaf.open.is_placed() {
-            return leaf.add_possible(window.number, to, &mut self.offsets.0);
+            return leaf.add_possible(window.number, to, &mut self.memory.offsets.0);
         }
         let Some(leaf) = leaf.window(window.number, 0) else { return Ok(()) };
         let mut possible = [0; WINDOW_LEN / 8];
         self.add_possible(&leaf, &mut possible)?;
-        let count = self.kernels.bitmap_offsets(&possible, &mut self.offsets.0);
-        for &offset in self.offsets.0.iter().take(count) {
-            if leaf.frequency(window.base() | offset, &mut self.scratch)? > 0 {
+        let count = self.kernels.bitmap_offsets(&possible, &mut self.memory.offsets.0);
+        for &offset in self.memory.offsets.0.iter().take(count) {
+            if leaf.frequency(window.base() | offset, &mut self.memory.scratch)? > 0 {
                 to[usize::from(offset) / 8] |= 1 << (offset % 8);
             }
         }
         Ok(())
+    }
+}
+
+impl Memory {
+    fn new() -> Box<Self> {
+        let list = || Aligned([0; WINDOW_LEN]);
+        let (sums, offsets, indexes) = (list(), list(), list());
+        Box::new(Memory { sums, offsets, indexes, scratch: Scratch::default() })
     }
 }
 
@@ -566,6 +608,11 @@ fn retain(
         })
     });
     failed.map_or(Ok(()), Err)
+}
+
+/// Whether the document at `offset` is in the set.
+fn holds(documents: &Bitmap, offset: u16) -> bool {
+    documents[usize::from(offset) / 8] >> (offset % 8) & 1 == 1
 }
 
 /// The bound that a sum stands for; a sum that reached its end may stand for any.

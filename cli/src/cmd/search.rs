@@ -31,9 +31,10 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let search = ranked(&collection, query, arguments.ranking, path)?
         .limit(places(arguments.limit))
         .offset(places(arguments.offset));
-    // Counting takes as long as searching, and only people want the number.
-    let matching = if arguments.json { 0 } else { search.count().at(path)? };
+    // Only people want to know how many there are.
+    let search = if arguments.json { search } else { search.with_total() };
     let hits = search.run().at(path)?;
+    let matching = hits.total().unwrap_or_default();
     for warning in hits.warnings() {
         output::warn(warning);
     }

@@ -2,8 +2,8 @@
 //!
 //! A collection with one text index of one field, analyzed without a language. It stores the documents, which no rival is
 //! asked to; `facts` tells the index from the rest by its keyspaces. A search is opened and planned inside the clock, that
-//! is, the catalog is read, words are analyzed and looked up; its query was put together before. Top documents and their
-//! number are two calls, since no call gives both.
+//! is, words are analyzed and looked up; its query was put together before. What the searches of one view find out about the
+//! catalog and about words they share, as they do in any program.
 //!
 //! Compacted, a snapshot is asked. In runs, every eighth part is written by an opening of its own, whose closing leaves one
 //! run, with compaction held off; a transaction with the last documents stays open, and is asked.
@@ -197,10 +197,15 @@ fn answer(search: Search<'_>, command: Command) -> Result<Answer> {
     let search = search.limit(command.limit()).k1(K1).b(B);
     let mut scores = Vec::with_capacity(command.limit());
     let start = Instant::now();
-    let count = if command.counts() { Some(search.count()?) } else { None };
-    if command.limit() > 0 {
-        scores.extend(search.run()?.map(|hit| f64::from(hit.score)));
-    }
+    let count = if command.limit() == 0 {
+        Some(search.count()?)
+    } else {
+        let search = if command.counts() { search.with_total() } else { search };
+        let hits = search.run()?;
+        let total = hits.total();
+        scores.extend(hits.map(|hit| f64::from(hit.score)));
+        total
+    };
     Ok(Answer { time: start.elapsed(), scores, count })
 }
 
