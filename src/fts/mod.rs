@@ -61,9 +61,9 @@ pub use keyspace::{
 };
 pub use norms::{LengthCodes, LengthCodesBuilder, NormsOperator};
 pub use postings::{
-    BITMAP_BYTES, Block, Body, FrequencyRanks, Marks, Offsets, PositionsPlace, Postings,
-    PostingsBuilder, Rewritten, TextOperator, WINDOW_LEN, WINDOWS_LEN, Weights, Windows, join,
-    rewrite,
+    BITMAP_BYTES, Block, Body, DocumentPositions, FrequencyRanks, Marks, Offsets, PositionsPlace,
+    Postings, PostingsBuilder, Rewritten, TextOperator, WINDOW_LEN, WINDOWS_LEN, Weights, Windows,
+    join, rewrite,
 };
 pub use reader::TextReader;
 pub use rewriter::TextRewriter;

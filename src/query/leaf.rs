@@ -13,7 +13,7 @@ use super::bm25::{Norms, clause_weight, idf, rounding};
 use super::bounds::Bounds;
 use super::error::Result;
 use super::lists::TermChunk;
-use super::placed::{PathRanges, places};
+use super::placed::{PathRanges, keep_followed};
 use super::plan::{Leaf, Plan};
 use super::term_window::{TermWindow, WINDOW};
 use crate::fts::{self, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader, WINDOW_LEN};
@@ -30,6 +30,8 @@ pub(super) struct OpenLeaf<'p> {
     pub(super) required: Vec<usize>,
     pub(super) excluded: bool,
     terms: Vec<Arc<TermPostings>>,
+    /// Their places, the rarest first: most documents that hold all terms are decided after two.
+    by_df: Vec<usize>,
     /// Where the texts at and below the leaf's path stand.
     paths: Vec<Arc<TermPostings>>,
 }
@@ -67,8 +69,8 @@ pub(super) struct Scale<'s> {
 /// Memory for a document's positions, used again and again.
 #[derive(Default)]
 pub(super) struct Scratch {
-    indexes: Vec<usize>,
-    positions: Vec<Vec<u32>>,
+    /// Positions at which the phrase may begin.
+    firsts: Vec<u32>,
     ranges: PathRanges,
 }
 
@@ -80,6 +82,8 @@ impl<'p> OpenLeaf<'p> {
         let terms = leaf.key.terms.iter().map(|(term, _)| reader.postings(field, term));
         let paths = leaf.key.path.as_ref().and_then(|path| plan.paths.get(path));
         let paths = paths.into_iter().flatten().map(|path| reader.postings(FieldId::PATHS, path));
+        let mut by_df: Vec<usize> = (0..leaf.dfs.len()).collect();
+        by_df.sort_by_key(|&place| leaf.dfs[place]);
         let sets = plan.required.iter().enumerate().filter(|(_, set)| set.contains(&place));
         Ok(OpenLeaf {
             leaf,
@@ -88,6 +92,7 @@ impl<'p> OpenLeaf<'p> {
             required: sets.map(|(set, _)| set).collect(),
             excluded: plan.excluded.contains(&place),
             terms: terms.collect::<fts::Result<_>>()?,
+            by_df,
             paths: paths.collect::<fts::Result<_>>()?,
         })
     }
@@ -314,27 +319,37 @@ impl<'c> LeafWindow<'c> {
 
     /// How often the leaf occurs in a document; 0 when it does not match.
     pub(super) fn frequency(&self, offset: u16, scratch: &mut Scratch) -> Result<u32> {
-        let Scratch { indexes, positions, ranges } = scratch;
         let terms = self.terms()?;
-        indexes.clear();
-        for term in terms {
+        if let (false, [term]) = (self.chunk.open.is_placed(), terms) {
             let Some(index) = term.find(offset) else { return Ok(0) };
-            indexes.push(index);
+            return Ok(term.frequency(offset, index).map_err(fts::Error::from)?);
         }
-        if let (false, [term], [index]) = (self.chunk.open.is_placed(), terms, indexes.as_slice()) {
-            return Ok(term.frequency(offset, *index).map_err(fts::Error::from)?);
+        let Scratch { firsts, ranges } = scratch;
+        let key = &self.chunk.open.leaf.key;
+        let mut is_first = true;
+        for &place in &self.chunk.open.by_df {
+            let term = &terms[place];
+            let Some(index) = term.find(offset) else { return Ok(0) };
+            let positions = term.positions(offset, index).map_err(fts::Error::from)?;
+            let distance = key.terms[place].1;
+            if std::mem::take(&mut is_first) {
+                firsts.clear();
+                for position in positions {
+                    firsts.extend(position.map_err(fts::Error::from)?.checked_sub(distance));
+                }
+            } else {
+                keep_followed(firsts, positions, distance).map_err(fts::Error::from)?;
+            }
+            if firsts.is_empty() {
+                return Ok(0);
+            }
         }
-        positions.resize_with(positions.len().max(terms.len()), Vec::new);
-        for ((term, index), out) in terms.iter().zip(indexes).zip(positions.iter_mut()) {
-            term.positions(offset, *index, out).map_err(fts::Error::from)?;
-        }
-        let within = if self.chunk.open.leaf.key.path.is_some() {
+        if key.path.is_some() {
+            let last = key.terms.last().map_or(0, |&(_, distance)| distance);
             ranges.read(&self.chunk.paths, offset)?;
-            Some(&*ranges)
-        } else {
-            None
-        };
-        Ok(places(positions, &self.chunk.open.leaf.key.terms, within))
+            firsts.retain(|&first| ranges.holds(first, last));
+        }
+        Ok(u32::try_from(firsts.len()).unwrap_or(u32::MAX))
     }
 }
 

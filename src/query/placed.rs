@@ -1,11 +1,11 @@
 //! Where the terms of a phrase stand in one document, and in which of its texts.
 //!
 //! The evaluator asks for documents that hold all terms and whose bounds are good enough. Cost: a pass over the positions of
-//! the first term, with binary searches in those of the others.
+//! the terms, the fewest first, which ends where no beginning is left.
 
 use super::error::Result;
 use super::lists::TermChunk;
-use crate::fts;
+use crate::fts::{self, DocumentPositions};
 use crate::lsm;
 
 /// The texts of a document at or below a path, as ranges of positions.
@@ -16,31 +16,26 @@ pub(super) struct PathRanges {
     pairs: Vec<u32>,
 }
 
-/// How often `terms` with these `positions`, one list for each, stand at their distances from a common beginning, `within`
-/// the texts of a path if one is given.
-pub(super) fn places(
-    positions: &[Vec<u32>],
-    terms: &[(String, u32)],
-    within: Option<&PathRanges>,
-) -> u32 {
-    let placed = || positions.iter().zip(terms.iter().map(|&(_, distance)| distance));
-    let Some((rarest, (lead, distance))) =
-        placed().enumerate().min_by_key(|(_, (positions, _))| positions.len())
-    else {
-        return 0;
-    };
-    let last = terms.last().map_or(0, |&(_, distance)| distance);
-    let follows = |first: u32, (positions, distance): (&Vec<u32>, u32)| {
-        let position = first.checked_add(distance);
-        position.is_some_and(|position| positions.binary_search(&position).is_ok())
-    };
-    let holds = |first: &u32| {
-        let others = placed().enumerate().filter(|(number, _)| *number != rarest);
-        others.map(|(_, term)| term).all(|term| follows(*first, term))
-            && within.is_none_or(|ranges| ranges.holds(*first, last))
-    };
-    let firsts = lead.iter().filter_map(|position| position.checked_sub(distance));
-    u32::try_from(firsts.filter(holds).count()).unwrap_or(u32::MAX)
+/// Keeps those of `firsts`, which ascend, that a term whose positions these are follows at a distance. Reads no more positions
+/// than that takes.
+pub(super) fn keep_followed(
+    firsts: &mut Vec<u32>,
+    mut positions: DocumentPositions<'_>,
+    distance: u32,
+) -> lsm::Result<()> {
+    let (mut kept, mut position) = (0, positions.next().transpose()?);
+    for place in 0..firsts.len() {
+        let Some(wanted) = firsts[place].checked_add(distance) else { break };
+        while position.is_some_and(|position| position < wanted) {
+            position = positions.next().transpose()?;
+        }
+        if position == Some(wanted) {
+            firsts[kept] = firsts[place];
+            kept += 1;
+        }
+    }
+    firsts.truncate(kept);
+    Ok(())
 }
 
 impl PathRanges {
@@ -56,7 +51,10 @@ impl PathRanges {
             }) else {
                 continue;
             };
-            window.positions(offset, index, &mut self.pairs).map_err(fts::Error::from)?;
+            self.pairs.clear();
+            for position in window.positions(offset, index).map_err(fts::Error::from)? {
+                self.pairs.push(position.map_err(fts::Error::from)?);
+            }
             let (pairs, rest) = self.pairs.as_chunks::<2>();
             if !rest.is_empty() {
                 let what = "positions of a path: a text has no end";
@@ -69,7 +67,7 @@ impl PathRanges {
     }
 
     /// Whether a phrase that begins at `first` and ends `last` positions further on lies in one of the texts.
-    fn holds(&self, first: u32, last: u32) -> bool {
+    pub(super) fn holds(&self, first: u32, last: u32) -> bool {
         let behind = self.ranges.partition_point(|&(start, _)| start <= first);
         let range = behind.checked_sub(1).and_then(|place| self.ranges.get(place));
         range.is_some_and(|&(_, end)| first.checked_add(last).is_some_and(|last| last < end))

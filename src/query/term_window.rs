@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, OnceCell};
 
-use crate::fts::{Block, FrequencyRanks, Marks, PositionsPlace, WINDOW_LEN};
+use crate::fts::{Block, DocumentPositions, FrequencyRanks, Marks, PositionsPlace, WINDOW_LEN};
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm::{Error, Result};
 
@@ -249,21 +249,23 @@ impl<'c> TermWindow<'c> {
         }
     }
 
-    /// Replaces the content of `out` by the positions in the document at `offset`, which stands at `index`.
-    pub(super) fn positions(&self, offset: u16, index: usize, out: &mut Vec<u32>) -> Result<()> {
+    /// The positions in the document at `offset`, which stands at `index`.
+    pub(super) fn positions(&self, offset: u16, index: usize) -> Result<DocumentPositions<'c>> {
         let source = match &self.source {
             Source::Block(source) => source,
             Source::Parts(parts) => {
-                out.clear();
                 let found = parts.find(offset);
-                return found.map_or(Ok(()), |(part, index)| part.positions(offset, index, out));
+                return found.map_or_else(
+                    || Ok(DocumentPositions::default()),
+                    |(part, index)| part.positions(offset, index),
+                );
             }
         };
         let mut place = source.positions_place.get();
         let (index, ranks) = (source.start + index, source.frequency_ranks());
-        source.block.read_positions(index, ranks, &mut place, out)?;
+        let positions = source.block.positions(index, ranks, &mut place)?;
         source.positions_place.set(place);
-        Ok(())
+        Ok(positions)
     }
 
     /// Steps of growing width from the last place on, then a binary search.

@@ -18,7 +18,7 @@ use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch};
 use super::plan::Plan;
 use super::term_window::{TermWindow, WINDOW};
 use super::topk::{ScoredDoc, TopK};
-use crate::fts::{DeadChunk, DocId, WINDOW_LEN, whole};
+use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
 use crate::kernels::{Aligned, Bitmap, Kernels, Sums};
 
 /// A window of a chunk.
@@ -146,7 +146,7 @@ impl<'p> WindowSearch<'p> {
         let leaves = window.leaves();
         let threshold = self.threshold();
         let (mut candidates, unit) = if self.plan.required.is_empty() {
-            self.any(&leaves, threshold)?
+            self.any(window, &leaves, threshold)?
         } else {
             self.all(window, &leaves, threshold)?
         };
@@ -168,10 +168,7 @@ impl<'p> WindowSearch<'p> {
         // A sum that reached its end is at least that.
         let most = if unit > 0.0 { SUM_MAX * unit } else { f64::INFINITY };
         if candidates.len() > self.top.k() {
-            // Those with the best bounds first, so that the threshold rises before the others are looked at.
-            candidates.select_nth_unstable_by(self.top.k().saturating_sub(1), |left, right| {
-                right.1.total_cmp(&left.1)
-            });
+            self.best_first(&mut candidates);
         }
         for (offset, bound) in candidates {
             let (least, threshold) = (bound.min(most) - slack, self.threshold());
@@ -191,6 +188,18 @@ impl<'p> WindowSearch<'p> {
             }
         }
         Ok(())
+    }
+
+    /// Puts those with the best bounds first, so that the threshold rises before the others are looked at.
+    fn best_first(&self, candidates: &mut [Candidate]) {
+        let by_bound = |left: &Candidate, right: &Candidate| right.1.total_cmp(&left.1);
+        if self.deferred.is_some() {
+            candidates.select_nth_unstable_by(self.top.k().saturating_sub(1), by_bound);
+        } else if self.top.threshold().is_none() {
+            // Few of them may match: there have to be more.
+            candidates
+                .sort_unstable_by(|left, right| by_bound(left, right).then(left.0.cmp(&right.0)));
+        }
     }
 
     /// Adds a document whose score is known.
@@ -265,7 +274,12 @@ impl<'p> WindowSearch<'p> {
     }
 
     /// Candidates where nothing is required, and what a unit of their bounds is worth, if they were summed in such.
-    fn any(&mut self, leaves: &[LeafWindow<'_>], threshold: f64) -> Result<(Vec<Candidate>, f64)> {
+    fn any(
+        &mut self,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        threshold: f64,
+    ) -> Result<(Vec<Candidate>, f64)> {
         let mut scoring: Vec<&LeafWindow<'_>> =
             leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
         scoring.sort_by(|left, right| left.bound.total_cmp(&right.bound));
@@ -278,7 +292,10 @@ impl<'p> WindowSearch<'p> {
         let (refining, bringing) = scoring.split_at(refining.count());
         let (mut candidates, unit) = match bringing {
             [] => return Ok((Vec::new(), 0.0)),
-            [leaf] if !leaf.chunk.open.is_placed() => (self.scan(leaf, threshold - rest)?, 0.0),
+            [leaf] if leaf.chunk.open.is_placed() => {
+                (self.scan_placed(window, leaf, threshold - rest)?, 0.0)
+            }
+            [leaf] => (self.scan(leaf, threshold - rest)?, 0.0),
             _ => {
                 let units = self.sum(bringing, threshold)?;
                 let least = ((threshold - rest) * units).clamp(1.0, SUM_MAX);
@@ -377,6 +394,36 @@ impl<'p> WindowSearch<'p> {
             |&index: &u16| impacts.get(usize::from(index)).map(|&of| leaf.bounds.on_line(of));
         let candidate = |(index, offset)| (offset % WINDOW, bound(index).unwrap_or(leaf.bound));
         Ok(found.map(candidate).collect())
+    }
+
+    /// The documents that hold all terms of a leaf and may get so much from it.
+    fn scan_placed(
+        &mut self,
+        window: &Window<'_>,
+        leaf: &LeafWindow<'_>,
+        least: f64,
+    ) -> Result<Vec<Candidate>> {
+        let mut possible = window.matching.copied().unwrap_or([u8::MAX; WINDOW_LEN / 8]);
+        for term in leaf.terms()? {
+            let mut of_term = [0; WINDOW_LEN / 8];
+            if least > 0.0 && matches!(term.marks(), Marks::Impacts(_)) {
+                let count = self.thin_out(leaf, term, least);
+                let offsets = self.memory.offsets.0.get(..count).unwrap_or_default();
+                self.kernels.set_bits(&mut of_term, offsets);
+            } else {
+                term.add_to(&mut of_term);
+            }
+            if self.kernels.and(&mut possible, &of_term) == 0 {
+                return Ok(Vec::new());
+            }
+        }
+        let count = self.kernels.bitmap_offsets(&possible, &mut self.memory.offsets.0);
+        let mut candidates = Vec::with_capacity(count);
+        for &offset in self.memory.offsets.0.iter().take(count) {
+            let bound = leaf.bound_of(offset)?;
+            candidates.extend(bound.filter(|&bound| bound >= least).map(|bound| (offset, bound)));
+        }
+        Ok(candidates)
     }
 
     /// Finds the documents whose impacts allow so much: how many they are, their indexes and their offsets.

@@ -8,7 +8,7 @@
 //! The bytes are described in `docs/format/postings.md`.
 
 use super::frequencies::{Frequencies, FrequencyRanks};
-use super::positions::{self, Positions, PositionsPlace};
+use super::positions::{DocumentPositions, Positions, PositionsPlace};
 use crate::kernels::{Bitmap, Kernels, WINDOW};
 use crate::lsm::{ByteReader, Result};
 
@@ -175,19 +175,18 @@ impl<'a> Block<'a> {
         self.frequencies.sum(0, self.count, &self.frequencies.ranks())
     }
 
-    /// Replaces the content of `out` by the positions in the document of the posting at `index`; `place` is where the last
-    /// reading of this block ended, or the default.
+    /// The positions in the document of the posting at `index`; `place` is where the last call for this block left it, or the
+    /// default.
     ///
     /// # Errors
-    /// Corruption when they are damaged.
-    pub fn read_positions(
+    /// Corruption when those of the documents before are damaged.
+    pub fn positions(
         &self,
         index: usize,
         ranks: &FrequencyRanks,
         place: &mut PositionsPlace,
-        out: &mut Vec<u32>,
-    ) -> Result<()> {
-        self.positions.read(index, &self.frequencies, ranks, place, out)
+    ) -> Result<DocumentPositions<'a>> {
+        self.positions.seek(index, &self.frequencies, ranks, place)
     }
 
     /// Passes all documents to `visit`, ascending, with the byte, the frequency and the positions of each.
@@ -199,10 +198,14 @@ impl<'a> Block<'a> {
         let marks = self.marks.bytes();
         for ((offset, mark), frequency) in offsets.iter().zip(marks).zip(frequencies) {
             places.clear();
-            positions::read_document(&mut stream, frequency, &mut places)?;
+            let mut positions = DocumentPositions::new(stream, frequency);
+            for position in positions.by_ref() {
+                places.push(position?);
+            }
+            stream = positions.rest();
             visit(base | offset, *mark, &places)?;
         }
-        stream.expect_end()
+        ByteReader::new("positions", stream).expect_end()
     }
 }
 

@@ -49,15 +49,23 @@ impl<'a> Frequencies<'a> {
 
     /// Frequency of the posting at `index`, of at most 4,096.
     pub(super) fn get(&self, index: usize, ranks: &FrequencyRanks) -> Result<u32> {
+        self.get_ranked(index, |plane| ranks.before(plane, index))
+    }
+
+    /// [`get`](Self::get) of a posting before which so many have a byte as `rank` says.
+    pub(super) fn get_ranked(
+        &self,
+        index: usize,
+        rank: impl FnOnce(&[u8]) -> usize,
+    ) -> Result<u32> {
         if self.bytes.is_empty() {
             return Ok(self.base);
         }
         let plane = self.plane()?;
-        let byte = plane.get(index / 8).copied().unwrap_or_default();
-        if byte >> (index % 8) & 1 == 0 {
+        if plane.get(index / 8).is_none_or(|byte| byte >> (index % 8) & 1 == 0) {
             return Ok(1);
         }
-        let rank = ranks.before(plane, index);
+        let rank = rank(plane);
         let byte = self.byte(plane.len(), rank)?;
         let frequency = u32::from(byte) + BYTE_BASE;
         if byte < BYTE_MORE {
@@ -66,14 +74,37 @@ impl<'a> Frequencies<'a> {
         self.add_more(frequency, &mut self.more(plane, rank)?)
     }
 
+    /// How many postings before the one at `index` have a byte.
+    pub(super) fn rank(&self, index: usize, ranks: &FrequencyRanks) -> Result<usize> {
+        if self.bytes.is_empty() {
+            return Ok(0);
+        }
+        Ok(ranks.before(self.plane()?, index))
+    }
+
     /// The sum of the frequencies from `start` to before `end`.
     pub(super) fn sum(&self, start: usize, end: usize, ranks: &FrequencyRanks) -> Result<u64> {
+        Ok(self.sum_to(start, self.rank(start, ranks)?, end, ranks)?.0)
+    }
+
+    /// The sum of the frequencies from `start`, before which `first` postings have a byte, to before `end`, and how many postings
+    /// before that have one.
+    pub(super) fn sum_to(
+        &self,
+        start: usize,
+        first: usize,
+        end: usize,
+        ranks: &FrequencyRanks,
+    ) -> Result<(u64, usize)> {
         let mut sum = end.saturating_sub(start) as u64;
         if self.bytes.is_empty() {
-            return Ok(sum * u64::from(self.base));
+            return Ok((sum * u64::from(self.base), 0));
+        }
+        if sum == 0 {
+            return Ok((0, first));
         }
         let plane = self.plane()?;
-        let (first, last) = (ranks.before(plane, start), ranks.before(plane, end));
+        let last = ranks.before(plane, end);
         let bytes = self.bytes.get(plane.len() + first..plane.len() + last);
         let bytes = bytes.ok_or_else(|| self.error("bytes are missing"))?;
         let mut continued = 0_usize;
@@ -87,7 +118,7 @@ impl<'a> Frequencies<'a> {
                 sum += u64::from(self.add_more(0, &mut more)?);
             }
         }
-        Ok(sum)
+        Ok((sum, last))
     }
 
     /// Appends all frequencies.

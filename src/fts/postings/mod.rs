@@ -23,6 +23,6 @@ pub use build::PostingsBuilder;
 pub use frequencies::FrequencyRanks;
 pub use join::{Rewritten, Weights, join, rewrite};
 pub use operator::TextOperator;
-pub use positions::PositionsPlace;
+pub use positions::{DocumentPositions, PositionsPlace};
 pub(in crate::fts) use value::CODED_LEN_MAX;
 pub use value::{Body, Postings, WINDOWS_LEN, Windows};

@@ -22,10 +22,20 @@ pub(super) struct Positions<'a> {
     stream: &'a [u8],
 }
 
+/// The positions in one document, ascending. After an error there are no more.
+#[derive(Debug, Clone, Default)]
+pub struct DocumentPositions<'a> {
+    rest: &'a [u8],
+    left: u32,
+    position: u32,
+}
+
 /// Where a reader of positions stands: in front of those of a document.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PositionsPlace {
     index: usize,
+    /// How many documents before it have a byte that says their frequency.
+    rank: usize,
     /// Bytes of the stream before it.
     start: usize,
 }
@@ -39,46 +49,50 @@ impl<'a> Positions<'a> {
         Ok(Positions { starts, stream: reader.rest() })
     }
 
-    /// Replaces the content of `out` by the positions in the document of the posting at `index`, behind which `place` stands
-    /// then.
-    pub(super) fn read(
+    /// The positions in the document of the posting at `index`, before which `place` stands then.
+    pub(super) fn seek(
         &self,
         index: usize,
         frequencies: &Frequencies<'_>,
         ranks: &FrequencyRanks,
         place: &mut PositionsPlace,
-        out: &mut Vec<u32>,
-    ) -> Result<()> {
+    ) -> Result<DocumentPositions<'a>> {
         if place.index > index || place.index < index / STRIDE * STRIDE {
-            *place = self.noted(index / STRIDE)?;
+            *place = self.noted(index / STRIDE, frequencies, ranks)?;
         }
+        let (skipped, rank) = frequencies.sum_to(place.index, place.rank, index, ranks)?;
         let rest = self.stream.get(place.start..).unwrap_or_default();
-        let skipped = usize::try_from(frequencies.sum(place.index, index, ranks)?);
-        let start = skipped.ok().and_then(|skipped| Kernels::best().skip_varints(rest, skipped));
-        let Some(stream) = start.and_then(|start| rest.get(start..)) else {
+        let start = match usize::try_from(skipped) {
+            Ok(0) => Some(0),
+            Ok(skipped) => Kernels::best().skip_varints(rest, skipped),
+            Err(_) => None,
+        };
+        let Some((start, rest)) = start.and_then(|start| Some((start, rest.get(start..)?))) else {
             return Err(self.error("they end before their documents do"));
         };
-        let mut reader = ByteReader::new(WHAT, stream);
-        out.clear();
-        read_document(&mut reader, frequencies.get(index, ranks)?, out)?;
-        let start = self.stream.len() - reader.rest().len();
-        *place = PositionsPlace { index: index + 1, start };
-        Ok(())
+        *place = PositionsPlace { index, rank, start: place.start + start };
+        Ok(DocumentPositions::new(rest, frequencies.get_ranked(index, |_| rank)?))
     }
 
     /// The place that was noted as the `noted`-th; the beginning needs no note.
-    fn noted(&self, noted: usize) -> Result<PositionsPlace> {
+    fn noted(
+        &self,
+        noted: usize,
+        frequencies: &Frequencies<'_>,
+        ranks: &FrequencyRanks,
+    ) -> Result<PositionsPlace> {
         let Some(before) = noted.checked_sub(1) else { return Ok(PositionsPlace::default()) };
         let start = self.starts.get(before).map(|start| u32::from_le_bytes(*start));
         let start = start.and_then(|start| usize::try_from(start).ok());
         let start = start.filter(|&start| start <= self.stream.len());
         let start = start.ok_or_else(|| self.error("a place is noted outside of them"))?;
-        Ok(PositionsPlace { index: noted * STRIDE, start })
+        let index = noted * STRIDE;
+        Ok(PositionsPlace { index, rank: frequencies.rank(index, ranks)?, start })
     }
 
     /// All varints, for who walks through them in order.
-    pub(super) fn stream(&self) -> ByteReader<'a> {
-        ByteReader::new(WHAT, self.stream)
+    pub(super) fn stream(&self) -> &'a [u8] {
+        self.stream
     }
 
     #[cold]
@@ -87,19 +101,48 @@ impl<'a> Positions<'a> {
     }
 }
 
-/// Appends the positions of a document that has `frequency` of them.
-pub(super) fn read_document(
-    reader: &mut ByteReader<'_>,
-    frequency: u32,
-    out: &mut Vec<u32>,
-) -> Result<()> {
-    let mut position = 0_u32;
-    for _ in 0..frequency {
-        let next = position.checked_add(reader.varint_u32()?);
-        position = next.ok_or_else(|| reader.error("a position does not fit 32 bits"))?;
-        out.push(position);
+impl<'a> DocumentPositions<'a> {
+    /// The positions in a document that has `frequency` of them, with which `stream` begins.
+    pub(super) fn new(stream: &'a [u8], frequency: u32) -> Self {
+        DocumentPositions { rest: stream, left: frequency, position: 0 }
     }
-    Ok(())
+
+    /// The bytes behind those that were read.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next gap.
+    #[inline]
+    fn gap(&mut self) -> Result<u32> {
+        if let [gap @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok((*gap).into());
+        }
+        let mut reader = ByteReader::new(WHAT, self.rest);
+        let gap = reader.varint_u32()?;
+        self.rest = reader.rest();
+        Ok(gap)
+    }
+}
+
+impl Iterator for DocumentPositions<'_> {
+    type Item = Result<u32>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<u32>> {
+        self.left = self.left.checked_sub(1)?;
+        let next = self.gap().and_then(|gap| {
+            let next = self.position.checked_add(gap);
+            let reader = || ByteReader::new(WHAT, self.rest);
+            next.ok_or_else(|| reader().error("a position does not fit 32 bits"))
+        });
+        match next {
+            Ok(position) => self.position = position,
+            Err(_) => self.left = 0,
+        }
+        Some(next)
+    }
 }
 
 /// How many places are noted in front of the positions of `count` postings.

@@ -113,14 +113,15 @@ fn parts_are_what_all_of_their_documents_are() {
             *shapes.entry(shape).or_default() += 1;
             let base = u16::try_from(number * WINDOW_LEN).unwrap();
             let bounds = bounds.with_drift(chunk.drift(number));
-            let (mut index, mut positions) = (0, Vec::new());
+            let mut index = 0;
             for offset in base..=base + 4095 {
                 let Some(at) = window.find(offset) else { continue };
                 assert_eq!(at, index);
                 index += 1;
-                window.positions(offset, at, &mut positions).unwrap();
+                let positions = window.positions(offset, at).unwrap();
+                let positions: Vec<u32> = positions.map(Result::unwrap).collect();
                 assert_eq!(window.frequency(offset, at).unwrap() as usize, positions.len());
-                assert!(found.insert(offset, positions.clone()).is_none());
+                assert!(found.insert(offset, positions).is_none());
                 let score = score_of(offset);
                 assert!(f64::from(score) <= chunk.bound(number));
                 match window.marks() {
