@@ -34,8 +34,8 @@ pub use bson::doc;
 pub use collection::Upserted;
 pub use database::{
     CheckReport, Collection, CollectionFigures, CollectionOptions, Database, DatabaseReader, Found,
-    Hit, Hits, IntoDocument, Options, RepairProgress, RepairReport, RepairedCollection, Search,
-    Snapshot, SnapshotCollection, Transaction, TransactionCollection,
+    Hit, Hits, IntoDocument, Options, ReorderProgress, ReorderReport, RepairProgress, RepairReport,
+    RepairedCollection, Search, Snapshot, SnapshotCollection, Transaction, TransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};

@@ -7,8 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use alluvium::bson::RawDocumentBuf;
 use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
-use alluvium::{AnalyzerOptions, Database, Error, Query, TextIndexOptions, Transaction, doc};
+use alluvium::{
+    AnalyzerOptions, CollectionOptions, Database, Error, Query, TextIndexOptions, Transaction, doc,
+};
 
 type Model = BTreeMap<i32, String>;
 
@@ -408,5 +411,87 @@ fn what_a_transaction_knows_of_a_collection_ends_with_its_next_write() -> Result
     assert_eq!(count(&mut transaction, "notes", "gold")?, 1);
     transaction.commit()?;
     check(&db, "committed");
+    Ok(())
+}
+
+/// Everything that searches say: of each query the documents and their scores, and how many match.
+fn answers(db: &Database, name: &str) -> Result<Vec<Answer>, Error> {
+    let collection = db.collection(name)?;
+    let queries =
+        ["gold", "gold river ore", "+gold +ore", "\"gold river\"", "+ore -gold", "title:gold vein"];
+    let mut answers = Vec::new();
+    for query in queries {
+        let hits = collection.search(query)?.limit(1000).with_total().run()?;
+        let total = hits.total();
+        let mut found: Vec<(String, u32)> = hits
+            .map(|hit| Ok((hit.id()?.to_string(), hit.score.to_bits())))
+            .collect::<Result<_, Error>>()?;
+        found.sort();
+        answers.push((query.to_owned(), total, found));
+    }
+    Ok(answers)
+}
+
+type Answer = (String, Option<u64>, Vec<(String, u32)>);
+
+#[test]
+fn a_reordered_copy_has_the_same_documents_and_answers_and_similar_ones_are_neighbours()
+-> Result<(), Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Database::open(folder.path().join("notes.alv"))?;
+    let title = TextIndexOptions::chosen([("title", 2.0)], AnalyzerOptions::default());
+    db.create_collection("books", &CollectionOptions::new().text_index(title))?;
+    db.create_collection("plain", &CollectionOptions::new().text_index(None))?;
+    let mut rng = fastrand::Rng::with_seed(60);
+    // Two kinds of documents that have no word in common, in turn.
+    let mut transaction = db.begin()?;
+    for id in 0..600 {
+        let kind = if id % 2 == 0 { &WORDS[..6] } else { &WORDS[6..] };
+        let text: Vec<&str> = (0..12).map(|_| kind[rng.usize(..kind.len())]).collect();
+        let document = doc! { "_id": id, "title": text[..4].join(" "), "text": text.join(" ") };
+        for name in ["notes", "books", "plain"] {
+            transaction.collection(name)?.insert(&document)?;
+        }
+    }
+    transaction.commit()?;
+    for id in (0..600).step_by(7) {
+        assert!(db.collection("notes")?.remove(id)?);
+    }
+    db.collection("notes")?.upsert(doc! { "_id": 1, "text": "gold vein of gold" })?;
+
+    let copy = folder.path().join("copy.alv");
+    let mut told = Vec::new();
+    let report = db.reorder_into_with(&copy, |progress| told.push(progress.documents))?;
+    let documents: u64 = db
+        .collection_names()?
+        .iter()
+        .map(|name| db.collection(name)?.count())
+        .sum::<Result<_, _>>()?;
+    assert_eq!((report.collections, report.documents), (3, documents));
+    assert!(told.is_sorted() && told.last() == Some(&documents));
+    assert!(db.reorder_into(&copy).is_err_and(|error| matches!(error, Error::FileExists { .. })));
+
+    let reordered = Database::open(&copy)?;
+    assert!(reordered.check(true)?.is_ok());
+    assert_eq!(reordered.collection_names()?, db.collection_names()?);
+    for name in db.collection_names()? {
+        let [before, after] = [&db, &reordered].map(|db| db.collection(&name).unwrap());
+        assert_eq!(before.options()?, after.options()?, "{name}");
+        let [mut was, mut is] = [before.documents()?, after.documents()?]
+            .map(|documents| documents.collect::<Result<Vec<_>, _>>().unwrap());
+        let kinds: Vec<bool> =
+            is.iter().map(|document| document.get_i32("_id").unwrap() % 2 == 0).collect();
+        let borders = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        if name == "plain" {
+            assert_eq!(was, is);
+        } else {
+            assert!(borders < 40, "{name}: {borders} neighbours have nothing in common");
+            assert_eq!(answers(&db, &name)?, answers(&reordered, &name)?);
+        }
+        let by_id = |document: &RawDocumentBuf| document.get_i32("_id").unwrap();
+        was.sort_by_key(by_id);
+        is.sort_by_key(by_id);
+        assert_eq!(was, is, "{name}");
+    }
     Ok(())
 }

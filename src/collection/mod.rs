@@ -21,6 +21,7 @@ mod documents;
 mod error;
 mod read;
 mod salvage;
+mod similarity;
 #[cfg(test)]
 mod tests;
 mod text_index;
@@ -35,5 +36,6 @@ pub use documents::{DocsRewriter, Documents, operators, rewriters};
 pub use error::{Error, Result};
 pub use read::{CollectionReader, OpenCollection};
 pub use salvage::{SalvagedCollection, salvage_collections};
+pub use similarity::similar_order;
 pub use text_index::{DEFAULT_TEXT_INDEX, create_text_index, drop_text_index, reindex};
 pub use write::{CollectionWriter, Upserted, WriterOptions};

@@ -131,12 +131,13 @@ impl Database {
         Ok(Database { shared: Arc::new(Shared { store, options }) })
     }
 
-    /// A database on a storage that is a file.
+    /// A database on a storage; both options say the same.
     pub(super) fn on_storage(
         storage: impl lsm::Storage + 'static,
+        store_options: lsm::Options,
         options: Options,
     ) -> Result<Database> {
-        let store = Store::open(storage, store_options(&options, true))?;
+        let store = Store::open(storage, store_options)?;
         Ok(Database { shared: Arc::new(Shared { store, options }) })
     }
 
@@ -146,8 +147,7 @@ impl Database {
     /// When there is not enough memory to begin.
     pub fn in_memory() -> Result<Database> {
         let options = Options::default();
-        let store = Store::open(MemoryStorage::default(), store_options(&options, false))?;
-        Ok(Database { shared: Arc::new(Shared { store, options }) })
+        Database::on_storage(MemoryStorage::default(), store_options(&options, false), options)
     }
 
     /// A database on a storage of the caller's, for example a simulated one.
@@ -161,8 +161,7 @@ impl Database {
         store_options.merge_operators = collection::operators();
         store_options.group_rewriters = collection::rewriters();
         let options = Options::new().memory_bytes(store_options.memory_bytes);
-        let store = Store::open(storage, store_options)?;
-        Ok(Database { shared: Arc::new(Shared { store, options }) })
+        Database::on_storage(storage, store_options, options)
     }
 
     /// The collection of this name, which the first write creates.

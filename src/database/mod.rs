@@ -1,12 +1,14 @@
 //! The facade: what a program that uses Alluvium holds in its hands. No algorithm lives here; each call opens a view
 //! or a transaction of the storage core and hands it to the layers that know what to do.
 
+mod batches;
 mod collection;
 mod document;
 mod handle;
 mod inspect;
 mod options;
 mod reader;
+mod reorder;
 mod repair;
 mod search;
 mod snapshot;
@@ -19,6 +21,7 @@ pub use handle::{CheckReport, Database};
 pub use inspect::CollectionFigures;
 pub use options::{CollectionOptions, Options};
 pub use reader::DatabaseReader;
+pub use reorder::{ReorderProgress, ReorderReport};
 pub use repair::{RepairProgress, RepairReport, RepairedCollection};
 pub use search::{Found, Hit, Hits, Search};
 pub use snapshot::{Snapshot, SnapshotCollection};

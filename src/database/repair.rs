@@ -8,16 +8,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::batches::{Batches, create_like};
 use super::handle::{Database, store_options};
 use super::options::{CollectionOptions, Options};
-use super::transaction::Transaction;
 use crate::bson::RawDocument;
-use crate::collection::{self, DEFAULT_TEXT_INDEX, SalvagedCollection, salvage_collections};
+use crate::collection::{self, SalvagedCollection, salvage_collections};
 use crate::error::{Error, Result};
-use crate::lsm::{self, Durability, Loss, PartialFile, Salvage};
-
-/// Bytes of documents in one transaction of the new file.
-const BATCH_BYTES: usize = 4 << 20;
+use crate::lsm::{self, Loss, PartialFile, Salvage};
 
 /// What a repair recovered and what it could not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -127,7 +124,7 @@ impl Database {
         let source: Arc<dyn lsm::Storage> = Arc::new(source);
         let salvage = salvaged(&source, store_options(&options, true), &mut told, &mut progress)?;
         let (partial, storage) = PartialFile::create(target)?;
-        let db = Database::on_storage(storage, options)?;
+        let db = Database::on_storage(storage, store_options(&options, true), options)?;
         let report = fill(&db, &salvage, &mut told, &mut progress)?;
         db.close()?;
         partial.publish()?;
@@ -183,7 +180,10 @@ fn fill(
         list.push(loss.clone());
     }
     for collection in &collections {
-        create(db, collection)?;
+        match &collection.definition {
+            Some(definition) => create_like(db, &collection.name, definition)?,
+            None => drop(db.create_collection(&collection.name, &CollectionOptions::new())?),
+        }
         let mut tell = || {
             told.documents += 1;
             progress(*told);
@@ -197,21 +197,6 @@ fn fill(
     Ok(report)
 }
 
-/// Creates a collection with the indexes that it had.
-fn create(db: &Database, collection: &SalvagedCollection) -> Result<()> {
-    let Some(definition) = &collection.definition else {
-        return db.create_collection(&collection.name, &CollectionOptions::new()).map(|_| ());
-    };
-    let default = definition.indexes.iter().find(|index| index.name == DEFAULT_TEXT_INDEX);
-    let text_index = default.map(|index| index.options.clone());
-    let created =
-        db.create_collection(&collection.name, &CollectionOptions::new().text_index(text_index))?;
-    for index in definition.indexes.iter().filter(|index| index.name != DEFAULT_TEXT_INDEX) {
-        created.create_text_index(&index.name, &index.options)?;
-    }
-    Ok(())
-}
-
 /// Inserts the documents that can be read; gives their number.
 fn insert(
     db: &Database,
@@ -221,32 +206,22 @@ fn insert(
     tell: &mut dyn FnMut(),
 ) -> Result<u64> {
     let mut refused = Vec::new();
-    let mut batch: Option<(Transaction, usize)> = None;
+    let mut batches = Batches::new(db, &collection.name);
     let mut failure = None;
     let mut put = |document: &RawDocument| -> Result<()> {
-        let (mut transaction, bytes) = match batch.take() {
-            Some(batch) => batch,
-            None => (db.begin()?, 0),
-        };
+        let bytes = document.as_bytes().len();
         // Where the mark of a dead document is lost, the newer one of the same `_id` comes later and stays.
-        let stored = transaction.collection(&collection.name)?.upsert(document.to_owned());
-        match stored {
+        match batches.write(bytes, |collection| collection.upsert(document.to_owned()))? {
             Err(error) if error.is_document_refused() => {
                 let id = document.get("_id").ok().flatten();
                 let id = id.map_or_else(|| "without `_id`".to_owned(), |id| format!("{id:?}"));
                 let place = "one document".to_owned();
-                let bytes = document.as_bytes().len() as u64;
                 let refusal = Loss::new(&collection.name, place, id, error.to_string());
-                refused.push(Loss { bytes, ..refusal });
+                refused.push(Loss { bytes: bytes as u64, ..refusal });
             }
             other => drop(other?),
         }
-        let bytes = bytes + document.as_bytes().len();
-        if bytes < BATCH_BYTES {
-            batch = Some((transaction, bytes));
-            return Ok(());
-        }
-        transaction.commit_with(Durability::Buffered).map(|_| ())
+        Ok(())
     };
     let visited = collection.documents(salvage, &mut |document| {
         tell();
@@ -259,9 +234,7 @@ fn insert(
         return Err(error);
     }
     losses.extend(visited?);
-    if let Some((transaction, _)) = batch {
-        transaction.commit()?;
-    }
+    batches.finish()?;
     losses.append(&mut refused);
     db.collection(&collection.name)?.count()
 }

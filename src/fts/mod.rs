@@ -26,6 +26,7 @@
 //! * Keys are built and taken apart in one file, `keyspace`.
 
 mod analysis;
+mod bisection;
 mod counters;
 mod dead;
 mod error;
@@ -47,6 +48,7 @@ pub use analysis::{
     Analyzer, AnalyzerOptions, Language, Scratch, TERM_BYTES_MAX as TOKEN_BYTES_MAX, Token,
     UnknownLanguage,
 };
+pub use bisection::{Forward, bisect};
 pub use counters::{FieldStatistics as FieldCounters, TermCounters};
 pub use dead::{DeadChunk, DeadOperator};
 pub use error::{Error, Result};

@@ -145,6 +145,7 @@ fn head(
         shown(classes.iter().map(|(name, count)| format!("{count} {name}")).collect()),
         match state {
             State::Compacted => "one run",
+            State::Reordered => "one run, reordered",
             State::Runs => "eight runs and pending writes",
         },
     );
@@ -217,7 +218,7 @@ mod tests {
         let queries = sample::sample(&documents, 12).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let rivals = engines::chosen(&[], true, |_| ()).unwrap();
-        for state in [State::Compacted, State::Runs] {
+        for state in [State::Compacted, State::Reordered, State::Runs] {
             let mut indexes = Vec::new();
             for rival in &rivals {
                 let mut index = Index::build(rival, &documents, folder.path(), state).unwrap();

@@ -53,6 +53,12 @@ fn a_backup_is_a_database_and_replaces_nothing() {
     shell.fail(&["backup", "notes.alv", "copy.alv"], &["copy.alv", "exists"]);
     assert_eq!(shell.read("copy.alv"), bytes);
     assert!(shell.succeed(&["backup", "notes.alv", "other.alv"]).stdout.contains("verified"));
+    let report = shell.succeed(&["backup", "notes.alv", "near.alv", "--reorder", "--json"]).stdout;
+    assert_eq!(json(&report)["file_bytes"].as_u64(), Some(shell.read("near.alv").len() as u64));
+    assert_eq!(shell.succeed(&["check", "near.alv", "--deep"]).stdout, "ok\n");
+    let found = |file: &str| of(file).lines().count();
+    assert_eq!(found("near.alv"), found("notes.alv"));
+    shell.fail(&["backup", "notes.alv", "near.alv", "--reorder"], &["near.alv", "exists"]);
     shell.fail(&["backup", "missing.alv", "new.alv"], &["missing.alv"]);
     assert!(!shell.path("new.alv").exists());
 }

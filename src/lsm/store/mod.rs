@@ -273,6 +273,11 @@ impl Store {
         self.core.shrink()
     }
 
+    /// The options that it was opened with.
+    pub fn options(&self) -> &Options {
+        self.core.options()
+    }
+
     /// Writes a minimal copy of everything that is committed now into a new file: a backup, ready to be opened.
     ///
     /// Reads and commits go on meanwhile and do not show in the copy. It has one run a keyspace, nothing dead and nothing

@@ -5,7 +5,7 @@
 //! is, words are analyzed and looked up; its query was put together before. What the searches of one view find out about the
 //! catalog and about words they share, as they do in any program.
 //!
-//! Compacted, a snapshot is asked. In runs, every eighth part is written by an opening of its own, whose closing leaves one
+//! Compacted, or reordered into a file of its own, a snapshot is asked. In runs, every eighth part is written by an opening of its own, whose closing leaves one
 //! run, with compaction held off; a transaction with the last documents stays open, and is asked.
 
 use std::path::Path;
@@ -52,7 +52,8 @@ pub(super) fn build(documents: &Documents, folder: &Path, state: State) -> Resul
     let path = folder.join("search.alv");
     let start = Instant::now();
     let (database, view, tokens) = match state {
-        State::Compacted => compacted(documents, &path)?,
+        State::Compacted => compacted(documents, &path, false)?,
+        State::Reordered => compacted(documents, &path, true)?,
         State::Runs => in_runs(documents, &path)?,
     };
     let build = start.elapsed();
@@ -63,14 +64,21 @@ pub(super) fn build(documents: &Documents, folder: &Path, state: State) -> Resul
 /// An open database, what is asked in it, and the tokens in it if they are known.
 type Opened = (Database, View, Option<u64>);
 
-fn compacted(documents: &Documents, path: &Path) -> Result<Opened> {
+fn compacted(documents: &Documents, path: &Path, reorders: bool) -> Result<Opened> {
     let options = Options::new().memory_bytes(MEMORY_BYTES).durability(Durability::Buffered);
     let database = Database::open_with(path, options.clone())?;
     create(&database)?;
     write(&database, documents, 0, documents.len())?;
-    database.compact()?;
-    database.shrink()?;
-    database.close()?;
+    if reorders {
+        let reordered = path.with_extension("reordered");
+        database.reorder_into(&reordered)?;
+        database.close()?;
+        std::fs::rename(&reordered, path)?;
+    } else {
+        database.compact()?;
+        database.shrink()?;
+        database.close()?;
+    }
     let tokens = statistics(path)?.total_length;
     let database = Database::open_with(path, options)?;
     let view = View::Snapshot(database.snapshot().collection(COLLECTION)?);

@@ -36,6 +36,8 @@ pub(crate) const B: f32 = 0.75;
 pub(crate) enum State {
     /// One run, nothing pending.
     Compacted,
+    /// One run, in which similar documents are neighbours; nothing pending.
+    Reordered,
     /// Eight runs, and a hundredth of the documents in a transaction that is not committed.
     Runs,
 }
