@@ -107,7 +107,9 @@ fn choose(reader: &TextReader<'_>, living: &Living, postings_max: usize) -> Resu
     let mut counts = vec![0; living.documents.len()];
     each_term(reader, living, &mut |documents| {
         if documents.len() >= df_min {
-            documents.iter().for_each(|&document| counts[document as usize] += 1);
+            for &document in documents {
+                counts[document as usize] += 1;
+            }
         }
     })?;
     Ok(Chosen { df_min, terms_len, counts })

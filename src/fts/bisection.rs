@@ -66,8 +66,7 @@ impl Forward {
 
 /// The documents in an order in which similar ones are neighbours; uses the thread pool that it is called in.
 pub fn bisect(forward: &Forward) -> Vec<u32> {
-    let documents = u32::try_from(forward.len()).expect("invariant: documents have 32-bit numbers");
-    let mut order: Vec<u32> = (0..documents).collect();
+    let mut order: Vec<u32> = (0..).take(forward.len()).collect();
     let logarithms = Logarithms::up_to(forward.len() + 1);
     split(forward, &logarithms, &mut order);
     order

@@ -185,37 +185,14 @@ impl<'s, 'r> Searcher<'s, 'r> {
         } else {
             0.0
         };
-        let (mut windows, mut lone_lists, mut most) = (Vec::new(), Vec::new(), 0.0);
-        for (place, chunk) in chunks.iter().enumerate() {
-            if let Some(list) = chunk.lone_list(plan) {
-                let bounds = list.exact_scores().map(|(_, score)| list.open.bounds.of_score(score));
-                most = bounds.fold(most, f64::max);
-                lone_lists.push((chunk, list));
-                continue;
-            }
-            for number in chunk.windows(plan) {
-                let mut matching = None;
-                if let Some(counter) = counter {
-                    let (count, documents) = counter.count(&chunk.window(number, &[], None))?;
-                    if count == 0 {
-                        continue;
-                    }
-                    matching = documents;
-                }
-                let bound: f64 = chunk.occurring(number).map(|leaf| leaf.bound(number)).sum();
-                most = most.max(bound);
-                windows.push(Ranked { bound, place, number, matching });
-            }
-        }
-        windows.sort_unstable_by(|left, right| {
-            let by_bound = right.bound.total_cmp(&left.bound);
-            by_bound.then((left.place, left.number).cmp(&(right.place, right.number)))
-        });
+        let Ranking { windows, lone_lists, most } = rank(plan, &chunks, counter)?;
         let mut search = WindowSearch::new(plan, k, floor, most);
         for (chunk, list) in lone_lists {
             for (offset, score) in list.exact_scores() {
                 if !chunk.dead.contains(offset) {
-                    counter.iter_mut().for_each(|counter| counter.count += 1);
+                    if let Some(counter) = counter {
+                        counter.count += 1;
+                    }
                     let doc = DocId::from_parts(chunk.number, offset);
                     search.push(ScoredDoc { doc, score });
                 }
@@ -344,6 +321,51 @@ struct Ranked {
     number: usize,
     /// The documents that match, where that is known and a search would have to find it out.
     matching: Option<Box<Bitmap>>,
+}
+
+/// Where documents may match.
+struct Ranking<'s, 'c> {
+    /// By descending bound.
+    windows: Vec<Ranked>,
+    /// Lists that are all that a chunk has of the query, and tell their scores.
+    lone_lists: Vec<(&'s Chunk<'c>, &'s ChunkLeaf<'c>)>,
+    /// No score is above it.
+    most: f64,
+}
+
+/// Finds the windows in which documents may match, and counts in those of them whose documents are not known otherwise.
+fn rank<'s, 'c>(
+    plan: &Plan,
+    chunks: &'s [Chunk<'c>],
+    counter: &mut Option<Counter<'_>>,
+) -> Result<Ranking<'s, 'c>> {
+    let (mut windows, mut lone_lists, mut most) = (Vec::new(), Vec::new(), 0.0);
+    for (place, chunk) in chunks.iter().enumerate() {
+        if let Some(list) = chunk.lone_list(plan) {
+            let bounds = list.exact_scores().map(|(_, score)| list.open.bounds.of_score(score));
+            most = bounds.fold(most, f64::max);
+            lone_lists.push((chunk, list));
+            continue;
+        }
+        for number in chunk.windows(plan) {
+            let mut matching = None;
+            if let Some(counter) = counter {
+                let (count, documents) = counter.count(&chunk.window(number, &[], None))?;
+                if count == 0 {
+                    continue;
+                }
+                matching = documents;
+            }
+            let bound: f64 = chunk.occurring(number).map(|leaf| leaf.bound(number)).sum();
+            most = most.max(bound);
+            windows.push(Ranked { bound, place, number, matching });
+        }
+    }
+    windows.sort_unstable_by(|left, right| {
+        let by_bound = right.bound.total_cmp(&left.bound);
+        by_bound.then((left.place, left.number).cmp(&(right.place, right.number)))
+    });
+    Ok(Ranking { windows, lone_lists, most })
 }
 
 /// Counts, in a search that does that too.
