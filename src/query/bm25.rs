@@ -7,6 +7,8 @@
 //!
 #![doc = include_str!("../../docs/scoring.md")]
 
+use std::sync::LazyLock;
+
 use super::error::{Error, Result};
 use crate::fts::{Averages, Drift, length_code};
 
@@ -20,7 +22,8 @@ pub struct Parameters {
 /// What a posting's frequency is weighed against, by the length code of its document.
 #[derive(Debug, Clone)]
 pub(crate) struct Norms {
-    by_code: [f32; 256],
+    /// Apart, so that tables move cheaply.
+    by_code: Box<[f32; 256]>,
 }
 
 impl Parameters {
@@ -74,17 +77,19 @@ pub(crate) fn rounding(scores: usize) -> f64 {
     1.0 + roundings / 8_388_608.0
 }
 
+/// What length codes stand for.
+static LENGTHS: LazyLock<[f32; 256]> = LazyLock::new(|| length_code::DECODED.map(single));
+
 impl Norms {
     /// The table of a field in which `documents` documents have `total_length` tokens.
     pub(crate) fn new(parameters: Parameters, documents: u64, total_length: u64) -> Self {
         let Parameters { k1, b } = parameters;
         let average = rounded(exact(total_length) / exact(documents.max(1)));
-        let norm = |length| k1 * ((1.0 - b) + b * (single(length) / average));
+        let norm = |length| k1 * ((1.0 - b) + b * (length / average));
         // Without a token there is no posting to score, and nothing to divide by.
         let average_is_zero = total_length == 0;
-        let by_code =
-            length_code::DECODED.map(|length| if average_is_zero { k1 } else { norm(length) });
-        Norms { by_code }
+        let by_code = LENGTHS.map(|length| if average_is_zero { k1 } else { norm(length) });
+        Norms { by_code: Box::new(by_code) }
     }
 
     /// How scores by these norms differ from what impacts say that assume `averages`.

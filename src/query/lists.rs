@@ -44,8 +44,8 @@ struct Part<'a> {
     impacts: Vec<u8>,
     /// What its impacts say, once it is weighed.
     bounds: Option<Bounds>,
-    /// No document gets more; of a list.
-    most: f64,
+    /// No document of each window gets more; of a list.
+    most: Vec<f64>,
 }
 
 impl<'a> TermChunk<'a> {
@@ -90,7 +90,7 @@ impl<'a> TermChunk<'a> {
     pub(super) fn bound(&self, window: usize) -> f64 {
         let of_part = |part: &Part<'_>| match (part.postings.body(), &part.bounds) {
             (Body::Windows(windows), Some(bounds)) => bounds.above(windows.bound(window)),
-            _ => part.most,
+            _ => part.most.get(window).copied().unwrap_or_default(),
         };
         self.holding(window).map(of_part).fold(0.0, f64::max)
     }
@@ -167,18 +167,17 @@ impl<'a> Part<'a> {
             Body::Windows(_) => {}
             Body::List { block, .. } => {
                 block.read_offsets(&mut offsets)?;
-                for offset in &offsets {
-                    starts[usize::from(*offset) / WINDOW_LEN + 1] += 1;
-                }
                 let mut before = 0;
-                for start in &mut starts {
-                    *start += before;
-                    before = *start;
+                for (number, end) in (1..).zip(starts.iter_mut().skip(1)) {
+                    let rest = offsets.get(before..).unwrap_or_default();
+                    let is_inside = |offset: &u16| usize::from(*offset) / WINDOW_LEN < number;
+                    before += rest.partition_point(is_inside);
+                    *end = u16::try_from(before).unwrap_or(u16::MAX);
                 }
             }
         }
         let (scores, impacts) = (Vec::new(), Vec::new());
-        let (windows, bounds, most) = (0, None, 0.0);
+        let (windows, bounds, most) = (0, None, Vec::new());
         Ok(Some(Part { postings, windows, offsets, starts, scores, impacts, bounds, most }))
     }
 
@@ -187,23 +186,29 @@ impl<'a> Part<'a> {
         let drift = averages.map_or(Drift::NONE, |averages| norms.drift(averages));
         let bounds = self.bounds.insert(bounds.with_drift(drift));
         let Body::List { block, .. } = self.postings.body() else { return Ok(()) };
-        let codes = match block.marks() {
-            Marks::Codes(codes) => codes,
-            Marks::Impacts(impacts) => {
-                self.most = bounds.above(impacts.iter().copied().max().unwrap_or_default());
-                return Ok(());
-            }
-        };
-        let ranks = block.frequency_ranks();
-        for (index, &code) in codes.iter().enumerate() {
-            let score = norms.score(bounds.weight(), block.frequency(index, &ranks)?, code);
-            self.most = self.most.max(bounds.of_score(score));
-            if has_impacts {
-                self.impacts.push(bounds.impact_of(score));
-            } else {
-                self.scores.push(score);
+        if let Marks::Codes(codes) = block.marks() {
+            let ranks = block.frequency_ranks();
+            for (index, &code) in codes.iter().enumerate() {
+                let score = norms.score(bounds.weight(), block.frequency(index, &ranks)?, code);
+                if has_impacts {
+                    self.impacts.push(bounds.impact_of(score));
+                } else {
+                    self.scores.push(score);
+                }
             }
         }
+        let bounds = *bounds;
+        let most = |window| {
+            let range = self.listed(window);
+            if has_impacts {
+                let impacts = self.marks(block).bytes().get(range).unwrap_or_default();
+                impacts.iter().copied().max().map_or(0.0, |impact| bounds.above(impact))
+            } else {
+                let scores = self.scores.get(range).unwrap_or_default();
+                scores.iter().copied().reduce(f32::max).map_or(0.0, |score| bounds.of_score(score))
+            }
+        };
+        self.most = (0..WINDOWS_LEN).map(most).collect();
         Ok(())
     }
 
@@ -240,8 +245,16 @@ impl<'a> Part<'a> {
                     for &impact in impacts {
                         counts[usize::from(impact)] += 1;
                     }
-                    let counts = (0..=u8::MAX).zip(counts).filter(|&(_, count)| count > 0);
-                    counts.for_each(|(impact, count)| visit(count.into(), bounds.below(impact)));
+                    let mut reached = 0;
+                    for (impact, count) in (0..=u8::MAX).zip(counts).rev() {
+                        if count > 0 {
+                            visit(count.into(), bounds.below(impact));
+                            reached += usize::from(count);
+                        }
+                        if reached >= wanted {
+                            break;
+                        }
+                    }
                 }
             },
         }

@@ -26,7 +26,7 @@ use super::leaf::{ChunkLeaf, OpenLeaf, Scale};
 use super::lists::TermChunk;
 use super::parser::Warning;
 use super::plan::Plan;
-use super::topk::ScoredDoc;
+use super::topk::{ScoredDoc, TopK};
 use super::window::{Window, WindowSearch};
 use crate::fts::{self, DeadChunk, DocId, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole};
 use crate::kernels::{Bitmap, Kernels};
@@ -180,24 +180,19 @@ impl<'s, 'r> Searcher<'s, 'r> {
         counter: &mut Option<Counter<'_>>,
     ) -> Result<Vec<ScoredDoc>> {
         let chunks = self.chunks(plan, leaves, Some(norms))?;
+        let Ranking { windows, alone, most } = rank(plan, &chunks, counter)?;
+        if windows.is_empty() {
+            let mut top = TopK::new(k);
+            alone.into_iter().for_each(|document| top.push(document));
+            return Ok(top.into_sorted());
+        }
         let floor = if plan.required.is_empty() && plan.excluded.is_empty() {
             first_threshold(leaves, &chunks, k)
         } else {
             0.0
         };
-        let Ranking { windows, lone_lists, most } = rank(plan, &chunks, counter)?;
         let mut search = WindowSearch::new(plan, k, floor, most);
-        for (chunk, list) in lone_lists {
-            for (offset, score) in list.exact_scores() {
-                if !chunk.dead.contains(offset) {
-                    if let Some(counter) = counter {
-                        counter.count += 1;
-                    }
-                    let doc = DocId::from_parts(chunk.number, offset);
-                    search.push(ScoredDoc { doc, score });
-                }
-            }
-        }
+        alone.into_iter().for_each(|document| search.push(document));
         let lengths = self.lengths(&chunks)?;
         let mut scales = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
@@ -324,27 +319,31 @@ struct Ranked {
 }
 
 /// Where documents may match.
-struct Ranking<'s, 'c> {
+struct Ranking {
     /// By descending bound.
     windows: Vec<Ranked>,
-    /// Lists that are all that a chunk has of the query, and tell their scores.
-    lone_lists: Vec<(&'s Chunk<'c>, &'s ChunkLeaf<'c>)>,
+    /// Those of chunks that have nothing of the query but a list that tells their scores.
+    alone: Vec<ScoredDoc>,
     /// No score is above it.
     most: f64,
 }
 
 /// Finds the windows in which documents may match, and counts in those of them whose documents are not known otherwise.
-fn rank<'s, 'c>(
-    plan: &Plan,
-    chunks: &'s [Chunk<'c>],
-    counter: &mut Option<Counter<'_>>,
-) -> Result<Ranking<'s, 'c>> {
-    let (mut windows, mut lone_lists, mut most) = (Vec::new(), Vec::new(), 0.0);
+fn rank(plan: &Plan, chunks: &[Chunk<'_>], counter: &mut Option<Counter<'_>>) -> Result<Ranking> {
+    let (mut windows, mut alone, mut most) = (Vec::new(), Vec::new(), 0.0);
     for (place, chunk) in chunks.iter().enumerate() {
         if let Some(list) = chunk.lone_list(plan) {
-            let bounds = list.exact_scores().map(|(_, score)| list.open.bounds.of_score(score));
-            most = bounds.fold(most, f64::max);
-            lone_lists.push((chunk, list));
+            let found = alone.len();
+            for (offset, score) in list.exact_scores() {
+                if !chunk.dead.contains(offset) {
+                    let doc = DocId::from_parts(chunk.number, offset);
+                    alone.push(ScoredDoc { doc, score });
+                    most = f64::max(most, list.open.bounds.of_score(score));
+                }
+            }
+            if let Some(counter) = counter {
+                counter.count += (alone.len() - found) as u64;
+            }
             continue;
         }
         for number in chunk.windows(plan) {
@@ -365,7 +364,7 @@ fn rank<'s, 'c>(
         let by_bound = right.bound.total_cmp(&left.bound);
         by_bound.then((left.place, left.number).cmp(&(right.place, right.number)))
     });
-    Ok(Ranking { windows, lone_lists, most })
+    Ok(Ranking { windows, alone, most })
 }
 
 /// Counts, in a search that does that too.
