@@ -250,6 +250,7 @@ impl<'c> TermWindow<'c> {
     }
 
     /// The positions in the document at `offset`, which stands at `index`.
+    #[inline]
     pub(super) fn positions(&self, offset: u16, index: usize) -> Result<DocumentPositions<'c>> {
         let source = match &self.source {
             Source::Block(source) => source,

@@ -180,6 +180,7 @@ impl<'a> Block<'a> {
     ///
     /// # Errors
     /// Corruption when those of the documents before are damaged.
+    #[inline]
     pub fn positions(
         &self,
         index: usize,

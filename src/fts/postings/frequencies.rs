@@ -53,6 +53,7 @@ impl<'a> Frequencies<'a> {
     }
 
     /// [`get`](Self::get) of a posting before which so many have a byte as `rank` says.
+    #[inline]
     pub(super) fn get_ranked(
         &self,
         index: usize,
@@ -89,6 +90,7 @@ impl<'a> Frequencies<'a> {
 
     /// The sum of the frequencies from `start`, before which `first` postings have a byte, to before `end`, and how many postings
     /// before that have one.
+    #[inline]
     pub(super) fn sum_to(
         &self,
         start: usize,
@@ -189,6 +191,7 @@ impl<'a> Frequencies<'a> {
 
 impl FrequencyRanks {
     /// Number of bits of `plane` set before `index`.
+    #[inline]
     fn before(&self, plane: &[u8], index: usize) -> usize {
         let Some(before) = self.0.get(index / 64) else { return rank(plane, index) };
         let rest = plane.get(index / 64 * 8..).unwrap_or_default();

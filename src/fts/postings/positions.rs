@@ -50,6 +50,7 @@ impl<'a> Positions<'a> {
     }
 
     /// The positions in the document of the posting at `index`, before which `place` stands then.
+    #[inline]
     pub(super) fn seek(
         &self,
         index: usize,
