@@ -183,7 +183,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
         let Ranking { windows, alone, most } = rank(plan, &chunks, counter)?;
         if windows.is_empty() {
             let mut top = TopK::new(k);
-            alone.into_iter().for_each(|document| top.push(document));
+            for document in alone {
+                top.push(document);
+            }
             return Ok(top.into_sorted());
         }
         let floor = if plan.required.is_empty() && plan.excluded.is_empty() {
@@ -192,7 +194,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
             0.0
         };
         let mut search = WindowSearch::new(plan, k, floor, most);
-        alone.into_iter().for_each(|document| search.push(document));
+        for document in alone {
+            search.push(document);
+        }
         let lengths = self.lengths(&chunks)?;
         let mut scales = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
