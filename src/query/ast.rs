@@ -16,8 +16,11 @@
 //! `Should`, for all of them under `Must`, and under `MustNot` leaves out only the documents that have
 //! them side by side. A pattern that gives no term is ignored.
 //!
-//! Deliberately absent: nesting, boosts, ranges. [`Pattern`] and [`Clause`] are non-exhaustive so that
-//! they can come without breaking callers.
+//! A [`Pattern::Group`] is a query in place of a word: it counts as one clause does, and what is inside scores where the group
+//! matches. A group of which nothing is left after analysis is ignored; one that only excludes matches nothing.
+//!
+//! Deliberately absent: boosts, ranges. [`Pattern`] and [`Clause`] are non-exhaustive so that they can come without
+//! breaking callers.
 
 use std::ops::Range;
 
@@ -82,6 +85,8 @@ pub enum Pattern {
     Words(String),
     /// Words side by side in this order.
     Phrase(String),
+    /// A query of its own. The clause's field is that of the clauses inside that have none.
+    Group(Query),
 }
 
 impl Query {
@@ -142,6 +147,18 @@ impl Query {
             clause.occur = Occur::MustNot;
         }
         self
+    }
+
+    /// These clauses as one, which counts as a word does. Groups nest up to 32 deep; what is deeper is dropped with a warning.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// let metal = Query::word("gold").with(Query::word("silver")).grouped();
+    /// let query = metal.must().with(Query::word("river"));
+    /// assert_eq!(query.to_string(), "+(gold silver) river");
+    /// ```
+    pub fn grouped(self) -> Self {
+        Self::one(Occur::Should, Pattern::Group(self))
     }
 
     /// Looks for these clauses in the values at `path` (dotted) only.
@@ -205,10 +222,11 @@ impl Clause {
 }
 
 impl Pattern {
-    /// The text, before analysis.
-    pub fn text(&self) -> &str {
+    /// The text, before analysis; a group has none of its own.
+    pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Words(text) | Self::Phrase(text) => text,
+            Self::Words(text) | Self::Phrase(text) => Some(text),
+            Self::Group(_) => None,
         }
     }
 }

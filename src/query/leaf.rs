@@ -74,6 +74,24 @@ pub(super) struct Scratch {
     ranges: PathRanges,
 }
 
+impl Scale<'_> {
+    /// The score of a document at `offset`, which stands at `index` of a term's list.
+    fn score(
+        self,
+        term: &TermWindow<'_>,
+        offset: u16,
+        index: usize,
+        weight: f32,
+        frequency: u32,
+    ) -> f32 {
+        let code = match term.marks() {
+            Marks::Codes(codes) => codes.get(index).copied(),
+            Marks::Impacts(_) => self.lengths.map(|lengths| lengths.length_code(offset)),
+        };
+        self.norms.score(weight, frequency, code.unwrap_or_default())
+    }
+}
+
 impl<'p> OpenLeaf<'p> {
     /// Looks the terms of a leaf up.
     pub(super) fn new(reader: &TextReader<'_>, plan: &'p Plan, place: usize) -> Result<Self> {
@@ -88,7 +106,11 @@ impl<'p> OpenLeaf<'p> {
         Ok(OpenLeaf {
             leaf,
             place,
-            bounds: Bounds::new(weight_of(plan, leaf), rounding(plan.leaves.len()), Drift::NONE),
+            bounds: Bounds::new(
+                weight_of(plan, leaf, leaf.clauses),
+                rounding(plan.leaves.len()),
+                Drift::NONE,
+            ),
             required: sets.map(|(set, _)| set).collect(),
             excluded: plan.excluded.contains(&place),
             terms: terms.collect::<fts::Result<_>>()?,
@@ -287,34 +309,28 @@ impl<'c> LeafWindow<'c> {
     ) -> Result<Option<f32>> {
         let terms = self.terms()?;
         let ([term], false) = (terms, self.chunk.open.is_placed()) else {
-            let frequency = self.frequency(offset, scratch)?;
-            let first = terms.first().and_then(|term| Some((term, term.find(offset)?)));
-            let first = first.filter(|_| frequency > 0);
-            return Ok(
-                first.map(|(term, index)| self.score_of(term, offset, index, frequency, scale))
-            );
+            return self.score_weighing(offset, self.bounds.weight(), scale, scratch);
         };
         let Some(index) = term.find(offset) else { return Ok(None) };
         if let Some(&score) = term.scores().get(index) {
             return Ok(Some(score));
         }
         let frequency = term.frequency(offset, index).map_err(fts::Error::from)?;
-        Ok(Some(self.score_of(term, offset, index, frequency, scale)))
+        Ok(Some(scale.score(term, offset, index, self.bounds.weight(), frequency)))
     }
 
-    fn score_of(
+    /// What a document would get if the leaf had this weight; `None` when it does not match.
+    pub(super) fn score_weighing(
         &self,
-        term: &TermWindow<'_>,
         offset: u16,
-        index: usize,
-        frequency: u32,
+        weight: f32,
         scale: Scale<'_>,
-    ) -> f32 {
-        let code = match term.marks() {
-            Marks::Codes(codes) => codes.get(index).copied(),
-            Marks::Impacts(_) => scale.lengths.map(|lengths| lengths.length_code(offset)),
-        };
-        scale.norms.score(self.bounds.weight(), frequency, code.unwrap_or_default())
+        scratch: &mut Scratch,
+    ) -> Result<Option<f32>> {
+        let frequency = self.frequency(offset, scratch)?;
+        let first = self.terms()?.first().and_then(|term| Some((term, term.find(offset)?)));
+        let first = first.filter(|_| frequency > 0);
+        Ok(first.map(|(term, index)| scale.score(term, offset, index, weight, frequency)))
     }
 
     /// How often the leaf occurs in a document; 0 when it does not match.
@@ -353,10 +369,11 @@ impl<'c> LeafWindow<'c> {
     }
 }
 
-/// The weight of a leaf: that of its field, for each clause, times the idf of its terms, added in their order.
-fn weight_of(plan: &Plan, leaf: &Leaf) -> f32 {
+/// The weight of a leaf that so many clauses ask for: that of its field, for each clause, times the idf of its terms, added in their
+/// order.
+pub(super) fn weight_of(plan: &Plan, leaf: &Leaf, clauses: u32) -> f32 {
     let Some(field) = plan.fields.get(&leaf.key.field) else { return 0.0 };
     let documents = field.statistics.documents;
     let idf = leaf.dfs.iter().map(|&df| idf(documents, df)).sum();
-    clause_weight(idf, f64::from(field.weight) * f64::from(leaf.clauses))
+    clause_weight(idf, f64::from(field.weight) * f64::from(clauses))
 }

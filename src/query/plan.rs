@@ -16,14 +16,17 @@
 //! * Words of several terms: each by itself under `Should`; each required, in whichever field, under `Must`; side by side
 //!   under `MustNot`.
 //! * A field that the index does not have is read as a word. In an index over everything, fields are paths.
+//! * Groups that cannot be taken apart stay in [`Plan::tree`], and their leaves apart from those of others; required sets and
+//!   excluded leaves then hold of every document that matches, but are not all that has to hold.
 //!
-//! Invariants: leaves are distinct and ascend; a required set is not empty; at most [`TERMS_LEN_MAX`] terms come from a
-//! query. Cost: one look-up for each term and field.
+//! Invariants: leaves are distinct and ascend; at most [`TERMS_LEN_MAX`] terms come from a query. Cost: one look-up for each term
+//! and field.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::ast::{Clause, Occur, Pattern, Query};
 use super::error::Result;
+use super::nesting::{Group, Node};
 use super::parser::{Warning, WarningKind};
 use crate::fts::{self, Field, FieldId, FieldStatistics, POSITION_GAP, TextReader, path_term};
 use crate::lsm;
@@ -33,6 +36,9 @@ pub(crate) const TERMS_LEN_MAX: usize = 1024;
 
 /// The most paths at and below the one of a clause; the rest is not searched, with a warning.
 pub(crate) const PATHS_LEN_MAX: usize = 1024;
+
+/// The most groups that stand in each other; what is deeper is dropped with a warning.
+const DEPTH_MAX: usize = 32;
 
 /// What a query comes to in one text index.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,6 +53,8 @@ pub struct Plan {
     pub required: Vec<Vec<usize>>,
     /// Leaves, by their places, that a document must not match.
     pub excluded: Vec<usize>,
+    /// All that has to hold, where required sets and excluded leaves do not say it, over places of leaves.
+    pub tree: Option<Group<usize>>,
 }
 
 /// A field as a plan knows it.
@@ -67,7 +75,7 @@ pub struct Leaf {
     pub key: LeafKey,
     /// Number of documents that hold each of the terms, in the order of the terms.
     pub dfs: Vec<u64>,
-    /// How many of the query's clauses ask for it; 0 when it is only excluded.
+    /// How many of the query's clauses, or of its group's, ask for it; 0 when it is only excluded.
     pub clauses: u32,
 }
 
@@ -82,6 +90,8 @@ pub struct LeafKey {
     pub terms: Vec<(String, u32)>,
     /// The path under which it has to stand, in an index over everything.
     pub path: Option<String>,
+    /// In which group of the tree it stands; 0 outside of all.
+    pub group: u32,
 }
 
 impl Plan {
@@ -91,10 +101,8 @@ impl Plan {
     /// Those of the text index. No query is refused.
     pub fn new(reader: &TextReader<'_>, query: &Query) -> Result<(Plan, Vec<Warning>)> {
         let mut planner = Planner::new(reader);
-        for clause in &query.clauses {
-            planner.clause(clause)?;
-        }
-        planner.finish()
+        let all = planner.group(query, None, 0)?;
+        planner.finish(all)
     }
 }
 
@@ -102,6 +110,12 @@ impl LeafKey {
     /// Whether positions decide which documents match.
     pub fn is_placed(&self) -> bool {
         self.is_phrase || self.path.is_some()
+    }
+
+    /// Whether it looks for the same, be it in another group.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let parts = |key: &Self| (key.field, key.is_phrase);
+        parts(self) == parts(other) && self.terms == other.terms && self.path == other.path
     }
 }
 
@@ -123,10 +137,6 @@ type Terms = Vec<(String, u32)>;
 
 struct Planner<'p, 'r> {
     reader: &'p TextReader<'r>,
-    /// Leaves with the number of clauses that ask for them.
-    leaves: BTreeMap<LeafKey, u32>,
-    required: BTreeSet<Vec<LeafKey>>,
-    excluded: BTreeSet<LeafKey>,
     paths: BTreeMap<String, Vec<String>>,
     terms_left: usize,
     warnings: Vec<Warning>,
@@ -138,9 +148,6 @@ impl<'p, 'r> Planner<'p, 'r> {
     fn new(reader: &'p TextReader<'r>) -> Self {
         Planner {
             reader,
-            leaves: BTreeMap::new(),
-            required: BTreeSet::new(),
-            excluded: BTreeSet::new(),
             paths: BTreeMap::new(),
             terms_left: TERMS_LEN_MAX,
             warnings: Vec::new(),
@@ -148,23 +155,54 @@ impl<'p, 'r> Planner<'p, 'r> {
         }
     }
 
-    fn clause(&mut self, clause: &Clause) -> Result<()> {
+    /// What the clauses of a query come to, those without a field in this one.
+    fn group(
+        &mut self,
+        query: &Query,
+        field: Option<&str>,
+        depth: usize,
+    ) -> Result<Group<LeafKey>> {
+        let mut group = Group::default();
+        for clause in &query.clauses {
+            let inherited = field
+                .filter(|_| clause.field.is_none())
+                .map(|field| Clause { field: Some(field.to_owned()), ..clause.clone() });
+            let clause = inherited.as_ref().unwrap_or(clause);
+            match &clause.pattern {
+                Pattern::Group(_) if depth == DEPTH_MAX => {
+                    self.warn(WarningKind::TooDeep { depth_max: DEPTH_MAX }, clause);
+                }
+                Pattern::Group(query) => {
+                    let inner = self.group(query, clause.field.as_deref(), depth + 1)?;
+                    group.add(clause.occur, inner);
+                }
+                Pattern::Words(text) | Pattern::Phrase(text) => {
+                    self.clause(clause, text, &mut group)?;
+                }
+            }
+        }
+        Ok(group)
+    }
+
+    fn clause(&mut self, clause: &Clause, text: &str, into: &mut Group<LeafKey>) -> Result<()> {
         let Some(scope) = self.scope(clause)? else {
             let field = clause.field.clone().unwrap_or_default();
             self.warn(WarningKind::UnknownField { field }, clause);
-            return self.clause(&clause.without_field());
+            let everywhere = clause.without_field();
+            let text = everywhere.pattern.text().unwrap_or_default();
+            return self.clause(&everywhere, text, into);
         };
-        let terms = self.terms(clause);
+        let terms = self.terms(clause, text);
         if terms.is_empty() {
             return Ok(());
         }
         let side_by_side =
             clause.occur == Occur::MustNot || matches!(clause.pattern, Pattern::Phrase(_));
         if side_by_side {
-            self.pattern(clause.occur, &scope, &phrase(terms));
+            into.add_leaves(clause.occur, scope.keys(&phrase(terms)));
         } else {
-            for (term, _) in terms {
-                self.pattern(clause.occur, &scope, &[(term, 0)]);
+            for term in terms {
+                into.add_leaves(clause.occur, scope.keys(&[(term.0, 0)]));
             }
         }
         Ok(())
@@ -199,17 +237,17 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     /// Analyzes a clause, as far as the limit allows.
-    fn terms(&mut self, clause: &Clause) -> Terms {
+    fn terms(&mut self, clause: &Clause, text: &str) -> Terms {
         let mut terms = Terms::new();
         let mut found = 0;
-        self.reader.analyzer().analyze(clause.pattern.text(), &mut |token| {
+        self.reader.analyzer().analyze(text, &mut |token| {
             found += 1;
             if terms.len() < self.terms_left {
                 terms.push((token.term.to_owned(), token.position));
             }
         });
         if found == 0 {
-            let is_word = clause.pattern.text().chars().any(char::is_alphanumeric);
+            let is_word = text.chars().any(char::is_alphanumeric);
             if clause.occur == Occur::Should && is_word {
                 // A stop word of a question: nobody misses it while other words are left.
                 self.stop_words.push(Warning::new(WarningKind::NoTerms, clause.span.clone()));
@@ -226,38 +264,19 @@ impl<'p, 'r> Planner<'p, 'r> {
         terms
     }
 
-    /// Adds a term or phrase in all fields of `scope`.
-    fn pattern(&mut self, occur: Occur, scope: &Scope, terms: &[(String, u32)]) {
-        let keys: Vec<LeafKey> = scope
-            .fields
-            .iter()
-            .map(|&field| LeafKey {
-                field,
-                is_phrase: terms.len() > 1,
-                terms: terms.to_vec(),
-                path: scope.path.clone(),
-            })
-            .collect();
-        for key in &keys {
-            let clauses = self.leaves.entry(key.clone()).or_default();
-            *clauses += u32::from(occur != Occur::MustNot);
-        }
-        match occur {
-            Occur::Should => {}
-            Occur::Must => {
-                self.required.insert(keys);
-            }
-            Occur::MustNot => self.excluded.extend(keys),
-        }
-    }
-
     fn warn(&mut self, kind: WarningKind, clause: &Clause) {
         self.warnings.push(Warning::new(kind, clause.span.clone()));
     }
 
-    fn finish(self) -> Result<(Plan, Vec<Warning>)> {
-        let Planner { reader, leaves, required, excluded, paths, mut warnings, stop_words, .. } =
-            self;
+    fn finish(self, all: Group<LeafKey>) -> Result<(Plan, Vec<Warning>)> {
+        let Planner { reader, paths, mut warnings, stop_words, .. } = self;
+        let is_flat = all.is_flat();
+        let mut leaves: BTreeMap<LeafKey, u32> = BTreeMap::new();
+        let all = all.map(&mut |key, group, scores| {
+            let key = LeafKey { group, ..key };
+            *leaves.entry(key.clone()).or_default() += u32::from(scores);
+            key
+        });
         if leaves.is_empty() {
             warnings.extend(stop_words);
         }
@@ -270,8 +289,7 @@ impl<'p, 'r> Planner<'p, 'r> {
         let place = |key: &LeafKey| {
             keys.binary_search(&key).expect("invariant: every key of a plan is a leaf")
         };
-        let required = required.iter().map(|set| set.iter().map(place).collect()).collect();
-        let excluded = excluded.iter().map(place).collect();
+        let all = all.map(&mut |key, _, _| place(&key));
         let mut dfs = HashMap::new();
         let mut planned = Vec::with_capacity(leaves.len());
         for (key, &clauses) in &leaves {
@@ -285,7 +303,47 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
             planned.push(Leaf { key: key.clone(), dfs: of_terms, clauses });
         }
-        Ok((Plan { fields, paths, leaves: planned, required, excluded }, warnings))
+        let (required, excluded) = (witnesses(&all), excluded(&all));
+        let tree = (!is_flat).then_some(all);
+        Ok((Plan { fields, paths, leaves: planned, required, excluded, tree }, warnings))
+    }
+}
+
+/// Sets of leaves of which one occurs in every document that matches.
+fn witnesses(all: &Group<usize>) -> Vec<Vec<usize>> {
+    let witnesses = |set: &Vec<Node<usize>>| {
+        let mut witnesses = BTreeSet::new();
+        for node in set {
+            node.each_witness(&mut |&leaf| {
+                witnesses.insert(leaf);
+            });
+        }
+        witnesses.into_iter().collect()
+    };
+    let sets: BTreeSet<Vec<usize>> = all.required.iter().map(witnesses).collect();
+    sets.into_iter().collect()
+}
+
+/// Leaves none of which occurs in a document that matches.
+fn excluded(all: &Group<usize>) -> Vec<usize> {
+    let leaves = all.excluded.iter().filter_map(|node| match node {
+        Node::Leaf(leaf) => Some(*leaf),
+        Node::Group(_) => None,
+    });
+    let leaves: BTreeSet<usize> = leaves.collect();
+    leaves.into_iter().collect()
+}
+
+impl Scope {
+    /// A term or phrase in all of its fields.
+    fn keys(&self, terms: &[(String, u32)]) -> impl Iterator<Item = LeafKey> {
+        self.fields.iter().map(|&field| LeafKey {
+            field,
+            is_phrase: terms.len() > 1,
+            terms: terms.to_vec(),
+            path: self.path.clone(),
+            group: 0,
+        })
     }
 }
 

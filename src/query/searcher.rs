@@ -139,7 +139,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
     fn open(self, plan: &Plan, optional: bool) -> Result<Vec<OpenLeaf<'_>>> {
         let mut leaves = Vec::with_capacity(plan.leaves.len());
         for (place, leaf) in plan.leaves.iter().enumerate() {
-            let decides = plan.excluded.contains(&place)
+            let decides = plan.tree.is_some()
+                || plan.excluded.contains(&place)
                 || plan.required.iter().any(|set| set.contains(&place));
             if !leaf.is_empty() && (optional || decides) {
                 leaves.push(OpenLeaf::new(self.reader, plan, place)?);
@@ -188,11 +189,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
             }
             return Ok(top.into_sorted());
         }
-        let floor = if plan.required.is_empty() && plan.excluded.is_empty() {
-            first_threshold(leaves, &chunks, k)
-        } else {
-            0.0
-        };
+        let is_union = plan.required.is_empty() && plan.excluded.is_empty() && plan.tree.is_none();
+        let floor = if is_union { first_threshold(leaves, &chunks, k) } else { 0.0 };
         let mut search = WindowSearch::new(plan, k, floor, most);
         for document in alone {
             search.push(document);
@@ -261,7 +259,8 @@ impl<'c> Chunk<'c> {
     fn lone_list(&self, plan: &Plan) -> Option<&ChunkLeaf<'c>> {
         let [leaf] = self.leaves.as_slice() else { return None };
         let is_asked_for = leaf.open.scores() && !leaf.open.excluded;
-        Some(leaf).filter(|_| is_asked_for && plan.required.len() <= 1 && leaf.has_exact_scores())
+        let is_all = plan.required.len() <= 1 && plan.tree.is_none();
+        Some(leaf).filter(|_| is_asked_for && is_all && leaf.has_exact_scores())
     }
 
     /// The leaves that may occur in a window.
@@ -381,7 +380,8 @@ struct Counter<'p> {
 
 impl<'p> Counter<'p> {
     fn new(plan: &'p Plan) -> Self {
-        let keeps = plan.required.len() > 1
+        let keeps = plan.tree.is_some()
+            || plan.required.len() > 1
             || !plan.excluded.is_empty()
             || plan.leaves.iter().any(|leaf| leaf.key.is_placed());
         Counter { search: WindowSearch::new(plan, 0, 0.0, 0.0), count: 0, keeps }
@@ -405,7 +405,7 @@ impl<'p> Counter<'p> {
 /// How many documents match, if the index says it: the counter of a term is exact for the live documents.
 fn counted(plan: &Plan) -> Option<u64> {
     match (plan.leaves.as_slice(), plan.excluded.as_slice()) {
-        ([leaf], []) if !leaf.key.is_placed() => Some(leaf.dfs.iter().sum()),
+        ([leaf], []) if plan.tree.is_none() && !leaf.key.is_placed() => Some(leaf.dfs.iter().sum()),
         _ => None,
     }
 }

@@ -210,7 +210,7 @@ fn random_document(rng: &mut fastrand::Rng, id: i32) -> RawDocumentBuf {
     RawDocumentBuf::try_from(&document).unwrap()
 }
 
-fn random_query(rng: &mut fastrand::Rng) -> Query {
+fn random_query(rng: &mut fastrand::Rng, depth: u32) -> Query {
     let mut query = Query::default();
     for _ in 0..rng.usize(1..5) {
         let len = rng.usize(1..4);
@@ -218,6 +218,7 @@ fn random_query(rng: &mut fastrand::Rng) -> Query {
         let mut clause = match rng.u8(..6) {
             0 | 1 => Query::phrase(text),
             2 => Query::word(text),
+            3 if rng.u32(..3) > depth => random_query(rng, depth + 1).grouped(),
             _ => Query::word(random_word(rng)),
         };
         clause = match rng.u8(..8) {
@@ -234,7 +235,7 @@ fn random_query(rng: &mut fastrand::Rng) -> Query {
 }
 
 fn random_queries(rng: &mut fastrand::Rng, len: usize) -> Vec<Query> {
-    (0..len).map(|_| random_query(rng)).collect()
+    (0..len).map(|_| random_query(rng, 0)).collect()
 }
 
 /// The indexes that the random scripts run on.

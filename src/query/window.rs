@@ -14,7 +14,8 @@ use std::cell::Cell;
 
 use super::deferred::{Deferred, Found};
 use super::error::Result;
-use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch};
+use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch, weight_of};
+use super::nesting::{Group, Node};
 use super::plan::Plan;
 use super::term_window::{TermWindow, WINDOW};
 use super::topk::{ScoredDoc, TopK};
@@ -45,6 +46,9 @@ pub(super) struct WindowSearch<'p> {
     memory: Box<Memory>,
     /// Which required sets the document at hand matches.
     found: Vec<bool>,
+    /// Where there is a tree: which leaves occur in the document, and how many clauses score for each.
+    occurring: Vec<bool>,
+    scoring: Vec<u32>,
 }
 
 /// What windows are evaluated in. Between them all sums are 0.
@@ -79,14 +83,17 @@ impl<'p> WindowSearch<'p> {
     /// A search for the best `k` documents, of which as many have scores of `floor` or more, while no score is above `most`.
     pub(super) fn new(plan: &'p Plan, k: usize, floor: f64, most: f64) -> Self {
         let positions_decide = plan.leaves.iter().any(|leaf| leaf.key.is_placed());
+        let bounds_decide = !positions_decide && plan.tree.is_none();
         WindowSearch {
             plan,
             floor,
             top: TopK::new(k),
-            deferred: (!positions_decide).then(|| Deferred::new(k, floor, most)),
+            deferred: bounds_decide.then(|| Deferred::new(k, floor, most)),
             kernels: Kernels::best(),
             memory: SPARE.take().unwrap_or_else(Memory::new),
             found: Vec::new(),
+            occurring: Vec::new(),
+            scoring: Vec::new(),
         }
     }
 
@@ -98,6 +105,11 @@ impl<'p> WindowSearch<'p> {
 
     /// The live documents that match.
     pub(super) fn matching(&mut self, window: &Window<'_>) -> Result<Bitmap> {
+        if let Some(tree) = &self.plan.tree {
+            let mut matching = self.matching_group(window, tree)?;
+            window.remove_dead(&mut matching);
+            return Ok(matching);
+        }
         let leaves = || window.leaves.iter().filter(|leaf| !leaf.is_empty(window.number));
         let mut matching = [0; WINDOW_LEN / 8];
         if self.plan.required.is_empty() {
@@ -126,6 +138,46 @@ impl<'p> WindowSearch<'p> {
             self.kernels.and_not(&mut matching, &excluded);
         }
         window.remove_dead(&mut matching);
+        Ok(matching)
+    }
+
+    /// The documents in which the conditions of a group hold.
+    fn matching_group(&mut self, window: &Window<'_>, group: &Group<usize>) -> Result<Bitmap> {
+        let asked = match group.required.split_first() {
+            None => self.matching_any(window, &group.optional)?,
+            Some((first, others)) => {
+                let mut all = self.matching_any(window, first)?;
+                for set in others {
+                    let of_set = self.matching_any(window, set)?;
+                    self.kernels.and(&mut all, &of_set);
+                }
+                all
+            }
+        };
+        let mut matching = asked;
+        let excluded = self.matching_any(window, &group.excluded)?;
+        self.kernels.and_not(&mut matching, &excluded);
+        Ok(matching)
+    }
+
+    /// The documents in which one of some conditions holds.
+    fn matching_any(&mut self, window: &Window<'_>, nodes: &[Node<usize>]) -> Result<Bitmap> {
+        let mut matching = [0; WINDOW_LEN / 8];
+        for node in nodes {
+            match node {
+                Node::Leaf(place) => {
+                    let mut leaves = window.leaves.iter();
+                    let leaf = leaves.find(|leaf| leaf.open.place == *place);
+                    if let Some(leaf) = leaf.filter(|leaf| !leaf.is_empty(window.number)) {
+                        self.add_matches(window, leaf, &mut matching)?;
+                    }
+                }
+                Node::Group(group) => {
+                    let of_group = self.matching_group(window, group)?;
+                    self.kernels.or(&mut matching, &of_group);
+                }
+            }
+        }
         Ok(matching)
     }
 
@@ -241,6 +293,9 @@ impl<'p> WindowSearch<'p> {
         leaves: &[LeafWindow<'_>],
         offset: u16,
     ) -> Result<Option<f32>> {
+        if let Some(tree) = &self.plan.tree {
+            return self.score_in(tree, window, leaves, offset);
+        }
         let mut score = 0.0;
         let mut matches = 0_usize;
         let mut missing = self.plan.required.len();
@@ -271,6 +326,46 @@ impl<'p> WindowSearch<'p> {
             }
         }
         Ok((matches > 0 && missing == 0).then_some(score))
+    }
+
+    /// The score of a document where a tree says which leaves count; `None` when it does not match.
+    fn score_in(
+        &mut self,
+        tree: &Group<usize>,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        offset: u16,
+    ) -> Result<Option<f32>> {
+        let offset = window.base() | offset;
+        let WindowSearch { plan, memory, occurring, scoring, .. } = self;
+        occurring.clear();
+        occurring.resize(plan.leaves.len(), false);
+        for leaf in leaves {
+            let frequency = leaf.frequency(offset, &mut memory.scratch)?;
+            occurring[leaf.chunk.open.place] = frequency > 0;
+        }
+        let holds = |&place: &usize| occurring[place];
+        if !tree.matches(&holds) {
+            return Ok(None);
+        }
+        scoring.clear();
+        scoring.resize(plan.leaves.len(), 0);
+        tree.each_scoring(&holds, &mut |&place| scoring[place] = plan.leaves[place].clauses);
+        let mut score = 0.0;
+        let is_same = |left: &LeafWindow<'_>, right: &LeafWindow<'_>| {
+            left.chunk.open.leaf.key.is_same(&right.chunk.open.leaf.key)
+        };
+        // Clauses of several groups that ask for the same are one leaf in the score.
+        for same in leaves.chunk_by(is_same) {
+            let clauses_of = |leaf: &LeafWindow<'_>| scoring[leaf.chunk.open.place];
+            let clauses = same.iter().map(clauses_of).sum();
+            let Some(leaf) = same.iter().find(|leaf| clauses_of(leaf) > 0) else { continue };
+            let Some(Some(scale)) = window.scales.get(leaf.index) else { continue };
+            let weight = weight_of(plan, leaf.chunk.open.leaf, clauses);
+            let share = leaf.score_weighing(offset, weight, *scale, &mut memory.scratch)?;
+            score += share.unwrap_or_default();
+        }
+        Ok(Some(score))
     }
 
     /// Candidates where nothing is required, and what a unit of their bounds is worth, if they were summed in such.

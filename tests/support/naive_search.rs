@@ -4,6 +4,8 @@
 //! strings. Everything of `docs/scoring.md` it does again in its own way, from the words of that page. What a search
 //! returns must equal it bit for bit. The module that includes this file imports the names it takes from `super`.
 
+use std::collections::BTreeMap;
+
 use super::{
     Analyzer, BsonError, Clause, Occur, Pattern, Query, RawDocument, RawDocumentBuf, each_string,
 };
@@ -40,15 +42,18 @@ struct Condition {
     path: Option<String>,
 }
 
-/// A clause, taken apart: some of its conditions have to hold.
-type Alternatives = Vec<Condition>;
+/// A condition, or a query in its place.
+enum Part {
+    Condition(Condition),
+    Group(Conditions),
+}
 
-/// What a query comes to.
+/// What a query comes to. Of each part of `must` some alternatives have to hold.
 #[derive(Default)]
 struct Conditions {
-    should: Vec<Condition>,
-    must: Vec<Alternatives>,
-    must_not: Vec<Condition>,
+    should: Vec<Part>,
+    must: Vec<Vec<Part>>,
+    must_not: Vec<Part>,
 }
 
 /// The score's parameters.
@@ -81,38 +86,25 @@ impl<'a> NaiveSearch<'a> {
         query: &Query,
         parameters: &NaiveParameters,
     ) -> Vec<(&'a RawDocumentBuf, f32)> {
-        let conditions = self.conditions(query);
-        // Equal clauses are merged and their weights add.
-        let mut scored: Vec<(Condition, u32)> = Vec::new();
-        let mut all = conditions.should.clone();
-        all.extend(conditions.must.iter().flatten().cloned());
-        all.sort();
-        for condition in all {
-            match scored.last_mut().filter(|(last, _)| *last == condition) {
-                Some((_, clauses)) => *clauses += 1,
-                None => scored.push((condition, 1)),
-            }
-        }
-        let scored: Vec<(Condition, f32, f32)> = scored
-            .into_iter()
-            .map(|(condition, clauses)| {
-                let weight = self.weight(&condition, clauses);
-                let average = self.average_length(condition.field);
-                (condition, weight, average)
-            })
-            .collect();
+        let conditions = self.conditions(query, None);
+        let averages: Vec<f32> =
+            (0..self.fields_len()).map(|field| self.average_length(field)).collect();
+        let mut weights: BTreeMap<(Condition, u32), f32> = BTreeMap::new();
         let mut found = Vec::new();
         for document in self.documents.iter().filter(|document| matches(&conditions, document)) {
+            // Equal clauses are merged and their weights add.
+            let mut clauses: BTreeMap<Condition, u32> = BTreeMap::new();
+            count_clauses(&conditions, document, &mut clauses);
             let mut score = 0.0_f32;
-            for (condition, weight, average) in &scored {
-                let frequency = frequency(document, condition);
-                if frequency > 0 {
-                    let length = stored_length(length(document, condition.field));
-                    let ratio = rounded(f64::from(length)) / average;
-                    let norm = parameters.k1 * ((1.0 - parameters.b) + parameters.b * ratio);
-                    let frequency = rounded(f64::from(frequency));
-                    score += weight * (frequency / (frequency + norm));
-                }
+            for (condition, clauses) in clauses {
+                let frequency = rounded(f64::from(frequency(document, &condition)));
+                let length = stored_length(length(document, condition.field));
+                let ratio = rounded(f64::from(length)) / averages[condition.field];
+                let norm = parameters.k1 * ((1.0 - parameters.b) + parameters.b * ratio);
+                let weight = *weights
+                    .entry((condition, clauses))
+                    .or_insert_with_key(|(condition, clauses)| self.weight(condition, *clauses));
+                score += weight * (frequency / (frequency + norm));
             }
             found.push((document.document, score));
         }
@@ -143,11 +135,26 @@ impl<'a> NaiveSearch<'a> {
         self.documents.iter().map(|document| f64::from(u8::from(holds(document)))).sum()
     }
 
-    fn conditions(&self, query: &Query) -> Conditions {
+    /// What the clauses come to, those without a field in this one.
+    fn conditions(&self, query: &Query, field: Option<&String>) -> Conditions {
         let mut conditions = Conditions::default();
         for clause in &query.clauses {
-            if let Some(scope) = self.scope(clause) {
-                self.clause(clause, &scope, &mut conditions);
+            let field = clause.field.as_ref().or(field).cloned();
+            if let Pattern::Group(query) = &clause.pattern {
+                let group = self.conditions(query, field.as_ref());
+                if group.should.is_empty() && group.must.is_empty() && group.must_not.is_empty() {
+                    continue;
+                }
+                match clause.occur {
+                    Occur::Should => conditions.should.push(Part::Group(group)),
+                    Occur::Must => conditions.must.push(vec![Part::Group(group)]),
+                    Occur::MustNot => conditions.must_not.push(Part::Group(group)),
+                }
+                continue;
+            }
+            let clause = Clause { field, ..clause.clone() };
+            if let Some(scope) = self.scope(&clause) {
+                self.clause(&clause, &scope, &mut conditions);
             } else {
                 let everywhere: Vec<_> =
                     (0..self.fields_len()).map(|field| (field, None)).collect();
@@ -182,22 +189,22 @@ impl<'a> NaiveSearch<'a> {
         conditions: &mut Conditions,
     ) {
         let mut tokens = Vec::new();
-        self.analyzer.analyze(clause.pattern.text(), &mut |token| {
+        self.analyzer.analyze(clause.pattern.text().unwrap(), &mut |token| {
             tokens.push((token.term.to_owned(), token.position));
         });
         let Some(&(_, first)) = tokens.first() else { return };
-        let alternatives = |terms: &[(String, u32)]| -> Alternatives {
+        let alternatives = |terms: &[(String, u32)]| -> Vec<Part> {
             let condition = |(field, path): &(usize, Option<String>)| Condition {
                 field: *field,
                 is_phrase: terms.len() > 1,
                 terms: terms.to_vec(),
                 path: path.clone(),
             };
-            scope.iter().map(condition).collect()
+            scope.iter().map(condition).map(Part::Condition).collect()
         };
         let phrase: Vec<_> =
             tokens.iter().map(|(term, position)| (term.clone(), position - first)).collect();
-        let words: Vec<Alternatives> = match clause.pattern {
+        let words: Vec<Vec<Part>> = match clause.pattern {
             Pattern::Words(_) => {
                 tokens.iter().map(|(term, _)| alternatives(&[(term.clone(), 0)])).collect()
             }
@@ -228,13 +235,35 @@ fn texts(analyzer: &Analyzer, document: &RawDocument, chosen: Option<&str>) -> V
 }
 
 fn matches(conditions: &Conditions, document: &Document<'_>) -> bool {
-    let holds = |condition: &Condition| frequency(document, condition) > 0;
+    let holds = |part: &Part| match part {
+        Part::Condition(condition) => frequency(document, condition) > 0,
+        Part::Group(group) => matches(group, document),
+    };
     let asked = if conditions.must.is_empty() {
         conditions.should.iter().any(holds)
     } else {
         conditions.must.iter().all(|alternatives| alternatives.iter().any(holds))
     };
     asked && !conditions.must_not.iter().any(holds)
+}
+
+/// Counts how many clauses ask for each condition that holds, of a query and of groups that match.
+fn count_clauses(
+    conditions: &Conditions,
+    document: &Document<'_>,
+    clauses: &mut BTreeMap<Condition, u32>,
+) {
+    for part in conditions.must.iter().flatten().chain(&conditions.should) {
+        match part {
+            Part::Condition(condition) if frequency(document, condition) > 0 => {
+                *clauses.entry(condition.clone()).or_default() += 1;
+            }
+            Part::Group(group) if matches(group, document) => {
+                count_clauses(group, document, clauses);
+            }
+            Part::Condition(_) | Part::Group(_) => {}
+        }
+    }
 }
 
 fn frequency(document: &Document<'_>, condition: &Condition) -> u32 {

@@ -21,7 +21,7 @@ fn plan(analyzer: &Analyzer, patterns: &[(&str, Option<&str>)], field_path: Opti
         }
         let (is_phrase, path) = (terms.len() > 1, path.map(str::to_owned));
         let dfs = vec![1; terms.len()];
-        let key = LeafKey { field: FieldId(0), is_phrase, terms, path };
+        let key = LeafKey { field: FieldId(0), is_phrase, terms, path, group: 0 };
         plan.leaves.push(Leaf { key, dfs, clauses: 1 });
     }
     plan

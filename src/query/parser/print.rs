@@ -1,7 +1,7 @@
 //! A query as text, in the language that [`Query::user`] reads.
 //!
 //! Explanations and messages print queries this way. For a parsed query the text parses to the same
-//! clauses; a query made in Rust may hold text that the language cannot say (a word that begins with
+//! clauses; a query made in Rust may hold what the language cannot say (a group, a word that begins with
 //! `-`), which prints as near to it as can be.
 
 use std::fmt;
@@ -37,6 +37,10 @@ impl fmt::Display for Clause {
             Pattern::Phrase(text) => {
                 write_prefix(self, f)?;
                 write_phrase(text, f)
+            }
+            Pattern::Group(query) => {
+                write_prefix(self, f)?;
+                write!(f, "({query})")
             }
         }
     }

@@ -72,6 +72,11 @@ pub enum WarningKind {
     },
     /// The analyzer found nothing to search for in a clause, which was dropped.
     NoTerms,
+    /// A group stands in too many others; it was dropped.
+    TooDeep {
+        /// How many may stand in each other.
+        depth_max: usize,
+    },
 }
 
 impl Warning {
@@ -141,6 +146,10 @@ impl fmt::Display for Warning {
                 f,
                 "the text at byte {at} has nothing to search for and was ignored; it holds only \
                  punctuation or stop words, so use other words"
+            ),
+            WarningKind::TooDeep { depth_max } => write!(
+                f,
+                "a group stands in more than {depth_max} others and was ignored; nest fewer"
             ),
         }
     }
