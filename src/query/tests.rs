@@ -234,6 +234,40 @@ fn random_query(rng: &mut fastrand::Rng, depth: u32) -> Query {
     query
 }
 
+#[test]
+fn groups_inherit_fields_and_nest_no_deeper_than_the_limit() {
+    let fields = [("title", 1.0), ("body", 1.0)];
+    let mut world = World::new(TextIndexOptions::chosen(fields, AnalyzerOptions::default()));
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    for (id, title, body) in [(1, "gold", "sand"), (2, "sand", "gold"), (3, "gold bed", "gold")] {
+        let document = doc! { "_id": id, "title": title, "body": body };
+        world.put(&mut transaction, &mut writer, RawDocumentBuf::try_from(&document).unwrap());
+    }
+    writer.drain(&mut transaction).unwrap();
+    let collection = CollectionReader::open(&transaction, NAME).unwrap().unwrap();
+    let text = collection.text_index(None).unwrap();
+    let searcher = Searcher::new(&text);
+    let count = |query: &Query| {
+        let (plan, warnings) = searcher.plan(query).unwrap();
+        (searcher.count(&plan).unwrap(), warnings)
+    };
+    let either = || Query::word("gold").with(Query::word("bed")).grouped();
+    assert_eq!(count(&either()), (3, vec![]));
+    assert_eq!(count(&either().field("title")), (2, vec![]));
+    let own = Query::word("gold").with(Query::word("sand").field("body").must()).grouped();
+    assert_eq!(count(&own.clone().field("title")), (1, vec![]));
+    assert_eq!(count(&Query::word("bed").with(own)), (2, vec![]));
+    let nested = |depth| (0..depth).fold(Query::word("gold"), |query, _| query.grouped().must());
+    assert_eq!(count(&nested(32)), (3, vec![]));
+    let (found, warnings) = count(&nested(33));
+    assert_eq!((found, warnings.len()), (0, 1));
+    assert_eq!(
+        warnings[0].to_string(),
+        "a group stands in more than 32 others and was ignored; nest fewer"
+    );
+}
+
 fn random_queries(rng: &mut fastrand::Rng, len: usize) -> Vec<Query> {
     (0..len).map(|_| random_query(rng, 0)).collect()
 }
