@@ -154,7 +154,9 @@ impl<L> Group<L> {
     /// Passes leaves one of which occurs in every document that matches.
     fn each_witness(&self, visit: &mut impl FnMut(&L)) {
         let alternatives = self.required.first().unwrap_or(&self.optional);
-        alternatives.iter().for_each(|node| node.each_witness(visit));
+        for node in alternatives {
+            node.each_witness(visit);
+        }
     }
 }
 
