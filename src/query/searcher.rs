@@ -72,7 +72,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
         Ok(self.evaluate(plan, parameters, offset, limit, false)?.0)
     }
 
-    /// What [`search`](Self::search) and [`count`](Self::count) give, with less work than both.
+    /// What [`search`](Self::search) and [`count`](Self::count) give, with less work than both. Memory: where finding out which
+    /// documents match is work, a bit for each.
     ///
     /// # Errors
     /// Those of [`search`](Self::search).

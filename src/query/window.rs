@@ -8,7 +8,8 @@
 //! nothing required   lists whose bounds together stay below the threshold only refine what the other lists bring
 //! something required sets of documents; the shortest required list is thinned out by its impacts first
 //! ```
-//! Invariants: a document that is sorted out has a bound below the threshold; between windows all sums are 0. Memory: 24 KiB.
+//! Invariants: a document that is sorted out has a bound below the threshold; between windows all sums are 0. Memory: 24 KiB, which a
+//! thread keeps for its next search.
 
 use std::cell::Cell;
 
