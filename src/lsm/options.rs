@@ -104,9 +104,9 @@ pub(crate) fn decode_name(reader: &mut ByteReader<'_>) -> Result<String> {
 /// The fields are public so that a program can print and compare them; start from `Options::default()`.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Bytes that the store may hold in memory: a sixteenth for background work, half as much for what readers keep; at most a quarter for fresh runs, as much for those
-    /// that only snapshots hold, and as much for one pending transaction (what exceeds it waits in the file); blocks, indexes
-    /// and filters have what these leave. Default: 256 MiB.
+    /// Bytes that the store may hold in memory: a sixteenth for background work, half as much for what readers keep; at most a
+    /// quarter for fresh runs, as much for those that only snapshots hold, and as much for one pending transaction (what exceeds it
+    /// waits in the file); blocks, indexes and filters have what these leave. Default: 256 MiB.
     pub memory_bytes: usize,
     /// Bytes of a block before compression. Larger blocks compress better and cost more per point read.
     /// Default: 16 KiB. Fixed when the file is created: a file that exists keeps its own.
