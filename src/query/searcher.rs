@@ -403,12 +403,20 @@ impl<'p> Counter<'p> {
     }
 }
 
-/// How many documents match, if the index says it: the counter of a term is exact for the live documents.
+/// How many documents match, if the index says it: where one term decides, whose counter is exact for the live documents.
 fn counted(plan: &Plan) -> Option<u64> {
-    match (plan.leaves.as_slice(), plan.excluded.as_slice()) {
-        ([leaf], []) if plan.tree.is_none() && !leaf.key.is_placed() => Some(leaf.dfs.iter().sum()),
-        _ => None,
+    if plan.tree.is_some() || !plan.excluded.is_empty() {
+        return None;
     }
+    let leaf = match (plan.required.as_slice(), plan.leaves.as_slice()) {
+        ([], [leaf]) => leaf,
+        ([set], leaves) => match set.as_slice() {
+            [place] => leaves.get(*place)?,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    (!leaf.key.is_placed()).then(|| leaf.dfs.iter().sum())
 }
 
 /// Whether documents may match where these leaves occur.

@@ -258,6 +258,10 @@ fn groups_inherit_fields_and_nest_no_deeper_than_the_limit() {
     let own = Query::word("gold").with(Query::word("sand").field("body").must()).grouped();
     assert_eq!(count(&own.clone().field("title")), (1, vec![]));
     assert_eq!(count(&Query::word("bed").with(own)), (2, vec![]));
+    // A group that only excludes matches nothing, and so nothing does that needs it.
+    let only_excludes = Query::word("sand").must_not().grouped();
+    assert_eq!(count(&Query::word("gold").with(only_excludes.clone().must())), (0, vec![]));
+    assert_eq!(count(&Query::word("gold").with(only_excludes.must_not())), (3, vec![]));
     let nested = |depth| (0..depth).fold(Query::word("gold"), |query, _| query.grouped().must());
     assert_eq!(count(&nested(32)), (3, vec![]));
     let (found, warnings) = count(&nested(33));

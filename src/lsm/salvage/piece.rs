@@ -19,7 +19,7 @@ use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::operands::Content;
 use crate::lsm::ranges::KeyEnd;
 use crate::lsm::segment::{LeafPart, Segment};
-use crate::lsm::value::ValueLookup;
+use crate::lsm::value::{Reference, ValueLookup};
 
 /// Something of the newest state that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -200,7 +200,8 @@ impl Piece {
                 for entry in self.walk() {
                     if let Err(error) = self.value(&entry, values) {
                         let place = format!("commit {} in the log, a value", self.commits.0);
-                        lost.note(Damaged::One(entry.key), place, 0, &error);
+                        let bytes = entry.stored_bytes();
+                        lost.note(Damaged::One(entry.key), place, bytes, &error);
                     }
                 }
             }
@@ -278,7 +279,8 @@ impl Lost<'_> {
                     };
                     for entry in read.into_iter().filter(is_elsewhere) {
                         if let Err(error) = read_value(Some(segment), &entry, values) {
-                            self.note(Damaged::One(entry.key), place("a value"), 0, &error);
+                            let bytes = entry.stored_bytes();
+                            self.note(Damaged::One(entry.key), place("a value"), bytes, &error);
                         }
                     }
                 }
@@ -297,6 +299,18 @@ impl Lost<'_> {
             let place = format!("{segment}, range tombstones");
             let keys = "that were deleted, and may come back".to_owned();
             self.losses.push(Loss::new(self.keyspace, place, keys, error.to_string()));
+        }
+    }
+}
+
+impl Entry {
+    /// Bytes that a value takes which stands elsewhere, as far as that is known.
+    fn stored_bytes(&self) -> u64 {
+        match &self.value {
+            BlockValue::External(value) => value.stored_bytes,
+            BlockValue::Inline(reference) => {
+                Reference::decode(reference).map_or(0, |reference| reference.stored_bytes)
+            }
         }
     }
 }

@@ -284,6 +284,7 @@ fn commits_in_log(made: &Made, seed: u64) -> Result<usize> {
 fn random_damage_costs_what_it_hit_and_is_told() -> Result<()> {
     let mut rng = fastrand::Rng::with_seed(10);
     let (mut told, mut silent, mut refused, mut further) = (0, 0, 0, 0);
+    let mut values = 0;
     for seed in 0..8 * scale() {
         let made = file(seed, seed % 2 == 0)?;
         let pages = made.bytes.len() / PAGE;
@@ -324,6 +325,11 @@ fn random_damage_costs_what_it_hit_and_is_told() -> Result<()> {
                     let mut last = ends.iter().rev().take(if seed % 2 == 1 { 3 } else { 1 });
                     further += u32::from(!last.any(|end| is_told(&found, end)));
                     *(if found.whole { &mut silent } else { &mut told }) += 1;
+                    let losses = found.salvage.losses().iter();
+                    for loss in losses.filter(|loss| loss.place.contains("a value")) {
+                        assert!(loss.bytes > 0, "{loss:?}");
+                        values += 1;
+                    }
                 }
                 Err(error) => {
                     let is_known =
@@ -335,6 +341,7 @@ fn random_damage_costs_what_it_hit_and_is_told() -> Result<()> {
         }
     }
     assert!(told > 100 && silent > 5, "{told} told, {silent} harmless, {refused} refused");
+    assert!(values > 5, "{values} values beside their blocks were lost");
     // Nearly always one of the last three commits is there, with all that differs from it told.
     assert!(further * 1000 <= told + silent, "{further} times more than that was hidden");
     Ok(())
