@@ -38,15 +38,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("{:<28} {:>10} {:>10} {:>10}", "208 questions", "mean", "median", "p99");
     let queries = open_queries(folder.join("queries.jsonl"))?;
-    for limit in [10, 100, 1000] {
-        let ask = |text: &str| -> alluvium::Result<usize> {
-            Ok(articles.search(Query::all_words(text))?.limit(limit).run()?.count())
-        };
-        report(&format!("any word, top {limit}"), &queries, &ask)?;
+    let kinds: [(&str, fn(&str) -> Query); 2] =
+        [("any word", |text| Query::word(text)), ("all words", |text| Query::all_words(text))];
+    for (name, query) in kinds {
+        for limit in [10, 100, 1000] {
+            let ask = |text: &str| -> alluvium::Result<usize> {
+                Ok(articles.search(query(text))?.limit(limit).run()?.count())
+            };
+            report(&format!("{name}, top {limit}"), &queries, &ask)?;
+        }
+        report(&format!("{name}, count"), &queries, &|text| {
+            Ok(usize::try_from(articles.search(query(text))?.count()?).unwrap_or(0))
+        })?;
     }
-    report("any word, count", &queries, &|text| {
-        Ok(usize::try_from(articles.search(Query::all_words(text))?.count()?).unwrap_or(0))
-    })?;
     report("as typed, top 10, snippets", &queries, &|text| {
         let mut bytes = 0;
         for hit in articles.search(text)? {
