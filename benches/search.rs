@@ -38,9 +38,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("{:<28} {:>10} {:>10} {:>10}", "208 questions", "mean", "median", "p99");
     let queries = open_queries(folder.join("queries.jsonl"))?;
-    let kinds: [(&str, fn(&str) -> Query); 2] =
-        [("any word", |text| Query::word(text)), ("all words", |text| Query::all_words(text))];
-    for (name, query) in kinds {
+    let any: fn(&str) -> Query = |text| Query::word(text);
+    for (name, query) in [("any word", any), ("all words", |text| Query::all_words(text))] {
         for limit in [10, 100, 1000] {
             let ask = |text: &str| -> alluvium::Result<usize> {
                 Ok(articles.search(query(text))?.limit(limit).run()?.count())
