@@ -2,16 +2,12 @@
 //!
 //! The facade asks for it when it copies a collection into a new file. The words are those of a text index, read from its postings;
 //! how documents are ordered by them, `fts` knows. Where memory does not reach for all words, the rarest are left out, which
-//! tell least about most documents. Cost: three passes over the index, and the bisection.
+//! tell least about most documents. Cost: a pass over the documents, three over the index, and the bisection.
 
 use super::error::Result;
 use super::read::CollectionReader;
 use crate::fts::{DocId, FieldId, Forward, Postings, TextReader, bisect};
 
-/// Offsets of a chunk.
-const CHUNK_LEN: usize = 1 << 16;
-/// A document that is dead.
-const DEAD: u32 = u32::MAX;
 /// Bytes that the bisection takes for a word of a document.
 const WORD_BYTES: usize = size_of::<u32>();
 
@@ -26,7 +22,10 @@ pub fn similar_order(collection: &CollectionReader<'_>, bytes_max: usize) -> Res
     let living = Living::find(collection)?;
     let indexes = &collection.definition().indexes;
     let index = indexes.iter().find(|index| index.name == super::DEFAULT_TEXT_INDEX);
-    let Some(index) = index.or(indexes.first()) else { return Ok(living.documents) };
+    let is_small = u32::try_from(living.documents.len()).is_ok();
+    let Some(index) = index.or(indexes.first()).filter(|_| is_small) else {
+        return Ok(living.documents);
+    };
     let reader = collection.text_index(Some(&index.name))?;
     let chosen = choose(&reader, &living, bytes_max / WORD_BYTES)?;
     let mut forward = Forward::new(&chosen.counts, chosen.terms_len);
@@ -50,35 +49,33 @@ pub fn similar_order(collection: &CollectionReader<'_>, bytes_max: usize) -> Res
     Ok(order.into_iter().map(|document| living.documents[document as usize]).collect())
 }
 
-/// The living documents, numbered.
+/// The living documents, whose places are their numbers.
 struct Living {
     documents: Vec<DocId>,
-    /// Of each DocId the number, by chunk and offset.
-    numbers: Vec<u32>,
 }
 
 impl Living {
+    /// Those that are stored: what the catalog says of their number is not asked.
     fn find(collection: &CollectionReader<'_>) -> Result<Self> {
-        let (mut documents, mut numbers) = (Vec::new(), Vec::new());
-        let mut dead = collection.dead();
-        let mut doc = DocId::MIN;
-        while doc < collection.next_doc_id() {
-            let number = u32::try_from(documents.len()).unwrap_or(DEAD);
-            if dead.contains(doc)? {
-                numbers.push(DEAD);
-            } else {
-                numbers.push(number);
-                documents.push(doc);
-            }
-            doc = doc.plus(1)?;
-        }
-        Ok(Living { documents, numbers })
+        let documents = collection.documents()?.map(|found| Ok(found?.0));
+        Ok(Living { documents: documents.collect::<Result<_>>()? })
     }
 
-    fn number(&self, chunk: u32, offset: u16) -> Option<u32> {
-        let number = self.numbers.get(chunk as usize * CHUNK_LEN + usize::from(offset));
-        number.copied().filter(|&number| number != DEAD)
+    /// Number of the first document of a chunk, and all of its documents.
+    fn of_chunk(&self, chunk: u32) -> (usize, &[DocId]) {
+        let start = self.documents.partition_point(|doc| doc.chunk() < chunk);
+        let (_, rest) = self.documents.split_at(start);
+        (start, &rest[..rest.partition_point(|doc| doc.chunk() == chunk)])
     }
+}
+
+/// The place of the document at `offset` among those of its chunk, which is at the offset itself where none before is dead.
+fn place_of(documents: &[DocId], offset: u16) -> Option<usize> {
+    let place = usize::from(offset);
+    if documents.get(place).is_some_and(|doc| doc.offset() == offset) {
+        return Some(place);
+    }
+    documents.binary_search_by_key(&offset, |doc| doc.offset()).ok()
 }
 
 /// Which terms are used.
@@ -137,8 +134,10 @@ fn each_term(
             current = Some((key.field, key.term.to_vec()));
         }
         let postings = Postings::parse(value).map_err(crate::fts::Error::from)?;
+        let (first, of_chunk) = living.of_chunk(key.chunk);
         let each = postings.each(&mut |offset, _| {
-            documents.extend(living.number(key.chunk, offset));
+            let number = place_of(of_chunk, offset).map(|place| u32::try_from(first + place));
+            documents.extend(number.and_then(Result::ok));
             Ok(())
         });
         Ok(each.map_err(crate::fts::Error::from)?)

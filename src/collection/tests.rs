@@ -362,6 +362,33 @@ fn terms_stay_known_to_all_readers_of_a_state_within_the_memory_that_there_is_fo
 }
 
 #[test]
+fn ordering_by_similarity_trusts_no_number_of_documents() {
+    let store = Store::open(MemoryStorage::default(), tiny_options()).unwrap();
+    let mut transaction = store.begin().unwrap();
+    let mut writer = writer(&mut transaction, 0);
+    for id in 0..100 {
+        let document =
+            rawdoc! { "_id": id, "t": if id % 2 == 0 { "gold pan" } else { "river bed" } };
+        writer.insert(&mut transaction, &document).unwrap();
+    }
+    for id in (0..100).step_by(9) {
+        assert!(writer.remove(&mut transaction, RawBsonRef::Int32(id)).unwrap());
+    }
+    writer.drain(&mut transaction).unwrap();
+    let order_in = |transaction: &Transaction| {
+        let collection = CollectionReader::open(transaction, "notes").unwrap().unwrap();
+        similar_order(&collection, 1 << 20).unwrap()
+    };
+    let order = order_in(&transaction);
+    let stored: BTreeSet<u64> = (0..100).filter(|id| id % 9 != 0).collect();
+    assert_eq!(order.iter().map(|doc| doc.number()).collect::<BTreeSet<_>>(), stored);
+    let catalog = transaction.keyspace(catalog::CATALOG).unwrap();
+    let tally = catalog::Tally { next: DocId::new((1 << 48) - 1).unwrap(), live: u64::MAX };
+    catalog::put_tally(&mut transaction, catalog, "notes", tally).unwrap();
+    assert_eq!(order_in(&transaction), order);
+}
+
+#[test]
 fn chunks_are_crossed_by_documents_and_by_removals() {
     let options = Options { memory_bytes: 256 << 20, ..tiny_options() };
     let options = Options { segment_bytes_target: 1 << 20, level1_bytes_max: 8 << 20, ..options };

@@ -112,7 +112,8 @@ impl Database {
         for name in collection::collection_names(&snapshot)? {
             collections.extend(CollectionReader::open(&snapshot, &name)?);
         }
-        told.total = collections.iter().map(CollectionReader::count).sum();
+        let counts = collections.iter().map(CollectionReader::count);
+        told.total = counts.fold(0, u64::saturating_add);
         for collection in &collections {
             create_like(target, collection.name(), collection.definition())?;
             let order = similar_order(collection, self.shared.options.memory_bytes / MEMORY_SHARE)?;
