@@ -1,4 +1,4 @@
-//! What can be wrong with a document, a path or a line of JSON.
+//! What can be wrong with a document, a path, a line of JSON or a filter.
 //!
 //! Every function of this layer that can fail returns this [`Error`]; layers above wrap it and give
 //! it back as the `source` of theirs. Offsets are bytes from the start of the document, columns
@@ -9,7 +9,7 @@ use std::fmt;
 /// The result of everything in this layer that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why bytes, a path or a line of JSON were refused.
+/// Why bytes, a path, a line of JSON or a filter were refused.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,6 +60,14 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The document is not a filter.
+    Filter {
+        /// Dotted path inside the filter, operators included, as in `$or.1.year.$gte`; empty for the
+        /// whole filter, and without its beginning when it is very long.
+        position: String,
+        /// What was expected there and what was found.
+        message: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -96,6 +104,12 @@ impl fmt::Display for Error {
             }
             Self::JsonValue { path, message } => {
                 write!(f, "JSON value at {path} cannot be stored: {message}")
+            }
+            Self::Filter { position, message } if position.is_empty() => {
+                write!(f, "invalid filter: {message}")
+            }
+            Self::Filter { position, message } => {
+                write!(f, "invalid filter at {position}: {message}")
             }
         }
     }

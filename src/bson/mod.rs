@@ -13,6 +13,7 @@
 //! | [`sort_key`] | the same order as bytes, for keys of a keyspace |
 //! | [`each_string`] | which strings does this document hold, and where? |
 //! | [`json`] | extended JSON in and out |
+//! | [`Filter`] | is this document one of those wanted? |
 //!
 //! Invariants
 //! * Bytes that [`validate`] accepted never make a later walk fail, whatever the part.
@@ -21,10 +22,11 @@
 //! * `sort_key(a) < sort_key(b)` exactly when `compare(a, b)` is `Less`, and the same for equal.
 //!
 //! Order of the files (each imports only what stands before it): `error validate path compare
-//! sort_key text json`; `samples` makes random values for the tests of all of them.
+//! sort_key text json filter`; `samples` makes random values for the tests of all of them.
 
 mod compare;
 mod error;
+pub mod filter;
 pub mod json;
 mod path;
 #[cfg(test)]
@@ -43,6 +45,7 @@ pub use bson::{
 
 pub use compare::compare;
 pub use error::{Error, Result};
+pub use filter::Filter;
 pub use json::{parse_json, to_json};
 pub use path::Path;
 pub use sort_key::sort_key;
