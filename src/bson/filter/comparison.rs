@@ -1,6 +1,7 @@
 //! `$eq`, `$gt` and their kin, and `$in`: one value against the operands of a filter.
 //!
-//! Called by the conditions; calls [`compare`] for the order. On top of that order:
+//! Called by the conditions; calls [`compare`] for the order, and [`sort_key`] for the same order of
+//! a long list. On top of that order:
 //! * values compare only within their bracket: numbers with numbers, strings with symbols, null
 //!   with undefined, everything else within its own type. Only the smallest and the largest key
 //!   compare with every type;
@@ -10,6 +11,8 @@
 //! Source: MongoDB manual, "Comparison query operators" and "Type bracketing".
 
 use super::super::compare::compare;
+use super::super::error::Result;
+use super::super::sort_key::sort_key;
 use super::number::is_nan;
 use bson::spec::ElementType;
 use bson::{RawBson, RawBsonRef};
@@ -70,9 +73,17 @@ pub(super) struct ValueSet {
 }
 
 impl ValueSet {
-    pub(super) fn new(mut values: Vec<RawBson>) -> Self {
-        values.sort_by(|a, b| compare(a.as_raw_bson_ref(), b.as_raw_bson_ref()));
-        Self { values }
+    /// Sorts by keys, which are bytes: each is made once, where [`compare`] may spell out numbers
+    /// each time that two of them meet.
+    pub(super) fn new(values: Vec<RawBson>) -> Result<Self> {
+        let mut keyed = Vec::with_capacity(values.len());
+        for value in values {
+            let mut key = Vec::new();
+            sort_key(value.as_raw_bson_ref(), &mut key)?;
+            keyed.push((key, value));
+        }
+        keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(Self { values: keyed.into_iter().map(|(_, value)| value).collect() })
     }
 
     pub(super) fn contains(&self, found: Option<RawBsonRef<'_>>) -> bool {

@@ -135,15 +135,20 @@ impl Compiler {
     }
 
     fn operators(&mut self, document: &RawDocument) -> Result<Predicate> {
+        let (options, has_regex) = (document.get("$options")?, document.get("$regex")?.is_some());
         let mut predicates = Vec::new();
         for element in document {
             let (name, value) = element?;
             let outer = self.position.enter(name.as_str());
-            // What `$options` says is read with `$regex`.
-            if name.as_str() != "$options" {
-                predicates.push(self.operator(name.as_str(), value, document)?);
-            } else if document.get("$regex")?.is_none() {
-                return Err(self.position.refuse("expected $regex beside $options, found none"));
+            match name.as_str() {
+                // What it says is read with `$regex`.
+                "$options" if has_regex => {}
+                "$options" => {
+                    return Err(self
+                        .position
+                        .refuse("expected $regex beside $options, found none"));
+                }
+                name => predicates.push(self.operator(name, value, options)?),
             }
             self.position.leave(outer);
         }
@@ -154,12 +159,12 @@ impl Compiler {
         })
     }
 
-    /// `siblings` is the document in which the operator stands.
+    /// `options` are those that stand beside the operator, for `$regex`.
     fn operator(
         &mut self,
         name: &str,
         value: RawBsonRef<'_>,
-        siblings: &RawDocument,
+        options: Option<RawBsonRef<'_>>,
     ) -> Result<Predicate> {
         match name {
             "$eq" => self.compare(Relation::Equal, value),
@@ -195,7 +200,7 @@ impl Compiler {
             }
             "$all" => self.every(value),
             "$elemMatch" => self.element(value),
-            "$regex" => self.regex(value, siblings.get("$options")?),
+            "$regex" => self.regex(value, options),
             name => Err(self.unknown_under_field(name)),
         }
     }
@@ -235,7 +240,7 @@ impl Compiler {
             }
             self.position.leave(outer);
         }
-        self.condition(Condition::In { values: ValueSet::new(values), patterns })
+        self.condition(Condition::In { values: ValueSet::new(values)?, patterns })
     }
 
     fn not(&mut self, value: RawBsonRef<'_>) -> Result<Predicate> {

@@ -59,20 +59,24 @@ impl Random {
     fn value(&mut self, depth: u8) -> Bson {
         match self.rng.u8(..if depth == 0 { 4 } else { 10 }) {
             0..=3 => self.scalar(),
-            4..=6 => Bson::Array((0..self.small()).map(|_| self.value(depth - 1)).collect()),
-            7 => Bson::Array((0..self.small()).map(|_| self.document(depth - 1).into()).collect()),
+            4..=6 => Bson::Array((0..self.rng.u8(..5)).map(|_| self.value(depth - 1)).collect()),
+            7 => Bson::Array(
+                (0..self.rng.u8(..5)).map(|_| self.document(depth - 1).into()).collect(),
+            ),
             _ => self.document(depth - 1).into(),
         }
     }
 
     pub(super) fn document(&mut self, depth: u8) -> Document {
-        let fields = 0..self.rng.u8(..4);
+        let fields = 0..self.rng.u8(..7);
         fields.map(|_| (self.pick(&NAMES).to_owned(), self.value(depth))).collect()
     }
 
+    /// At most two numbers: four levels of filters then stay within the bound of numbers in paths.
     fn path(&mut self) -> String {
-        let names: Vec<&str> =
-            (0..=self.pick(&[0, 0, 1, 1, 2])).map(|_| self.pick(&NAMES)).collect();
+        let mut names = vec![self.pick(&NAMES)];
+        let more = self.pick(&[0, 0, 1, 1, 2]);
+        names.extend((0..more).map(|at| self.pick(&NAMES[..if at == 0 { 4 } else { 2 }])));
         names.join(".")
     }
 
