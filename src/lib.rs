@@ -41,6 +41,6 @@ pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};
 pub use lsm::Durability;
 pub use query::{
-    Clause, Error as QueryError, Occur, Parameters, ParsedQuery, Pattern, Query, Snippet, Warning,
-    WarningKind,
+    Clause, Error as QueryError, Occur, Parameters, ParseError, ParsedQuery, Pattern, Query,
+    Snippet, Warning, WarningKind, Weight,
 };

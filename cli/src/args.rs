@@ -27,6 +27,7 @@ pub(crate) enum Verb {
     Demo(DemoArguments),
     Import(ImportArguments),
     Search(SearchArguments),
+    Find(FindArguments),
     Get(GetArguments),
     Eval(EvalArguments),
     Stats(StatsArguments),
@@ -122,7 +123,8 @@ pub(crate) enum OnError {
 /// Search a collection.
 ///
 /// Any text is a query: words are alternatives, +word is required, -word excluded, "words side by
-/// side" are a phrase, field:word looks into one field. Quote the query for the shell ('+gold
+/// side" are a phrase, field:word looks into one field, gol* is the beginning of a word, rivr~ a
+/// word that may be misspelt, (one two) a group, AND, OR and NOT join. Quote the query for the shell ('+gold
 /// "river bed" -silver'), and put -- before one that starts with a minus sign.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -135,8 +137,12 @@ pub(crate) struct SearchArguments {
     #[arg(value_name = "DB")]
     pub(crate) database: PathBuf,
     /// What to search for; several arguments are joined by spaces.
-    #[arg(value_name = "QUERY", required = true)]
+    #[arg(value_name = "QUERY", required_unless_present = "filter")]
     pub(crate) query: Vec<String>,
+    /// Leave out documents that this filter does not let through, such as '{"year": {"$gte": 1990}}'; all of them have
+    /// to, if there are several. With no query, everything that they let through is found.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) filter: Vec<String>,
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
@@ -152,6 +158,26 @@ pub(crate) struct SearchArguments {
     /// Print one JSON object a line for each hit.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Print the documents that a filter lets through.
+///
+/// One JSON object a line, in the order in which they were last written. Filters are those of MongoDB; every document
+/// is looked at.
+#[derive(Debug, Args)]
+pub(crate) struct FindArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The filter, such as '{"year": {"$gte": 1990}, "tags": "gold"}'; {} lets everything through.
+    #[arg(value_name = "FILTER")]
+    pub(crate) filter: String,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Most documents to print; without it, all.
+    #[arg(long, value_name = "DOCUMENTS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
 }
 
 /// Print a document as JSON.

@@ -7,8 +7,8 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; `search` found something, `get` found the document, `check` found nothing wrong |
-//! | 1 | `search` found nothing, `get` found no such document, `repair` could not recover everything |
+//! | 0 | done; `search` and `find` found something, `get` found the document, `check` found nothing wrong |
+//! | 1 | `search` or `find` found nothing, `get` found no such document, `repair` could not recover everything |
 //! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong |
 //!
 //! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
@@ -52,6 +52,7 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Demo(arguments) => cmd::demo::run(arguments),
         Verb::Import(arguments) => cmd::import::run(arguments),
         Verb::Search(arguments) => cmd::search::run(arguments),
+        Verb::Find(arguments) => cmd::find::run(arguments),
         Verb::Get(arguments) => cmd::get::run(arguments),
         Verb::Eval(arguments) => cmd::eval::run(arguments),
         Verb::Stats(arguments) => cmd::stats::run(arguments),

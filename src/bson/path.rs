@@ -17,6 +17,9 @@ use bson::{RawArray, RawBsonRef, RawDocument};
 use std::fmt;
 use std::str::FromStr;
 
+/// The most segments of a path that may be indexes as well as names: each doubles the ways through arrays of documents.
+pub(super) const INDEXES_MAX: usize = 8;
+
 /// A dotted path with at least one segment and no empty one.
 ///
 /// ```
@@ -37,8 +40,8 @@ impl Path {
     /// Reads a dotted path.
     ///
     /// # Errors
-    /// [`Error::Path`] when the text is empty, has an empty segment, or holds a NUL, which no key
-    /// can.
+    /// [`Error::Path`] when the text is empty, has an empty segment, holds a NUL, which no key can,
+    /// or has more segments, or more of them that are numbers, than a walk may take.
     pub fn parse(text: &str) -> Result<Self> {
         let reason = if text.is_empty() {
             "it is empty"
@@ -48,6 +51,8 @@ impl Path {
             "it contains NUL"
         } else if text.split('.').count() > NESTING_MAX {
             "it has more segments than a document has levels"
+        } else if text.split('.').filter(|segment| index(segment).is_some()).count() > INDEXES_MAX {
+            "it has more than 8 segments that are numbers"
         } else {
             return Ok(Self { text: text.to_owned() });
         };
@@ -200,6 +205,8 @@ mod tests {
         }
         assert!(Path::parse(&vec!["a"; NESTING_MAX].join(".")).is_ok());
         assert!(Path::parse(&vec!["a"; NESTING_MAX + 1].join(".")).is_err());
+        assert!(Path::parse(&["0"; INDEXES_MAX].join(".")).is_ok());
+        assert!(Path::parse(&["0"; INDEXES_MAX + 1].join(".")).is_err());
         let path: Path = "author.name.0".parse().expect("a path");
         assert_eq!(path.to_string(), "author.name.0");
         assert_eq!(path.segments().collect::<Vec<_>>(), ["author", "name", "0"]);

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::catalog::Keyspaces;
-use super::error::Result;
-use crate::bson::{RawDocument, RawDocumentBuf};
+use super::error::{Error, Result};
+use crate::bson::{Filter, RawDocument, RawDocumentBuf};
 use crate::fts::{
-    DeadChunk, DeadOperator, DocId, NormsOperator, TextOperator, TextRewriter, dead_key, names,
+    DeadChunk, DeadOperator, DocId, DocumentSet, NormsOperator, TextOperator, TextRewriter,
+    dead_key, names,
 };
 use crate::lsm::{
     self, Cursor, GroupRewriter, KeyspaceId, MergeOperator, Reader, Rewrite, RewritePass, Seek,
@@ -52,6 +53,54 @@ pub fn rewriters() -> Vec<Arc<dyn GroupRewriter>> {
 pub(super) fn stored_document(bytes: &Bytes) -> lsm::Result<&RawDocument> {
     let damaged = |error| lsm::Error::corruption(format!("stored document: {error}"), 0);
     RawDocument::from_bytes(bytes).map_err(damaged)
+}
+
+/// The documents that are stored and not dead. Reads no document.
+pub(super) fn live_documents(reader: &dyn Reader, keyspaces: &Keyspaces) -> Result<DocumentSet> {
+    let mut dead = DeadDocuments::new(reader, Some(keyspaces.dead));
+    let mut live = DocumentSet::default();
+    let mut cursor = reader.cursor(keyspaces.docs)?;
+    let mut valid = cursor.first()?;
+    while valid {
+        let doc = DocId::from_key(cursor.key())?;
+        if !dead.contains(doc)? {
+            live.insert(doc);
+        }
+        valid = cursor.next()?;
+    }
+    Ok(live)
+}
+
+/// The live documents that `filter` lets through, of all or of those `within` a set.
+pub(super) fn documents_where(
+    reader: &dyn Reader,
+    keyspaces: &Keyspaces,
+    filter: &Filter,
+    within: Option<&DocumentSet>,
+) -> Result<DocumentSet> {
+    let mut dead = DeadDocuments::new(reader, Some(keyspaces.dead));
+    let mut found = DocumentSet::default();
+    let mut cursor = reader.cursor(keyspaces.docs)?;
+    let mut look_at = |doc: DocId, cursor: &mut Cursor<'_>| {
+        if !dead.contains(doc)? && filter.matches(stored_document(&cursor.value()?)?)? {
+            found.insert(doc);
+        }
+        Ok::<(), Error>(())
+    };
+    if let Some(within) = within {
+        for doc in within.iter() {
+            if cursor.seek(&doc.to_key(), Seek::Eq)? {
+                look_at(doc, &mut cursor)?;
+            }
+        }
+        return Ok(found);
+    }
+    let mut valid = cursor.first()?;
+    while valid {
+        look_at(DocId::from_key(cursor.key())?, &mut cursor)?;
+        valid = cursor.next()?;
+    }
+    Ok(found)
 }
 
 impl<'a> DeadDocuments<'a> {

@@ -8,11 +8,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::catalog::{CollectionDefinition, Keyspaces, Tally, collection_definition, tally};
-use super::documents::{DeadDocuments, Documents, stored_document};
+use super::documents::{
+    DeadDocuments, Documents, documents_where, live_documents, stored_document,
+};
 use super::error::Result;
 use super::text_index::{find_index, open_index};
-use crate::bson::{RawBsonRef, RawDocumentBuf, sort_key};
-use crate::fts::{DocId, TextIndex, TextReader};
+use crate::bson::{Filter, RawBsonRef, RawDocumentBuf, sort_key};
+use crate::fts::{DocId, DocumentSet, TextIndex, TextReader};
 use crate::lsm::{KEY_BYTES_MAX, Reader};
 
 /// Reads one collection.
@@ -30,6 +32,8 @@ pub struct OpenCollection {
     tally: Tally,
     /// In the order of the definition.
     indexes: Vec<OnceLock<Arc<TextIndex>>>,
+    /// All documents, once somebody asked which they are: a bit for each.
+    live: OnceLock<Arc<DocumentSet>>,
 }
 
 impl<'a> CollectionReader<'a> {
@@ -40,7 +44,8 @@ impl<'a> CollectionReader<'a> {
         let tally = tally(reader, keyspaces.catalog, name)?;
         let indexes = definition.indexes.iter().map(|_| OnceLock::new()).collect();
         let name = name.to_owned();
-        let open = OpenCollection { name, definition, keyspaces, tally, indexes };
+        let live = OnceLock::new();
+        let open = OpenCollection { name, definition, keyspaces, tally, indexes, live };
         Ok(Some(CollectionReader { reader, open: Arc::new(open) }))
     }
 
@@ -109,6 +114,24 @@ impl<'a> CollectionReader<'a> {
     /// The documents from `start` on, by ascending DocId.
     pub fn documents_from(&self, start: DocId) -> Result<Documents<'a>> {
         Documents::from(self.reader, &self.open.keyspaces, start)
+    }
+
+    /// The documents that `filter` lets through, of all or of those `within` a set. Cost: each is read.
+    pub fn documents_where(
+        &self,
+        filter: &Filter,
+        within: Option<&DocumentSet>,
+    ) -> Result<DocumentSet> {
+        documents_where(self.reader, &self.open.keyspaces, filter, within)
+    }
+
+    /// All documents, as a set. Cost: a step a stored document, the first time.
+    pub fn live_documents(&self) -> Result<Arc<DocumentSet>> {
+        if let Some(known) = self.open.live.get() {
+            return Ok(Arc::clone(known));
+        }
+        let live = Arc::new(live_documents(self.reader, &self.open.keyspaces)?);
+        Ok(Arc::clone(self.open.live.get_or_init(|| live)))
     }
 
     /// A text index: the one named, else the only one, else the one named `default`.

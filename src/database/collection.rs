@@ -123,6 +123,30 @@ impl Collection {
         Ok(self.now()?.documents())
     }
 
+    /// The documents that `filter` lets through, in the [language](crate::bson::Filter) of MongoDB, in the order in which they were
+    /// last written. Each document is looked at.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let rivers = db.collection("rivers")?;
+    /// rivers.insert_many([doc! { "_id": "loire", "km": 1006 }, doc! { "_id": "rhine", "km": 1233 }])?;
+    /// let mut long = rivers.find(doc! { "km": { "$gt": 1100 } })?;
+    /// assert_eq!(long.next().unwrap()?.get_str("_id").unwrap(), "rhine");
+    /// assert!(long.next().is_none());
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the filter is none, and when the file cannot be read; so can each item.
+    pub fn find<'d, F: IntoDocument<'d>>(
+        &self,
+        filter: F,
+    ) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + use<'d, F>> {
+        self.now()?.find(filter)
+    }
+
     /// A search: any string that a person typed (see `docs/query.md`), or a [`Query`](crate::Query).
     ///
     /// ```

@@ -1,16 +1,18 @@
 //! [`Search`] and its [`Hit`]s: a query against one collection of one view. The query layer plans and ranks; documents and
 //! snippets are read when a hit is asked for them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::document::IntoDocument;
 use super::view::View;
-use crate::bson::{self, Bson, RawBsonRef, RawDocumentBuf};
+use crate::bson::{self, Bson, Document, Filter, RawBsonRef, RawDocumentBuf};
 use crate::collection::{self, CollectionReader};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
 use crate::query::{
-    Highlighter, Parameters, ParsedQuery, Plan, ScoredDoc, Searcher, Snippet, Warning,
+    Highlighter, Parameters, ParsedQuery, Plan, Query, ScoredDoc, Searcher, Snippet, Warning,
 };
 
 /// Hits that a search returns when it is not told.
@@ -36,6 +38,8 @@ pub struct Search<'a> {
     view: View<'a>,
     index: Option<String>,
     query: ParsedQuery,
+    /// All of them have to let a document through.
+    filters: Vec<Document>,
     limit: usize,
     offset: usize,
     totals: bool,
@@ -48,7 +52,7 @@ impl<'a> Search<'a> {
         let (limit, offset, totals) = (LIMIT_DEFAULT, 0, false);
         let defaults = Parameters::default();
         let (k1, b) = (defaults.k1(), defaults.b());
-        Search { view, index: None, query, limit, offset, totals, k1, b }
+        Search { view, index: None, query, filters: Vec::new(), limit, offset, totals, k1, b }
     }
 
     /// Returns at most this many hits. Default: 10.
@@ -61,6 +65,44 @@ impl<'a> Search<'a> {
     pub fn offset(mut self, offset: usize) -> Self {
         self.offset = offset;
         self
+    }
+
+    /// Leaves out documents that `filter` does not let through, in the [language](bson::Filter) of MongoDB; of several filters all
+    /// have to. Scores stay as they are. With a query that is empty, everything that the filter lets through is found.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "_id": 1, "text": "gold", "year": 1849 },
+    ///     doc! { "_id": 2, "text": "gold", "year": 1896 },
+    /// ])?;
+    /// let mut hits = notes.search("gold")?.filter(doc! { "year": { "$gt": 1850 } })?.run()?;
+    /// assert_eq!(hits.next().unwrap().id()?, 2.into());
+    /// assert!(hits.next().is_none());
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the filter is none; the message says where, and what was expected there.
+    pub fn filter<'d>(mut self, filter: impl IntoDocument<'d>) -> Result<Self> {
+        let filter = filter.into_document()?;
+        Filter::parse(&filter)?;
+        self.filters.push(Document::try_from(&*filter).map_err(bson::Error::from)?);
+        Ok(self)
+    }
+
+    /// The query with the filters.
+    fn asked(&self) -> Cow<'_, Query> {
+        let query = &self.query.query;
+        if self.filters.is_empty() {
+            return Cow::Borrowed(query);
+        }
+        let filters = self.filters.iter().cloned();
+        let filters = filters.map(|filter| Query::filter(filter).must().boost(0.0));
+        Cow::Owned(filters.fold(query.clone().grouped().must(), Query::with))
     }
 
     /// Counts all documents that match as well, for [`Hits::total`]: less work than [`count`](Self::count) beside the search, more
@@ -106,8 +148,8 @@ impl<'a> Search<'a> {
     pub fn count(&self) -> Result<u64> {
         let Some(collection) = self.view.collection()? else { return Ok(0) };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(0) };
-        let searcher = Searcher::new(&reader);
-        let (plan, _) = searcher.plan(&self.query.query)?;
+        let searcher = Searcher::new(&collection, &reader);
+        let (plan, _) = searcher.plan(&self.asked())?;
         Ok(searcher.count(&plan)?)
     }
 
@@ -124,11 +166,11 @@ impl<'a> Search<'a> {
                 Some(collection) => text_index(collection, self.index.as_deref())?,
                 None => None,
             };
-            match reader {
+            match collection.as_ref().zip(reader.as_ref()) {
                 None => (Plan::default(), (Vec::new(), self.totals.then_some(0))),
-                Some(reader) => {
-                    let searcher = Searcher::new(&reader);
-                    let (plan, more) = searcher.plan(&self.query.query)?;
+                Some((collection, reader)) => {
+                    let searcher = Searcher::new(collection, reader);
+                    let (plan, more) = searcher.plan(&self.asked())?;
                     warnings.extend(more);
                     let (offset, limit) = (self.offset, self.limit);
                     let found = if self.totals {

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::collection::options_of;
+use super::document::IntoDocument;
 use super::options::CollectionOptions;
 use super::search::Search;
 use super::transaction::raw_id;
-use super::view::{Opened, View};
-use crate::bson::{Bson, RawDocumentBuf};
+use super::view::{Opened, OpenedCollections, View};
+use crate::bson::{Bson, Filter, RawDocumentBuf};
 use crate::collection::{self, CollectionReader, check_name};
 use crate::error::Result;
 use crate::fts::DocId;
@@ -55,12 +56,13 @@ impl Snapshot {
     /// When no collection can have this name.
     pub fn collection(&self, name: &str) -> Result<SnapshotCollection> {
         check_name(name)?;
+        let opened = self.inner.derived(OpenedCollections::default).of(name);
         let (snapshot, name) = (self.inner.clone(), name.to_owned());
-        Ok(SnapshotCollection { snapshot, name, opened: Arc::default() })
+        Ok(SnapshotCollection { snapshot, name, opened })
     }
 }
 
-/// A collection as a snapshot shows it. It is opened by the first read; clones share that.
+/// A collection as a snapshot shows it. It is opened by the first read; all who look at the same state share that.
 #[derive(Debug, Clone)]
 pub struct SnapshotCollection {
     snapshot: lsm::Snapshot,
@@ -113,6 +115,22 @@ impl SnapshotCollection {
     /// None for now; running the search may fail.
     pub fn search(&self, query: impl Into<ParsedQuery>) -> Result<Search<'static>> {
         Ok(Search::new(View::Snapshot(self.clone()), query.into()))
+    }
+
+    /// The documents that `filter` lets through, as of [`Collection::find`](crate::Collection::find).
+    ///
+    /// # Errors
+    /// When the filter is none; items are errors when the file cannot be read.
+    pub fn find<'d, F: IntoDocument<'d>>(
+        &self,
+        filter: F,
+    ) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + use<'d, F>> {
+        let filter = Filter::parse(&filter.into_document()?)?;
+        Ok(self.documents().filter_map(move |document| {
+            let matches =
+                document.and_then(|document| Ok(filter.matches(&document)?.then_some(document)));
+            matches.transpose()
+        }))
     }
 
     /// All documents, in the order in which they were last written.

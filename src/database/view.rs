@@ -1,7 +1,8 @@
 //! What a read of a collection looks at: a snapshot of its own, or the transaction that asks. Searches hold one, so that the
 //! same code serves both.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::snapshot::SnapshotCollection;
 use crate::collection::{CollectionReader, OpenCollection};
@@ -18,6 +19,28 @@ pub(super) enum View<'a> {
 /// A collection as the first read of one state found it, if it exists there, for those that follow.
 #[derive(Debug, Default)]
 pub(super) struct Opened(OnceLock<Option<Arc<OpenCollection>>>);
+
+/// Collections as the searches of one state found them: the store keeps it with the state.
+#[derive(Debug, Default)]
+pub(super) struct OpenedCollections(Mutex<HashMap<String, Arc<Opened>>>);
+
+/// Collections of a state that are remembered; those that do not exist count too.
+const REMEMBERED_LEN_MAX: usize = 1024;
+
+impl OpenedCollections {
+    /// What is known of a collection, for all who ask in the same state.
+    pub(super) fn of(&self, name: &str) -> Arc<Opened> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = known.get(name) {
+            return Arc::clone(opened);
+        }
+        let opened = Arc::<Opened>::default();
+        if known.len() < REMEMBERED_LEN_MAX {
+            known.insert(name.to_owned(), Arc::clone(&opened));
+        }
+        opened
+    }
+}
 
 impl View<'_> {
     /// The collection's name.

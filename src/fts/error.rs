@@ -33,6 +33,13 @@ pub enum Error {
         /// What is wrong with them.
         reason: String,
     },
+    /// A pattern of terms is none, or its automaton gets too large.
+    TermPattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A document cannot be walked.
     Document(bson::Error),
 }
@@ -59,6 +66,9 @@ impl fmt::Display for Error {
             Error::InvalidIndex { reason } => {
                 write!(f, "a text index cannot be set up like this: {reason}")
             }
+            Error::TermPattern { pattern, reason } => {
+                write!(f, "no words can be looked for like `{pattern}`: {reason}")
+            }
             Error::Document(error) => write!(f, "text cannot be taken from a document: {error}"),
         }
     }
@@ -73,6 +83,7 @@ impl std::error::Error for Error {
             Error::TermTooLong { .. }
             | Error::TooManyPositions
             | Error::InvalidIndex { .. }
+            | Error::TermPattern { .. }
             | Error::DocIdsExhausted => None,
         }
     }

@@ -58,6 +58,8 @@ const KIND_LENGTH_CODES: u8 = 0;
 const KIND_STATISTICS: u8 = 1;
 /// Follows a zero byte that belongs to the term.
 const ESCAPED_ZERO: u8 = 0xFF;
+/// Length of what ends a term: a zero byte and `TERMINATOR`.
+pub(super) const TERMINATOR_LEN: usize = 2;
 /// Follows the zero byte that ends the term; smaller than `ESCAPED_ZERO`, so that a prefix orders first.
 const TERMINATOR: u8 = 0x01;
 const TEXT_KEY: &str = "text key";

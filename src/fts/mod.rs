@@ -29,6 +29,8 @@ mod analysis;
 mod bisection;
 mod counters;
 mod dead;
+mod dictionary;
+mod document_set;
 mod error;
 mod ids;
 mod impact;
@@ -43,6 +45,7 @@ mod reader;
 mod rewriter;
 mod schema;
 mod term;
+mod term_pattern;
 
 pub use analysis::{
     Analyzer, AnalyzerOptions, Language, Scratch, TERM_BYTES_MAX as TOKEN_BYTES_MAX, Token,
@@ -51,6 +54,8 @@ pub use analysis::{
 pub use bisection::{Forward, bisect};
 pub use counters::{FieldStatistics as FieldCounters, TermCounters};
 pub use dead::{DeadChunk, DeadOperator};
+pub use dictionary::TermVisitor;
+pub use document_set::DocumentSet;
 pub use error::{Error, Result};
 pub use ids::{DocId, FieldId};
 pub(crate) use impact::whole;
@@ -71,3 +76,4 @@ pub use reader::TextReader;
 pub use rewriter::TextRewriter;
 pub use schema::{FIELDS_LEN_MAX, Field, Fields, TextIndexOptions};
 pub use term::{StoredPostings, TermPostings, TermStatistics};
+pub use term_pattern::{AUTOMATON_BYTES_MAX, FUZZY_DISTANCE_MAX, TermPattern, TermState};

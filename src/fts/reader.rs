@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::analysis::Analyzer;
 use super::counters::{self, FieldStatistics as FieldCounters};
 use super::dead::DeadChunk;
+use super::dictionary::{TermVisitor, each_term};
 use super::error::{Error, Result};
 use super::ids::FieldId;
 use super::index::{FieldStatistics, StoredLengths, TextIndex};
@@ -20,6 +21,7 @@ use super::indexer::{TextWalker, path_term};
 use super::keyspace::{self, NormsKey, NormsKind, TextKey};
 use super::schema::{Field, TextIndexOptions};
 use super::term::{TermPostings, TermStatistics};
+use super::term_pattern::TermPattern;
 use crate::lsm::{self, Cursor, KeyspaceId, Reader, Seek};
 
 /// Reads one text index.
@@ -86,7 +88,7 @@ impl<'a> TextReader<'a> {
         let below = format!("{path}.");
         let mut prefix = keyspace::term_prefix(FieldId::PATHS, path_term(&below).as_bytes());
         // Without the end of the term, so that longer terms begin with it too.
-        prefix.truncate(prefix.len() - 2);
+        prefix.truncate(prefix.len() - keyspace::TERMINATOR_LEN);
         let mut cursor = self.reader.cursor(self.index.text)?.prefix(&prefix);
         let mut valid = below.len() == path_term(&below).len() && cursor.first()?;
         while valid && found.len() < limit {
@@ -137,6 +139,20 @@ impl<'a> TextReader<'a> {
             self.terms.borrow_mut().insert(prefix, Arc::clone(&found));
         }
         Ok(found)
+    }
+
+    /// Passes the terms of a field that fit `pattern` to `visit`, in the order of their bytes, each with its distance and its
+    /// postings; terms that no live document holds are among them. Cost: a step for each term that may fit.
+    ///
+    /// # Errors
+    /// Those of `visit`, and corruption.
+    pub fn each_term(
+        &self,
+        field: FieldId,
+        pattern: &TermPattern,
+        visit: &mut TermVisitor<'_>,
+    ) -> Result<()> {
+        each_term(&mut self.reader.cursor(self.index.text)?, field, pattern, visit)
     }
 
     /// Lengths of a field in the documents of one chunk, dead ones included.

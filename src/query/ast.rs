@@ -19,12 +19,17 @@
 //! A [`Pattern::Group`] is a query in place of a word: it counts as one clause does, and what is inside scores where the group
 //! matches. A group of which nothing is left after analysis is ignored; one that only excludes matches nothing.
 //!
-//! Deliberately absent: boosts, ranges. [`Pattern`] and [`Clause`] are non-exhaustive so that they can come without
-//! breaking callers.
+//! Patterns over the words of the index ([`Pattern::Prefix`], [`Pattern::Wildcard`], [`Pattern::Regex`]) match the documents
+//! that hold any word that fits, and give each the same score, 1; so do [`Pattern::Range`], [`Pattern::All`] and [`Pattern::Filter`]. [`Pattern::Fuzzy`] stands for the words that come nearest,
+//! which score as one word does, the less the further they are. [`Weight`] says what else a clause counts.
+//!
+//! [`Pattern`] and [`Clause`] are non-exhaustive so that more can come without breaking callers.
 
-use std::ops::Range;
+use std::ops::{Bound, Range};
 
 use serde::{Deserialize, Serialize};
+
+use crate::bson::Document;
 
 /// What a search asks for: a list of clauses.
 ///
@@ -40,7 +45,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(query.to_string(), r#"+gold title:"river bed" -silver"#);
 /// assert_eq!(query.clauses.len(), 3);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Query {
     /// The clauses, in the order they were written. Order does not change what matches, nor scores.
@@ -48,7 +53,7 @@ pub struct Query {
 }
 
 /// One condition of a [`Query`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Clause {
     /// How the clause counts.
@@ -58,6 +63,9 @@ pub struct Clause {
     pub field: Option<String>,
     /// What to look for.
     pub pattern: Pattern,
+    /// What the clause counts in the score.
+    #[serde(default, skip_serializing_if = "Weight::is_plain")]
+    pub weight: Weight,
     /// The bytes of the query text this clause was read from, operator and field included. Empty when
     /// it was not read from a text.
     #[serde(default, skip_serializing_if = "Range::is_empty")]
@@ -76,17 +84,85 @@ pub enum Occur {
     MustNot,
 }
 
+/// What a clause counts in the score of a document that it matches.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// Its own score times this, from 0 to [`Weight::MAX`]; 1 where nothing was said.
+    Boost(f32),
+    /// This score, from 0 to [`Weight::MAX`], however well the document matches.
+    Constant(f32),
+}
+
 /// What a clause looks for, as text that was not analyzed yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Pattern {
     /// Words in any order.
     Words(String),
-    /// Words side by side in this order.
-    Phrase(String),
+    /// Words in this order, side by side or with at most `slop` other words between them, all gaps together.
+    Phrase {
+        /// The words.
+        text: String,
+        /// How many other words may stand between them.
+        #[serde(default)]
+        slop: u32,
+    },
+    /// Words in any order, with at most `distance` other words between the first and the last of them.
+    Near {
+        /// The words.
+        text: String,
+        /// How many other words may stand between them.
+        distance: u32,
+    },
+    /// A word that begins like this.
+    Prefix(String),
+    /// A word in which `?` stands for one character and `*` for any number of them; `\` takes the meaning from the next.
+    Wildcard(String),
+    /// A word that comes of this one by at most `distance` (0 to 2) insertions, deletions, replacements and exchanges of
+    /// neighbours.
+    Fuzzy {
+        /// The word.
+        text: String,
+        /// How many characters may differ.
+        distance: u8,
+        /// Whether it is enough that the beginning of a word comes near.
+        #[serde(default)]
+        prefix: bool,
+    },
+    /// A word that this regular expression matches from its first to its last character.
+    Regex(String),
+    /// A value, of any type, between two. A bound is compared with numbers as a number, with dates as a date, where it is
+    /// one, and with strings as it is written. Needs a field.
+    Range {
+        /// From which value on.
+        lower: Bound<String>,
+        /// Up to which value.
+        upper: Bound<String>,
+    },
+    /// Every document; of a field, those that have a value there that is not null.
+    All,
+    /// The documents that a filter lets through, in the language of `docs/filters.md`.
+    Filter(Document),
     /// A query of its own. The clause's field is that of the clauses inside that have none.
     Group(Query),
+}
+
+impl Weight {
+    /// The highest boost and the highest constant score.
+    pub const MAX: f32 = 1_000_000.0;
+
+    /// Whether nothing was said: a boost of 1.
+    pub fn is_plain(&self) -> bool {
+        *self == Weight::default()
+    }
+}
+
+impl Default for Weight {
+    fn default() -> Self {
+        Weight::Boost(1.0)
+    }
 }
 
 impl Query {
@@ -117,7 +193,125 @@ impl Query {
     /// assert_eq!(Query::phrase("river bed").to_string(), r#""river bed""#);
     /// ```
     pub fn phrase(text: impl Into<String>) -> Self {
-        Self::one(Occur::Should, Pattern::Phrase(text.into()))
+        Self::one(Occur::Should, Pattern::Phrase { text: text.into(), slop: 0 })
+    }
+
+    /// Documents with the words of `text` in any order, with at most `distance` other words between them.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::near("river gold", 3).to_string(), "NEAR(river gold, 3)");
+    /// ```
+    pub fn near(text: impl Into<String>, distance: u32) -> Self {
+        Self::one(Occur::Should, Pattern::Near { text: text.into(), distance })
+    }
+
+    /// Documents with a word that begins with `text`.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::prefix("gol").to_string(), "gol*");
+    /// ```
+    pub fn prefix(text: impl Into<String>) -> Self {
+        Self::one(Occur::Should, Pattern::Prefix(text.into()))
+    }
+
+    /// Documents with a word like `pattern`, in which `?` is one character and `*` any number of them.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::wildcard("g?ld*").to_string(), "g?ld*");
+    /// ```
+    pub fn wildcard(pattern: impl Into<String>) -> Self {
+        Self::one(Occur::Should, Pattern::Wildcard(pattern.into()))
+    }
+
+    /// Documents with a word that differs from `text` in at most `distance` characters, 2 at most.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::fuzzy("rivr", 1).to_string(), "rivr~1");
+    /// ```
+    pub fn fuzzy(text: impl Into<String>, distance: u8) -> Self {
+        Self::one(Occur::Should, Pattern::Fuzzy { text: text.into(), distance, prefix: false })
+    }
+
+    /// Documents with a word that the regular expression matches as a whole.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::regex("gr[ae]y").to_string(), "/gr[ae]y/");
+    /// ```
+    pub fn regex(pattern: impl Into<String>) -> Self {
+        Self::one(Occur::Should, Pattern::Regex(pattern.into()))
+    }
+
+    /// Every document.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// let query = Query::all().with(Query::word("gold").must_not());
+    /// assert_eq!(query.to_string(), "* -gold");
+    /// ```
+    pub fn all() -> Self {
+        Self::one(Occur::Should, Pattern::All)
+    }
+
+    /// The documents that `filter` lets through: see the [language](crate::bson::Filter). No text says it.
+    ///
+    /// ```
+    /// use alluvium::{Query, doc};
+    ///
+    /// let recent = Query::filter(doc! { "year": { "$gte": 1990 } }).must().boost(0.0);
+    /// let query = Query::word("gold").must().with(recent);
+    /// assert_eq!(query.clauses.len(), 2);
+    /// ```
+    pub fn filter(filter: Document) -> Self {
+        Self::one(Occur::Should, Pattern::Filter(filter))
+    }
+
+    /// Lets at most `slop` other words stand between the words of these phrases.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::phrase("river bed").slop(2).to_string(), r#""river bed"~2"#);
+    /// ```
+    pub fn slop(mut self, words: u32) -> Self {
+        for clause in &mut self.clauses {
+            if let Pattern::Phrase { slop, .. } = &mut clause.pattern {
+                *slop = words;
+            }
+        }
+        self
+    }
+
+    /// Multiplies what these clauses score by `factor`, from 0 to [`Weight::MAX`].
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::word("gold").boost(2.5).to_string(), "gold^2.5");
+    /// ```
+    pub fn boost(mut self, factor: f32) -> Self {
+        for clause in &mut self.clauses {
+            clause.weight = match clause.weight {
+                Weight::Boost(boost) => Weight::Boost(boost * factor),
+                Weight::Constant(score) => Weight::Constant(score * factor),
+            };
+        }
+        self
+    }
+
+    /// Lets each of these clauses score `score`, from 0 to [`Weight::MAX`], wherever it matches.
+    ///
+    /// ```
+    /// # use alluvium::Query;
+    /// assert_eq!(Query::word("gold").constant(1.0).to_string(), "gold^=1");
+    /// ```
+    pub fn constant(mut self, score: f32) -> Self {
+        for clause in &mut self.clauses {
+            clause.weight = Weight::Constant(score);
+        }
+        self
     }
 
     /// The same clauses, required; what was excluded stays excluded.
@@ -197,7 +391,15 @@ impl Query {
     }
 
     fn one(occur: Occur, pattern: Pattern) -> Self {
-        Self { clauses: vec![Clause { occur, field: None, pattern, span: 0..0 }] }
+        Self {
+            clauses: vec![Clause {
+                occur,
+                field: None,
+                pattern,
+                weight: Weight::default(),
+                span: 0..0,
+            }],
+        }
     }
 }
 
@@ -217,16 +419,22 @@ impl Clause {
             (Some(field), Pattern::Words(text)) => Pattern::Words(format!("{field} {text}")),
             (_, pattern) => pattern.clone(),
         };
-        Self { occur: self.occur, field: None, pattern, span: self.span.clone() }
+        Self { field: None, pattern, ..self.clone() }
     }
 }
 
 impl Pattern {
-    /// The text, before analysis; a group has none of its own.
+    /// The text, before analysis; ranges, filters, groups and the pattern for all documents have none of their own.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Self::Words(text) | Self::Phrase(text) => Some(text),
-            Self::Group(_) => None,
+            Self::Words(text)
+            | Self::Phrase { text, .. }
+            | Self::Near { text, .. }
+            | Self::Prefix(text)
+            | Self::Wildcard(text)
+            | Self::Fuzzy { text, .. }
+            | Self::Regex(text) => Some(text),
+            Self::Range { .. } | Self::All | Self::Filter(_) | Self::Group(_) => None,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 use std::sync::LazyLock;
 
+use super::ast::Weight;
 use super::error::{Error, Result};
 use crate::fts::{Averages, Drift, length_code};
 
@@ -68,6 +69,14 @@ pub(crate) fn clause_weight(idf: f64, weight: f64) -> f32 {
     rounded(weight * idf).min(f32::MAX)
 }
 
+/// Boosts count in steps of one such part of 1: sums of them are exact, in whatever order they are added.
+const BOOST_PARTS: f64 = 1_048_576.0;
+
+/// The boost, from 0 to [`Weight::MAX`], that is nearest to this one.
+pub(crate) fn boost_of(boost: f64) -> f64 {
+    (boost.min(Weight::MAX.into()) * BOOST_PARTS).round() / BOOST_PARTS
+}
+
 /// A sum of so many scores, each rounded and added as the definition says, exceeds the true one by less than this factor.
 ///
 /// Each of them is rounded a few times on its way, by at most 2^-24 of itself, and once when it is added, by at most 2^-24 of
@@ -81,6 +90,11 @@ pub(crate) fn rounding(scores: usize) -> f64 {
 static LENGTHS: LazyLock<[f32; 256]> = LazyLock::new(|| length_code::DECODED.map(single));
 
 impl Norms {
+    /// The table of what scores its whole weight wherever it occurs.
+    pub(crate) fn constant() -> Self {
+        Norms { by_code: Box::new([0.0; 256]) }
+    }
+
     /// The table of a field in which `documents` documents have `total_length` tokens.
     pub(crate) fn new(parameters: Parameters, documents: u64, total_length: u64) -> Self {
         let Parameters { k1, b } = parameters;

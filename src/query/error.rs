@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::fts;
+use crate::{bson, collection, fts};
 
 /// The result of every fallible operation of a search.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -16,6 +16,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The text index failed, or stored bytes are damaged.
     Fts(fts::Error),
+    /// The documents cannot be read.
+    Collection(Box<collection::Error>),
+    /// A filter of the query is none.
+    Filter(bson::Error),
     /// The parameters of the score are outside their ranges.
     InvalidParameters {
         /// The k1 that was asked for.
@@ -38,6 +42,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Fts(error) => error.fmt(f),
+            Error::Collection(error) => error.fmt(f),
+            Error::Filter(error) => error.fmt(f),
             Error::InvalidParameters { k1, b } => write!(
                 f,
                 "documents cannot be scored with k1 = {k1} and b = {b}; k1 is a finite number of 0 or more and b one \
@@ -56,8 +62,16 @@ impl std::error::Error for Error {
         match self {
             // Its text is already ours, so what comes next is what stands behind it.
             Error::Fts(error) => error.source(),
+            Error::Collection(error) => error.source(),
+            Error::Filter(error) => error.source(),
             Error::InvalidParameters { .. } | Error::LimitExceeded { .. } => None,
         }
+    }
+}
+
+impl From<collection::Error> for Error {
+    fn from(error: collection::Error) -> Self {
+        Error::Collection(Box::new(error))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The facade and the command line make a [`Highlighter`] of a plan and give it strings or whole documents. It analyzes
 //! them anew with the index's analyzer, so that what is marked is what the search found: stems mark the words as they
-//! stand in the text, and a phrase is marked only where its words stand side by side.
+//! stand in the text, a phrase is marked only where its words stand side by side, and a prefix wherever a word begins with it.
 //!
 //! ```text
 //! text       … When the river slows, gold settles: the rivers' gold …        query  river "gold settles"
@@ -18,9 +18,10 @@ use std::fmt;
 use std::ops::Range;
 
 use super::error::Result;
-use super::plan::{LeafKey, Plan};
+use super::placed::each_sloppy;
+use super::plan::{Plan, PlannedSet, Slop};
 use crate::bson::{self, RawDocument, each_string};
-use crate::fts::{self, Analyzer, TextReader, path_term};
+use crate::fts::{self, Analyzer, FieldId, TermPattern, TextReader, path_term};
 
 /// Characters of a snippet, about.
 pub const SNIPPET_CHARS: usize = 160;
@@ -90,11 +91,20 @@ pub struct Highlighter<'h> {
     by_term: HashMap<&'h str, Vec<usize>>,
 }
 
-/// A term or a phrase, and where it counts.
+/// What is marked, and where it counts.
 #[derive(Debug)]
 struct Pattern<'h> {
-    terms: &'h [(String, u32)],
+    wanted: Wanted<'h>,
     places: Vec<Place<'h>>,
+}
+
+/// What a pattern consists of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Wanted<'h> {
+    /// A term, or several in their places.
+    Terms(&'h [(String, u32)], Slop),
+    /// Terms that fit.
+    Fitting(&'h TermPattern),
 }
 
 /// Which strings a pattern is looked for in.
@@ -114,7 +124,7 @@ struct Match {
     pattern: usize,
 }
 
-/// A token that some pattern has.
+/// A token that some pattern of terms has.
 struct Found<'h> {
     position: u32,
     bytes: Range<usize>,
@@ -136,20 +146,14 @@ impl<'h> Highlighter<'h> {
 
     /// [`new`](Self::new) for an index with this analyzer.
     pub fn with_analyzer(analyzer: &'h Analyzer, plan: &'h Plan) -> Self {
-        let mut patterns: Vec<Pattern<'h>> = Vec::new();
-        let mut known: HashMap<&[(String, u32)], usize> = HashMap::new();
-        for leaf in plan.leaves.iter().filter(|leaf| leaf.clauses > 0) {
-            let place = place(plan, &leaf.key);
-            let number = *known.entry(&leaf.key.terms).or_insert_with(|| {
-                patterns.push(Pattern { terms: &leaf.key.terms, places: Vec::new() });
-                patterns.len() - 1
-            });
-            patterns[number].places.push(place);
-        }
+        let mut patterns = Vec::new();
+        add_patterns(plan, &mut patterns);
         let mut by_term: HashMap<&str, Vec<usize>> = HashMap::new();
         for (number, pattern) in patterns.iter().enumerate() {
-            for (term, _) in pattern.terms {
-                by_term.entry(term).or_default().push(number);
+            if let Wanted::Terms(terms, _) = pattern.wanted {
+                for (term, _) in terms {
+                    by_term.entry(term).or_default().push(number);
+                }
             }
         }
         Highlighter { analyzer, patterns, by_term }
@@ -212,16 +216,26 @@ impl<'h> Highlighter<'h> {
         if !active.contains(&true) {
             return Vec::new();
         }
-        let mut found: Vec<Found<'_>> = Vec::new();
+        let (mut found, mut matches): (Vec<Found<'_>>, _) = (Vec::new(), Vec::new());
+        let fits = |number: &usize, term: &str| match self.patterns[*number].wanted {
+            Wanted::Terms(..) => false,
+            Wanted::Fitting(pattern) => pattern.distance_of(term.as_bytes()).is_some(),
+        };
         self.analyzer.analyze(text, &mut |token| {
+            let bytes = token.start..token.end;
+            let numbers = (0..self.patterns.len()).filter(|&number| active[number]);
+            for pattern in numbers.filter(|number| fits(number, token.term)) {
+                matches.push(Match { bytes: bytes.clone(), pattern });
+            }
             if let Some((&term, _)) = self.by_term.get_key_value(token.term) {
-                found.push(Found { position: token.position, bytes: token.start..token.end, term });
+                found.push(Found { position: token.position, bytes, term });
             }
         });
-        let mut matches = Vec::new();
         for (index, first) in found.iter().enumerate() {
             for &number in &self.by_term[first.term] {
-                let terms = self.patterns[number].terms;
+                let Wanted::Terms(terms, Slop::Exact) = self.patterns[number].wanted else {
+                    continue;
+                };
                 let begins = terms.first().is_some_and(|(term, _)| term == first.term);
                 if !active[number] || !begins {
                     continue;
@@ -229,6 +243,16 @@ impl<'h> Highlighter<'h> {
                 let rest = found.get(index..).unwrap_or_default();
                 if let Some(bytes) = phrase(rest, terms) {
                     matches.push(Match { bytes, pattern: number });
+                }
+            }
+        }
+        for (number, pattern) in self.patterns.iter().enumerate().filter(|(at, _)| active[*at]) {
+            match pattern.wanted {
+                Wanted::Terms(_, Slop::Exact) | Wanted::Fitting(_) => {}
+                Wanted::Terms(terms, slop) => {
+                    add_sloppy(&found, terms, slop, &mut |bytes| {
+                        matches.push(Match { bytes, pattern: number });
+                    });
                 }
             }
         }
@@ -250,9 +274,40 @@ impl Place<'_> {
     }
 }
 
-fn place<'h>(plan: &'h Plan, key: &'h LeafKey) -> Place<'h> {
-    let field = plan.fields.get(&key.field).and_then(|field| field.path.as_deref());
-    match (field, &key.path) {
+/// Adds what a plan looks for, that of plans within it included.
+fn add_patterns<'h>(plan: &'h Plan, patterns: &mut Vec<Pattern<'h>>) {
+    let mut add = |wanted: Wanted<'h>, place| {
+        if let Some(known) = patterns.iter_mut().find(|pattern| pattern.wanted == wanted) {
+            known.places.push(place);
+        } else {
+            patterns.push(Pattern { wanted, places: vec![place] });
+        }
+    };
+    let mut inner = Vec::new();
+    for leaf in plan.leaves.iter().filter(|leaf| leaf.scores) {
+        let key = &leaf.key;
+        match key.set.and_then(|set| plan.sets.get(set)) {
+            None => add(
+                Wanted::Terms(&key.terms, key.slop),
+                place(plan, key.field, key.path.as_deref()),
+            ),
+            Some(PlannedSet::Terms { fields, path, pattern }) => {
+                for &field in fields {
+                    add(Wanted::Fitting(pattern), place(plan, field, path.as_deref()));
+                }
+            }
+            Some(PlannedSet::Query(plan)) => inner.push(plan),
+            Some(PlannedSet::All | PlannedSet::Filter(_)) => {}
+        }
+    }
+    for plan in inner {
+        add_patterns(plan, patterns);
+    }
+}
+
+fn place<'h>(plan: &'h Plan, field: FieldId, path: Option<&'h str>) -> Place<'h> {
+    let field = plan.fields.get(&field).and_then(|field| field.path.as_deref());
+    match (field, path) {
         (Some(field), _) => Place::At(field),
         (None, Some(path)) => Place::Under(path),
         (None, None) => Place::Everywhere,
@@ -275,6 +330,25 @@ fn phrase(found: &[Found<'_>], terms: &[(String, u32)]) -> Option<Range<usize>> 
         end = end.max(token.bytes.end);
     }
     Some(first.bytes.start..end)
+}
+
+/// Passes the bytes of each word to `add` that stands near enough to others.
+fn add_sloppy(
+    found: &[Found<'_>],
+    terms: &[(String, u32)],
+    slop: Slop,
+    add: &mut dyn FnMut(Range<usize>),
+) {
+    let positions = |(term, _): &(String, u32)| {
+        found.iter().filter(|token| token.term == term).map(|token| token.position).collect()
+    };
+    let lists: Vec<Vec<u32>> = terms.iter().map(positions).collect();
+    each_sloppy(slop, &lists, terms, |places| {
+        let token = |place| found.binary_search_by_key(place, |token| token.position).ok();
+        let tokens = places.iter().filter_map(token).filter_map(|at| found.get(at));
+        tokens.for_each(|token| add(token.bytes.clone()));
+        true
+    });
 }
 
 /// The matches, as a range of them, that a snippet should show, and how good they are.

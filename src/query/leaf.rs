@@ -13,8 +13,8 @@ use super::bm25::{Norms, clause_weight, idf, rounding};
 use super::bounds::Bounds;
 use super::error::Result;
 use super::lists::TermChunk;
-use super::placed::{PathRanges, keep_followed};
-use super::plan::{Leaf, Plan};
+use super::placed::{PathRanges, each_sloppy, keep_followed};
+use super::plan::{Leaf, Plan, Slop};
 use super::term_window::{TermWindow, WINDOW};
 use crate::fts::{self, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader, WINDOW_LEN};
 use crate::kernels::{Bitmap, Kernels};
@@ -71,6 +71,8 @@ pub(super) struct Scale<'s> {
 pub(super) struct Scratch {
     /// Positions at which the phrase may begin.
     firsts: Vec<u32>,
+    /// Positions of each term.
+    lists: Vec<Vec<u32>>,
     ranges: PathRanges,
 }
 
@@ -93,27 +95,33 @@ impl Scale<'_> {
 }
 
 impl<'p> OpenLeaf<'p> {
-    /// Looks the terms of a leaf up.
-    pub(super) fn new(reader: &TextReader<'_>, plan: &'p Plan, place: usize) -> Result<Self> {
+    /// Looks the terms of a leaf up; a leaf that stands for a set has this one.
+    pub(super) fn new(
+        reader: &TextReader<'_>,
+        plan: &'p Plan,
+        place: usize,
+        set: Option<Arc<TermPostings>>,
+    ) -> Result<Self> {
         let leaf = &plan.leaves[place];
         let field = leaf.key.field;
-        let terms = leaf.key.terms.iter().map(|(term, _)| reader.postings(field, term));
+        let looked_up = leaf.key.terms.iter().map(|(term, _)| reader.postings(field, term));
+        let terms = set.into_iter().map(Ok).chain(looked_up).collect::<fts::Result<Vec<_>>>()?;
         let paths = leaf.key.path.as_ref().and_then(|path| plan.paths.get(path));
         let paths = paths.into_iter().flatten().map(|path| reader.postings(FieldId::PATHS, path));
-        let mut by_df: Vec<usize> = (0..leaf.dfs.len()).collect();
-        by_df.sort_by_key(|&place| leaf.dfs[place]);
+        let mut by_df: Vec<usize> = (0..terms.len()).collect();
+        by_df.sort_by_key(|&place| terms[place].statistics.df);
         let sets = plan.required.iter().enumerate().filter(|(_, set)| set.contains(&place));
         Ok(OpenLeaf {
             leaf,
             place,
             bounds: Bounds::new(
-                weight_of(plan, leaf, leaf.clauses),
+                weight_of(plan, leaf, leaf.boost),
                 rounding(plan.leaves.len()),
                 Drift::NONE,
             ),
             required: sets.map(|(set, _)| set).collect(),
             excluded: plan.excluded.contains(&place),
-            terms: terms.collect::<fts::Result<_>>()?,
+            terms,
             by_df,
             paths: paths.collect::<fts::Result<_>>()?,
         })
@@ -132,7 +140,7 @@ impl<'p> OpenLeaf<'p> {
 
     /// Whether it adds to scores.
     pub(super) fn scores(&self) -> bool {
-        self.leaf.clauses > 0
+        self.leaf.scores
     }
 }
 
@@ -228,7 +236,8 @@ impl<'a> ChunkLeaf<'a> {
 
     /// Whether scores ask for lengths that do not stand in the lists.
     pub(super) fn needs_lengths(&self) -> bool {
-        self.open.scores() && self.term().is_some_and(TermChunk::has_impacts)
+        let has_lengths = self.open.leaf.key.set.is_none();
+        has_lengths && self.open.scores() && self.term().is_some_and(TermChunk::has_impacts)
     }
 }
 
@@ -340,8 +349,11 @@ impl<'c> LeafWindow<'c> {
             let Some(index) = term.find(offset) else { return Ok(0) };
             return Ok(term.frequency(offset, index).map_err(fts::Error::from)?);
         }
-        let Scratch { firsts, ranges } = scratch;
         let key = &self.chunk.open.leaf.key;
+        if key.slop != Slop::Exact {
+            return self.sloppy_frequency(offset, scratch);
+        }
+        let Scratch { firsts, ranges, .. } = scratch;
         let mut is_first = true;
         for &place in &self.chunk.open.by_df {
             let term = &terms[place];
@@ -367,13 +379,43 @@ impl<'c> LeafWindow<'c> {
         }
         Ok(u32::try_from(firsts.len()).unwrap_or(u32::MAX))
     }
+
+    /// How often the terms stand near enough in a document.
+    fn sloppy_frequency(&self, offset: u16, scratch: &mut Scratch) -> Result<u32> {
+        let Scratch { lists, ranges, .. } = scratch;
+        let (terms, key) = (self.terms()?, &self.chunk.open.leaf.key);
+        lists.resize_with(terms.len(), Vec::new);
+        for (term, list) in terms.iter().zip(lists.iter_mut()) {
+            list.clear();
+            let Some(index) = term.find(offset) else { return Ok(0) };
+            for position in term.positions(offset, index).map_err(fts::Error::from)? {
+                list.push(position.map_err(fts::Error::from)?);
+            }
+        }
+        if key.path.is_some() {
+            ranges.read(&self.chunk.paths, offset)?;
+        }
+        let mut count = 0;
+        each_sloppy(key.slop, lists, &key.terms, |found| {
+            let (first, last) = found.iter().fold((u32::MAX, 0), |(first, last), &position| {
+                (first.min(position), last.max(position))
+            });
+            let counts = key.path.is_none() || ranges.holds(first, last - first);
+            count += u32::from(counts);
+            counts
+        });
+        Ok(count)
+    }
 }
 
-/// The weight of a leaf that so many clauses ask for: that of its field, for each clause, times the idf of its terms, added in their
-/// order.
-pub(super) fn weight_of(plan: &Plan, leaf: &Leaf, clauses: u32) -> f32 {
+/// The weight of a leaf with this boost: that of its field, times the boost, times the idf of its terms, added in their order; of a
+/// set the boost.
+pub(super) fn weight_of(plan: &Plan, leaf: &Leaf, boost: f64) -> f32 {
+    if leaf.key.set.is_some() {
+        return clause_weight(1.0, boost);
+    }
     let Some(field) = plan.fields.get(&leaf.key.field) else { return 0.0 };
     let documents = field.statistics.documents;
     let idf = leaf.dfs.iter().map(|&df| idf(documents, df)).sum();
-    clause_weight(idf, f64::from(field.weight) * f64::from(clauses))
+    clause_weight(idf, f64::from(field.weight) * boost)
 }

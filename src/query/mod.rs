@@ -14,18 +14,20 @@ mod parser;
 mod placed;
 mod plan;
 mod searcher;
+mod sets;
 mod term_window;
 #[cfg(test)]
 mod tests;
 mod topk;
+mod value_range;
 mod window;
 
-pub use ast::{Clause, Occur, Pattern, Query};
+pub use ast::{Clause, Occur, Pattern, Query, Weight};
 pub use bm25::Parameters;
 pub use error::{Error, Result};
 pub use highlight::{Highlighter, SNIPPET_CHARS, Snippet};
 pub use nesting::{Group, Node};
-pub use parser::{ParsedQuery, Warning, WarningKind};
-pub use plan::Plan;
+pub use parser::{ParseError, ParsedQuery, Warning, WarningKind};
+pub use plan::{Plan, PlannedFilter, PlannedSet};
 pub use searcher::{RESULTS_LEN_MAX, Searcher};
 pub use topk::ScoredDoc;

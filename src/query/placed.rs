@@ -5,6 +5,7 @@
 
 use super::error::Result;
 use super::lists::TermChunk;
+use super::plan::Slop;
 use crate::fts::{self, DocumentPositions};
 use crate::lsm;
 
@@ -36,6 +37,89 @@ pub(super) fn keep_followed(
     }
     firsts.truncate(kept);
     Ok(())
+}
+
+/// Finds where terms at these positions stand as near to each other as `slop` says, from left to right, no occurrence in two
+/// matches.
+///
+/// `takes` is told the position of each term in a match, and says whether it counts: else the next may begin within it.
+pub(super) fn each_sloppy(
+    slop: Slop,
+    lists: &[Vec<u32>],
+    terms: &[(String, u32)],
+    takes: impl FnMut(&[u32]) -> bool,
+) {
+    match slop {
+        Slop::Exact => each_ordered(lists, terms, 0, takes),
+        Slop::Ordered(slop) => each_ordered(lists, terms, slop, takes),
+        Slop::Any(distance) => each_near(lists, terms, distance, takes),
+    }
+}
+
+/// Finds where terms at these positions follow each other in their order, with at most `slop` positions more between them than
+/// their distances say.
+fn each_ordered(
+    lists: &[Vec<u32>],
+    terms: &[(String, u32)],
+    slop: u32,
+    mut takes: impl FnMut(&[u32]) -> bool,
+) {
+    let Some((firsts, others)) = lists.split_first() else { return };
+    let distances = terms.windows(2).map(|pair| pair[1].1 - pair[0].1);
+    let reach = terms.last().map_or(0, |&(_, distance)| distance).saturating_add(slop);
+    let (mut places, mut found) = (vec![0; others.len()], Vec::with_capacity(lists.len()));
+    let mut behind = 0;
+    for &first in firsts {
+        if first < behind {
+            continue;
+        }
+        found.clear();
+        found.push(first);
+        let mut at = first;
+        for ((list, place), distance) in others.iter().zip(&mut places).zip(distances.clone()) {
+            let wanted = at.saturating_add(distance);
+            *place += list[*place..].partition_point(|&position| position < wanted);
+            let Some(&position) = list.get(*place) else { return };
+            at = position;
+            found.push(at);
+        }
+        if at - first <= reach && takes(&found) {
+            behind = at + 1;
+        }
+    }
+}
+
+/// Finds where all terms, which are sorted, stand among each other with at most `distance` other positions.
+fn each_near(
+    lists: &[Vec<u32>],
+    terms: &[(String, u32)],
+    distance: u32,
+    mut takes: impl FnMut(&[u32]) -> bool,
+) {
+    let mut all: Vec<u32> = lists.iter().flatten().copied().collect();
+    all.sort_unstable();
+    all.dedup();
+    let span = u32::try_from(terms.len()).unwrap_or(u32::MAX).saturating_add(distance);
+    let (mut found, mut behind) = (Vec::with_capacity(lists.len()), 0);
+    for first in all {
+        if first < behind {
+            continue;
+        }
+        found.clear();
+        let mut same = 0;
+        for (place, list) in lists.iter().enumerate() {
+            // A term that is asked for twice has to stand there twice.
+            let is_repeated = place > 0 && terms[place - 1].0 == terms[place].0;
+            same = if is_repeated { same + 1 } else { 0 };
+            let from = list.partition_point(|&position| position < first);
+            let Some(&position) = list.get(from + same) else { return };
+            found.push(position);
+        }
+        let last = found.iter().copied().max().unwrap_or(first);
+        if last - first < span && takes(&found) {
+            behind = last + 1;
+        }
+    }
 }
 
 impl PathRanges {

@@ -19,16 +19,27 @@
 //! * Groups that cannot be taken apart stay in [`Plan::tree`], and their leaves apart from those of others; required sets and
 //!   excluded leaves then hold of every document that matches, but are not all that has to hold.
 //!
-//! Invariants: leaves are distinct and ascend; at most [`TERMS_LEN_MAX`] terms come from a query. Cost: one look-up for each term
-//! and field.
+//! * A word with a distance is a leaf for each of the nearest terms ([`EXPANSIONS_LEN_MAX`] a field). They are as rare as the most
+//!   frequent of them, and count the less the further they are. If there are more of them, all together are a set that scores nothing.
+//! * What has a score of its own, however well a document matches, is a leaf that stands for a set of documents
+//!   ([`Plan::sets`]): prefixes, wildcards, regular expressions, filters, ranges, everything, and clauses of a constant score.
+//!
+//! Invariants: leaves are distinct and ascend; at most [`TERMS_LEN_MAX`] terms come from a query's words. Cost: one look-up for
+//! each term and field; for a word with a distance a walk through the terms.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::ast::{Clause, Occur, Pattern, Query};
-use super::error::Result;
+use super::ast::{Clause, Occur, Pattern, Query, Weight};
+use super::bm25::{boost_of, idf};
+use super::error::{Error, Result};
 use super::nesting::{Group, Node};
 use super::parser::{Warning, WarningKind};
-use crate::fts::{self, Field, FieldId, FieldStatistics, POSITION_GAP, TextReader, path_term};
+use super::value_range;
+use crate::bson::{self, Document, Filter};
+use crate::fts::{
+    self, Analyzer, Field, FieldId, FieldStatistics, POSITION_GAP, TermPattern, TextReader,
+    path_term,
+};
 use crate::lsm;
 
 /// The most terms that a query has after analysis; the rest is dropped with a warning.
@@ -36,6 +47,12 @@ pub(crate) const TERMS_LEN_MAX: usize = 1024;
 
 /// The most paths at and below the one of a clause; the rest is not searched, with a warning.
 pub(crate) const PATHS_LEN_MAX: usize = 1024;
+
+/// The most terms of a field that score for a word with a distance: the nearest, and of these the most frequent.
+pub(crate) const EXPANSIONS_LEN_MAX: usize = 64;
+
+/// The field of leaves that stand for sets.
+pub(super) const SETS: FieldId = FieldId(0xFFFE);
 
 /// The most groups that stand in each other; what is deeper is dropped with a warning.
 const DEPTH_MAX: usize = 32;
@@ -49,6 +66,8 @@ pub struct Plan {
     pub paths: BTreeMap<String, Vec<String>>,
     /// All terms and phrases, in canonical order.
     pub leaves: Vec<Leaf>,
+    /// What the leaves that are no terms stand for.
+    pub sets: Vec<PlannedSet>,
     /// Sets of leaves, by their places: a document has to match a leaf of each set.
     pub required: Vec<Vec<usize>>,
     /// Leaves, by their places, that a document must not match.
@@ -75,8 +94,44 @@ pub struct Leaf {
     pub key: LeafKey,
     /// Number of documents that hold each of the terms, in the order of the terms.
     pub dfs: Vec<u64>,
-    /// How many of the query's clauses, or of its group's, ask for it; 0 when it is only excluded.
-    pub clauses: u32,
+    /// Whether it adds to scores; it does not when it is only excluded.
+    pub scores: bool,
+    /// The boosts of all clauses of the query, or of its group, that ask for it.
+    pub boost: f64,
+}
+
+/// Documents that a leaf stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PlannedSet {
+    /// All of the collection.
+    All,
+    /// Those with a term that fits, in one of some fields, maybe under one path.
+    Terms {
+        /// The fields.
+        fields: Vec<FieldId>,
+        /// The path.
+        path: Option<String>,
+        /// Which terms fit.
+        pattern: TermPattern,
+    },
+    /// Those that match a query.
+    Query(Box<Plan>),
+    /// Those that a filter lets through.
+    Filter(PlannedFilter),
+}
+
+/// A filter, and what it was compiled from.
+#[derive(Debug, Clone)]
+pub struct PlannedFilter {
+    source: Document,
+    /// The filter.
+    pub filter: Filter,
+}
+
+impl PartialEq for PlannedFilter {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
 }
 
 /// What tells a leaf from others. The order of the fields makes the derived order the canonical one.
@@ -88,21 +143,41 @@ pub struct LeafKey {
     pub is_phrase: bool,
     /// The terms, each with its distance in positions from the first.
     pub terms: Vec<(String, u32)>,
+    /// How else than at these distances the terms may stand.
+    pub slop: Slop,
     /// The path under which it has to stand, in an index over everything.
     pub path: Option<String>,
+    /// The place of the set that it stands for, in the field [`SETS`].
+    pub set: Option<usize>,
     /// In which group of the tree it stands; 0 outside of all.
     pub group: u32,
+}
+
+/// How far the terms of a phrase may stand from where they belong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slop {
+    /// Not at all.
+    #[default]
+    Exact,
+    /// In their order, with so many more positions between them, all together.
+    Ordered(u32),
+    /// In any order, with so many other positions between the first and the last.
+    Any(u32),
 }
 
 impl Plan {
     /// Plans a query; the warnings tell what was not taken as written.
     ///
     /// # Errors
-    /// Those of the text index. No query is refused.
+    /// [`Error::Filter`] for a filter that is none; no other query is refused. Those of the text index.
     pub fn new(reader: &TextReader<'_>, query: &Query) -> Result<(Plan, Vec<Warning>)> {
         let mut planner = Planner::new(reader);
-        let all = planner.group(query, None, 0)?;
-        planner.finish(all)
+        let all = planner.group(query, &Context::default())?;
+        let Planned { plan, mut warnings, stop_words } = planner.finish(all)?;
+        if plan.leaves.is_empty() {
+            warnings.extend(stop_words);
+        }
+        Ok((plan, warnings))
     }
 }
 
@@ -114,7 +189,7 @@ impl LeafKey {
 
     /// Whether it looks for the same, be it in another group.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let parts = |key: &Self| (key.field, key.is_phrase);
+        let parts = |key: &Self| (key.field, key.is_phrase, key.slop, key.set);
         parts(self) == parts(other) && self.terms == other.terms && self.path == other.path
     }
 }
@@ -124,6 +199,27 @@ impl Leaf {
     pub fn is_empty(&self) -> bool {
         self.dfs.contains(&0)
     }
+}
+
+/// What the groups around a clause say about it.
+#[derive(Debug, Clone, Default)]
+struct Context {
+    field: Option<String>,
+    /// What its boost is multiplied by, if not by 1.
+    boost: Option<f64>,
+    /// How many groups there are.
+    depth: usize,
+}
+
+/// A leaf as a clause asks for it, and its boost, as [`boost_of`] has it.
+type Asked = (LeafKey, f64);
+
+/// What became of all clauses.
+struct Planned {
+    plan: Plan,
+    warnings: Vec<Warning>,
+    /// Warnings that only matter when nothing else is left of the query.
+    stop_words: Vec<Warning>,
 }
 
 /// Where a clause is looked for.
@@ -138,6 +234,7 @@ type Terms = Vec<(String, u32)>;
 struct Planner<'p, 'r> {
     reader: &'p TextReader<'r>,
     paths: BTreeMap<String, Vec<String>>,
+    sets: Vec<PlannedSet>,
     terms_left: usize,
     warnings: Vec<Warning>,
     /// Warnings that only matter when nothing else is left of the query.
@@ -149,63 +246,275 @@ impl<'p, 'r> Planner<'p, 'r> {
         Planner {
             reader,
             paths: BTreeMap::new(),
+            sets: Vec::new(),
             terms_left: TERMS_LEN_MAX,
             warnings: Vec::new(),
             stop_words: Vec::new(),
         }
     }
 
-    /// What the clauses of a query come to, those without a field in this one.
-    fn group(
-        &mut self,
-        query: &Query,
-        field: Option<&str>,
-        depth: usize,
-    ) -> Result<Group<LeafKey>> {
+    /// What the clauses of a query come to in the groups around it.
+    fn group(&mut self, query: &Query, context: &Context) -> Result<Group<Asked>> {
         let mut group = Group::default();
         for clause in &query.clauses {
-            let inherited = field
+            let inherited = context
+                .field
+                .as_ref()
                 .filter(|_| clause.field.is_none())
-                .map(|field| Clause { field: Some(field.to_owned()), ..clause.clone() });
+                .map(|field| Clause { field: Some(field.clone()), ..clause.clone() });
             let clause = inherited.as_ref().unwrap_or(clause);
-            match &clause.pattern {
-                Pattern::Group(_) if depth == DEPTH_MAX => {
-                    self.warn(WarningKind::TooDeep { depth_max: DEPTH_MAX }, clause);
+            let around = context.boost.unwrap_or(1.0);
+            match self.weight(clause) {
+                Weight::Constant(score) => {
+                    self.constant(
+                        clause,
+                        boost_of(f64::from(score) * around),
+                        context,
+                        &mut group,
+                    )?;
                 }
-                Pattern::Group(query) => {
-                    let inner = self.group(query, clause.field.as_deref(), depth + 1)?;
-                    group.add(clause.occur, inner);
-                }
-                Pattern::Words(text) | Pattern::Phrase(text) => {
-                    self.clause(clause, text, &mut group)?;
+                Weight::Boost(boost) => {
+                    let boost = f64::from(boost) * around;
+                    self.clause(
+                        clause,
+                        &Context { boost: Some(boost), ..context.clone() },
+                        &mut group,
+                    )?;
                 }
             }
         }
         Ok(group)
     }
 
-    fn clause(&mut self, clause: &Clause, text: &str, into: &mut Group<LeafKey>) -> Result<()> {
+    /// The weight of a clause, within its bounds.
+    fn weight(&mut self, clause: &Clause) -> Weight {
+        let (Weight::Boost(factor) | Weight::Constant(factor)) = clause.weight;
+        if (0.0..=Weight::MAX).contains(&factor) {
+            return clause.weight;
+        }
+        self.warn(WarningKind::WeightOutOfRange, clause);
+        // What is no number becomes 0 too.
+        let within = if factor > 0.0 { Weight::MAX } else { 0.0 };
+        match clause.weight {
+            Weight::Boost(_) => Weight::Boost(within),
+            Weight::Constant(_) => Weight::Constant(within),
+        }
+    }
+
+    /// Adds a clause as a set of documents that all score the same.
+    fn constant(
+        &mut self,
+        clause: &Clause,
+        boost: f64,
+        context: &Context,
+        into: &mut Group<Asked>,
+    ) -> Result<()> {
+        let plain = Clause { weight: Weight::default(), ..clause.clone() };
+        if clause.occur == Occur::MustNot {
+            // What is excluded has no score.
+            return self.clause(&plain, context, into);
+        }
+        let mut planner = Planner { terms_left: self.terms_left, ..Planner::new(self.reader) };
+        let mut asked = Group::default();
+        planner.clause(&plain, context, &mut asked)?;
+        self.terms_left = planner.terms_left;
+        let Planned { plan, warnings, stop_words } = planner.finish(asked)?;
+        self.warnings.extend(warnings);
+        self.stop_words.extend(stop_words);
+        if !plan.leaves.is_empty() {
+            self.add_set(PlannedSet::Query(Box::new(plan)), clause.occur, boost, into);
+        }
+        Ok(())
+    }
+
+    /// Adds a clause whose boost is that of the context.
+    fn clause(
+        &mut self,
+        clause: &Clause,
+        context: &Context,
+        into: &mut Group<Asked>,
+    ) -> Result<()> {
+        let boost = boost_of(context.boost.unwrap_or(1.0));
+        let text = match &clause.pattern {
+            Pattern::Group(_) if context.depth == DEPTH_MAX => {
+                self.warn(WarningKind::TooDeep { depth_max: DEPTH_MAX }, clause);
+                return Ok(());
+            }
+            Pattern::Group(query) => {
+                let (field, depth) = (clause.field.clone(), context.depth + 1);
+                let inner = self.group(query, &Context { field, depth, ..context.clone() })?;
+                into.add(clause.occur, inner);
+                return Ok(());
+            }
+            Pattern::All if clause.field.is_none() => {
+                self.add_set(PlannedSet::All, clause.occur, boost, into);
+                return Ok(());
+            }
+            Pattern::All | Pattern::Range { .. } => {
+                self.values(clause, boost, into);
+                return Ok(());
+            }
+            Pattern::Filter(source) => {
+                let filter = planned_filter(source.clone()).map_err(Error::Filter)?;
+                self.add_set(PlannedSet::Filter(filter), clause.occur, boost, into);
+                return Ok(());
+            }
+            pattern => pattern.text().unwrap_or_default(),
+        };
         let Some(scope) = self.scope(clause)? else {
             let field = clause.field.clone().unwrap_or_default();
             self.warn(WarningKind::UnknownField { field }, clause);
-            let everywhere = clause.without_field();
-            let text = everywhere.pattern.text().unwrap_or_default();
-            return self.clause(&everywhere, text, into);
+            return self.clause(&clause.without_field(), context, into);
         };
-        let terms = self.terms(clause, text);
-        if terms.is_empty() {
-            return Ok(());
-        }
-        let side_by_side =
-            clause.occur == Occur::MustNot || matches!(clause.pattern, Pattern::Phrase(_));
-        if side_by_side {
-            into.add_leaves(clause.occur, scope.keys(&phrase(terms)));
-        } else {
-            for term in terms {
-                into.add_leaves(clause.occur, scope.keys(&[(term.0, 0)]));
+        match &clause.pattern {
+            &Pattern::Fuzzy { distance, prefix, .. } => {
+                for (term, _) in self.terms(clause, text) {
+                    let pattern = TermPattern::fuzzy(&term, distance, prefix);
+                    let keys = self.nearest(&scope, &pattern, boost)?;
+                    into.add_leaves(clause.occur, keys.into_iter());
+                }
             }
+            Pattern::Prefix(_) | Pattern::Wildcard(_) | Pattern::Regex(_) => {
+                if let Some(pattern) = self.pattern(clause) {
+                    let Scope { fields, path } = scope;
+                    let set = PlannedSet::Terms { fields, path, pattern };
+                    self.add_set(set, clause.occur, boost, into);
+                }
+            }
+            _ => self.words(clause, text, &scope, boost, into),
         }
         Ok(())
+    }
+
+    /// Adds a clause about the values of a field.
+    fn values(&mut self, clause: &Clause, boost: f64, into: &mut Group<Asked>) {
+        let Some(field) = &clause.field else {
+            let message = "a range of values needs a field".to_owned();
+            self.warn(WarningKind::InvalidPattern { message }, clause);
+            return;
+        };
+        let source = match &clause.pattern {
+            Pattern::Range { lower, upper } => value_range::filter(field, lower, upper),
+            _ => value_range::has_value(field),
+        };
+        match planned_filter(source) {
+            Ok(filter) => self.add_set(PlannedSet::Filter(filter), clause.occur, boost, into),
+            Err(error) => {
+                let message = error.to_string();
+                self.warn(WarningKind::InvalidPattern { message }, clause);
+            }
+        }
+    }
+
+    /// Adds a clause of words, a phrase, or words near each other.
+    fn words(
+        &mut self,
+        clause: &Clause,
+        text: &str,
+        scope: &Scope,
+        boost: f64,
+        into: &mut Group<Asked>,
+    ) {
+        let terms = self.terms(clause, text);
+        if terms.is_empty() {
+            return;
+        }
+        let slop = match clause.pattern {
+            Pattern::Phrase { slop: 0, .. } => Slop::Exact,
+            Pattern::Phrase { slop, .. } => Slop::Ordered(slop),
+            Pattern::Near { distance, .. } => Slop::Any(distance),
+            _ if clause.occur == Occur::MustNot => Slop::Exact,
+            _ => {
+                for (term, _) in terms {
+                    into.add_leaves(clause.occur, scope.keys(&[(term, 0)], Slop::Exact, boost));
+                }
+                return;
+            }
+        };
+        let (terms, slop) = placed(terms, slop);
+        into.add_leaves(clause.occur, scope.keys(&terms, slop, boost));
+    }
+
+    /// Leaves for the terms that fit a pattern, the nearest of which score.
+    fn nearest(&mut self, scope: &Scope, pattern: &TermPattern, boost: f64) -> Result<Vec<Asked>> {
+        let mut keys = Vec::new();
+        for &field in &scope.fields {
+            let mut found = Vec::new();
+            self.reader.each_term(field, pattern, &mut |term, distance, postings| {
+                let df = postings.statistics.df;
+                if let (true, Ok(term)) = (df > 0, std::str::from_utf8(term)) {
+                    found.push((distance, std::cmp::Reverse(df), term.to_owned()));
+                }
+                Ok(())
+            })?;
+            found.sort_unstable();
+            if found.len() > EXPANSIONS_LEN_MAX {
+                found.truncate(EXPANSIONS_LEN_MAX);
+                let (path, pattern) = (scope.path.clone(), pattern.clone());
+                let all = PlannedSet::Terms { fields: vec![field], path, pattern };
+                keys.push((self.set_key(all), 0.0));
+            }
+            let documents = self.reader.statistics(field)?.documents;
+            let most = found.iter().map(|(_, df, _)| df.0).max().unwrap_or_default();
+            for (distance, df, term) in found {
+                // As rare as the most frequent of them: else typing errors, which are rare, would come first.
+                let rarity =
+                    idf(documents, most.min(documents)) / idf(documents, df.0.min(documents));
+                let nearness = rarity / f64::from(distance + 1);
+                let boost = boost_of(boost * nearness);
+                keys.extend(Scope { fields: vec![field], path: scope.path.clone() }.keys(
+                    &[(term, 0)],
+                    Slop::Exact,
+                    boost,
+                ));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The pattern of a clause, in terms of the analyzer; `None` when there is none.
+    fn pattern(&mut self, clause: &Clause) -> Option<TermPattern> {
+        let analyzer = self.reader.analyzer();
+        let pattern = match &clause.pattern {
+            Pattern::Prefix(text) => Ok(TermPattern::prefix(&analyzer.fold(text))),
+            Pattern::Wildcard(text) => TermPattern::wildcard(&fold_wildcard(analyzer, text)),
+            Pattern::Regex(text) => TermPattern::regex(text),
+            _ => return None,
+        };
+        match pattern {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                let message = match error {
+                    fts::Error::TermPattern { reason, .. } => reason,
+                    other => other.to_string(),
+                };
+                self.warn(WarningKind::InvalidPattern { message }, clause);
+                None
+            }
+        }
+    }
+
+    /// Adds a leaf that stands for a set.
+    fn add_set(&mut self, set: PlannedSet, occur: Occur, boost: f64, into: &mut Group<Asked>) {
+        into.add_leaves(occur, std::iter::once((self.set_key(set), boost)));
+    }
+
+    /// The leaf that stands for a set.
+    fn set_key(&mut self, set: PlannedSet) -> LeafKey {
+        let known = self.sets.iter().position(|known| *known == set);
+        let place = known.unwrap_or(self.sets.len());
+        if known.is_none() {
+            self.sets.push(set);
+        }
+        LeafKey {
+            field: SETS,
+            is_phrase: false,
+            terms: Terms::new(),
+            slop: Slop::Exact,
+            path: None,
+            set: Some(place),
+            group: 0,
+        }
     }
 
     /// The fields and the path that a clause names; `None` when the index does not have them.
@@ -268,18 +577,17 @@ impl<'p, 'r> Planner<'p, 'r> {
         self.warnings.push(Warning::new(kind, clause.span.clone()));
     }
 
-    fn finish(self, all: Group<LeafKey>) -> Result<(Plan, Vec<Warning>)> {
-        let Planner { reader, paths, mut warnings, stop_words, .. } = self;
+    fn finish(self, all: Group<Asked>) -> Result<Planned> {
+        let Planner { reader, paths, sets, warnings, stop_words, .. } = self;
         let is_flat = all.is_flat();
-        let mut leaves: BTreeMap<LeafKey, u32> = BTreeMap::new();
-        let all = all.map(&mut |key, group, scores| {
+        let mut leaves: BTreeMap<LeafKey, (bool, f64)> = BTreeMap::new();
+        let all = all.map(&mut |(key, boost), group, scores| {
             let key = LeafKey { group, ..key };
-            *leaves.entry(key.clone()).or_default() += u32::from(scores);
+            let leaf = leaves.entry(key.clone()).or_default();
+            leaf.0 |= scores;
+            leaf.1 += if scores { boost } else { 0.0 };
             key
         });
-        if leaves.is_empty() {
-            warnings.extend(stop_words);
-        }
         let mut fields = BTreeMap::new();
         for Field { id, path, weight } in reader.fields() {
             let statistics = reader.statistics(*id)?;
@@ -292,7 +600,7 @@ impl<'p, 'r> Planner<'p, 'r> {
         let all = all.map(&mut |key, _, _| place(&key));
         let mut dfs = HashMap::new();
         let mut planned = Vec::with_capacity(leaves.len());
-        for (key, &clauses) in &leaves {
+        for (key, &(scores, boost)) in &leaves {
             let documents = fields.get(&key.field).map_or(0, |field| field.statistics.documents);
             let mut of_terms = Vec::with_capacity(key.terms.len());
             for (term, _) in &key.terms {
@@ -301,11 +609,12 @@ impl<'p, 'r> Planner<'p, 'r> {
                 dfs.insert((key.field, term), df);
                 of_terms.push(df);
             }
-            planned.push(Leaf { key: key.clone(), dfs: of_terms, clauses });
+            planned.push(Leaf { key: key.clone(), dfs: of_terms, scores, boost });
         }
         let (required, excluded) = (witnesses(&all), excluded(&all));
         let tree = (!is_flat).then_some(all);
-        Ok((Plan { fields, paths, leaves: planned, required, excluded, tree }, warnings))
+        let plan = Plan { fields, paths, leaves: planned, sets, required, excluded, tree };
+        Ok(Planned { plan, warnings, stop_words })
     }
 }
 
@@ -336,15 +645,75 @@ fn excluded(all: &Group<usize>) -> Vec<usize> {
 
 impl Scope {
     /// A term or phrase in all of its fields.
-    fn keys(&self, terms: &[(String, u32)]) -> impl Iterator<Item = LeafKey> {
-        self.fields.iter().map(|&field| LeafKey {
-            field,
-            is_phrase: terms.len() > 1,
-            terms: terms.to_vec(),
-            path: self.path.clone(),
-            group: 0,
+    fn keys(&self, terms: &[(String, u32)], slop: Slop, boost: f64) -> impl Iterator<Item = Asked> {
+        self.fields.iter().map(move |&field| {
+            let key = LeafKey {
+                field,
+                is_phrase: terms.len() > 1,
+                terms: terms.to_vec(),
+                slop,
+                path: self.path.clone(),
+                set: None,
+                group: 0,
+            };
+            (key, boost)
         })
     }
+}
+
+fn planned_filter(source: Document) -> bson::Result<PlannedFilter> {
+    let filter = Filter::try_from(&source)?;
+    Ok(PlannedFilter { source, filter })
+}
+
+/// A wildcard pattern whose characters are folded as those of terms are.
+fn fold_wildcard(analyzer: &Analyzer, pattern: &str) -> String {
+    let (mut folded, mut literal) = (String::new(), String::new());
+    let mut chars = pattern.chars();
+    let flush = |literal: &mut String, folded: &mut String| {
+        for c in analyzer.fold(literal).chars() {
+            if matches!(c, '?' | '*' | '\\') {
+                folded.push('\\');
+            }
+            folded.push(c);
+        }
+        literal.clear();
+    };
+    while let Some(c) = chars.next() {
+        match c {
+            '?' | '*' => {
+                flush(&mut literal, &mut folded);
+                folded.push(c);
+            }
+            '\\' => literal.push(chars.next().unwrap_or(c)),
+            c => literal.push(c),
+        }
+    }
+    flush(&mut literal, &mut folded);
+    folded
+}
+
+/// Terms at their places, which count from the first; of words in any order the terms, sorted. Neither slop nor terms reach over
+/// the gap between two texts.
+fn placed(terms: Terms, slop: Slop) -> (Terms, Slop) {
+    let (terms, slop) = match slop {
+        Slop::Exact => (phrase(terms), slop),
+        Slop::Ordered(slop) => {
+            let terms = phrase(terms);
+            let distances = terms.windows(2).map(|pair| pair[1].1 - pair[0].1);
+            let widest = distances.max().unwrap_or_default();
+            (terms, Slop::Ordered(slop.min(POSITION_GAP - widest)))
+        }
+        Slop::Any(distance) => {
+            let mut terms: Vec<String> = terms.into_iter().map(|(term, _)| term).collect();
+            terms.truncate(POSITION_GAP as usize);
+            terms.sort_unstable();
+            let terms: Terms = terms.into_iter().zip(0..).collect();
+            let others = POSITION_GAP + 1 - terms.last().map_or(0, |&(_, place)| place + 1);
+            (terms, Slop::Any(distance.min(others)))
+        }
+    };
+    if let [_] = terms.as_slice() { (terms, Slop::Exact) } else { (terms, slop) }
 }
 
 /// Terms side by side: positions count from the first. Ends where it could reach over the gap between two texts, which

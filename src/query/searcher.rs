@@ -25,35 +25,44 @@ use super::error::{Error, Result};
 use super::leaf::{ChunkLeaf, OpenLeaf, Scale};
 use super::lists::TermChunk;
 use super::parser::Warning;
-use super::plan::Plan;
+use super::plan::{Plan, PlannedFilter, PlannedSet, SETS};
+use super::sets::{add_terms, each_plan_below};
 use super::topk::{ScoredDoc, TopK};
 use super::window::{Window, WindowSearch};
-use crate::fts::{self, DeadChunk, DocId, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole};
+use crate::collection::CollectionReader;
+use crate::fts::{
+    self, DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TermPostings, TextReader,
+    WINDOWS_LEN, whole,
+};
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
 
 /// Steps between nothing and the most that a word gives, in which documents are counted for the first threshold.
 const STEPS_LEN: u16 = 512;
 
+/// Of so many documents of a collection one has to be in question for those to be looked up, when a filter is tried on them.
+const LOOKED_UP_SHARE: u64 = 8;
+
 /// The furthest result of one search: `offset` and `limit` together.
 pub const RESULTS_LEN_MAX: usize = 100_000;
 
-/// Searches one text index.
+/// Searches one text index of a collection.
 #[derive(Debug, Clone, Copy)]
 pub struct Searcher<'s, 'r> {
+    collection: &'s CollectionReader<'r>,
     reader: &'s TextReader<'r>,
 }
 
 impl<'s, 'r> Searcher<'s, 'r> {
-    /// A searcher of the index that `reader` reads.
-    pub fn new(reader: &'s TextReader<'r>) -> Self {
-        Searcher { reader }
+    /// A searcher of the index that `reader` reads, one of the `collection`'s.
+    pub fn new(collection: &'s CollectionReader<'r>, reader: &'s TextReader<'r>) -> Self {
+        Searcher { collection, reader }
     }
 
     /// Plans a query; the warnings tell what was not taken as written.
     ///
     /// # Errors
-    /// Those of the text index. No query is refused.
+    /// [`Error::Filter`] for a filter that is none; no other query is refused. Those of the text index.
     pub fn plan(self, query: &Query) -> Result<(Plan, Vec<Warning>)> {
         Plan::new(self.reader, query)
     }
@@ -108,7 +117,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
             let statistics = field.statistics;
             (id, Norms::new(parameters, statistics.documents, statistics.total_length))
         });
-        let known = if counts { counted(plan) } else { Some(0) };
+        let norms = norms.chain([(SETS, Norms::constant())]);
+        let known = if counts { self.counted(plan) } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
         let mut best = self.best(plan, &leaves, &norms.collect(), k, &mut counter)?;
         best.drain(..offset.min(best.len()));
@@ -121,30 +131,85 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// # Errors
     /// Those of the text index.
     pub fn count(self, plan: &Plan) -> Result<u64> {
-        if let Some(count) = counted(plan) {
+        if let Some(count) = self.counted(plan) {
             return Ok(count);
         }
+        let mut count = 0;
+        self.each_matching(plan, &mut |_, _, matching| {
+            count += u64::from(Kernels::best().count_bits(matching));
+        })?;
+        Ok(count)
+    }
+
+    /// Passes the windows in which documents match to `visit`: chunk, number there, and which documents those are.
+    fn each_matching(self, plan: &Plan, visit: &mut dyn FnMut(u32, usize, &Bitmap)) -> Result<()> {
         let leaves = self.open(plan, plan.required.is_empty())?;
         let mut search = WindowSearch::new(plan, 0, 0.0, 0.0);
-        let mut count = 0;
         for chunk in self.chunks(plan, &leaves, None)? {
             for number in chunk.windows(plan) {
-                count += search.count(&chunk.window(number, &[], None))?;
+                let matching = search.matching(&chunk.window(number, &[], None))?;
+                visit(chunk.number, number, &matching);
             }
         }
         search.into_top();
-        Ok(count)
+        Ok(())
+    }
+
+    /// The documents that a leaf of a plan stands for, as postings; of a filter, those of them at least that match the plan.
+    fn set(self, plan: &Plan, set: &PlannedSet) -> Result<Arc<TermPostings>> {
+        let mut documents = DocumentSet::default();
+        let mut add_matching = |plan: &Plan| {
+            self.each_matching(plan, &mut |chunk, number, matching| {
+                Kernels::best().or(documents.window_mut(chunk, number), matching);
+            })
+        };
+        match set {
+            PlannedSet::Filter(PlannedFilter { filter, .. }) => {
+                let within = match without_filters(plan) {
+                    None => None,
+                    Some(rest) => {
+                        add_matching(&rest)?;
+                        Some(std::mem::take(&mut documents))
+                    }
+                };
+                // To read one after the other costs less than to look each up.
+                let few = self.collection.count() / LOOKED_UP_SHARE;
+                let within = within.filter(|within| within.len() < few);
+                documents = self.collection.documents_where(filter, within.as_ref())?;
+            }
+            PlannedSet::All => {
+                return Ok(Arc::new(self.collection.live_documents()?.to_postings()));
+            }
+            PlannedSet::Query(plan) => add_matching(plan)?,
+            PlannedSet::Terms { fields, path: None, pattern } => {
+                add_terms(self.reader, fields, pattern, &mut documents)?;
+            }
+            PlannedSet::Terms { fields, path: Some(path), pattern } => {
+                each_plan_below(self.reader, plan, fields, path, pattern, &mut add_matching)?;
+            }
+        }
+        Ok(Arc::new(documents.to_postings()))
     }
 
     /// Looks up all leaves; those that neither are required nor exclude only when `optional` ones count.
     fn open(self, plan: &Plan, optional: bool) -> Result<Vec<OpenLeaf<'_>>> {
         let mut leaves = Vec::with_capacity(plan.leaves.len());
+        let mut sets = BTreeMap::new();
         for (place, leaf) in plan.leaves.iter().enumerate() {
             let decides = plan.tree.is_some()
                 || plan.excluded.contains(&place)
                 || plan.required.iter().any(|set| set.contains(&place));
             if !leaf.is_empty() && (optional || decides) {
-                leaves.push(OpenLeaf::new(self.reader, plan, place)?);
+                let set = match leaf.key.set {
+                    None => None,
+                    Some(place) => Some(match sets.entry(place) {
+                        Entry::Occupied(known) => Arc::clone(known.get()),
+                        Entry::Vacant(unknown) => {
+                            Arc::clone(unknown.insert(self.set(plan, &plan.sets[place])?))
+                        }
+                    }),
+                };
+                leaves.push(OpenLeaf::new(self.reader, plan, place, set)?);
             }
         }
         Ok(leaves)
@@ -223,6 +288,26 @@ impl<'s, 'r> Searcher<'s, 'r> {
         }
         score_deferred(&mut search)?;
         Ok(search.into_top().into_sorted())
+    }
+
+    /// How many documents match, if it is known: where one term decides, whose counter is exact for the live documents, or nothing.
+    fn counted(self, plan: &Plan) -> Option<u64> {
+        if plan.tree.is_some() || !plan.excluded.is_empty() {
+            return None;
+        }
+        let leaf = match (plan.required.as_slice(), plan.leaves.as_slice()) {
+            ([], [leaf]) => leaf,
+            ([set], leaves) => match set.as_slice() {
+                [place] => leaves.get(*place)?,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        match leaf.key.set.map(|set| plan.sets.get(set)) {
+            None => (!leaf.key.is_placed()).then(|| leaf.dfs.iter().sum()),
+            Some(Some(PlannedSet::All)) => Some(self.collection.count()),
+            Some(_) => None,
+        }
     }
 
     /// The length codes of the fields whose lists do not have them all.
@@ -322,6 +407,18 @@ struct Ranked {
     matching: Option<Box<Bitmap>>,
 }
 
+/// The conditions of a plan that have to hold beside its filters; `None` when there are none, or no filter has to hold.
+fn without_filters(plan: &Plan) -> Option<Plan> {
+    let is_filter = |&place: &usize| {
+        let set = plan.leaves[place].key.set.and_then(|set| plan.sets.get(set));
+        matches!(set, Some(PlannedSet::Filter(_)))
+    };
+    let mut rest = plan.clone();
+    rest.required.retain(|set| !matches!(set.as_slice(), [place] if is_filter(place)));
+    let is_bound = !rest.required.is_empty() && rest.required.len() < plan.required.len();
+    (is_bound && plan.tree.is_none()).then_some(rest)
+}
+
 /// Where documents may match.
 struct Ranking {
     /// By descending bound.
@@ -401,22 +498,6 @@ impl<'p> Counter<'p> {
         self.search.into_top();
         self.count
     }
-}
-
-/// How many documents match, if the index says it: where one term decides, whose counter is exact for the live documents.
-fn counted(plan: &Plan) -> Option<u64> {
-    if plan.tree.is_some() || !plan.excluded.is_empty() {
-        return None;
-    }
-    let leaf = match (plan.required.as_slice(), plan.leaves.as_slice()) {
-        ([], [leaf]) => leaf,
-        ([set], leaves) => match set.as_slice() {
-            [place] => leaves.get(*place)?,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    (!leaf.key.is_placed()).then(|| leaf.dfs.iter().sum())
 }
 
 /// Whether documents may match where these leaves occur.

@@ -5,14 +5,15 @@
 //! counts and pages must equal those of `tests/support/naive_search.rs`.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{
     Clause, Error, Highlighter, Occur, Parameters, ParsedQuery, Pattern, Query, RESULTS_LEN_MAX,
-    Searcher, WarningKind,
+    Searcher, WarningKind, Weight,
 };
 use crate::bson::{
-    Error as BsonError, RawBsonRef, RawDocument, RawDocumentBuf, doc, each_string, rawdoc,
+    Error as BsonError, Filter, RawBsonRef, RawDocument, RawDocumentBuf, doc, each_string, rawdoc,
 };
 use crate::collection::{
     CollectionReader, CollectionWriter, WriterOptions, check, operators, rewriters,
@@ -119,7 +120,7 @@ impl World {
             Fields::Chosen(fields) => Some(fields.clone()),
         };
         let naive = NaiveSearch::new(&analyzer, chosen, self.documents());
-        let searcher = Searcher::new(&text);
+        let searcher = Searcher::new(&collection, &text);
         let mut results = 0;
         for query in queries {
             let (k1, b) = *rng.choice(&[(1.2, 0.75), (0.9, 0.4), (0.0, 0.0), (2.5, 1.0)]).unwrap();
@@ -145,7 +146,7 @@ impl World {
                     })
                     .collect();
                 let page: Vec<_> = expected.iter().copied().skip(offset).take(limit).collect();
-                assert_eq!(found, page, "{query} k1 {k1} b {b} offset {offset} limit {limit}");
+                assert_eq!(found, page, "{query:?} k1 {k1} b {b} offset {offset} limit {limit}");
             }
             check_snippets(&Highlighter::new(&text, &plan), &self.documents());
             results += expected.len();
@@ -190,7 +191,10 @@ fn random_word(rng: &mut fastrand::Rng) -> &'static str {
 }
 
 fn random_document(rng: &mut fastrand::Rng, id: i32) -> RawDocumentBuf {
-    let mut document = doc! { "_id": id, "n": 7 };
+    let mut document = doc! { "_id": id };
+    if rng.u8(..8) > 0 {
+        document.insert("n", rng.i32(..20));
+    }
     if rng.bool() {
         document.insert("title", random_text(rng));
     }
@@ -210,28 +214,98 @@ fn random_document(rng: &mut fastrand::Rng, id: i32) -> RawDocumentBuf {
     RawDocumentBuf::try_from(&document).unwrap()
 }
 
+/// Something that stands for words.
+fn random_pattern(rng: &mut fastrand::Rng) -> Query {
+    let word: Vec<char> = random_word(rng).chars().collect();
+    let mut some = || {
+        let at = rng.usize(..word.len());
+        (at, word[..at].iter().collect::<String>(), word[at + 1..].iter().collect::<String>())
+    };
+    let (at, before, behind) = some();
+    match rng.u8(..9) {
+        7 => {
+            let bounds = [rng.i32(..20), rng.i32(..20)].map(|bound| match rng.u8(..3) {
+                0 => Bound::Unbounded,
+                1 => Bound::Included(bound.to_string()),
+                _ => Bound::Excluded(bound.to_string()),
+            });
+            let [lower, upper] = bounds;
+            let mut query = Query::all().field("n");
+            query.clauses[0].pattern = Pattern::Range { lower, upper };
+            query
+        }
+        8 => Query::filter(doc! { "n": { "$mod": [2, rng.i32(..2)] } }),
+        0 => Query::prefix(before),
+        1 => Query::wildcard(format!("{before}?{behind}")),
+        2 => Query::wildcard(format!("*{behind}")),
+        3 => Query::regex(format!("{before}.*|slow.?")),
+        4 => Query::all(),
+        5 => {
+            let mut query = Query::fuzzy(format!("{before}{behind}"), rng.u8(..3));
+            if let Pattern::Fuzzy { prefix, .. } = &mut query.clauses[0].pattern {
+                *prefix = at % 2 == 0;
+            }
+            query
+        }
+        _ => Query::fuzzy(random_word(rng), rng.u8(..3)),
+    }
+}
+
 fn random_query(rng: &mut fastrand::Rng, depth: u32) -> Query {
     let mut query = Query::default();
     for _ in 0..rng.usize(1..5) {
         let len = rng.usize(1..4);
         let text = (0..len).map(|_| random_word(rng)).collect::<Vec<_>>().join(" ");
-        let mut clause = match rng.u8(..6) {
+        let mut clause = match rng.u8(..9) {
             0 | 1 => Query::phrase(text),
             2 => Query::word(text),
+            6 => Query::phrase(text).slop(rng.u32(..9)),
+            7 => Query::near(text, rng.u32(..9)),
+            8 => random_pattern(rng),
             3 if rng.u32(..3) > depth => random_query(rng, depth + 1).grouped(),
             _ => Query::word(random_word(rng)),
+        };
+        clause = match rng.u8(..12) {
+            0 => clause.boost(*rng.choice(&[0.0, 0.5, 3.0]).unwrap()),
+            1 => clause.constant(*rng.choice(&[0.0, 0.25, 2.0]).unwrap()),
+            _ => clause,
         };
         clause = match rng.u8(..8) {
             0 | 1 => clause.must(),
             2 => clause.must_not(),
             _ => clause,
         };
-        if rng.u8(..4) == 0 {
+        if rng.u8(..4) == 0 && !matches!(clause.clauses[0].pattern, Pattern::Range { .. }) {
             clause = clause.field(PATHS[rng.usize(..PATHS.len())]);
         }
         query = query.with(clause);
     }
     query
+}
+
+#[test]
+fn a_word_with_a_distance_matches_more_terms_than_score() {
+    let mut world = World::new(TextIndexOptions::all(AnalyzerOptions::default()));
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    let mut texts = Vec::new();
+    for letter in 'a'..='z' {
+        for word in
+            [format!("gold{letter}"), format!("gold{letter}{letter}"), format!("{letter}old")]
+        {
+            texts.push(word.clone());
+            texts.push(format!("{word} golda x"));
+        }
+    }
+    for (id, text) in (0..).zip(texts) {
+        let document = doc! { "_id": id, "body": text };
+        world.put(&mut transaction, &mut writer, RawDocumentBuf::try_from(&document).unwrap());
+    }
+    writer.drain(&mut transaction).unwrap();
+    let mut rng = fastrand::Rng::with_seed(3);
+    let fuzzy = || Query::fuzzy("gold", 2);
+    let queries = [fuzzy(), fuzzy().field("body"), fuzzy().must().with(Query::word("x"))];
+    assert!(world.compare(&transaction, &queries, &mut rng) > 300);
 }
 
 #[test]
@@ -247,7 +321,7 @@ fn groups_inherit_fields_and_nest_no_deeper_than_the_limit() {
     writer.drain(&mut transaction).unwrap();
     let collection = CollectionReader::open(&transaction, NAME).unwrap().unwrap();
     let text = collection.text_index(None).unwrap();
-    let searcher = Searcher::new(&text);
+    let searcher = Searcher::new(&collection, &text);
     let count = |query: &Query| {
         let (plan, warnings) = searcher.plan(query).unwrap();
         (searcher.count(&plan).unwrap(), warnings)
@@ -458,8 +532,8 @@ fn what_a_state_is_known_by_is_counted_not_shown() {
     let snapshot = world.store.snapshot();
     let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
     let index = collection.text_index(None).unwrap();
-    let (plan, _) = Searcher::new(&index).plan(&Query::user("gold").query).unwrap();
-    Searcher::new(&index).search(&plan, Parameters::default(), 0, 10).unwrap();
+    let (plan, _) = Searcher::new(&collection, &index).plan(&Query::user("gold").query).unwrap();
+    Searcher::new(&collection, &index).search(&plan, Parameters::default(), 0, 10).unwrap();
     let shown = format!("{collection:?}");
     assert!(shown.contains("statistics: Known { len: 1, .. }"), "{shown}");
     assert!(!shown.contains("StoredLengths"), "{shown}");
@@ -524,7 +598,7 @@ fn ask(world: &World, query: impl Into<ParsedQuery>) -> (Vec<u64>, Vec<WarningKi
     let snapshot = world.store.snapshot();
     let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
     let index = collection.text_index(None).unwrap();
-    let searcher = Searcher::new(&index);
+    let searcher = Searcher::new(&collection, &index);
     let (plan, warnings) = searcher.plan(&query.into().query).unwrap();
     let found = searcher.search(&plan, Parameters::default(), 0, 100).unwrap();
     let numbers = found.into_iter().map(|found| found.doc.number()).collect();
@@ -572,7 +646,7 @@ fn what_exceeds_the_limits_is_dropped_with_a_warning_or_refused() {
     let snapshot = world.store.snapshot();
     let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
     let index = collection.text_index(None).unwrap();
-    let searcher = Searcher::new(&index);
+    let searcher = Searcher::new(&collection, &index);
     let (plan, _) = searcher.plan(&Query::word("gold")).unwrap();
     let search = |offset, limit| searcher.search(&plan, Parameters::default(), offset, limit);
     assert_eq!(search(0, RESULTS_LEN_MAX).unwrap().len(), 1);
@@ -604,7 +678,7 @@ fn damaged_entries_are_errors() {
                 transaction.put(keyspace, &key, damaged).unwrap();
                 let collection = CollectionReader::open(&transaction, NAME).unwrap().unwrap();
                 let index = collection.text_index(None).unwrap();
-                let searcher = Searcher::new(&index);
+                let searcher = Searcher::new(&collection, &index);
                 for query in ["gold", "\"gold river\"", "body:gold"] {
                     // An error or an answer, but no panic.
                     if let Ok((plan, _)) = searcher.plan(&Query::user(query).query) {

@@ -13,6 +13,7 @@
 
 use std::cell::Cell;
 
+use super::bm25::clause_weight;
 use super::deferred::{Deferred, Found};
 use super::error::Result;
 use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch, weight_of};
@@ -47,9 +48,9 @@ pub(super) struct WindowSearch<'p> {
     memory: Box<Memory>,
     /// Which required sets the document at hand matches.
     found: Vec<bool>,
-    /// Where there is a tree: which leaves occur in the document, and how many clauses score for each.
+    /// Where there is a tree: which leaves occur in the document, and the boosts of those that score.
     occurring: Vec<bool>,
-    scoring: Vec<u32>,
+    scoring: Vec<Option<f64>>,
 }
 
 /// What windows are evaluated in. Between them all sums are 0.
@@ -96,12 +97,6 @@ impl<'p> WindowSearch<'p> {
             occurring: Vec::new(),
             scoring: Vec::new(),
         }
-    }
-
-    /// Number of live documents that match.
-    pub(super) fn count(&mut self, window: &Window<'_>) -> Result<u64> {
-        let matching = self.matching(window)?;
-        Ok(u64::from(self.kernels.count_bits(&matching)))
     }
 
     /// The live documents that match.
@@ -297,7 +292,7 @@ impl<'p> WindowSearch<'p> {
         if let Some(tree) = &self.plan.tree {
             return self.score_in(tree, window, leaves, offset);
         }
-        let mut score = 0.0;
+        let (mut score, mut constant) = (0.0, 0.0);
         let mut matches = 0_usize;
         let mut missing = self.plan.required.len();
         self.found.clear();
@@ -305,7 +300,11 @@ impl<'p> WindowSearch<'p> {
         let offset = window.base() | offset;
         for leaf in leaves {
             let open = leaf.chunk.open;
-            let found = if open.scores() {
+            let found = if open.leaf.key.set.is_some() {
+                let holds = leaf.holds(offset)?;
+                constant += if holds { open.leaf.boost } else { 0.0 };
+                holds
+            } else if open.scores() {
                 let Some(Some(scale)) = window.scales.get(leaf.index) else { continue };
                 let share = leaf.score(offset, *scale, &mut self.memory.scratch)?;
                 score += share.unwrap_or_default();
@@ -326,7 +325,7 @@ impl<'p> WindowSearch<'p> {
                 }
             }
         }
-        Ok((matches > 0 && missing == 0).then_some(score))
+        Ok((matches > 0 && missing == 0).then(|| with_constant(score, constant)))
     }
 
     /// The score of a document where a tree says which leaves count; `None` when it does not match.
@@ -350,23 +349,27 @@ impl<'p> WindowSearch<'p> {
             return Ok(None);
         }
         scoring.clear();
-        scoring.resize(plan.leaves.len(), 0);
-        tree.each_scoring(&holds, &mut |&place| scoring[place] = plan.leaves[place].clauses);
-        let mut score = 0.0;
+        scoring.resize(plan.leaves.len(), None);
+        tree.each_scoring(&holds, &mut |&place| scoring[place] = Some(plan.leaves[place].boost));
+        let (mut score, mut constant) = (0.0, 0.0);
         let is_same = |left: &LeafWindow<'_>, right: &LeafWindow<'_>| {
             left.chunk.open.leaf.key.is_same(&right.chunk.open.leaf.key)
         };
         // Clauses of several groups that ask for the same are one leaf in the score.
         for same in leaves.chunk_by(is_same) {
-            let clauses_of = |leaf: &LeafWindow<'_>| scoring[leaf.chunk.open.place];
-            let clauses = same.iter().map(clauses_of).sum();
-            let Some(leaf) = same.iter().find(|leaf| clauses_of(leaf) > 0) else { continue };
+            let boost_of = |leaf: &LeafWindow<'_>| scoring[leaf.chunk.open.place];
+            let boost = same.iter().filter_map(boost_of).sum();
+            let Some(leaf) = same.iter().find(|leaf| boost_of(leaf).is_some()) else { continue };
+            if leaf.chunk.open.leaf.key.set.is_some() {
+                constant += boost;
+                continue;
+            }
             let Some(Some(scale)) = window.scales.get(leaf.index) else { continue };
-            let weight = weight_of(plan, leaf.chunk.open.leaf, clauses);
+            let weight = weight_of(plan, leaf.chunk.open.leaf, boost);
             let share = leaf.score_weighing(offset, weight, *scale, &mut memory.scratch)?;
             score += share.unwrap_or_default();
         }
-        Ok(Some(score))
+        Ok(Some(with_constant(score, constant)))
     }
 
     /// Candidates where nothing is required, and what a unit of their bounds is worth, if they were summed in such.
@@ -675,6 +678,11 @@ impl<'c> Window<'c> {
     }
 }
 
+/// A score of words with the constant scores of sets, which were added exactly.
+fn with_constant(score: f32, constant: f64) -> f32 {
+    if constant > 0.0 { score + clause_weight(1.0, constant) } else { score }
+}
+
 /// A required set in a window.
 struct RequiredSet<'s, 'l, 'c> {
     places: &'s [usize],
@@ -724,7 +732,8 @@ fn refine(
     if candidates.is_empty() {
         return Ok(rest);
     }
-    let behind = rest - leaf.bound;
+    // Rounding may leave less than nothing, of which nobody falls short whose score is nothing.
+    let behind = (rest - leaf.bound).max(0.0);
     let add = |bound: &mut f64, more: Option<f64>| {
         *bound += more.unwrap_or_default();
         *bound + behind >= threshold && (more.is_some() || !is_required)

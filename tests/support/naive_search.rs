@@ -4,15 +4,22 @@
 //! strings. Everything of `docs/scoring.md` it does again in its own way, from the words of that page. What a search
 //! returns must equal it bit for bit. The module that includes this file imports the names it takes from `super`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, RangeBounds};
 
 use super::{
-    Analyzer, BsonError, Clause, Occur, Pattern, Query, RawDocument, RawDocumentBuf, each_string,
+    Analyzer, BsonError, Clause, Filter, Occur, Pattern, Query, RawBsonRef, RawDocument,
+    RawDocumentBuf, Weight, each_string,
 };
+
+/// Terms of a field that a misspelt word stands for.
+const EXPANSIONS_LEN_MAX: usize = 64;
 
 /// All live documents, in the order in which they were written.
 pub(crate) struct NaiveSearch<'a> {
     documents: Vec<Document<'a>>,
+    /// Documents that hold each term, of each field.
+    dfs: Vec<BTreeMap<String, f64>>,
     analyzer: &'a Analyzer,
     /// The chosen paths with their weights; `None` for an index over everything.
     chosen: Option<Vec<(String, f32)>>,
@@ -39,14 +46,42 @@ struct Condition {
     is_phrase: bool,
     /// With distances from the first.
     terms: Vec<(String, u32)>,
+    slop: Slop,
     path: Option<String>,
 }
 
-/// A condition, or a query in its place.
-enum Part {
-    Condition(Condition),
-    Group(Conditions),
+/// How the terms of a phrase may stand.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Slop {
+    Exact,
+    Ordered(u32),
+    Any(u32),
 }
+
+/// What may hold for a document.
+enum Part {
+    /// A condition, and how much it is boosted.
+    Condition(Condition, f64),
+    /// A query in the place of a condition.
+    Group(Conditions),
+    /// What scores the same wherever it holds.
+    Constant(Test, f64),
+}
+
+/// What has no score of its own.
+enum Test {
+    All,
+    Conditions(Conditions),
+    /// A term of one of some fields and paths.
+    Term(Scope, Box<dyn Fn(&str) -> bool>),
+    /// Something that the document says.
+    Document(DocumentTest),
+}
+
+type DocumentTest = Box<dyn Fn(&RawDocument) -> bool>;
+
+/// Fields, with a path.
+type Scope = Vec<(usize, Option<String>)>;
 
 /// What a query comes to. Of each part of `must` some alternatives have to hold.
 #[derive(Default)]
@@ -76,8 +111,18 @@ impl<'a> NaiveSearch<'a> {
             document,
             fields: paths.iter().map(|path| texts(analyzer, document, *path)).collect(),
         };
-        let documents = documents.into_iter().map(analyzed).collect();
-        NaiveSearch { documents, analyzer, chosen }
+        let documents: Vec<Document<'_>> = documents.into_iter().map(analyzed).collect();
+        let mut dfs = vec![BTreeMap::new(); paths.len()];
+        for document in &documents {
+            for (dfs, texts) in dfs.iter_mut().zip(&document.fields) {
+                let tokens = texts.iter().flat_map(|text| &text.tokens);
+                let terms: BTreeSet<&String> = tokens.map(|(term, _)| term).collect();
+                for term in terms {
+                    *dfs.entry(term.clone()).or_default() += 1.0;
+                }
+            }
+        }
+        NaiveSearch { documents, dfs, analyzer, chosen }
     }
 
     /// Every match with its score, in the order of the results.
@@ -86,43 +131,72 @@ impl<'a> NaiveSearch<'a> {
         query: &Query,
         parameters: &NaiveParameters,
     ) -> Vec<(&'a RawDocumentBuf, f32)> {
-        let conditions = self.conditions(query, None);
+        let conditions = self.conditions(query, None, 1.0);
         let averages: Vec<f32> =
             (0..self.fields_len()).map(|field| self.average_length(field)).collect();
-        let mut weights: BTreeMap<(Condition, u32), f32> = BTreeMap::new();
+        let mut weights: BTreeMap<(Condition, u64), f32> = BTreeMap::new();
         let mut found = Vec::new();
         for document in self.documents.iter().filter(|document| matches(&conditions, document)) {
-            // Equal clauses are merged and their weights add.
-            let mut clauses: BTreeMap<Condition, u32> = BTreeMap::new();
-            count_clauses(&conditions, document, &mut clauses);
+            // Equal clauses are merged and their boosts add.
+            let mut boosts: BTreeMap<Condition, f64> = BTreeMap::new();
+            let mut constant = 0.0;
+            add_boosts(&conditions, document, &mut boosts, &mut constant);
             let mut score = 0.0_f32;
-            for (condition, clauses) in clauses {
+            for (condition, boost) in boosts {
                 let frequency = rounded(f64::from(frequency(document, &condition)));
                 let length = stored_length(length(document, condition.field));
                 let ratio = rounded(f64::from(length)) / averages[condition.field];
                 let norm = parameters.k1 * ((1.0 - parameters.b) + parameters.b * ratio);
                 let weight = *weights
-                    .entry((condition, clauses))
-                    .or_insert_with_key(|(condition, clauses)| self.weight(condition, *clauses));
+                    .entry((condition, boost.to_bits()))
+                    .or_insert_with_key(|(condition, _)| self.weight(condition, boost));
                 score += weight * (frequency / (frequency + norm));
             }
-            found.push((document.document, score));
+            found.push((document.document, score + rounded(constant)));
         }
         // Stable, so equal scores keep the order of writing.
         found.sort_by(|(_, left), (_, right)| right.total_cmp(left));
         found
     }
 
-    fn weight(&self, condition: &Condition, clauses: u32) -> f32 {
-        let documents = self.count(|document| length(document, condition.field) > 0);
-        let mut idf = 0.0_f64;
-        for (term, _) in &condition.terms {
-            let holds = |text: &Text| text.tokens.iter().any(|(token, _)| token == term);
-            let df = self.count(|document| document.fields[condition.field].iter().any(holds));
-            idf += (1.0 + (documents - df + 0.5) / (df + 0.5)).ln();
-        }
+    fn weight(&self, condition: &Condition, boost: f64) -> f32 {
+        let terms = condition.terms.iter();
+        let idf: f64 = terms.map(|(term, _)| self.idf(condition.field, term)).sum();
         let field_weight = self.chosen.as_ref().map_or(1.0, |chosen| chosen[condition.field].1);
-        rounded(f64::from(field_weight) * f64::from(clauses) * idf)
+        rounded(f64::from(field_weight) * boost * idf)
+    }
+
+    fn idf(&self, field: usize, term: &str) -> f64 {
+        self.idf_of(field, self.df(field, term))
+    }
+
+    fn idf_of(&self, field: usize, df: f64) -> f64 {
+        let documents = self.count(|document| length(document, field) > 0);
+        (1.0 + (documents - df + 0.5) / (df + 0.5)).ln()
+    }
+
+    fn df(&self, field: usize, term: &str) -> f64 {
+        self.dfs[field].get(term).copied().unwrap_or_default()
+    }
+
+    /// The terms nearest to one, and how much each is boosted.
+    /// No other term of such a distance counts, though it matches.
+    fn nearest(&self, field: usize, wanted: &str, most: usize, prefix: bool) -> Vec<(String, f64)> {
+        let mut near: Vec<(usize, f64, &str)> = self.dfs[field]
+            .iter()
+            .map(|(term, df)| (edits(wanted, term, prefix), *df, term.as_str()))
+            .filter(|&(distance, ..)| distance <= most)
+            .collect();
+        near.sort_by(|left, right| {
+            left.0.cmp(&right.0).then(right.1.total_cmp(&left.1)).then(left.2.cmp(right.2))
+        });
+        near.truncate(EXPANSIONS_LEN_MAX);
+        let most_frequent = near.iter().map(|near| near.1).fold(0.0, f64::max);
+        let boost = |(distance, df, _): &(usize, f64, &str)| {
+            let nearness = f64::from(u32::try_from(*distance).unwrap() + 1);
+            self.idf_of(field, most_frequent) / self.idf_of(field, *df) / nearness
+        };
+        near.iter().map(|near| (near.2.to_owned(), boost(near))).collect()
     }
 
     fn average_length(&self, field: usize) -> f32 {
@@ -136,29 +210,26 @@ impl<'a> NaiveSearch<'a> {
     }
 
     /// What the clauses come to, those without a field in this one.
-    fn conditions(&self, query: &Query, field: Option<&String>) -> Conditions {
+    fn conditions(&self, query: &Query, field: Option<&String>, boost: f64) -> Conditions {
         let mut conditions = Conditions::default();
         for clause in &query.clauses {
             let field = clause.field.as_ref().or(field).cloned();
-            if let Pattern::Group(query) = &clause.pattern {
-                let group = self.conditions(query, field.as_ref());
-                if group.should.is_empty() && group.must.is_empty() && group.must_not.is_empty() {
-                    continue;
-                }
-                match clause.occur {
-                    Occur::Should => conditions.should.push(Part::Group(group)),
-                    Occur::Must => conditions.must.push(vec![Part::Group(group)]),
-                    Occur::MustNot => conditions.must_not.push(Part::Group(group)),
-                }
-                continue;
-            }
             let clause = Clause { field, ..clause.clone() };
-            if let Some(scope) = self.scope(&clause) {
-                self.clause(&clause, &scope, &mut conditions);
-            } else {
-                let everywhere: Vec<_> =
-                    (0..self.fields_len()).map(|field| (field, None)).collect();
-                self.clause(&clause.without_field(), &everywhere, &mut conditions);
+            match clause.weight {
+                Weight::Constant(score) if clause.occur != Occur::MustNot => {
+                    let mut of_clause = Conditions::default();
+                    let plain = Clause { weight: Weight::default(), ..clause.clone() };
+                    self.clause(&plain, 1.0, &mut of_clause);
+                    if !of_clause.is_empty() {
+                        let score = f64::from(score) * boost;
+                        let part = Part::Constant(Test::Conditions(of_clause), score);
+                        conditions.add(clause.occur, vec![part]);
+                    }
+                }
+                Weight::Constant(_) => self.clause(&clause, boost, &mut conditions),
+                Weight::Boost(factor) => {
+                    self.clause(&clause, boost * f64::from(factor), &mut conditions);
+                }
             }
         }
         conditions
@@ -169,7 +240,7 @@ impl<'a> NaiveSearch<'a> {
     }
 
     /// Fields, with a path, in which a clause is looked for; `None` when there is no such field.
-    fn scope(&self, clause: &Clause) -> Option<Vec<(usize, Option<String>)>> {
+    fn scope(&self, clause: &Clause) -> Option<Scope> {
         let Some(name) = &clause.field else {
             return Some((0..self.fields_len()).map(|field| (field, None)).collect());
         };
@@ -182,40 +253,217 @@ impl<'a> NaiveSearch<'a> {
         chosen.iter().position(|(path, _)| path == name).map(|field| vec![(field, None)])
     }
 
-    fn clause(
+    fn clause(&self, clause: &Clause, boost: f64, conditions: &mut Conditions) {
+        match &clause.pattern {
+            Pattern::Group(query) => {
+                let group = self.conditions(query, clause.field.as_ref(), boost);
+                if !(group.is_empty() && group.must_not.is_empty()) {
+                    conditions.add(clause.occur, vec![Part::Group(group)]);
+                }
+                return;
+            }
+            Pattern::All if clause.field.is_none() => {
+                conditions.add(clause.occur, vec![Part::Constant(Test::All, boost)]);
+                return;
+            }
+            Pattern::All | Pattern::Range { .. } | Pattern::Filter(_) => {
+                if let Some(test) = document_test(clause) {
+                    conditions.add(clause.occur, vec![Part::Constant(Test::Document(test), boost)]);
+                }
+                return;
+            }
+            _ => {}
+        }
+        match self.scope(clause) {
+            Some(scope) => self.scoped(clause, &scope, boost, conditions),
+            None => self.clause(&clause.without_field(), boost, conditions),
+        }
+    }
+
+    fn scoped(&self, clause: &Clause, scope: &Scope, boost: f64, conditions: &mut Conditions) {
+        let text = clause.pattern.text().unwrap();
+        let fold = |text: &str| self.analyzer.fold(text);
+        let fits: Box<dyn Fn(&str) -> bool> = match &clause.pattern {
+            Pattern::Prefix(_) => {
+                let beginning = fold(text);
+                Box::new(move |term| term.starts_with(&beginning))
+            }
+            Pattern::Wildcard(_) => {
+                let pattern: Vec<char> = fold(text).chars().collect();
+                Box::new(move |term| fits_wildcard(&pattern, &term.chars().collect::<Vec<_>>()))
+            }
+            Pattern::Regex(_) => {
+                let regex = regex::Regex::new(&format!("(?i)^(?:{text})$")).unwrap();
+                Box::new(move |term| regex.is_match(term))
+            }
+            _ => return self.words(clause, text, scope, boost, conditions),
+        };
+        conditions.add(clause.occur, vec![Part::Constant(Test::Term(scope.clone(), fits), boost)]);
+    }
+
+    fn words(
         &self,
         clause: &Clause,
-        scope: &[(usize, Option<String>)],
+        text: &str,
+        scope: &Scope,
+        boost: f64,
         conditions: &mut Conditions,
     ) {
         let mut tokens = Vec::new();
-        self.analyzer.analyze(clause.pattern.text().unwrap(), &mut |token| {
+        self.analyzer.analyze(text, &mut |token| {
             tokens.push((token.term.to_owned(), token.position));
         });
         let Some(&(_, first)) = tokens.first() else { return };
-        let alternatives = |terms: &[(String, u32)]| -> Vec<Part> {
+        let alternatives = |terms: &[(String, u32)], slop: Slop, boost: f64| -> Vec<Part> {
             let condition = |(field, path): &(usize, Option<String>)| Condition {
                 field: *field,
                 is_phrase: terms.len() > 1,
                 terms: terms.to_vec(),
+                slop: if terms.len() > 1 { slop } else { Slop::Exact },
                 path: path.clone(),
             };
-            scope.iter().map(condition).map(Part::Condition).collect()
+            scope.iter().map(condition).map(|one| Part::Condition(one, in_parts(boost))).collect()
         };
         let phrase: Vec<_> =
             tokens.iter().map(|(term, position)| (term.clone(), position - first)).collect();
-        let words: Vec<Vec<Part>> = match clause.pattern {
-            Pattern::Words(_) => {
-                tokens.iter().map(|(term, _)| alternatives(&[(term.clone(), 0)])).collect()
+        let parts = match clause.pattern {
+            Pattern::Words(_) if clause.occur != Occur::MustNot => {
+                for (term, _) in tokens {
+                    conditions.add(clause.occur, alternatives(&[(term, 0)], Slop::Exact, boost));
+                }
+                return;
             }
-            _ => vec![alternatives(&phrase)],
+            Pattern::Fuzzy { distance, prefix, .. } => {
+                for (term, _) in tokens {
+                    let mut near = Vec::new();
+                    for place in scope {
+                        for (term, nearness) in
+                            self.nearest(place.0, &term, usize::from(distance), prefix)
+                        {
+                            let boost = boost * nearness;
+                            near.push(alternative_in(place, &term, boost));
+                        }
+                        let (wanted, most) = (term.clone(), usize::from(distance));
+                        let fits = move |term: &str| edits(&wanted, term, prefix) <= most;
+                        let all = Test::Term(vec![place.clone()], Box::new(fits));
+                        near.push(Part::Constant(all, 0.0));
+                    }
+                    conditions.add(clause.occur, near);
+                }
+                return;
+            }
+            Pattern::Phrase { slop, .. } if slop > 0 => {
+                alternatives(&phrase, Slop::Ordered(slop), boost)
+            }
+            Pattern::Near { distance, .. } => {
+                let mut terms: Vec<String> = tokens.into_iter().map(|(term, _)| term).collect();
+                terms.sort_unstable();
+                let terms: Vec<_> = terms.into_iter().zip(0..).collect();
+                alternatives(&terms, Slop::Any(distance), boost)
+            }
+            _ => alternatives(&phrase, Slop::Exact, boost),
         };
-        match clause.occur {
-            Occur::Should => conditions.should.extend(words.into_iter().flatten()),
-            Occur::Must => conditions.must.extend(words),
-            Occur::MustNot => conditions.must_not.extend(alternatives(&phrase)),
+        conditions.add(clause.occur, parts);
+    }
+}
+
+fn alternative_in((field, path): &(usize, Option<String>), term: &str, boost: f64) -> Part {
+    let condition = Condition {
+        field: *field,
+        is_phrase: false,
+        terms: vec![(term.to_owned(), 0)],
+        slop: Slop::Exact,
+        path: path.clone(),
+    };
+    Part::Condition(condition, in_parts(boost))
+}
+
+impl Conditions {
+    /// Whether nothing is asked for.
+    fn is_empty(&self) -> bool {
+        self.should.is_empty() && self.must.is_empty()
+    }
+
+    /// Adds alternatives.
+    fn add(&mut self, occur: Occur, parts: Vec<Part>) {
+        match occur {
+            Occur::Should => self.should.extend(parts),
+            Occur::Must => self.must.push(parts),
+            Occur::MustNot => self.must_not.extend(parts),
         }
     }
+}
+
+/// What a clause says about documents rather than words.
+fn document_test(clause: &Clause) -> Option<DocumentTest> {
+    if let Pattern::Filter(filter) = &clause.pattern {
+        let filter = Filter::try_from(filter).unwrap();
+        return Some(Box::new(move |document| filter.matches(document).unwrap()));
+    }
+    let path = clause.field.clone()?;
+    let Pattern::Range { lower, upper } = clause.pattern.clone() else {
+        return Some(Box::new(move |document| value_at(document, &path).is_some()));
+    };
+    let number = |bound: Bound<String>| bound.map(|text| text.parse::<i32>().unwrap());
+    let range = (number(lower), number(upper));
+    Some(Box::new(move |document| {
+        value_at(document, &path).and_then(RawBsonRef::as_i32).is_some_and(|at| range.contains(&at))
+    }))
+}
+
+/// The value at a path, where no array lies on the way.
+fn value_at<'d>(document: &'d RawDocument, path: &str) -> Option<RawBsonRef<'d>> {
+    let (first, rest) =
+        path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let value = document.get(first).unwrap()?;
+    rest.map_or(Some(value), |rest| value_at(value.as_document()?, rest))
+}
+
+/// Boosts count in parts of 1.
+fn in_parts(boost: f64) -> f64 {
+    (boost * 1_048_576.0).round() / 1_048_576.0
+}
+
+/// Whether a pattern of `?`, `*` and characters fits the whole term.
+fn fits_wildcard(pattern: &[char], term: &[char]) -> bool {
+    match (pattern, term) {
+        ([], rest) => rest.is_empty(),
+        (['*', behind @ ..], rest) => {
+            (0..=rest.len()).any(|skipped| fits_wildcard(behind, &rest[skipped..]))
+        }
+        (['?', behind @ ..], [_, rest @ ..]) => fits_wildcard(behind, rest),
+        ([one, behind @ ..], [other, rest @ ..]) => one == other && fits_wildcard(behind, rest),
+        (_, []) => false,
+    }
+}
+
+/// Insertions, deletions, replacements and exchanges of neighbours that make `term`, or its beginning, of `wanted`.
+fn edits(wanted: &str, term: &str, prefix: bool) -> usize {
+    let [wanted, term] = [wanted, term].map(|text| text.chars().collect::<Vec<char>>());
+    let mut table = vec![vec![0; term.len() + 1]; wanted.len() + 1];
+    for i in 0..=wanted.len() {
+        for j in 0..=term.len() {
+            let mut least = if i == 0 {
+                j
+            } else if j == 0 {
+                i
+            } else {
+                usize::MAX
+            };
+            if i > 0 && j > 0 {
+                let differ = usize::from(wanted[i - 1] != term[j - 1]);
+                least = (table[i - 1][j] + 1)
+                    .min(table[i][j - 1] + 1)
+                    .min(table[i - 1][j - 1] + differ);
+            }
+            if i > 1 && j > 1 && wanted[i - 1] == term[j - 2] && wanted[i - 2] == term[j - 1] {
+                least = least.min(table[i - 2][j - 2] + 1);
+            }
+            table[i][j] = least;
+        }
+    }
+    let last = &table[wanted.len()];
+    if prefix { *last.iter().min().unwrap() } else { last[term.len()] }
 }
 
 fn texts(analyzer: &Analyzer, document: &RawDocument, chosen: Option<&str>) -> Vec<Text> {
@@ -235,10 +483,7 @@ fn texts(analyzer: &Analyzer, document: &RawDocument, chosen: Option<&str>) -> V
 }
 
 fn matches(conditions: &Conditions, document: &Document<'_>) -> bool {
-    let holds = |part: &Part| match part {
-        Part::Condition(condition) => frequency(document, condition) > 0,
-        Part::Group(group) => matches(group, document),
-    };
+    let holds = |part: &Part| holds(part, document);
     let asked = if conditions.must.is_empty() {
         conditions.should.iter().any(holds)
     } else {
@@ -247,21 +492,35 @@ fn matches(conditions: &Conditions, document: &Document<'_>) -> bool {
     asked && !conditions.must_not.iter().any(holds)
 }
 
-/// Counts how many clauses ask for each condition that holds, of a query and of groups that match.
-fn count_clauses(
+fn holds(part: &Part, document: &Document<'_>) -> bool {
+    match part {
+        Part::Condition(condition, _) => frequency(document, condition) > 0,
+        Part::Group(group) | Part::Constant(Test::Conditions(group), _) => matches(group, document),
+        Part::Constant(Test::All, _) => true,
+        Part::Constant(Test::Document(test), _) => test(document.document),
+        Part::Constant(Test::Term(scope, fits), _) => scope.iter().any(|(field, path)| {
+            let texts = document.fields[*field].iter();
+            let below = |text: &&Text| path.as_ref().is_none_or(|path| is_under(&text.path, path));
+            texts.filter(below).flat_map(|text| &text.tokens).any(|(term, _)| fits(term))
+        }),
+    }
+}
+
+/// Adds up the boosts of each condition that holds, of a query and of groups that match, and all constant scores.
+fn add_boosts(
     conditions: &Conditions,
     document: &Document<'_>,
-    clauses: &mut BTreeMap<Condition, u32>,
+    boosts: &mut BTreeMap<Condition, f64>,
+    constant: &mut f64,
 ) {
-    for part in conditions.must.iter().flatten().chain(&conditions.should) {
+    let parts = conditions.must.iter().flatten().chain(&conditions.should);
+    for part in parts.filter(|part| holds(part, document)) {
         match part {
-            Part::Condition(condition) if frequency(document, condition) > 0 => {
-                *clauses.entry(condition.clone()).or_default() += 1;
+            Part::Condition(condition, boost) => {
+                *boosts.entry(condition.clone()).or_default() += boost;
             }
-            Part::Group(group) if matches(group, document) => {
-                count_clauses(group, document, clauses);
-            }
-            Part::Condition(_) | Part::Group(_) => {}
+            Part::Group(group) => add_boosts(group, document, boosts, constant),
+            Part::Constant(_, score) => *constant += score,
         }
     }
 }
@@ -272,16 +531,63 @@ fn frequency(document: &Document<'_>, condition: &Condition) -> u32 {
         if condition.path.as_ref().is_some_and(|path| !is_under(&text.path, path)) {
             continue;
         }
+        let mut behind = 0;
         for (_, start) in &text.tokens {
-            let stands = |(term, distance): &(String, u32)| {
-                text.tokens
-                    .iter()
-                    .any(|(token, position)| token == term && *position == start + distance)
-            };
-            frequency += u32::from(condition.terms.iter().all(stands));
+            match condition.slop {
+                Slop::Exact => {
+                    let stands =
+                        |(term, distance): &(String, u32)| holds_at(text, term, start + distance);
+                    frequency += u32::from(condition.terms.iter().all(stands));
+                }
+                _ if *start < behind => {}
+                Slop::Ordered(slop) => {
+                    let last = condition.terms.last().unwrap().1;
+                    let end = end_in_order(text, &condition.terms, *start);
+                    if let Some(end) = end.filter(|end| end - start <= last + slop) {
+                        (frequency, behind) = (frequency + 1, end + 1);
+                    }
+                }
+                Slop::Any(distance) => {
+                    let len = u32::try_from(condition.terms.len()).unwrap();
+                    let end = (*start..*start + len + distance)
+                        .find(|end| stand_between(text, &condition.terms, *start, *end));
+                    let begins =
+                        condition.terms.iter().any(|(term, _)| holds_at(text, term, *start));
+                    if let (Some(end), true) = (end, begins) {
+                        (frequency, behind) = (frequency + 1, end + 1);
+                    }
+                }
+            }
         }
     }
     frequency
+}
+
+fn holds_at(text: &Text, term: &str, at: u32) -> bool {
+    text.tokens.iter().any(|(token, position)| token == term && *position == at)
+}
+
+/// Where terms in their order that begin at `start` end the earliest.
+fn end_in_order(text: &Text, terms: &[(String, u32)], start: u32) -> Option<u32> {
+    let [(first, distance), rest @ ..] = terms else { return None };
+    if !holds_at(text, first, start) {
+        return None;
+    }
+    let Some((_, next)) = rest.first() else { return Some(start) };
+    let ends = text.tokens.iter().filter(|(_, position)| *position >= start + (next - distance));
+    ends.filter_map(|(_, position)| end_in_order(text, rest, *position)).min()
+}
+
+/// Whether all terms stand between two positions, each as often as it is asked for.
+fn stand_between(text: &Text, terms: &[(String, u32)], first: u32, last: u32) -> bool {
+    terms.iter().all(|(term, _)| {
+        let wanted = terms.iter().filter(|(other, _)| other == term).count();
+        let between = text
+            .tokens
+            .iter()
+            .filter(|(token, position)| token == term && (first..=last).contains(position));
+        between.count() >= wanted
+    })
 }
 
 fn length(document: &Document<'_>, field: usize) -> u32 {

@@ -70,7 +70,7 @@ pub(crate) fn measure(
                     named.filter_map(|(index, answer)| Some((index.rival, answer?))).collect();
                 let counted = answers.iter().find_map(|(_, answer)| answer.count);
                 let matching = *matching.get_or_insert(counted.unwrap_or_default());
-                check_answers(&query.text, command, matching, &answers)?;
+                check_answers(query, command, matching, &answers)?;
             }
         }
     }

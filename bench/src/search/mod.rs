@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// Queries of each class that are sampled. Default: 100, or 8 with --quick.
     #[arg(long, conflicts_with = "queries")]
     per_class: Option<usize>,
+    /// Samples what stands for words (prefixes, wildcards, words with a distance) in place of words.
+    #[arg(long, conflicts_with = "queries")]
+    patterns: bool,
     /// Writes the queries that are asked into this file.
     #[arg(long)]
     write_queries: Option<PathBuf>,
@@ -112,7 +115,12 @@ fn queries_of(options: &Options, documents: &Documents) -> Result<Vec<Query>> {
         return queries::read(path);
     }
     show_progress("sampling queries");
-    sample::sample(documents, options.per_class.unwrap_or(if options.quick { 8 } else { 100 }))
+    let classes = if options.patterns { Class::OF_PATTERNS } else { Class::OF_WORDS };
+    sample::sample(
+        documents,
+        classes,
+        options.per_class.unwrap_or(if options.quick { 8 } else { 100 }),
+    )
 }
 
 /// How it is measured.
@@ -131,8 +139,11 @@ fn head(
 ) -> Result<()> {
     let &Setting { rivals, passes, state } = setting;
     let count = |class| queries.iter().filter(|query| query.class == class).count();
-    let classes: Vec<(&str, usize)> =
-        Class::ALL.iter().map(|&class| (class.name(), count(class))).collect();
+    let classes: Vec<(&str, usize)> = Class::ALL
+        .iter()
+        .map(|&class| (class.name(), count(class)))
+        .filter(|of| of.1 > 0)
+        .collect();
     let shown = |pairs: Vec<String>| pairs.join(", ");
     let text = format!(
         "{}\n{} documents, {} words, {} · k1 {K1}, b {B} · {} · one thread, fastest of {passes} passes\n\
@@ -213,9 +224,35 @@ mod tests {
     }
 
     #[test]
+    fn the_engines_of_ci_agree_about_what_stands_for_words() {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let mut documents = Documents::default();
+        for _ in 0..2000 {
+            let mut word = || -> String { (0..6).map(|_| rng.char('a'..='d')).collect() };
+            let words: Vec<String> = (0..8).map(|_| word()).collect();
+            documents.push("", &words.join(" "));
+        }
+        let queries = sample::sample(&documents, Class::OF_PATTERNS, 12).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut indexes = Vec::new();
+        for rival in &engines::chosen(&[], true, |_| ()).unwrap() {
+            let mut index =
+                Index::build(rival, &documents, folder.path(), State::Compacted).unwrap();
+            index.engine.prepare(&queries).unwrap();
+            indexes.push(index);
+        }
+        let times = measure(&mut indexes, &queries, 1, &mut |_| ()).unwrap();
+        let rows = table::rows(&queries, &times);
+        let rows = |name| rows.iter().filter(|row| row.engine == name).count();
+        let all = Class::OF_PATTERNS.len() * engines::Command::ALL.len();
+        let of_prefixes = engines::Command::ALL.len();
+        assert_eq!((rows("alluvium"), rows(TANTIVY), rows("fts5")), (all, all, of_prefixes));
+    }
+
+    #[test]
     fn the_engines_of_ci_agree_in_every_state() {
         let documents = documents();
-        let queries = sample::sample(&documents, 12).unwrap();
+        let queries = sample::sample(&documents, Class::OF_WORDS, 12).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let rivals = engines::chosen(&[], true, |_| ()).unwrap();
         for state in [State::Compacted, State::Reordered, State::Runs] {
@@ -228,7 +265,7 @@ mod tests {
             }
             let times = measure(&mut indexes, &queries, 2, &mut |_| ()).unwrap();
             let rows = table::rows(&queries, &times).len();
-            assert_eq!(rows, rivals.len() * Class::ALL.len() * engines::Command::ALL.len());
+            assert_eq!(rows, rivals.len() * Class::OF_WORDS.len() * engines::Command::ALL.len());
             let lines = index_lines(&indexes, documents.bytes());
             assert!(lines.iter().all(|line| line.figure.value > 0.0));
         }

@@ -2,8 +2,9 @@
 //!
 //! A line is a query in the form of our language and of the search benchmark game: `gold river` (any of them), `+gold
 //! +river` (both), `"river bed"` (side by side), `+gold river` (`gold`, better with `river`), `gold -silver` (without). A
-//! line may also be an object with a member `query`, as the game's file has them. A query's [`Class`] follows from its
-//! form. Words are reduced as the documents are; what is not one word then is an error, because engines would differ.
+//! line may also be an object with a member `query`, as the game's file has them. What stands for words is a query of its own:
+//! `gol*` (words that begin so), `g?ld*` (`?` is one character), `gild~1` (at most one character differs). A query's [`Class`]
+//! follows from its form. Words are reduced as the documents are; what is not one word then is an error, because engines would differ.
 
 use std::fs;
 use std::path::Path;
@@ -29,6 +30,14 @@ pub(crate) enum Class {
     MustShould,
     /// Something is excluded.
     Negated,
+    /// Words that begin alike.
+    Prefix,
+    /// Words that are alike in other ways.
+    Wildcard,
+    /// Words that differ in one character.
+    Fuzzy1,
+    /// Words that differ in two.
+    Fuzzy2,
 }
 
 impl Class {
@@ -39,7 +48,23 @@ impl Class {
         Class::Phrase,
         Class::MustShould,
         Class::Negated,
+        Class::Prefix,
+        Class::Wildcard,
+        Class::Fuzzy1,
+        Class::Fuzzy2,
     ];
+
+    /// Those of words, as the search benchmark game has them.
+    pub(crate) const OF_WORDS: &[Class] = Class::ALL.split_at(6).0;
+
+    /// Those of what stands for words.
+    pub(crate) const OF_PATTERNS: &[Class] = Class::ALL.split_at(6).1;
+
+    /// Whether all engines score such queries alike. What stands for words scores a constant, of words that differ in some engines
+    /// the more the less they differ.
+    pub(crate) fn has_common_scores(self) -> bool {
+        Class::OF_WORDS.contains(&self)
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -49,6 +74,10 @@ impl Class {
             Class::Phrase => "phrase",
             Class::MustShould => "must_should",
             Class::Negated => "negated",
+            Class::Prefix => "prefix",
+            Class::Wildcard => "wildcard",
+            Class::Fuzzy1 => "fuzzy1",
+            Class::Fuzzy2 => "fuzzy2",
         }
     }
 }
@@ -65,8 +94,19 @@ pub(crate) enum Occur {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Clause {
     pub(crate) occur: Occur,
-    /// At least one.
+    /// At least one; of a pattern the one that it is.
     pub(crate) words: Vec<String>,
+}
+
+/// What a query of words that stand for others is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pattern<'q> {
+    /// How the words begin.
+    Prefix(&'q str),
+    /// In which `?` is a character and `*` any number of them.
+    Wildcard(&'q str),
+    /// A word, and in how many characters others may differ.
+    Fuzzy(&'q str, u8),
 }
 
 /// A query, taken apart.
@@ -89,6 +129,11 @@ impl Query {
     /// Takes a line apart.
     pub(crate) fn parse(line: &str) -> Result<Self> {
         let text = line.trim();
+        if let Some(class) = pattern_class(text) {
+            let word = reduce(text.trim_end_matches(['*', '~', '1', '2']));
+            let clause = Clause { occur: Occur::Should, words: vec![word] };
+            return Ok(Query { text: text.to_owned(), class, clauses: vec![clause] });
+        }
         let wrong = |what: &str| format!("the query {text:?} {what}");
         let (mut clauses, mut rest) = (Vec::new(), text);
         while !rest.is_empty() {
@@ -118,9 +163,38 @@ impl Query {
         Ok(Query { text: text.to_owned(), class, clauses })
     }
 
+    /// What stands for words, where that is the query.
+    pub(crate) fn pattern(&self) -> Option<Pattern<'_>> {
+        let word = self.clauses.first().and_then(|clause| clause.words.first())?;
+        match self.class {
+            Class::Prefix => Some(Pattern::Prefix(word)),
+            Class::Wildcard => Some(Pattern::Wildcard(&self.text)),
+            Class::Fuzzy1 => Some(Pattern::Fuzzy(word, 1)),
+            Class::Fuzzy2 => Some(Pattern::Fuzzy(word, 2)),
+            _ => None,
+        }
+    }
+
     /// The clauses that count so.
     pub(crate) fn clauses(&self, occur: Occur) -> impl Iterator<Item = &Clause> {
         self.clauses.iter().filter(move |clause| clause.occur == occur)
+    }
+}
+
+/// The class of a query that is one pattern.
+fn pattern_class(text: &str) -> Option<Class> {
+    let is_word = |text: &str| !text.is_empty() && text.chars().all(char::is_alphanumeric);
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '*' | '?');
+    if text.strip_suffix('*').is_some_and(is_word) {
+        Some(Class::Prefix)
+    } else if text.strip_suffix("~1").is_some_and(is_word) {
+        Some(Class::Fuzzy1)
+    } else if text.strip_suffix("~2").is_some_and(is_word) {
+        Some(Class::Fuzzy2)
+    } else if text.contains(['*', '?']) && text.chars().all(is_part) {
+        Some(Class::Wildcard)
+    } else {
+        None
     }
 }
 
@@ -185,8 +259,25 @@ mod tests {
             ("+gold river sand", Class::MustShould),
             ("gold river -silver", Class::Negated),
             ("+gold -\"river bed\"", Class::Negated),
+            ("gol*", Class::Prefix),
+            ("g?ld*", Class::Wildcard),
+            ("*ld", Class::Wildcard),
+            ("gild~1", Class::Fuzzy1),
+            ("gild~2", Class::Fuzzy2),
         ] {
             assert_eq!(Query::parse(line).unwrap().class, class, "{line}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_told_from_their_signs() {
+        for (line, pattern) in [
+            ("gol*", Some(Pattern::Prefix("gol"))),
+            ("g?ld*", Some(Pattern::Wildcard("g?ld*"))),
+            ("gild~2", Some(Pattern::Fuzzy("gild", 2))),
+            ("gold", None),
+        ] {
+            assert_eq!(Query::parse(line).unwrap().pattern(), pattern, "{line}");
         }
     }
 

@@ -13,6 +13,9 @@
 //!   one at least. Words of one query differ, except in phrases.
 //!
 //! Of a sequence `a b c` there become `a b c`, `+a +b +c`, `"a b c"`, `+a b c` and `a b -c`.
+//!
+//! **Patterns** are made of words that are taken as terms are, of five characters at least: the first three or more of them; one of
+//! them anywhere, and what follows the third one from there; one or two of them exchanged for another letter.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,17 +27,23 @@ use crate::Result;
 const SEED: u64 = 11;
 /// Tries for one query before the corpus is held to be too small.
 const TRIES: usize = 100_000;
+/// Characters of a word that a pattern is made of.
+const PATTERN_CHARS_MIN: usize = 5;
 /// Words of a sequence.
 const LENGTHS: [usize; 4] = [2, 3, 4, 5];
 
 /// How many documents hold each word.
 type Frequencies<'d> = HashMap<&'d str, u32>;
 
-/// `per_class` queries of every class.
-pub(crate) fn sample(documents: &Documents, per_class: usize) -> Result<Vec<Query>> {
+/// `per_class` queries of every one of some classes.
+pub(crate) fn sample(
+    documents: &Documents,
+    classes: &[Class],
+    per_class: usize,
+) -> Result<Vec<Query>> {
     let mut sampler = Sampler::new(documents);
     let (mut queries, mut known) = (Vec::new(), HashSet::new());
-    for &class in Class::ALL {
+    for &class in classes {
         for index in 0..per_class {
             let text = (0..TRIES)
                 .filter_map(|_| sampler.query(class, index))
@@ -96,6 +105,9 @@ impl<'d> Sampler<'d> {
             let kind = self.kinds.get(index % self.kinds.len().max(1))?;
             return Some((*self.rng.choice(kind)?).to_owned());
         }
+        if Class::OF_PATTERNS.contains(&class) {
+            return self.pattern(class, index);
+        }
         let len = LENGTHS[index % LENGTHS.len()];
         let holds_rarer = (index / LENGTHS.len()) % 2 == 1;
         let words = self.sequence(len)?;
@@ -116,7 +128,36 @@ impl<'d> Sampler<'d> {
                 let (excluded, wanted) = words.split_last()?;
                 format!("{} -{excluded}", wanted.join(" "))
             }
+            Class::Prefix | Class::Wildcard | Class::Fuzzy1 | Class::Fuzzy2 => return None,
         })
+    }
+
+    /// The text of a pattern; nothing when chance found a word that is too short.
+    fn pattern(&mut self, class: Class, index: usize) -> Option<String> {
+        let kind = self.kinds.get(index % self.kinds.len().max(1))?;
+        let mut word: Vec<char> = self.rng.choice(kind)?.chars().collect();
+        if word.len() < PATTERN_CHARS_MIN {
+            return None;
+        }
+        let edits = match class {
+            Class::Prefix => {
+                word.truncate(self.rng.usize(3..word.len()));
+                return Some(word.iter().collect::<String>() + "*");
+            }
+            Class::Wildcard => {
+                let at = self.rng.usize(..word.len() - 3);
+                word[at] = '?';
+                word.truncate(at + 3);
+                return Some(word.iter().collect::<String>() + "*");
+            }
+            Class::Fuzzy1 => 1,
+            _ => 2,
+        };
+        for _ in 0..edits {
+            let at = self.rng.usize(..word.len());
+            word[at] = self.rng.lowercase();
+        }
+        Some(format!("{}~{edits}", word.iter().collect::<String>()))
     }
 
     /// Words side by side, from a place in a document; nothing when the document is too short.
@@ -161,11 +202,11 @@ mod tests {
     #[test]
     fn every_class_has_as_many_and_the_same_corpus_gives_the_same() {
         let documents = documents();
-        let queries = sample(&documents, 16).unwrap();
-        for &class in Class::ALL {
+        let queries = sample(&documents, Class::OF_WORDS, 16).unwrap();
+        for &class in Class::OF_WORDS {
             assert_eq!(queries.iter().filter(|query| query.class == class).count(), 16);
         }
-        assert_eq!(sample(&documents, 16).unwrap(), queries);
+        assert_eq!(sample(&documents, Class::OF_WORDS, 16).unwrap(), queries);
         let phrases = queries.iter().filter(|query| query.class == Class::Phrase);
         let mut lengths: Vec<usize> = phrases.map(|query| query.clauses[0].words.len()).collect();
         lengths.sort_unstable();
@@ -176,7 +217,7 @@ mod tests {
     fn half_of_the_sequences_hold_a_rarer_word() {
         let documents = documents();
         let known = frequencies(&documents);
-        let queries = sample(&documents, 16).unwrap();
+        let queries = sample(&documents, Class::OF_WORDS, 16).unwrap();
         let unions: Vec<&Query> =
             queries.iter().filter(|query| query.class == Class::Union).collect();
         for query in unions.iter().enumerate().filter(|(index, _)| index / 4 % 2 == 1) {
@@ -189,6 +230,8 @@ mod tests {
     fn a_corpus_that_is_too_small_is_an_error() {
         let mut documents = Documents::default();
         documents.push("", "gold river");
-        assert!(sample(&documents, 3).unwrap_err().to_string().contains("too small"));
+        assert!(
+            sample(&documents, Class::OF_WORDS, 3).unwrap_err().to_string().contains("too small")
+        );
     }
 }

@@ -18,7 +18,7 @@ use crate::report::{BAD, FAINT, GOOD, Report, STRONG, Unit, json_line, percentil
 pub(crate) struct Measured {
     bench: &'static str,
     row: String,
-    engine: &'static str,
+    pub(super) engine: &'static str,
     queries: usize,
     avg_us: f64,
     p50_us: f64,

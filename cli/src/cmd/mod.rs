@@ -9,6 +9,7 @@ pub(crate) mod compactions;
 pub(crate) mod demo;
 pub(crate) mod dump;
 pub(crate) mod eval;
+pub(crate) mod find;
 pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod levels;

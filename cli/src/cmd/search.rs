@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::args::{RankingArguments, SearchArguments};
 use crate::cmd::Outcome;
+use crate::cmd::find::parse_filter;
 use crate::database::{self, id_text};
 use crate::error::{At, Error, Result};
 use crate::output::{self, FAINT, MATCH, STRONG};
@@ -31,6 +32,9 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let search = ranked(&collection, query, arguments.ranking, path)?
         .limit(places(arguments.limit))
         .offset(places(arguments.offset));
+    let mut filters = arguments.filter.iter();
+    let search =
+        filters.try_fold(search, |search, filter| search.filter(parse_filter(filter)?).at(path))?;
     // Only people want to know how many there are.
     let search = if arguments.json { search } else { search.with_total() };
     let hits = search.run().at(path)?;

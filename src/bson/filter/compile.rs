@@ -14,13 +14,13 @@
 //! `$ref` and `$id`. All its names must then be operators.
 
 use super::super::error::{Error, Result};
-use super::super::path::Path;
+use super::super::path::{INDEXES_MAX, Path};
 use super::comparison::{Comparison, Relation, ValueSet};
 use super::operand;
 use super::operators::{OF_DOCUMENTS, OF_FIELDS, remedy};
 use super::pattern::Pattern;
 use super::position::{Position, cut};
-use super::route::{INDEXES_MAX, Route};
+use super::route::Route;
 use super::tree::{Condition, Node, Predicate};
 use super::type_set::shown;
 use bson::{RawArray, RawBsonRef, RawDocument};

@@ -16,14 +16,11 @@
 //!
 //! Cost: O(bytes before the value) for each document on the way, without allocation. A numeric
 //! segment may be taken as a name or as an index, so a document can be walked 2^n times for n such
-//! segments; the compiler keeps n below [`INDEXES_MAX`] for this reason.
+//! segments; the compiler keeps n below [`INDEXES_MAX`](super::super::path::INDEXES_MAX) for this reason.
 
 use super::super::error::Result;
 use super::super::path::Path;
 use bson::{RawArray, RawBsonRef, RawDocument};
-
-/// Most numeric segments that one walk may have, those of the `$elemMatch` around it included.
-pub(super) const INDEXES_MAX: usize = 8;
 
 /// A path, taken apart.
 #[derive(Debug, Clone)]

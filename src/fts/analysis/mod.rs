@@ -164,6 +164,21 @@ impl Analyzer {
         output.position
     }
 
+    /// What `text` becomes in terms before stemming, whatever characters it has: normalised and folded, without a look for words.
+    /// For what stands for a part of a term.
+    ///
+    /// ```
+    /// use alluvium::fts::{Analyzer, AnalyzerOptions};
+    ///
+    /// let analyzer = Analyzer::new(&AnalyzerOptions::default());
+    /// assert_eq!(analyzer.fold("CAFÉ-"), "café-");
+    /// ```
+    pub fn fold(&self, text: &str) -> String {
+        let mut folded = String::new();
+        normalize_into(text, self.options.language, TERM_BYTES_MAX, &mut folded);
+        folded
+    }
+
     /// Names all that terms depend on: two analyzers with equal fingerprints make the same terms of
     /// every text.
     ///

@@ -5,9 +5,10 @@
 //! first, then the runs of the levels below. What that law means where only a part of a run is compacted, and where
 //! it is proved, stands in `order`.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::edit::{Edit, Placed};
 use super::order::Before;
@@ -54,6 +55,8 @@ pub(crate) struct Version {
     pub(crate) keyspaces: BTreeMap<KeyspaceId, Arc<Keyspace>>,
     /// Who keeps it for a program.
     pub(crate) holders: Holders,
+    /// What a program found out about it.
+    pub(crate) derived: Derived,
 }
 
 /// Those who keep a version for as long as a program likes. The store's own steps, which end by themselves, are none.
@@ -64,6 +67,18 @@ pub(crate) struct Holders(Arc<()>);
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
     _one: Arc<()>,
+}
+
+/// Something that follows from a version, kept as long as it is. Of what it refers to, the version keeps everything alive.
+#[derive(Default)]
+pub(crate) struct Derived(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Derived {
+    /// What is known, else what `make` makes; that is not kept when something of another type is.
+    pub(crate) fn get<T: Any + Send + Sync>(&self, make: impl Fn() -> T) -> Arc<T> {
+        let known = Arc::clone(self.0.get_or_init(|| Arc::new(make())));
+        known.downcast().unwrap_or_else(|_| Arc::new(make()))
+    }
 }
 
 impl Holders {
@@ -80,6 +95,19 @@ impl Clone for Holders {
     /// Nobody holds the copy.
     fn clone(&self) -> Self {
         Holders::default()
+    }
+}
+
+impl Clone for Derived {
+    /// Nothing is known of the copy, which is about to become another version.
+    fn clone(&self) -> Self {
+        Derived::default()
+    }
+}
+
+impl fmt::Debug for Derived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Derived").finish_non_exhaustive()
     }
 }
 

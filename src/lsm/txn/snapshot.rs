@@ -2,6 +2,7 @@
 //!
 //! The store gives it out, and so do background steps to group rewriters. It owns nothing but an `Arc`.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,6 +39,24 @@ impl Snapshot {
     /// The newest commit that the snapshot shows.
     pub fn commit(&self) -> CommitNo {
         self.version.commit
+    }
+
+    /// Something that follows from this state alone, made by the first snapshot of the state that asks for it.
+    ///
+    /// The store keeps it with the state: until the next commit or rewriting, or as long as some snapshot shows the state. It must
+    /// not hold a snapshot itself. There is one for all programs that use the store: where it is of another type, `make` is asked
+    /// each time.
+    ///
+    /// ```
+    /// use alluvium::lsm::{Options, SimulatedStorage, Store};
+    ///
+    /// let store = Store::open(SimulatedStorage::new(1), Options::default())?;
+    /// let first = store.snapshot().derived(|| String::from("known"));
+    /// assert!(std::sync::Arc::ptr_eq(&first, &store.snapshot().derived(String::new)));
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    pub fn derived<T: Any + Send + Sync>(&self, make: impl Fn() -> T) -> Arc<T> {
+        self.version.derived.get(make)
     }
 
     /// Of which runs the view of a keyspace consists.

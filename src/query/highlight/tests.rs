@@ -4,7 +4,7 @@
 use super::*;
 use crate::bson::rawdoc;
 use crate::fts::{AnalyzerOptions, FieldId, FieldStatistics, Language};
-use crate::query::plan::{Leaf, PlannedField};
+use crate::query::plan::{Leaf, LeafKey, PlannedField, Slop};
 
 /// A plan that looks for patterns, each the analyzed words of a text, under a path if one is given.
 fn plan(analyzer: &Analyzer, patterns: &[(&str, Option<&str>)], field_path: Option<&str>) -> Plan {
@@ -21,8 +21,9 @@ fn plan(analyzer: &Analyzer, patterns: &[(&str, Option<&str>)], field_path: Opti
         }
         let (is_phrase, path) = (terms.len() > 1, path.map(str::to_owned));
         let dfs = vec![1; terms.len()];
-        let key = LeafKey { field: FieldId(0), is_phrase, terms, path, group: 0 };
-        plan.leaves.push(Leaf { key, dfs, clauses: 1 });
+        let (slop, set) = (Slop::Exact, None);
+        let key = LeafKey { field: FieldId(0), is_phrase, terms, slop, path, set, group: 0 };
+        plan.leaves.push(Leaf { key, dfs, scores: true, boost: 1.0 });
     }
     plan
 }

@@ -1,7 +1,8 @@
-//! Which characters mean something in a query text, typographic and full-width forms included.
+//! Which characters and words mean something in a query text, typographic and full-width forms
+//! included.
 //!
-//! `user` asks here when it reads and `print` when it writes, so the two agree. Every character not
-//! named here is text. All questions are answered per character, in constant time.
+//! The reader asks here when it reads and `print` when it writes, so the two agree. What is not named
+//! here is text. All questions are answered per character, in constant time.
 
 use crate::query::ast::Occur;
 
@@ -79,9 +80,62 @@ pub(super) fn is_colon(c: char) -> bool {
     matches!(c, ':' | '\u{FF1A}' | '\u{FE55}')
 }
 
-/// Opens a group in other query languages; here it is skipped in front of a word.
-pub(super) fn is_parenthesis(c: char) -> bool {
+/// Opens a group at the start of a clause.
+pub(super) fn is_opening(c: char) -> bool {
     matches!(c, '(' | '\u{FF08}')
+}
+
+/// Closes a group.
+pub(super) fn is_closing(c: char) -> bool {
+    matches!(c, ')' | '\u{FF09}')
+}
+
+/// Whether a backslash before `c` makes it text: every character that may mean something somewhere.
+pub(super) fn is_special(c: char) -> bool {
+    matches!(c, '\\' | '*' | '?' | '~' | '^' | '[' | ']' | '{' | '}' | '/' | '<' | '>')
+        || operator(c).is_some()
+        || quote(c).is_some()
+        || is_colon(c)
+        || is_opening(c)
+        || is_closing(c)
+}
+
+/// A word that joins clauses when it stands alone, in capitals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keyword {
+    And,
+    Or,
+    Not,
+}
+
+impl Keyword {
+    pub(super) const ALL: [Keyword; 3] = [Keyword::And, Keyword::Or, Keyword::Not];
+
+    /// How it is written.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Keyword::And => "AND",
+            Keyword::Or => "OR",
+            Keyword::Not => "NOT",
+        }
+    }
+}
+
+/// Whether the whole of `word` is a keyword.
+pub(super) fn is_keyword(word: &str) -> bool {
+    Keyword::ALL.iter().any(|keyword| keyword.text() == word)
+}
+
+/// The keyword that stands alone at the start of `rest`: before a gap, a parenthesis or a phrase.
+pub(super) fn keyword(rest: &str) -> Option<Keyword> {
+    Keyword::ALL.into_iter().find(|keyword| {
+        let behind = rest.strip_prefix(keyword.text()).map(|behind| behind.chars().next());
+        behind.is_some_and(|next| {
+            next.is_none_or(|c| {
+                is_separator(c) || is_opening(c) || is_closing(c) || opens_after(c, 'x')
+            })
+        })
+    })
 }
 
 /// Stands between words: white space and control characters (NUL among them).
@@ -101,7 +155,7 @@ pub(super) fn is_field(c: char) -> bool {
     if c.is_ascii() {
         c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '$' | '@')
     } else {
-        !(is_separator(c) || is_colon(c) || is_parenthesis(c) || quote(c).is_some())
+        !(is_separator(c) || is_colon(c) || is_opening(c) || is_closing(c) || quote(c).is_some())
     }
 }
 
@@ -113,17 +167,13 @@ pub(super) fn denies_field(c: char) -> bool {
 
 /// Whether some index could hold a term of this text. Errs on the side of yes: the analyzer decides.
 pub(super) fn is_searchable(text: &str) -> bool {
-    text.chars().any(|c| {
-        if c.is_ascii() {
-            c.is_ascii_alphanumeric()
-        } else {
-            !(is_separator(c)
-                || is_invisible(c)
-                || is_colon(c)
-                || is_parenthesis(c)
-                || operator(c).is_some()
-                || quote(c).is_some()
-                || matches!(c, '\u{2010}'..='\u{205E}' | '\u{FF09}'))
-        }
-    })
+    text.chars().any(is_searched)
+}
+
+/// Whether `c` could be part of a term.
+pub(super) fn is_searched(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_alphanumeric();
+    }
+    !(is_separator(c) || is_invisible(c) || is_special(c) || matches!(c, '\u{2010}'..='\u{205E}'))
 }

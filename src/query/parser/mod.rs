@@ -1,23 +1,38 @@
-//! From a line of text to a query tree, whatever the line is.
+//! From a line of text to a query tree, whatever the line is; and back.
 //!
 //! The searcher and the command line come here with what a person typed; out goes a [`ParsedQuery`].
 //! [`Query::user`] is total: any string gives a query, and what could not be taken literally gives a
-//! [`Warning`] that says what was done and what to type instead.
+//! [`Warning`] that says what was done and what to type instead. [`Query::parse`] reads the same
+//! language the same way, and refuses where the other warns that the text was not taken as written.
 //!
 //! Invariants
-//! * spans lie inside the text and on character boundaries, and are never empty for a clause;
-//! * at most [`CLAUSES_MAX`] clauses and [`WARNINGS_MAX`] + 3 warnings, from at most
-//!   [`TEXT_BYTES_MAX`] bytes;
-//! * the text that a parsed query prints (`Display`) parses to the same query, spans aside.
+//! * spans lie inside the text and on character boundaries, and are never empty for a clause; clauses
+//!   stand in the order of their spans, apart, and those of a group within its span;
+//! * at most [`CLAUSES_MAX`] clauses, groups counted, at most [`GROUPS_DEPTH_MAX`] in each other, and
+//!   [`WARNINGS_MAX`] + 3 warnings, from at most [`TEXT_BYTES_MAX`] bytes;
+//! * the text that a parsed query prints (`Display`) parses to the same query, spans aside, without a
+//!   doubt.
 //!
-//! Cost: one pass, linear in the text. Files: `chars` (which characters mean something), `warning`,
-//! `user` (the pass), `print` (the way back). The language itself is described for its users:
+//! Cost: one pass, linear in the text. Files, from the characters up: `chars` (which mean something),
+//! `escape` (backslashes), `suffix` (weights and slop), `word`, `regex`, `range` and `near` (the forms of
+//! a clause), `boolean` (AND, OR, NOT), `group`, `reader` and `clause` (the pass), `print` (the way back),
+//! `warning`, `error`. The language itself is described for its users:
 #![doc = include_str!("../../../docs/query.md")]
 
+mod boolean;
 mod chars;
+mod clause;
+mod error;
+mod escape;
+mod group;
+mod near;
 mod print;
-mod user;
+mod range;
+mod reader;
+mod regex;
+mod suffix;
 mod warning;
+mod word;
 
 #[cfg(test)]
 mod tests;
@@ -25,13 +40,17 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::query::ast::Query;
+pub use error::ParseError;
 pub use warning::{Warning, WarningKind};
 
 /// Bytes of a query text that are read; the rest is dropped with a warning.
 const TEXT_BYTES_MAX: usize = 64 << 10;
 
-/// Clauses that are kept; the rest is dropped with a warning.
+/// Clauses that are kept, groups and keywords counted; the rest is dropped with a warning.
 const CLAUSES_MAX: usize = 1024;
+
+/// Groups that stand in each other; what is deeper is dropped with a warning. The planner takes as many.
+const GROUPS_DEPTH_MAX: usize = 32;
 
 /// Warnings about one place of the text that are kept; those about the whole text always are.
 const WARNINGS_MAX: usize = 32;
@@ -40,7 +59,7 @@ const WARNINGS_MAX: usize = 32;
 ///
 /// Searches take one with `impl Into<ParsedQuery>`, so that a `&str`, a [`Query`] and a parsed query
 /// all do, and no warning is lost on the way.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParsedQuery {
     /// What will be searched.
@@ -53,8 +72,7 @@ pub struct ParsedQuery {
 impl Query {
     /// Reads what a person typed into a search box. Never fails: every string is a query.
     ///
-    /// Words are alternatives, `+word` is required, `-word` is excluded, `"a phrase"` is words side by
-    /// side, `field:word` and `field:"a phrase"` look into one field. Everything else is text. At
+    /// The whole language counts (see `docs/query.md`); what is not written as it has it is text. At
     /// most 64 KiB and 1,024 clauses are read. Linear time.
     ///
     /// ```
@@ -71,7 +89,31 @@ impl Query {
     /// );
     /// ```
     pub fn user(text: &str) -> ParsedQuery {
-        user::parse(text)
+        reader::read(text)
+    }
+
+    /// Reads a query that has to be written as the language has it. Linear time.
+    ///
+    /// What it takes, [`Query::user`] reads the same way and without a warning, but for that about a query
+    /// that only excludes.
+    ///
+    /// ```
+    /// use alluvium::Query;
+    ///
+    /// let query = Query::parse("title:(gold OR silver) AND NOT year:[* TO 1848}")?;
+    /// assert_eq!(query.to_string(), "+title:(gold silver) -year:<1848");
+    /// assert!(Query::parse("gold AND").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Says the first place that could not be taken as written, and the remedy.
+    pub fn parse(text: &str) -> Result<Query, ParseError> {
+        let ParsedQuery { query, warnings } = Self::user(text);
+        match warnings.into_iter().find(Warning::is_doubt) {
+            Some(warning) => Err(ParseError::new(text, warning)),
+            None => Ok(query),
+        }
     }
 }
 

@@ -1,19 +1,26 @@
-//! A query as text, in the language that [`Query::user`] reads.
+//! A query as text, in the language that [`Query::parse`] reads.
 //!
 //! Explanations and messages print queries this way. For a parsed query the text parses to the same
-//! clauses; a query made in Rust may hold what the language cannot say (a group, a word that begins with
-//! `-`), which prints as near to it as can be.
+//! clauses; a query made in Rust may hold what the language cannot say (a word with a space, a group of
+//! one word), which prints as near to it as can be.
+//!
+//! A word is printed as it is if the reader takes that for the word, and else with a backslash before
+//! every character that may mean something: so reader and printer cannot disagree.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
-use super::chars::{QuoteClass, closes};
-use crate::query::ast::{Clause, Occur, Pattern, Query};
+use super::boolean::plain_clause;
+use super::chars::{is_opening, is_separator};
+use super::escape::{escaped, quoted};
+use super::reader::reads_as;
+use super::{range, regex, word};
+use crate::query::ast::{Clause, Occur, Pattern, Query, Weight};
 
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, clause) in self.clauses.iter().enumerate() {
             if index > 0 {
-                f.write_str(" ")?;
+                f.write_char(' ')?;
             }
             clause.fmt(f)?;
         }
@@ -23,51 +30,102 @@ impl fmt::Display for Query {
 
 impl fmt::Display for Clause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Pattern::Words(text) = &self.pattern {
+            for (index, word) in pieces(text).enumerate() {
+                let space = if index > 0 { " " } else { "" };
+                let word = written_word(self, word);
+                write!(f, "{space}{}{word}{}", Prefix(self), Suffix(self.weight))?;
+            }
+            return Ok(());
+        }
+        write!(f, "{}", Prefix(self))?;
         match &self.pattern {
-            Pattern::Words(text) => {
-                for (index, word) in text.split_whitespace().enumerate() {
-                    if index > 0 {
-                        f.write_str(" ")?;
-                    }
-                    write_prefix(self, f)?;
-                    f.write_str(word)?;
-                }
-                Ok(())
+            Pattern::Words(_) => {}
+            Pattern::Phrase { text, slop: 0 } => f.write_str(&quoted(text))?,
+            Pattern::Phrase { text, slop } => write!(f, "{}~{slop}", quoted(text))?,
+            Pattern::Near { text, distance } => write_near(f, text, *distance)?,
+            Pattern::Prefix(text) => {
+                f.write_str(&plain_or(self, format!("{text}*"), || format!("{}*", escaped(text))))?;
             }
-            Pattern::Phrase(text) => {
-                write_prefix(self, f)?;
-                write_phrase(text, f)
+            Pattern::Wildcard(pattern) => {
+                let escaped = || word::escaped_wildcard(pattern);
+                f.write_str(&plain_or(self, pattern.clone(), escaped))?;
             }
-            Pattern::Group(query) => {
-                write_prefix(self, f)?;
-                write!(f, "({query})")
+            Pattern::Fuzzy { text, distance, prefix } => {
+                let star = if *prefix { "*" } else { "" };
+                let with = |text: &str| format!("{text}~{distance}{star}");
+                f.write_str(&plain_or(self, with(text), || with(&escaped(text))))?;
             }
+            Pattern::Regex(expression) => f.write_str(&regex::written(expression))?,
+            Pattern::Range { lower, upper } => f.write_str(&range::written(lower, upper))?,
+            Pattern::All => f.write_char('*')?,
+            Pattern::Filter(filter) => write!(f, "{filter}")?,
+            Pattern::Group(query) => write!(f, "({query})")?,
+        }
+        write!(f, "{}", Suffix(self.weight))
+    }
+}
+
+/// What stands in front of a clause.
+struct Prefix<'c>(&'c Clause);
+
+impl fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0.occur {
+            Occur::Should => "",
+            Occur::Must => "+",
+            Occur::MustNot => "-",
+        })?;
+        match &self.0.field {
+            Some(field) => write!(f, "{field}:"),
+            None => Ok(()),
         }
     }
 }
 
-fn write_prefix(clause: &Clause, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str(match clause.occur {
-        Occur::Should => "",
-        Occur::Must => "+",
-        Occur::MustNot => "-",
-    })?;
-    match &clause.field {
-        Some(field) => write!(f, "{field}:"),
-        None => Ok(()),
+/// What stands behind a clause.
+struct Suffix(Weight);
+
+impl fmt::Display for Suffix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            weight if weight.is_plain() => Ok(()),
+            Weight::Boost(factor) => write!(f, "^{factor}"),
+            Weight::Constant(score) => write!(f, "^={score}"),
+        }
     }
 }
 
-/// Writes the phrase between quotes that do not occur in it. No parsed phrase holds them all.
-fn write_phrase(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let free = |class| !text.chars().any(|c| closes(c, class));
-    if free(QuoteClass::Double) {
-        write!(f, "\"{text}\"")
-    } else if free(QuoteClass::Angle) {
-        write!(f, "«{text}»")
-    } else if free(QuoteClass::Corner) {
-        write!(f, "「{text}」")
-    } else {
-        write!(f, "\"{}\"", text.replace(|c| closes(c, QuoteClass::Double), " "))
+/// The words of a text, which gaps divide.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(is_separator).filter(|word| !word.is_empty())
+}
+
+fn written_word(clause: &Clause, word: &str) -> String {
+    let clause = Clause { pattern: Pattern::Words(word.to_owned()), ..clause.clone() };
+    plain_or(&clause, word.to_owned(), || escaped(word))
+}
+
+fn write_near(f: &mut fmt::Formatter<'_>, text: &str, distance: u32) -> fmt::Result {
+    f.write_str("NEAR(")?;
+    for (index, word) in pieces(text).enumerate() {
+        let space = if index > 0 { " " } else { "" };
+        let clause = plain_clause(Pattern::Words(word.to_owned()), 0..0);
+        let word =
+            if word.contains(is_opening) { escaped(word) } else { written_word(&clause, word) };
+        write!(f, "{space}{word}")?;
     }
+    write!(f, ", {distance})")
+}
+
+/// The value of a clause as it is, if that is read as this clause; else with backslashes.
+fn plain_or(clause: &Clause, plain: String, escaped: impl Fn() -> String) -> String {
+    // Which field it is makes no difference, and not every name can be written.
+    let field = clause.field.as_ref().map(|_| "field".to_owned());
+    let clause = Clause { field, weight: Weight::default(), ..clause.clone() };
+    // A backslash at the end would take the meaning from what comes next, and a range could begin here.
+    let is_safe = !plain.ends_with('\\')
+        && !range::is_likely(&format!("{plain} TO "))
+        && reads_as(&format!("{}{plain}", Prefix(&clause)), &clause, true);
+    if is_safe { plain } else { escaped() }
 }

@@ -24,7 +24,7 @@ use super::{Answer, B, Command, Engine, Facts, K1, MEMORY_BYTES, State};
 use crate::Result;
 use crate::process::disk_bytes;
 use crate::search::corpus::Documents;
-use crate::search::queries::{Occur, Query};
+use crate::search::queries::{Occur, Pattern, Query};
 
 const COLLECTION: &str = "documents";
 const FIELD: &str = "text";
@@ -218,6 +218,12 @@ fn answer(search: Search<'_>, command: Command) -> Result<Answer> {
 }
 
 fn translate(query: &Query) -> alluvium::Query {
+    match query.pattern() {
+        Some(Pattern::Prefix(beginning)) => return alluvium::Query::prefix(beginning),
+        Some(Pattern::Wildcard(pattern)) => return alluvium::Query::wildcard(pattern),
+        Some(Pattern::Fuzzy(word, distance)) => return alluvium::Query::fuzzy(word, distance),
+        None => {}
+    }
     let mut all = alluvium::Query::default();
     for clause in &query.clauses {
         let text = clause.words.join(" ");

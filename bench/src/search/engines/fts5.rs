@@ -17,14 +17,14 @@ use super::{Answer, Command, Engine, Facts, MEMORY_BYTES, State};
 use crate::Result;
 use crate::process::disk_bytes;
 use crate::search::corpus::Documents;
-use crate::search::queries::{Clause, Occur, Query};
+use crate::search::queries::{Clause, Occur, Pattern, Query};
 
 const TOP: &str = "SELECT rowid, rank FROM documents WHERE documents MATCH ? ORDER BY rank LIMIT ?";
 const COUNT: &str = "SELECT count(*) FROM documents WHERE documents MATCH ?";
 
 struct Fts5 {
     connection: Connection,
-    queries: Vec<String>,
+    queries: Vec<Option<String>>,
     facts: Facts,
 }
 
@@ -76,7 +76,7 @@ impl Engine for Fts5 {
     }
 
     fn ask(&mut self, query: usize, command: Command) -> Result<Option<Answer>> {
-        let query = &self.queries[query];
+        let Some(query) = &self.queries[query] else { return Ok(None) };
         let mut top = self.connection.prepare_cached(TOP)?;
         let mut counting = self.connection.prepare_cached(COUNT)?;
         let limit = i64::try_from(command.limit())?;
@@ -101,7 +101,16 @@ impl Engine for Fts5 {
     }
 }
 
-fn translate(query: &Query) -> String {
+/// A query in the language of FTS5, which of patterns has prefixes alone.
+fn translate(query: &Query) -> Option<String> {
+    match query.pattern() {
+        None => Some(of_words(query)),
+        Some(Pattern::Prefix(beginning)) => Some(format!("\"{beginning}\"*")),
+        Some(_) => None,
+    }
+}
+
+fn of_words(query: &Query) -> String {
     let joined = |clauses: Vec<&Clause>, operator: &str| {
         let leaves: Vec<String> = clauses.iter().map(|clause| leaf(clause)).collect();
         leaves.join(operator)
@@ -141,8 +150,10 @@ mod tests {
             ("\"a b\"", r#""a b""#),
             ("+a b c", r#""a" AND ("a" OR "b" OR "c")"#),
             ("a b -c", r#"("a" OR "b") NOT ("c")"#),
+            ("gol*", r#""gol"*"#),
         ] {
-            assert_eq!(translate(&Query::parse(query).unwrap()), expected);
+            assert_eq!(translate(&Query::parse(query).unwrap()).as_deref(), Some(expected));
         }
+        assert_eq!(translate(&Query::parse("g?ld").unwrap()), None);
     }
 }

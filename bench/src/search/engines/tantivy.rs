@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use tantivy::collector::{Count, TopDocs};
 use tantivy::indexer::NoMergePolicy;
-use tantivy::query::{BooleanQuery, PhraseQuery, TermQuery};
+use tantivy::query::{BooleanQuery, FuzzyTermQuery, PhraseQuery, RegexQuery, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{LowerCaser, SimpleTokenizer, TextAnalyzer};
 use tantivy::{Index, ReloadPolicy, Searcher, TantivyDocument, Term};
@@ -18,7 +18,7 @@ use super::{Answer, Command, Engine, Facts, MEMORY_BYTES, State};
 use crate::Result;
 use crate::process::disk_bytes;
 use crate::search::corpus::Documents;
-use crate::search::queries::{Clause, Occur, Query};
+use crate::search::queries::{Clause, Occur, Pattern, Query};
 
 const TOKENIZER: &str = "words";
 
@@ -81,7 +81,8 @@ impl Engine for Tantivy {
     }
 
     fn prepare(&mut self, queries: &[Query]) -> Result<()> {
-        self.queries = queries.iter().map(|query| translate(self.field, query)).collect();
+        let translated = queries.iter().map(|query| translate(self.field, query));
+        self.queries = translated.collect::<Result<_>>()?;
         Ok(())
     }
 
@@ -105,9 +106,24 @@ impl Engine for Tantivy {
     }
 }
 
-fn translate(field: Field, query: &Query) -> Box<dyn tantivy::query::Query> {
+fn translate(field: Field, query: &Query) -> Result<Box<dyn tantivy::query::Query>> {
+    if let Some(pattern) = query.pattern() {
+        return Ok(match pattern {
+            Pattern::Prefix(beginning) => {
+                Box::new(RegexQuery::from_pattern(&format!("{beginning}.*"), field)?)
+            }
+            Pattern::Wildcard(pattern) => {
+                let regex = pattern.replace('?', ".").replace('*', ".*");
+                Box::new(RegexQuery::from_pattern(&regex, field)?)
+            }
+            Pattern::Fuzzy(word, distance) => {
+                let term = Term::from_field_text(field, word);
+                Box::new(FuzzyTermQuery::new(term, distance, true))
+            }
+        });
+    }
     if let [clause] = query.clauses.as_slice() {
-        return leaf(field, clause);
+        return Ok(leaf(field, clause));
     }
     let clauses = query.clauses.iter().map(|clause| {
         let occur = match clause.occur {
@@ -117,7 +133,7 @@ fn translate(field: Field, query: &Query) -> Box<dyn tantivy::query::Query> {
         };
         (occur, leaf(field, clause))
     });
-    Box::new(BooleanQuery::new(clauses.collect()))
+    Ok(Box::new(BooleanQuery::new(clauses.collect())))
 }
 
 fn leaf(field: Field, clause: &Clause) -> Box<dyn tantivy::query::Query> {

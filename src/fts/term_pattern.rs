@@ -1,0 +1,308 @@
+//! [`TermPattern`]: which terms a prefix, a wildcard, a regular expression or a misspelt word stands for.
+//!
+//! The planner makes one of what was typed; the reader walks the sorted terms of a field with it, the highlighter asks it about
+//! the words of a document. It is an automaton over the bytes of a term, so that whole ranges of terms are passed over at once.
+//!
+//! Invariants: a state that is not [`can_match`](TermPattern::can_match) has no term ahead; terms are UTF-8, and a character
+//! counts as one however many bytes it has. Cost: a look-up a byte. An automaton takes at most [`AUTOMATON_BYTES_MAX`]; those of
+//! regular expressions may take some milliseconds to make.
+//!
+//! Sources: K. Schulz, S. Mihov, "Fast string correction with Levenshtein automata" (2002), as `levenshtein_automata` has it;
+//! `regex-automata` for the rest.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use levenshtein_automata::{DFA as FuzzyDfa, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
+use regex_automata::dfa::{Automaton, dense};
+use regex_automata::nfa::thompson::NFA;
+use regex_automata::util::primitives::StateID;
+use regex_automata::{Anchored, util::start};
+use regex_syntax::hir::{Dot, Hir, Look, Repetition};
+
+use super::error::{Error, Result};
+
+/// The greatest number of characters in which a term may differ from a fuzzy word.
+pub const FUZZY_DISTANCE_MAX: u8 = 2;
+
+/// What the automaton of a pattern takes at most, in bytes.
+pub const AUTOMATON_BYTES_MAX: usize = 4 << 20;
+
+/// Which terms a pattern stands for.
+#[derive(Clone)]
+pub struct TermPattern {
+    source: Source,
+    automaton: TermAutomaton,
+}
+
+/// What a pattern was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    Prefix(String),
+    Wildcard(String),
+    Regex(String),
+    Fuzzy { text: String, distance: u8, prefix: bool },
+}
+
+#[derive(Clone)]
+enum TermAutomaton {
+    Prefix,
+    Regex(Arc<dense::DFA<Vec<u32>>>, StateID),
+    Fuzzy(Arc<FuzzyDfa>),
+}
+
+/// Where an automaton is after some bytes of a term.
+#[derive(Debug, Clone, Copy)]
+pub struct TermState(State);
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// So many bytes of the prefix were met; `None` when another byte was.
+    Prefix(Option<usize>),
+    Regex(StateID),
+    /// With the least distance of what was read so far, where the beginning of a term is enough.
+    Fuzzy(u32, Option<u8>),
+}
+
+/// Makes automata, from tables that take a while to compute.
+static FUZZY: [LazyLock<LevenshteinAutomatonBuilder>; FUZZY_DISTANCE_MAX as usize + 1] = [
+    LazyLock::new(|| LevenshteinAutomatonBuilder::new(0, true)),
+    LazyLock::new(|| LevenshteinAutomatonBuilder::new(1, true)),
+    LazyLock::new(|| LevenshteinAutomatonBuilder::new(2, true)),
+];
+
+impl TermPattern {
+    /// Terms that begin with `text`.
+    pub fn prefix(text: &str) -> Self {
+        TermPattern { source: Source::Prefix(text.to_owned()), automaton: TermAutomaton::Prefix }
+    }
+
+    /// Terms like `pattern`, in which `?` stands for one character, `*` for any number of them, and `\` takes the meaning from
+    /// what follows.
+    ///
+    /// # Errors
+    /// [`Error::TermPattern`] when the automaton gets too large.
+    pub fn wildcard(pattern: &str) -> Result<Self> {
+        let any = || Hir::dot(Dot::AnyChar);
+        let (mut parts, mut chars) = (Vec::new(), pattern.chars());
+        while let Some(c) = chars.next() {
+            parts.push(match c {
+                '?' => any(),
+                '*' => {
+                    let (min, max, greedy, sub) = (0, None, true, Box::new(any()));
+                    Hir::repetition(Repetition { min, max, greedy, sub })
+                }
+                '\\' => literal(chars.next().unwrap_or(c)),
+                c => literal(c),
+            });
+        }
+        let automaton = compile(pattern, Hir::concat(parts))?;
+        Ok(TermPattern { source: Source::Wildcard(pattern.to_owned()), automaton })
+    }
+
+    /// Terms that the regular expression `pattern` matches as a whole. Terms have no upper case, so that case makes no difference.
+    ///
+    /// # Errors
+    /// [`Error::TermPattern`] when it is none, asks for what automata cannot tell, or gets too large.
+    pub fn regex(pattern: &str) -> Result<Self> {
+        let mut parser = regex_syntax::ParserBuilder::new().case_insensitive(true).build();
+        let parsed = parser.parse(pattern).map_err(|error| {
+            let reason = match &error {
+                regex_syntax::Error::Parse(error) => error.kind().to_string(),
+                regex_syntax::Error::Translate(error) => error.kind().to_string(),
+                _ => error.to_string(),
+            };
+            Error::TermPattern { pattern: pattern.to_owned(), reason }
+        })?;
+        let automaton = compile(pattern, parsed)?;
+        Ok(TermPattern { source: Source::Regex(pattern.to_owned()), automaton })
+    }
+
+    /// Terms that come of `text` by at most `distance` insertions, deletions, replacements and exchanges of neighbours, of
+    /// characters; at most [`FUZZY_DISTANCE_MAX`] of them. With `prefix`, terms that begin so.
+    pub fn fuzzy(text: &str, distance: u8, prefix: bool) -> Self {
+        let distance = distance.min(FUZZY_DISTANCE_MAX);
+        let dfa = FUZZY[usize::from(distance)].build_dfa(text);
+        let source = Source::Fuzzy { text: text.to_owned(), distance, prefix };
+        TermPattern { source, automaton: TermAutomaton::Fuzzy(Arc::new(dfa)) }
+    }
+
+    /// Before the first byte of a term.
+    pub fn start(&self) -> TermState {
+        TermState(match &self.automaton {
+            TermAutomaton::Prefix => State::Prefix(Some(0)),
+            TermAutomaton::Regex(_, start) => State::Regex(*start),
+            TermAutomaton::Fuzzy(dfa) => {
+                let state = dfa.initial_state();
+                State::Fuzzy(state, self.distance_at(dfa, state))
+            }
+        })
+    }
+
+    /// After a further byte.
+    pub fn step(&self, state: TermState, byte: u8) -> TermState {
+        TermState(match (&self.automaton, state.0, &self.source) {
+            (TermAutomaton::Prefix, State::Prefix(met), Source::Prefix(text)) => {
+                State::Prefix(met.and_then(|met| match text.as_bytes().get(met) {
+                    Some(&wanted) => (wanted == byte).then_some(met + 1),
+                    None => Some(met),
+                }))
+            }
+            (TermAutomaton::Regex(dfa, _), State::Regex(state), _) => {
+                State::Regex(dfa.next_state(state, byte))
+            }
+            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(state, least), _) => {
+                let state = dfa.transition(state, byte);
+                let here = self.distance_at(dfa, state);
+                State::Fuzzy(state, least.into_iter().chain(here).min())
+            }
+            (_, state, _) => state,
+        })
+    }
+
+    /// Whether some term may lie ahead of this state, or end here.
+    pub fn can_match(&self, state: TermState) -> bool {
+        match (&self.automaton, state.0) {
+            (_, State::Prefix(met)) => met.is_some(),
+            (TermAutomaton::Regex(dfa, _), State::Regex(state)) => !dfa.is_dead_state(state),
+            (_, State::Fuzzy(state, least)) => {
+                let is_prefix = matches!(self.source, Source::Fuzzy { prefix: true, .. });
+                state != SINK_STATE || is_prefix && least.is_some()
+            }
+            (_, State::Regex(_)) => false,
+        }
+    }
+
+    /// How far a term that ends here is from what was asked for, in characters; 0 where it fits, `None` where it does not.
+    pub fn distance(&self, state: TermState) -> Option<u8> {
+        match (&self.automaton, state.0, &self.source) {
+            (_, State::Prefix(met), Source::Prefix(text)) => {
+                met.filter(|&met| met == text.len()).map(|_| 0)
+            }
+            (TermAutomaton::Regex(dfa, _), State::Regex(state), _) => {
+                dfa.is_match_state(dfa.next_eoi_state(state)).then_some(0)
+            }
+            (_, State::Fuzzy(_, least), Source::Fuzzy { prefix: true, .. }) => least,
+            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(state, _), _) => self.distance_at(dfa, state),
+            _ => None,
+        }
+    }
+
+    /// How far what an automaton has read is from a fuzzy word.
+    fn distance_at(&self, dfa: &FuzzyDfa, state: u32) -> Option<u8> {
+        match (dfa.distance(state), &self.source) {
+            (Distance::Exact(found), Source::Fuzzy { distance, .. }) => {
+                Some(found).filter(|found| found <= distance)
+            }
+            _ => None,
+        }
+    }
+
+    /// How far `term` is from what was asked for; `None` when it does not fit.
+    pub fn distance_of(&self, term: &[u8]) -> Option<u8> {
+        let mut state = self.start();
+        for &byte in term {
+            if !self.can_match(state) {
+                return None;
+            }
+            state = self.step(state, byte);
+        }
+        self.distance(state)
+    }
+}
+
+impl PartialEq for TermPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl fmt::Debug for TermPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+fn literal(c: char) -> Hir {
+    Hir::literal(c.to_string().into_bytes())
+}
+
+/// The automaton of whole terms that an expression matches.
+fn compile(pattern: &str, expression: Hir) -> Result<TermAutomaton> {
+    let refused = |reason: String| Error::TermPattern { pattern: pattern.to_owned(), reason };
+    let whole = Hir::concat(vec![expression, Hir::look(Look::End)]);
+    let nfa = NFA::compiler()
+        .configure(NFA::config().nfa_size_limit(Some(AUTOMATON_BYTES_MAX)))
+        .build_from_hir(&whole)
+        .map_err(|error| refused(error.to_string()))?;
+    let config = dense::Config::new()
+        .start_kind(regex_automata::dfa::StartKind::Anchored)
+        .dfa_size_limit(Some(AUTOMATON_BYTES_MAX))
+        .determinize_size_limit(Some(AUTOMATON_BYTES_MAX));
+    let dfa = dense::Builder::new().configure(config).build_from_nfa(&nfa);
+    let dfa = dfa.map_err(|error| refused(error.to_string()))?;
+    let anchored = start::Config::new().anchored(Anchored::Yes);
+    let start = dfa.start_state(&anchored).map_err(|error| refused(error.to_string()))?;
+    Ok(TermAutomaton::Regex(Arc::new(dfa), start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(pattern: &TermPattern, terms: &[&str]) -> Vec<bool> {
+        terms.iter().map(|term| pattern.distance_of(term.as_bytes()).is_some()).collect()
+    }
+
+    #[test]
+    fn prefixes_wildcards_and_regular_expressions_fit_whole_terms() {
+        let prefix = TermPattern::prefix("gol");
+        assert_eq!(
+            fits(&prefix, &["gol", "gold", "go", "agold", ""]),
+            [true, true, false, false, false]
+        );
+        let wildcard = TermPattern::wildcard("g?ld*").unwrap();
+        assert_eq!(
+            fits(&wildcard, &["gold", "gélder", "gld", "gold\n", "agold", "goldé"]),
+            [true, true, false, true, false, true]
+        );
+        let escaped = TermPattern::wildcard(r"a\*\").unwrap();
+        assert_eq!(fits(&escaped, &[r"a*\", "a*", "ab"]), [true, false, false]);
+        let regex = TermPattern::regex("A|ab|gr[ae]y").unwrap();
+        assert_eq!(
+            fits(&regex, &["a", "ab", "gray", "grayer", ""]),
+            [true, true, true, false, false]
+        );
+        let all = TermPattern::regex("").unwrap();
+        assert_eq!(fits(&all, &["", "a"]), [true, false]);
+    }
+
+    #[test]
+    fn fuzzy_words_count_characters_and_exchanges() {
+        let fuzzy = TermPattern::fuzzy("rivr", 1, false);
+        let distance = |term: &str| fuzzy.distance_of(term.as_bytes());
+        assert_eq!(distance("rivr"), Some(0));
+        assert_eq!(distance("river"), Some(1));
+        assert_eq!(distance("rirv"), Some(1));
+        assert_eq!(distance("révr"), Some(1));
+        assert_eq!(distance("rivers"), None);
+        let prefix = TermPattern::fuzzy("rivr", 1, true);
+        assert_eq!(prefix.distance_of(b"riverside"), Some(1));
+        // The nearest beginning counts, not the first that is near enough.
+        assert_eq!(TermPattern::fuzzy("old", 2, true).distance_of(b"olden"), Some(0));
+        assert_eq!(TermPattern::fuzzy("ab", 9, false).distance_of(b"xyz"), None);
+    }
+
+    #[test]
+    fn what_no_automaton_can_tell_is_refused_with_its_reason() {
+        for (pattern, reason) in [
+            ("(a", "unclosed group"),
+            (r"\bgold", "nicode word bound"),
+            (r"(\w{100}){100}", "limit"),
+            ("a{2,1}", "invalid repetition"),
+        ] {
+            let error = TermPattern::regex(pattern).unwrap_err().to_string();
+            assert!(error.contains(reason), "{pattern}: {error}");
+        }
+    }
+}
