@@ -42,6 +42,25 @@ pub enum Error {
     },
     /// `close` was called while other handles of the database are alive.
     HandlesOpen,
+    /// A value that was to be stored does not serialize to a document; nothing was written.
+    Serialize {
+        /// The value's type, as the compiler names it.
+        type_name: &'static str,
+        /// What stands in the way.
+        message: String,
+    },
+    /// A stored document does not deserialize to the type that was asked for.
+    Deserialize {
+        /// That type, as the compiler names it.
+        type_name: &'static str,
+        /// The document's `_id` as extended JSON; `None` when it cannot be read.
+        id: Option<String>,
+        /// Dotted path of the value that does not fit, with array indexes; empty for the whole document. It ends where serde
+        /// gathers values before it looks at them: at what holds flattened fields, and at untagged and internally tagged enums.
+        path: String,
+        /// What is wrong there.
+        message: String,
+    },
 }
 
 impl Error {
@@ -60,14 +79,15 @@ impl Error {
         use collection::Error as Refused;
         matches!(
             self,
-            Error::Collection(
-                Refused::DuplicateId { .. }
-                    | Refused::InvalidId { .. }
-                    | Refused::IdTooLong { .. }
-                    | Refused::MissingId
-                    | Refused::Document(_)
-                    | Refused::Fts(fts::Error::TermTooLong { .. } | fts::Error::Document(_))
-            )
+            Error::Serialize { .. }
+                | Error::Collection(
+                    Refused::DuplicateId { .. }
+                        | Refused::InvalidId { .. }
+                        | Refused::IdTooLong { .. }
+                        | Refused::MissingId
+                        | Refused::Document(_)
+                        | Refused::Fts(fts::Error::TermTooLong { .. } | fts::Error::Document(_))
+                )
         )
     }
 
@@ -102,6 +122,20 @@ impl fmt::Display for Error {
                 "collections, transactions or snapshots of the database are still in use; drop \
                  them before closing it"
             ),
+            Error::Serialize { type_name, message } => {
+                write!(f, "the value of type {type_name} cannot become a document: {message}")
+            }
+            Error::Deserialize { type_name, id, path, message } => {
+                match id {
+                    Some(id) => write!(f, "the document with the _id {id}")?,
+                    None => write!(f, "a document without a readable _id")?,
+                }
+                write!(f, " does not fit the type {type_name}: ")?;
+                if !path.is_empty() {
+                    write!(f, "{path}: ")?;
+                }
+                write!(f, "{message}; read it untyped, or let the type allow it")
+            }
         }
     }
 }
@@ -112,7 +146,11 @@ impl std::error::Error for Error {
             Error::Store(error) => Some(error),
             Error::Collection(error) => Some(error),
             Error::Query(error) => Some(error),
-            Error::FileExists { .. } | Error::CollectionExists { .. } | Error::HandlesOpen => None,
+            Error::FileExists { .. }
+            | Error::CollectionExists { .. }
+            | Error::HandlesOpen
+            | Error::Serialize { .. }
+            | Error::Deserialize { .. } => None,
         }
     }
 }

@@ -36,6 +36,7 @@ pub use database::{
     CheckReport, Collection, CollectionFigures, CollectionOptions, Database, DatabaseReader, Found,
     Hit, Hits, IntoDocument, Options, ReorderProgress, ReorderReport, RepairProgress, RepairReport,
     RepairedCollection, Search, Snapshot, SnapshotCollection, Transaction, TransactionCollection,
+    Typed, TypedCollection, TypedSnapshotCollection, TypedTransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};

@@ -40,7 +40,8 @@ pub use bson::raw::{CStr, CString};
 pub use bson::spec::{BinarySubtype, ElementType};
 pub use bson::{
     Binary, Bson, DateTime, Decimal128, Document, RawArray, RawArrayBuf, RawBson, RawBsonRef,
-    RawDocument, RawDocumentBuf, Regex, Timestamp, bson, doc, rawbson, rawdoc,
+    RawDocument, RawDocumentBuf, Regex, Timestamp, bson, deserialize_from_slice, doc, rawbson,
+    rawdoc, serialize_to_raw_document_buf,
 };
 
 pub use compare::compare;

@@ -13,6 +13,8 @@ mod repair;
 mod search;
 mod snapshot;
 mod transaction;
+mod typed;
+mod values;
 mod view;
 
 pub use collection::Collection;
@@ -26,3 +28,4 @@ pub use repair::{RepairProgress, RepairReport, RepairedCollection};
 pub use search::{Found, Hit, Hits, Search};
 pub use snapshot::{Snapshot, SnapshotCollection};
 pub use transaction::{Transaction, TransactionCollection};
+pub use typed::{Typed, TypedCollection, TypedSnapshotCollection, TypedTransactionCollection};

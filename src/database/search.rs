@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use super::document::IntoDocument;
+use super::values::decode;
 use super::view::View;
 use crate::bson::{self, Bson, Document, Filter, RawBsonRef, RawDocumentBuf};
 use crate::collection::{self, CollectionReader};
@@ -295,6 +298,31 @@ impl Hit<'_> {
         };
         let collection = self.context.view.collection()?;
         collection.ok_or_else(gone)?.document(self.doc)?.ok_or_else(gone)
+    }
+
+    /// The document as a value of type `T`, whether or not the collection is [typed](crate::Typed).
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Note {
+    ///     title: String,
+    /// }
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert(doc! { "title": "Panning", "body": "Gold settles where the river slows." })?;
+    /// let hit = notes.search("gold")?.run()?.next().unwrap();
+    /// assert_eq!(hit.document_as::<Note>()?.title, "Panning");
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Deserialize`] when the document does not fit the type, and when the file cannot be read.
+    pub fn document_as<T: DeserializeOwned>(&self) -> Result<T> {
+        decode(&self.document()?)
     }
 
     /// The document's `_id`.
