@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::counters::TermCounters;
+use super::error::Result;
 use super::ids::DocId;
 use super::impact::ImpactScale;
-use super::postings::{PostingsBuilder, WINDOW_LEN, WINDOWS_LEN};
+use super::postings::{Body, PostingsBuilder, WINDOW_LEN, WINDOWS_LEN};
 use super::term::{StoredPostings, TermPostings, TermStatistics};
 use crate::kernels::{Bitmap, Kernels};
 
@@ -28,6 +29,36 @@ impl DocumentSet {
         let offset = usize::from(doc.offset());
         let window = self.window_mut(doc.chunk(), offset / WINDOW_LEN);
         window[offset % WINDOW_LEN / 8] |= 1 << (offset % 8);
+    }
+
+    /// Adds the documents of a posting list, dead ones included.
+    ///
+    /// # Errors
+    /// Corruption.
+    pub fn add(&mut self, postings: &TermPostings) -> Result<()> {
+        let (mut listed, mut scratch) = (Vec::new(), [0; WINDOW_LEN]);
+        for stored in &postings.chunks {
+            for part in stored.parts() {
+                match part?.body() {
+                    Body::None => {}
+                    Body::List { block, .. } => {
+                        block.read_offsets(&mut listed)?;
+                        for &offset in &listed {
+                            self.insert(DocId::from_parts(stored.chunk, offset));
+                        }
+                    }
+                    Body::Windows(windows) => {
+                        for number in 0..WINDOWS_LEN {
+                            if let Some(block) = windows.block(number)? {
+                                block
+                                    .add_to(self.window_mut(stored.chunk, number), &mut scratch)?;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The documents of a window, to add some.
@@ -83,7 +114,9 @@ impl DocumentSet {
 impl FromIterator<DocId> for DocumentSet {
     fn from_iter<I: IntoIterator<Item = DocId>>(documents: I) -> Self {
         let mut set = DocumentSet::default();
-        documents.into_iter().for_each(|doc| set.insert(doc));
+        for doc in documents {
+            set.insert(doc);
+        }
         set
     }
 }
@@ -119,6 +152,9 @@ mod tests {
                 counted += part.unwrap().count();
             }
             assert_eq!(counted, documents.len());
+            let mut again = DocumentSet::default();
+            again.add(&postings).unwrap();
+            assert_eq!(again, set);
         }
     }
 }

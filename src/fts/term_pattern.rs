@@ -25,6 +25,9 @@ use super::error::{Error, Result};
 /// The greatest number of characters in which a term may differ from a fuzzy word.
 pub const FUZZY_DISTANCE_MAX: u8 = 2;
 
+/// Characters of the longest fuzzy word; a longer one has to fit as it is.
+const FUZZY_CHARS_MAX: usize = 64;
+
 /// What the automaton of a pattern takes at most, in bytes.
 pub const AUTOMATON_BYTES_MAX: usize = 4 << 20;
 
@@ -49,6 +52,7 @@ enum TermAutomaton {
     Prefix,
     Regex(Arc<dense::DFA<Vec<u32>>>, StateID),
     Fuzzy(Arc<FuzzyDfa>),
+    FuzzyPrefix(Arc<FuzzyDfa>),
 }
 
 /// Where an automaton is after some bytes of a term.
@@ -60,8 +64,9 @@ enum State {
     /// So many bytes of the prefix were met; `None` when another byte was.
     Prefix(Option<usize>),
     Regex(StateID),
-    /// With the least distance of what was read so far, where the beginning of a term is enough.
-    Fuzzy(u32, Option<u8>),
+    Fuzzy(u32),
+    /// With the least distance of what was read so far.
+    FuzzyPrefix(u32, Option<u8>),
 }
 
 /// Makes automata, from tables that take a while to compute.
@@ -121,10 +126,14 @@ impl TermPattern {
     /// Terms that come of `text` by at most `distance` insertions, deletions, replacements and exchanges of neighbours, of
     /// characters; at most [`FUZZY_DISTANCE_MAX`] of them. With `prefix`, terms that begin so.
     pub fn fuzzy(text: &str, distance: u8, prefix: bool) -> Self {
-        let distance = distance.min(FUZZY_DISTANCE_MAX);
+        let is_long = text.chars().nth(FUZZY_CHARS_MAX).is_some();
+        let distance = if is_long { 0 } else { distance.min(FUZZY_DISTANCE_MAX) };
         let dfa = FUZZY[usize::from(distance)].build_dfa(text);
         let source = Source::Fuzzy { text: text.to_owned(), distance, prefix };
-        TermPattern { source, automaton: TermAutomaton::Fuzzy(Arc::new(dfa)) }
+        let dfa = Arc::new(dfa);
+        let automaton =
+            if prefix { TermAutomaton::FuzzyPrefix(dfa) } else { TermAutomaton::Fuzzy(dfa) };
+        TermPattern { source, automaton }
     }
 
     /// Before the first byte of a term.
@@ -132,9 +141,10 @@ impl TermPattern {
         TermState(match &self.automaton {
             TermAutomaton::Prefix => State::Prefix(Some(0)),
             TermAutomaton::Regex(_, start) => State::Regex(*start),
-            TermAutomaton::Fuzzy(dfa) => {
+            TermAutomaton::Fuzzy(dfa) => State::Fuzzy(dfa.initial_state()),
+            TermAutomaton::FuzzyPrefix(dfa) => {
                 let state = dfa.initial_state();
-                State::Fuzzy(state, self.distance_at(dfa, state))
+                State::FuzzyPrefix(state, self.distance_at(dfa, state))
             }
         })
     }
@@ -151,10 +161,13 @@ impl TermPattern {
             (TermAutomaton::Regex(dfa, _), State::Regex(state), _) => {
                 State::Regex(dfa.next_state(state, byte))
             }
-            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(state, least), _) => {
+            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(state), _) => {
+                State::Fuzzy(dfa.transition(state, byte))
+            }
+            (TermAutomaton::FuzzyPrefix(dfa), State::FuzzyPrefix(state, least), _) => {
                 let state = dfa.transition(state, byte);
                 let here = self.distance_at(dfa, state);
-                State::Fuzzy(state, least.into_iter().chain(here).min())
+                State::FuzzyPrefix(state, least.into_iter().chain(here).min())
             }
             (_, state, _) => state,
         })
@@ -165,10 +178,8 @@ impl TermPattern {
         match (&self.automaton, state.0) {
             (_, State::Prefix(met)) => met.is_some(),
             (TermAutomaton::Regex(dfa, _), State::Regex(state)) => !dfa.is_dead_state(state),
-            (_, State::Fuzzy(state, least)) => {
-                let is_prefix = matches!(self.source, Source::Fuzzy { prefix: true, .. });
-                state != SINK_STATE || is_prefix && least.is_some()
-            }
+            (_, State::Fuzzy(state)) => state != SINK_STATE,
+            (_, State::FuzzyPrefix(state, least)) => state != SINK_STATE || least.is_some(),
             (_, State::Regex(_)) => false,
         }
     }
@@ -182,8 +193,8 @@ impl TermPattern {
             (TermAutomaton::Regex(dfa, _), State::Regex(state), _) => {
                 dfa.is_match_state(dfa.next_eoi_state(state)).then_some(0)
             }
-            (_, State::Fuzzy(_, least), Source::Fuzzy { prefix: true, .. }) => least,
-            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(state, _), _) => self.distance_at(dfa, state),
+            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(state), _) => self.distance_at(dfa, state),
+            (_, State::FuzzyPrefix(_, least), _) => least,
             _ => None,
         }
     }
@@ -291,6 +302,12 @@ mod tests {
         // The nearest beginning counts, not the first that is near enough.
         assert_eq!(TermPattern::fuzzy("old", 2, true).distance_of(b"olden"), Some(0));
         assert_eq!(TermPattern::fuzzy("ab", 9, false).distance_of(b"xyz"), None);
+        for (len, fits) in [(FUZZY_CHARS_MAX, true), (FUZZY_CHARS_MAX + 1, false)] {
+            let word = "é".repeat(len);
+            let pattern = TermPattern::fuzzy(&word, 1, false);
+            assert_eq!(pattern.distance_of(word.as_bytes()), Some(0));
+            assert_eq!(pattern.distance_of((word + "e").as_bytes()).is_some(), fits, "{len}");
+        }
     }
 
     #[test]

@@ -297,7 +297,7 @@ fn add_patterns<'h>(plan: &'h Plan, patterns: &mut Vec<Pattern<'h>>) {
                 }
             }
             Some(PlannedSet::Query(plan)) => inner.push(plan),
-            Some(PlannedSet::All | PlannedSet::Filter(_)) => {}
+            Some(PlannedSet::All | PlannedSet::Documents(_) | PlannedSet::Filter(_)) => {}
         }
     }
     for plan in inner {

@@ -27,7 +27,9 @@
 //! Invariants: leaves are distinct and ascend; at most [`TERMS_LEN_MAX`] terms come from a query's words. Cost: one look-up for
 //! each term and field; for a word with a distance a walk through the terms.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::ast::{Clause, Occur, Pattern, Query, Weight};
 use super::bm25::{boost_of, idf};
@@ -37,8 +39,8 @@ use super::parser::{Warning, WarningKind};
 use super::value_range;
 use crate::bson::{self, Document, Filter};
 use crate::fts::{
-    self, Analyzer, Field, FieldId, FieldStatistics, POSITION_GAP, TermPattern, TextReader,
-    path_term,
+    self, Analyzer, DocumentSet, Field, FieldId, FieldStatistics, POSITION_GAP, TermPattern,
+    TextReader, path_term,
 };
 use crate::lsm;
 
@@ -47,6 +49,9 @@ pub(crate) const TERMS_LEN_MAX: usize = 1024;
 
 /// The most paths at and below the one of a clause; the rest is not searched, with a warning.
 pub(crate) const PATHS_LEN_MAX: usize = 1024;
+
+/// The most patterns and ranges of a query, for each of which terms or documents are walked; the rest is dropped with a warning.
+pub(crate) const PATTERNS_LEN_MAX: usize = 64;
 
 /// The most terms of a field that score for a word with a distance: the nearest, and of these the most frequent.
 pub(crate) const EXPANSIONS_LEN_MAX: usize = 64;
@@ -114,6 +119,8 @@ pub enum PlannedSet {
         /// Which terms fit.
         pattern: TermPattern,
     },
+    /// These.
+    Documents(Arc<DocumentSet>),
     /// Those that match a query.
     Query(Box<Plan>),
     /// Those that a filter lets through.
@@ -236,6 +243,7 @@ struct Planner<'p, 'r> {
     paths: BTreeMap<String, Vec<String>>,
     sets: Vec<PlannedSet>,
     terms_left: usize,
+    patterns_left: usize,
     warnings: Vec<Warning>,
     /// Warnings that only matter when nothing else is left of the query.
     stop_words: Vec<Warning>,
@@ -248,6 +256,7 @@ impl<'p, 'r> Planner<'p, 'r> {
             paths: BTreeMap::new(),
             sets: Vec::new(),
             terms_left: TERMS_LEN_MAX,
+            patterns_left: PATTERNS_LEN_MAX,
             warnings: Vec::new(),
             stop_words: Vec::new(),
         }
@@ -314,10 +323,11 @@ impl<'p, 'r> Planner<'p, 'r> {
             // What is excluded has no score.
             return self.clause(&plain, context, into);
         }
-        let mut planner = Planner { terms_left: self.terms_left, ..Planner::new(self.reader) };
+        let (terms_left, patterns_left) = (self.terms_left, self.patterns_left);
+        let mut planner = Planner { terms_left, patterns_left, ..Planner::new(self.reader) };
         let mut asked = Group::default();
         planner.clause(&plain, context, &mut asked)?;
-        self.terms_left = planner.terms_left;
+        (self.terms_left, self.patterns_left) = (planner.terms_left, planner.patterns_left);
         let Planned { plan, warnings, stop_words } = planner.finish(asked)?;
         self.warnings.extend(warnings);
         self.stop_words.extend(stop_words);
@@ -369,13 +379,18 @@ impl<'p, 'r> Planner<'p, 'r> {
         match &clause.pattern {
             &Pattern::Fuzzy { distance, prefix, .. } => {
                 for (term, _) in self.terms(clause, text) {
+                    if !self.may_walk(clause) {
+                        break;
+                    }
                     let pattern = TermPattern::fuzzy(&term, distance, prefix);
                     let keys = self.nearest(&scope, &pattern, boost)?;
                     into.add_leaves(clause.occur, keys.into_iter());
                 }
             }
             Pattern::Prefix(_) | Pattern::Wildcard(_) | Pattern::Regex(_) => {
-                if let Some(pattern) = self.pattern(clause) {
+                if self.may_walk(clause)
+                    && let Some(pattern) = self.pattern(clause)
+                {
                     let Scope { fields, path } = scope;
                     let set = PlannedSet::Terms { fields, path, pattern };
                     self.add_set(set, clause.occur, boost, into);
@@ -397,6 +412,9 @@ impl<'p, 'r> Planner<'p, 'r> {
             Pattern::Range { lower, upper } => value_range::filter(field, lower, upper),
             _ => value_range::has_value(field),
         };
+        if !self.may_walk(clause) {
+            return;
+        }
         match planned_filter(source) {
             Ok(filter) => self.add_set(PlannedSet::Filter(filter), clause.occur, boost, into),
             Err(error) => {
@@ -439,19 +457,23 @@ impl<'p, 'r> Planner<'p, 'r> {
     fn nearest(&mut self, scope: &Scope, pattern: &TermPattern, boost: f64) -> Result<Vec<Asked>> {
         let mut keys = Vec::new();
         for &field in &scope.fields {
-            let mut found = Vec::new();
+            let (mut found, mut all) = (Vec::new(), DocumentSet::default());
             self.reader.each_term(field, pattern, &mut |term, distance, postings| {
                 let df = postings.statistics.df;
                 if let (true, Ok(term)) = (df > 0, std::str::from_utf8(term)) {
-                    found.push((distance, std::cmp::Reverse(df), term.to_owned()));
+                    found.push((distance, Reverse(df), term.to_owned()));
                 }
-                Ok(())
+                if scope.path.is_none() { all.add(&postings) } else { Ok(()) }
             })?;
             found.sort_unstable();
             if found.len() > EXPANSIONS_LEN_MAX {
                 found.truncate(EXPANSIONS_LEN_MAX);
-                let (path, pattern) = (scope.path.clone(), pattern.clone());
-                let all = PlannedSet::Terms { fields: vec![field], path, pattern };
+                let all = if let Some(path) = scope.path.clone() {
+                    let (path, pattern) = (Some(path), pattern.clone());
+                    PlannedSet::Terms { fields: vec![field], path, pattern }
+                } else {
+                    PlannedSet::Documents(Arc::new(all))
+                };
                 keys.push((self.set_key(all), 0.0));
             }
             let documents = self.reader.statistics(field)?.documents;
@@ -470,6 +492,17 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
         }
         Ok(keys)
+    }
+
+    /// Whether terms or documents may be walked for one clause more.
+    fn may_walk(&mut self, clause: &Clause) -> bool {
+        let may = self.patterns_left > 0;
+        self.patterns_left = self.patterns_left.saturating_sub(1);
+        let kind = WarningKind::TooManyPatterns { patterns_max: PATTERNS_LEN_MAX };
+        if !may && !self.warnings.iter().any(|warning| warning.kind == kind) {
+            self.warn(kind, clause);
+        }
+        may
     }
 
     /// The pattern of a clause, in terms of the analyzer; `None` when there is none.

@@ -177,6 +177,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 let within = within.filter(|within| within.len() < few);
                 documents = self.collection.documents_where(filter, within.as_ref())?;
             }
+            PlannedSet::Documents(documents) => return Ok(Arc::new(documents.to_postings())),
             PlannedSet::All => {
                 return Ok(Arc::new(self.collection.live_documents()?.to_postings()));
             }

@@ -5,11 +5,8 @@
 //! leaves says in which documents some of them occur. Cost: a walk through the terms, and a step for each of their documents.
 
 use super::error::Result;
-use super::lists::TermChunk;
 use super::plan::{Leaf, LeafKey, Plan, Slop};
-use crate::fts::{
-    self, DocumentSet, FieldId, TermPattern, TermPostings, TextReader, WINDOW_LEN, WINDOWS_LEN,
-};
+use crate::fts::{DocumentSet, FieldId, TermPattern, TextReader};
 
 /// Leaves that are evaluated together: more of them take more memory.
 const LEAVES_LEN_MAX: usize = 128;
@@ -22,7 +19,7 @@ pub(super) fn add_terms(
     to: &mut DocumentSet,
 ) -> Result<()> {
     for &field in fields {
-        reader.each_term(field, pattern, &mut |_, _, postings| add_documents(&postings, to))?;
+        reader.each_term(field, pattern, &mut |_, _, postings| to.add(&postings))?;
     }
     Ok(())
 }
@@ -56,18 +53,6 @@ pub(super) fn each_plan_below(
     for leaves in leaves.chunks(LEAVES_LEN_MAX) {
         let (paths, leaves) = (plan.paths.clone(), leaves.to_vec());
         visit(&Plan { paths, leaves, ..Plan::default() })?;
-    }
-    Ok(())
-}
-
-/// Adds the documents of a list.
-fn add_documents(postings: &TermPostings, to: &mut DocumentSet) -> fts::Result<()> {
-    let mut scratch = [0; WINDOW_LEN];
-    for stored in &postings.chunks {
-        let Some(term) = TermChunk::open(stored)? else { continue };
-        for number in (0..WINDOWS_LEN).filter(|&number| term.count(number) > 0) {
-            term.add_to(number, to.window_mut(stored.chunk, number), &mut scratch)?;
-        }
     }
     Ok(())
 }

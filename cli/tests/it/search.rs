@@ -122,3 +122,33 @@ fn a_reader_that_goes_away_is_not_an_error() {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.stderr.is_empty(), "{ended:?}");
 }
+
+#[test]
+fn filters_narrow_searches_and_find_alone() {
+    let shell = rivers();
+    let ids = |arguments: &[&str]| -> Vec<String> {
+        let ran = shell.run(arguments);
+        let id = |line: &str| {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            let id = object.get("id").or_else(|| object.get("_id")).unwrap();
+            id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+        };
+        let ids: Vec<String> = ran.stdout.lines().map(id).collect();
+        assert_eq!(ran.code, i32::from(ids.is_empty()), "{arguments:?}: {ran:?}");
+        ids
+    };
+    let the = r#"{"title": {"$regex": "^The"}}"#;
+    assert_eq!(ids(&["search", "rivers.alv", "gold", "--json", "--filter", the]), ["rhine"]);
+    let none = r#"{"title": "The Rhine", "_id": 7}"#;
+    assert_eq!(ids(&["search", "rivers.alv", "gold", "--json", "--filter", none]).len(), 0);
+    let both = ["--filter", the, "--filter", r#"{"_id": "loire"}"#];
+    assert_eq!(ids(&[&["search", "rivers.alv", "--json"] as &[&str], &both].concat()), ["loire"]);
+    assert_eq!(ids(&["find", "rivers.alv", the]), ["rhine", "loire", "don"]);
+    assert_eq!(ids(&["find", "rivers.alv", the, "--limit", "2"]), ["rhine", "loire"]);
+    assert_eq!(ids(&["find", "rivers.alv", r#"{"_id": {"$gt": "x"}}"#]).len(), 0);
+    let unknown = ["title.$gtt", "$gt"];
+    shell.fail(&["find", "rivers.alv", r#"{"title": {"$gtt": 1}}"#], &unknown);
+    shell
+        .fail(&["search", "rivers.alv", "gold", "--filter", r#"{"title": {"$gtt": 1}}"#], &unknown);
+    shell.fail(&["find", "rivers.alv", "{title}"], &["the filter {title} cannot be read"]);
+}

@@ -108,6 +108,11 @@ pub enum WarningKind {
         /// What is wrong with it.
         message: String,
     },
+    /// Prefixes, wildcards, regular expressions, words with a `~` and ranges from here on were dropped.
+    TooManyPatterns {
+        /// How many were kept.
+        patterns_max: usize,
+    },
     /// A group stands in too many others; it was dropped.
     TooDeep {
         /// How many may stand in each other.
@@ -199,6 +204,11 @@ impl Warning {
             WarningKind::InvalidPattern { message } => {
                 format!("the pattern at byte {at} cannot be searched for ({message})")
             }
+            WarningKind::TooManyPatterns { patterns_max } => {
+                format!(
+                    "a query has at most {patterns_max} patterns and ranges, and at byte {at} one more is"
+                )
+            }
             WarningKind::TooDeep { depth_max } => {
                 format!("a group stands in more than {depth_max} others")
             }
@@ -269,6 +279,7 @@ impl WarningKind {
                 (IGNORED, "it holds only punctuation or stop words, so use other words")
             }
             Self::InvalidPattern { .. } => (IGNORED, "write another one"),
+            Self::TooManyPatterns { .. } => (": those from there on were ignored", "use fewer"),
             Self::TooDeep { .. } => (IGNORED, "nest fewer"),
         }
     }
