@@ -50,7 +50,8 @@ pub(crate) const TERMS_LEN_MAX: usize = 1024;
 /// The most paths at and below the one of a clause; the rest is not searched, with a warning.
 pub(crate) const PATHS_LEN_MAX: usize = 1024;
 
-/// The most patterns and ranges of a query, for each of which terms or documents are walked; the rest is dropped with a warning.
+/// The most clauses of a query for each of which terms or documents are walked (patterns, ranges, constant scores); the rest is
+/// dropped with a warning.
 pub(crate) const PATTERNS_LEN_MAX: usize = 64;
 
 /// The most terms of a field that score for a word with a distance: the nearest, and of these the most frequent.
@@ -323,6 +324,9 @@ impl<'p, 'r> Planner<'p, 'r> {
             // What is excluded has no score.
             return self.clause(&plain, context, into);
         }
+        if !self.may_walk(clause) {
+            return Ok(());
+        }
         let (terms_left, patterns_left) = (self.terms_left, self.patterns_left);
         let mut planner = Planner { terms_left, patterns_left, ..Planner::new(self.reader) };
         let mut asked = Group::default();
@@ -382,7 +386,9 @@ impl<'p, 'r> Planner<'p, 'r> {
                     if !self.may_walk(clause) {
                         break;
                     }
-                    let pattern = TermPattern::fuzzy(&term, distance, prefix);
+                    // With all of its characters replaced a word is any word.
+                    let most = u8::try_from(term.chars().count() - 1).unwrap_or(u8::MAX);
+                    let pattern = TermPattern::fuzzy(&term, distance.min(most), prefix);
                     let keys = self.nearest(&scope, &pattern, boost)?;
                     into.add_leaves(clause.occur, keys.into_iter());
                 }

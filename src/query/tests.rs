@@ -643,7 +643,7 @@ fn what_exceeds_the_limits_is_dropped_with_a_warning_or_refused() {
     let (numbers, warnings) = ask(&world, format!("{many} river"));
     assert_eq!(numbers, [0]);
     assert_eq!(warnings, [WarningKind::TooManyClauses { clauses_max: 1024 }]);
-    for pattern in ["x* ", "x?y ", "x~ ", "/x/ ", "n:>5 ", "n:* ", "(x*)^=1 "] {
+    for pattern in ["x* ", "x?y ", "x~ ", "/x/ ", "n:>5 ", "n:* ", "x^=1 "] {
         assert_eq!(
             ask(&world, pattern.repeat(64) + "gold*").1,
             [WarningKind::TooManyPatterns { patterns_max: 64 }]

@@ -335,15 +335,15 @@ impl<'a> NaiveSearch<'a> {
             }
             Pattern::Fuzzy { distance, prefix, .. } => {
                 for (term, _) in tokens {
+                    // One character stays at least.
+                    let most = usize::from(distance).min(term.chars().count() - 1);
                     let mut near = Vec::new();
                     for place in scope {
-                        for (term, nearness) in
-                            self.nearest(place.0, &term, usize::from(distance), prefix)
-                        {
+                        for (term, nearness) in self.nearest(place.0, &term, most, prefix) {
                             let boost = boost * nearness;
                             near.push(alternative_in(place, &term, boost));
                         }
-                        let (wanted, most) = (term.clone(), usize::from(distance));
+                        let wanted = term.clone();
                         let fits = move |term: &str| edits(&wanted, term, prefix) <= most;
                         let all = Test::Term(vec![place.clone()], Box::new(fits));
                         near.push(Part::Constant(all, 0.0));

@@ -108,7 +108,7 @@ pub enum WarningKind {
         /// What is wrong with it.
         message: String,
     },
-    /// Prefixes, wildcards, regular expressions, words with a `~` and ranges from here on were dropped.
+    /// Prefixes, wildcards, regular expressions, words with a `~`, ranges and constant scores from here on were dropped.
     TooManyPatterns {
         /// How many were kept.
         patterns_max: usize,
@@ -206,7 +206,8 @@ impl Warning {
             }
             WarningKind::TooManyPatterns { patterns_max } => {
                 format!(
-                    "a query has at most {patterns_max} patterns and ranges, and at byte {at} one more is"
+                    "a query has at most {patterns_max} patterns, ranges and constant scores, and at byte {at} \
+                     one more is"
                 )
             }
             WarningKind::TooDeep { depth_max } => {
