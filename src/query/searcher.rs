@@ -117,7 +117,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
             let statistics = field.statistics;
             (id, Norms::new(parameters, statistics.documents, statistics.total_length))
         });
-        let norms = norms.chain([(SETS, Norms::constant())]);
+        let of_sets = (!plan.sets.is_empty()).then(|| (SETS, Norms::constant()));
+        let norms = norms.chain(of_sets);
         let known = if counts { self.counted(plan) } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
         let mut best = self.best(plan, &leaves, &norms.collect(), k, &mut counter)?;
