@@ -84,7 +84,7 @@ fn each_ordered(
             found.push(at);
         }
         if at - first <= reach && takes(&found) {
-            behind = at + 1;
+            behind = at.saturating_add(1);
         }
     }
 }
@@ -117,7 +117,7 @@ fn each_near(
         }
         let last = found.iter().copied().max().unwrap_or(first);
         if last - first < span && takes(&found) {
-            behind = last + 1;
+            behind = last.saturating_add(1);
         }
     }
 }
@@ -155,5 +155,24 @@ impl PathRanges {
         let behind = self.ranges.partition_point(|&(start, _)| start <= first);
         let range = behind.checked_sub(1).and_then(|place| self.ranges.get(place));
         range.is_some_and(|&(_, end)| first.checked_add(last).is_some_and(|last| last < end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_position_that_a_file_can_hold_is_a_position_like_any_other() {
+        let lists = [vec![3, u32::MAX - 1], vec![7, u32::MAX]];
+        let terms = [("a".to_owned(), 0), ("b".to_owned(), 1)];
+        for slop in [Slop::Ordered(2), Slop::Any(2)] {
+            let mut found = Vec::new();
+            each_sloppy(slop, &lists, &terms, |places| {
+                found.push(places.to_vec());
+                true
+            });
+            assert_eq!(found, [vec![u32::MAX - 1, u32::MAX]], "{slop:?}");
+        }
     }
 }

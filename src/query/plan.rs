@@ -387,7 +387,8 @@ impl<'p, 'r> Planner<'p, 'r> {
                         break;
                     }
                     // With all of its characters replaced a word is any word.
-                    let most = u8::try_from(term.chars().count() - 1).unwrap_or(u8::MAX);
+                    let most =
+                        u8::try_from(term.chars().count().saturating_sub(1)).unwrap_or(u8::MAX);
                     let pattern = TermPattern::fuzzy(&term, distance.min(most), prefix);
                     let keys = self.nearest(&scope, &pattern, boost)?;
                     into.add_leaves(clause.occur, keys.into_iter());
