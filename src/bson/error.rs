@@ -1,4 +1,4 @@
-//! What can be wrong with a document, a path, a line of JSON or a filter.
+//! What can be wrong with a document, a path, a line of JSON, a filter or the keys of an index.
 //!
 //! Every function of this layer that can fail returns this [`Error`]; layers above wrap it and give
 //! it back as the `source` of theirs. Offsets are bytes from the start of the document, columns
@@ -9,7 +9,7 @@ use std::fmt;
 /// The result of everything in this layer that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why bytes, a path, a line of JSON or a filter were refused.
+/// Why bytes, a path, a line of JSON, a filter or the fields of an index were refused.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Error {
@@ -60,6 +60,22 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    /// The fields are not those of an index.
+    KeyFields {
+        /// What was expected of them and what was found.
+        message: String,
+    },
+    /// A document has too many keys in an index, or too long ones.
+    IndexKeys {
+        /// Keys of the document, at least.
+        keys: usize,
+        /// Size of all of them in bytes, at least.
+        bytes: usize,
+        /// Most keys of a document.
+        keys_max: usize,
+        /// Largest size of all its keys in bytes.
+        bytes_max: usize,
+    },
     /// The document is not a filter.
     Filter {
         /// Dotted path inside the filter, operators included, as in `$or.1.year.$gte`; empty for the
@@ -105,6 +121,12 @@ impl fmt::Display for Error {
             Self::JsonValue { path, message } => {
                 write!(f, "JSON value at {path} cannot be stored: {message}")
             }
+            Self::KeyFields { message } => write!(f, "invalid index fields: {message}"),
+            Self::IndexKeys { keys, bytes, keys_max, bytes_max } => write!(
+                f,
+                "index keys of a document: {keys} of {bytes} bytes in all exceed {keys_max} keys or \
+                 {bytes_max} bytes; index fewer array fields together"
+            ),
             Self::Filter { position, message } if position.is_empty() => {
                 write!(f, "invalid filter: {message}")
             }

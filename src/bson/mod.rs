@@ -13,7 +13,8 @@
 //! | [`sort_key`] | the same order as bytes, for keys of a keyspace |
 //! | [`each_string`] | which strings does this document hold, and where? |
 //! | [`json`] | extended JSON in and out |
-//! | [`Filter`] | is this document one of those wanted? |
+//! | [`KeyShape`] | under which keys does a value index hold this document? |
+//! | [`Filter`] | is this document one of those wanted, and in which ranges of keys do those lie? |
 //!
 //! Invariants
 //! * Bytes that [`validate`] accepted never make a later walk fail, whatever the part.
@@ -22,13 +23,15 @@
 //! * `sort_key(a) < sort_key(b)` exactly when `compare(a, b)` is `Less`, and the same for equal.
 //!
 //! Order of the files (each imports only what stands before it): `error validate path compare
-//! sort_key text json filter`; `samples` makes random values for the tests of all of them.
+//! sort_key text json route index_key filter`; `samples` makes random values for the tests of all of them.
 
 mod compare;
 mod error;
 pub mod filter;
+mod index_key;
 pub mod json;
 mod path;
+mod route;
 #[cfg(test)]
 mod samples;
 mod sort_key;
@@ -46,7 +49,8 @@ pub use bson::{
 
 pub use compare::compare;
 pub use error::{Error, Result};
-pub use filter::Filter;
+pub use filter::{Filter, KeyRange, KeyRanges};
+pub use index_key::{Direction, IndexKeys, KeyField, KeyShape};
 pub use json::{parse_json, to_json};
 pub use path::Path;
 pub use sort_key::sort_key;

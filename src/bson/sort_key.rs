@@ -1,7 +1,8 @@
 //! Bytes that sort as the values do: `sort_key(a) < sort_key(b)` exactly when `compare(a, b)` is
 //! `Less`.
 //!
-//! Called for the keys of the `ids` and `value` keyspaces; calls [`super::compare`] only for its
+//! Called for the keys of the `ids` and `value` keyspaces and for the ranges of such keys that a
+//! filter asks for; calls [`super::compare`] only for its
 //! exact decimal digits. Keys are one-way: the value is read from the document, never from its key.
 #![doc = include_str!("../../docs/format/sort_key.md")]
 //!
@@ -13,6 +14,7 @@ use super::error::{Error, Result};
 use super::validate::NESTING_MAX;
 use bson::{Decimal128, RawBsonRef, RawDocument};
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 
 /// First bytes; the format page is their home.
 mod tag {
@@ -67,6 +69,22 @@ pub fn sort_key(value: RawBsonRef<'_>, out: &mut Vec<u8>) -> Result<()> {
         out.truncate(start);
     }
     done
+}
+
+/// The first bytes of the keys of all values that have an order with `value`, which NaN has with no
+/// number.
+pub(super) fn first_bytes(value: RawBsonRef<'_>) -> RangeInclusive<u8> {
+    match type_tag(value) {
+        tag::NAN => tag::NEGATIVE_INFINITY..=tag::INFINITY,
+        tag => tag..=tag,
+    }
+}
+
+/// What the keys of exactly those strings and symbols start with whose bytes start with `text`.
+pub(super) fn string_prefix(text: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag::STRING];
+    put_escaped(text, &mut out);
+    out
 }
 
 fn put_value(value: RawBsonRef<'_>, level: usize, out: &mut Vec<u8>) -> Result<()> {
@@ -175,13 +193,17 @@ fn put_document(document: &RawDocument, level: usize, out: &mut Vec<u8>) -> Resu
 
 /// Text that may hold NUL: 00 becomes 00 FF, and 00 01 ends it.
 fn put_text(text: &str, out: &mut Vec<u8>) {
-    for (at, part) in text.as_bytes().split(|&byte| byte == 0).enumerate() {
+    put_escaped(text.as_bytes(), out);
+    out.extend_from_slice(&[0x00, 0x01]);
+}
+
+fn put_escaped(text: &[u8], out: &mut Vec<u8>) {
+    for (at, part) in text.split(|&byte| byte == 0).enumerate() {
         if at > 0 {
             out.extend_from_slice(&[0x00, 0xFF]);
         }
         out.extend_from_slice(part);
     }
-    out.extend_from_slice(&[0x00, 0x01]);
 }
 
 /// Text that cannot hold NUL.

@@ -29,7 +29,7 @@ pub(super) enum Relation {
 }
 
 /// One relation to one operand.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Comparison {
     pub(super) relation: Relation,
     pub(super) operand: RawBson,
@@ -67,7 +67,7 @@ fn bracket(value: RawBsonRef<'_>) -> ElementType {
 }
 
 /// The values of an `$in`, sorted, so that a long list costs a binary search.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ValueSet {
     values: Vec<RawBson>,
 }
@@ -84,6 +84,11 @@ impl ValueSet {
         }
         keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(Self { values: keyed.into_iter().map(|(_, value)| value).collect() })
+    }
+
+    /// The values from the smallest up, equal ones side by side.
+    pub(super) fn values(&self) -> &[RawBson] {
+        &self.values
     }
 
     pub(super) fn contains(&self, found: Option<RawBsonRef<'_>>) -> bool {

@@ -15,12 +15,12 @@
 
 use super::super::error::{Error, Result};
 use super::super::path::{INDEXES_MAX, Path};
+use super::super::route::Route;
 use super::comparison::{Comparison, Relation, ValueSet};
 use super::operand;
 use super::operators::{OF_DOCUMENTS, OF_FIELDS, remedy};
 use super::pattern::Pattern;
 use super::position::{Position, cut};
-use super::route::Route;
 use super::tree::{Condition, Node, Predicate};
 use super::type_set::shown;
 use bson::{RawArray, RawBsonRef, RawDocument};

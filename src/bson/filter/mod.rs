@@ -11,31 +11,38 @@
 //! * a compiled filter is bounded: 10,000 parts, 100 regular expressions of 1 MiB.
 //!
 //! Files, each importing only what stands before it: `position` (where we are in a filter), `number`
-//! `comparison` `pattern` `type_set` (what conditions ask of a value), `route` (the values under a
-//! path), `tree` (a compiled filter), `operators` `operand` `compile` (how it becomes one). What a
-//! filter means is described for its users:
+//! `comparison` `pattern` `type_set` (what conditions ask of a value), `tree` (a compiled filter),
+//! `intervals` `ranges` (the keys of an index that it asks for), `implication` (what it says about
+//! other filters), `operators` `operand` `compile` (how a filter becomes a tree). The values under a
+//! path come from [`super::route`]. What a filter means is described for its users:
 #![doc = include_str!("../../../docs/filters.md")]
 
 mod comparison;
 mod compile;
+mod implication;
+mod intervals;
 mod number;
 mod operand;
 mod operators;
 mod pattern;
 mod position;
-mod route;
+mod ranges;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod type_set;
 
 use super::error::{Error, Result};
+use super::index_key::KeyShape;
+use super::path::Path;
+use super::route::{Route, Scope};
 use super::validate::{NESTING_MAX, validate};
 use bson::{Document, RawBsonRef, RawDocument, RawDocumentBuf};
 use compile::Compiler;
 use position::Position;
-use route::Scope;
 use tree::Node;
+
+pub use ranges::{KeyRange, KeyRanges};
 
 /// A compiled filter; see the [module](self) for the language.
 #[derive(Debug, Clone)]
@@ -81,6 +88,96 @@ impl Filter {
     /// [`Error::Unreadable`], and never for a validated document.
     pub fn matches(&self, document: &RawDocument) -> Result<bool> {
         self.root.holds(Scope::Document(document))
+    }
+
+    /// Where in a value index the keys of the documents lie that the filter wants; `None` when the
+    /// index narrows nothing down. Every document that the filter wants has a key in one of the
+    /// ranges.
+    ///
+    /// `arrays` says under which fields of the index arrays were met, for all of its documents
+    /// together: bit i is set when [`IndexKeys::arrays`](super::IndexKeys::arrays) of any had it
+    /// set. A document has a single value under the other fields, for which all conditions then
+    /// hold.
+    ///
+    /// ```
+    /// use alluvium::bson::{Direction, Filter, KeyField, KeyRange, KeyShape, rawdoc};
+    ///
+    /// let year = KeyField { path: "year".to_owned(), direction: Direction::Ascending };
+    /// let shape = KeyShape::new([year])?;
+    /// let filter = Filter::parse(&rawdoc! { "year": { "$gte": 1, "$lt": 3 }, "tags": "gold" })?;
+    /// let found = filter.key_ranges(&shape, 0).expect("year is narrowed down");
+    /// let from_1_to_3 = KeyRange { lower: vec![0x1F, 2], upper: Some(vec![0x1F, 6]) };
+    /// assert_eq!(found.ranges, [from_1_to_3]);
+    /// // What lies there still has to be asked for its tags.
+    /// assert!(!found.is_exact);
+    /// # Ok::<(), alluvium::bson::Error>(())
+    /// ```
+    pub fn key_ranges(&self, shape: &KeyShape, arrays: u32) -> Option<KeyRanges> {
+        ranges::key_ranges(&self.root, shape, arrays)
+    }
+
+    /// The alternatives of each `$or` that has to hold: one list of filters for each of them. A
+    /// document that the filter wants is wanted by at least one filter of every list.
+    ///
+    /// ```
+    /// use alluvium::bson::{Filter, rawdoc};
+    ///
+    /// let either = rawdoc! { "$or": [{ "year": 1995 }, { "tags": "gold" }], "author": "Ada" };
+    /// let alternatives = Filter::parse(&either)?.alternatives();
+    /// assert_eq!(alternatives.len(), 1);
+    /// assert!(alternatives[0][1].matches(&rawdoc! { "tags": "gold" })?);
+    /// # Ok::<(), alluvium::bson::Error>(())
+    /// ```
+    pub fn alternatives(&self) -> Vec<Vec<Self>> {
+        let mut found = Vec::new();
+        implication::each_choice(&self.root, &mut |nodes| {
+            found.push(nodes.iter().map(|node| Self { root: node.clone() }).collect());
+        });
+        found
+    }
+
+    /// Whether every document that this filter wants is surely one that `other` wants too; false
+    /// also when that cannot be told.
+    ///
+    /// ```
+    /// use alluvium::bson::{Filter, rawdoc};
+    ///
+    /// let recent = Filter::parse(&rawdoc! { "year": { "$gte": 1990 } })?;
+    /// let one = Filter::parse(&rawdoc! { "year": 1995, "tags": "gold" })?;
+    /// assert!(one.implies(&recent));
+    /// assert!(!recent.implies(&one));
+    /// # Ok::<(), alluvium::bson::Error>(())
+    /// ```
+    pub fn implies(&self, other: &Self) -> bool {
+        implication::implies(&self.root, &other.root)
+    }
+
+    /// Whether every document that this filter wants surely has a value under the path, null
+    /// included; false also when that cannot be told.
+    ///
+    /// ```
+    /// use alluvium::bson::{Filter, rawdoc};
+    ///
+    /// let filter = Filter::parse(&rawdoc! { "year": { "$gt": 1990 }, "author": null })?;
+    /// assert!(filter.requires_present("year"));
+    /// assert!(!filter.requires_present("author"));
+    /// # Ok::<(), alluvium::bson::Error>(())
+    /// ```
+    pub fn requires_present(&self, path: &str) -> bool {
+        Path::parse(path).is_ok_and(|path| implication::requires(&self.root, Route::new(&path)))
+    }
+
+    /// Whether the filter surely wants every document, as the empty one does.
+    ///
+    /// ```
+    /// use alluvium::bson::{Filter, rawdoc};
+    ///
+    /// assert!(Filter::parse(&rawdoc! { "$and": [{}, { "$comment": "all" }] })?.is_all());
+    /// assert!(!Filter::parse(&rawdoc! { "year": 1995 })?.is_all());
+    /// # Ok::<(), alluvium::bson::Error>(())
+    /// ```
+    pub fn is_all(&self) -> bool {
+        implication::is_all(&self.root)
     }
 }
 

@@ -5,12 +5,17 @@
 //! MongoDB's PCRE, but without look-around and back-references, so that the time to match is linear
 //! in the text whatever the pattern. `$` without the option `m` is the very end of the text.
 //!
+//! Where a pattern starts with `^` and plain text, that text is known, so that an index can be
+//! searched for it.
+//!
 //! Compiled size is bounded by [`COMPILED_BYTES_MAX`]. Matching allocates only while the caches of
 //! the `regex` crate warm up, once per thread and not per document.
 
 use bson::raw::CString;
-use bson::{RawBsonRef, Regex as Written};
+use bson::{RawBson, RawBsonRef, Regex as Written};
 use regex::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{HirKind, Look};
 
 /// Most bytes that one compiled pattern may take: 1 MiB.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
@@ -50,6 +55,32 @@ impl Pattern {
         Ok(Self { written: Written { pattern, options }, regex })
     }
 
+    /// The regex value that is written as this pattern is, which is the only one that it matches.
+    pub(super) fn written(&self) -> RawBson {
+        RawBson::RegularExpression(self.written.clone())
+    }
+
+    /// Bytes that every text with a match starts with, and whether every text that starts with them
+    /// has one; `None` when there are no such bytes.
+    pub(super) fn prefix(&self) -> Option<(Box<[u8]>, bool)> {
+        let on = |letter| self.written.options.as_str().contains(letter);
+        let mut parser = ParserBuilder::new()
+            .case_insensitive(on('i'))
+            .multi_line(on('m'))
+            .dot_matches_new_line(on('s'))
+            .ignore_whitespace(on('x'))
+            .build();
+        let parsed = parser.parse(self.written.pattern.as_str()).ok()?;
+        let HirKind::Concat(parts) = parsed.kind() else { return None };
+        let [start, literal, rest @ ..] = parts.as_slice() else { return None };
+        match (start.kind(), literal.kind()) {
+            (HirKind::Look(Look::Start), HirKind::Literal(literal)) => {
+                Some((literal.0.clone(), rest.is_empty()))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn holds(&self, found: Option<RawBsonRef<'_>>) -> bool {
         match found {
             Some(RawBsonRef::String(text) | RawBsonRef::Symbol(text)) => self.regex.is_match(text),
@@ -58,6 +89,12 @@ impl Pattern {
             }
             _ => false,
         }
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
     }
 }
 

@@ -11,15 +11,15 @@
 //! alternative at the first that holds. Recursion is as deep as the filter nests, plus one route.
 
 use super::super::error::Result;
+use super::super::route::{End, Met, Route, Scope};
 use super::comparison::{Comparison, ValueSet};
 use super::number::truncated;
 use super::pattern::Pattern;
-use super::route::{End, Route, Scope};
 use super::type_set::TypeSet;
 use bson::{RawArray, RawBsonRef};
 
 /// Something that a document is or is not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
@@ -28,7 +28,7 @@ pub(super) enum Node {
 }
 
 /// Something that holds under a path or does not.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Predicate {
     All(Vec<Predicate>),
     Not(Box<Predicate>),
@@ -36,7 +36,7 @@ pub(super) enum Predicate {
 }
 
 /// Something that holds for a value, or for a missing one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Condition {
     Compare(Comparison),
     In {
@@ -73,9 +73,10 @@ impl Predicate {
         match self {
             Self::All(predicates) => all(predicates, |each| each.holds_under(route, scope)),
             Self::Not(predicate) => Ok(!predicate.holds_under(route, scope)?),
-            Self::Some(condition) => {
-                route.any(scope, condition.end(), &|found| condition.holds(found))
-            }
+            Self::Some(condition) => route.any(scope, condition.end(), &mut |met| match met {
+                Met::Value(found) => condition.holds(found),
+                Met::Array => Ok(false),
+            }),
         }
     }
 
@@ -103,7 +104,7 @@ impl Condition {
         }
     }
 
-    fn holds(&self, found: Option<RawBsonRef<'_>>) -> Result<bool> {
+    pub(super) fn holds(&self, found: Option<RawBsonRef<'_>>) -> Result<bool> {
         Ok(match self {
             Self::Compare(comparison) => comparison.holds(found),
             Self::In { values, patterns } => {
