@@ -218,3 +218,158 @@ pub(super) fn directed(mut key: Vec<u8>, direction: Direction) -> Vec<u8> {
     }
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::compare::compare;
+    use super::super::json::parse_json;
+    use super::super::samples::Samples;
+    use super::*;
+    use Direction::{Ascending, Descending};
+    use bson::{Bson, rawdoc};
+
+    fn shape(fields: &[(&str, Direction)]) -> Result<KeyShape> {
+        let field =
+            |&(path, direction): &(&str, Direction)| KeyField { path: path.to_owned(), direction };
+        KeyShape::new(fields.iter().map(field))
+    }
+
+    fn hex(keys: &[Vec<u8>]) -> Vec<String> {
+        let key = |key: &Vec<u8>| key.iter().map(|byte| format!("{byte:02x}")).collect();
+        keys.iter().map(key).collect()
+    }
+
+    #[test]
+    fn keys_are_those_of_the_format_page() {
+        let page = include_str!("../../docs/format/index_key.md");
+        let (_, examples) = page.split_once("## Worked examples").expect("has the section");
+        let rows = examples.lines().filter(|line| line.starts_with("| `"));
+        let mut tried = 0;
+        for row in rows {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [fields, document, keys] = cells[..] else { panic!("{row}") };
+            let fields: Vec<_> = fields
+                .split(", ")
+                .map(|field| match field.strip_suffix(" descending") {
+                    Some(path) => (path.trim_matches('`'), Descending),
+                    None => (field.trim_matches('`'), Ascending),
+                })
+                .collect();
+            // The page leaves the quotes of names out.
+            let mut json = document.trim_matches('`').to_owned();
+            for name in ["a", "b"] {
+                json = json.replace(&format!("{name}:"), &format!("\"{name}\":"));
+            }
+            let document = parse_json(&json).expect("JSON");
+            let found = shape(&fields).and_then(|shape| shape.keys(&document)).expect("keys");
+            let keys: Vec<_> =
+                keys.split(", ").map(|key| key.trim_matches('`').replace(' ', "")).collect();
+            assert_eq!(hex(&found.keys), keys, "{row}");
+            tried += 1;
+        }
+        assert_eq!(tried, 7);
+    }
+
+    #[test]
+    fn keys_tell_where_arrays_were_met_and_what_was_found() {
+        let shape = shape(&[("a", Ascending), ("b.c", Ascending)]).expect("fields");
+        let tell = |json: &str| {
+            let found = shape.keys(&parse_json(json).expect("JSON")).expect("keys");
+            (found.keys.len(), found.arrays, found.present)
+        };
+        assert_eq!(tell("{}"), (1, 0b00, 0b00));
+        assert_eq!(tell(r#"{"a": null, "b": 1}"#), (1, 0b00, 0b01));
+        assert_eq!(tell(r#"{"a": [], "b": []}"#), (1, 0b11, 0b01));
+        assert_eq!(tell(r#"{"a": [1, [2], 1], "b": {"c": 1}}"#), (2, 0b01, 0b11));
+        assert_eq!(tell(r#"{"b": [{"c": 1}, {"c": [2, 3]}, {}, 5]}"#), (4, 0b10, 0b10));
+        assert_eq!(tell(r#"{"a": [1, 2, 3], "b": [{"c": [1, 2]}]}"#), (6, 0b11, 0b11));
+    }
+
+    #[test]
+    fn keys_sort_as_the_values_compare_and_backwards_when_descending() {
+        let mut samples = Samples::new(51);
+        let (up, down) = (shape(&[("v", Ascending)]), shape(&[("v", Descending)]));
+        let (up, down) = (up.expect("a field"), down.expect("a field"));
+        let documents: Vec<_> = std::iter::repeat_with(|| samples.value(2))
+            .filter(|value| !matches!(value, Bson::Array(_)))
+            .take(300)
+            .map(Samples::wrapped)
+            .collect();
+        let keyed = documents.iter().map(|document| {
+            let key = |shape: &KeyShape| shape.keys(document).expect("valid").keys.remove(0);
+            (document.get("v").expect("valid").expect("has v"), key(&up), key(&down))
+        });
+        let keyed: Vec<_> = keyed.collect();
+        for (a, a_up, a_down) in &keyed {
+            for (b, b_up, b_down) in &keyed {
+                assert_eq!(a_up.cmp(b_up), compare(*a, *b), "{a:?} {b:?}");
+                assert_eq!(a_down.cmp(b_down), compare(*b, *a), "{a:?} {b:?}");
+                assert!(a_down == b_down || !a_down.starts_with(b_down), "{a:?} {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_combination_of_values_is_a_key_once_and_in_order() {
+        let mut samples = Samples::new(52);
+        let names = ["a", "b", "ab"];
+        for _ in 0..300 {
+            let direction = |samples: &mut Samples| {
+                if samples.rng.bool() { Ascending } else { Descending }
+            };
+            let fields = names.map(|name| (name, direction(&mut samples)));
+            let document = samples.document(3);
+            let found = shape(&fields).and_then(|shape| shape.keys(&document)).expect("keys");
+            let mut wanted = vec![Vec::new()];
+            for field in fields {
+                let values = shape(&[field]).and_then(|shape| shape.keys(&document)).expect("keys");
+                let behind = |key: &Vec<u8>| {
+                    let joined = values.keys.iter().map(|value| [key.as_slice(), value].concat());
+                    joined.collect::<Vec<_>>()
+                };
+                wanted = wanted.iter().flat_map(behind).collect();
+            }
+            wanted.sort();
+            wanted.dedup();
+            assert_eq!(found.keys, wanted, "{document:?}");
+        }
+    }
+
+    #[test]
+    fn shapes_that_are_none_are_refused() {
+        let error = |fields: &[(&str, Direction)]| shape(fields).expect_err("refused").to_string();
+        assert_eq!(error(&[]), "invalid index fields: expected at least one field, found none");
+        assert_eq!(
+            error(&[("a", Ascending), ("a", Descending)]),
+            "invalid index fields: expected each path once, found \"a\" twice"
+        );
+        let names: Vec<String> = (0..17).map(|at| format!("f{at}")).collect();
+        let fields: Vec<_> = names.iter().map(|name| (name.as_str(), Ascending)).collect();
+        assert!(shape(&fields[..16]).is_ok());
+        assert_eq!(
+            error(&fields),
+            "invalid index fields: expected at most 16 fields, found another"
+        );
+        assert!(matches!(shape(&[("a..b", Ascending)]), Err(Error::Path { .. })));
+    }
+
+    #[test]
+    fn a_document_has_at_most_10000_keys_of_64_mib() {
+        let shape = shape(&[("a", Ascending), ("b", Ascending)]).expect("fields");
+        let list = |len: i32| bson::RawArrayBuf::from_iter(0..len);
+        let found = shape.keys(&rawdoc! { "a": list(100), "b": list(100) }).expect("few enough");
+        assert_eq!(found.keys.len(), 10_000);
+        let shown = |document: bson::RawDocumentBuf| {
+            shape.keys(&document).expect_err("too many").to_string()
+        };
+        assert_eq!(
+            shown(rawdoc! { "a": list(100), "b": list(101) }),
+            "index keys of a document: 10100 of 40199 bytes in all exceed 10000 keys or 67108864 \
+             bytes; index fewer array fields together"
+        );
+        let found = shape.keys(&rawdoc! { "a": list(20_000) });
+        assert!(matches!(found, Err(Error::IndexKeys { keys: 10_001, .. })), "{found:?}");
+        let long = rawdoc! { "a": "x".repeat(1 << 20), "b": list(70) };
+        assert!(matches!(shape.keys(&long), Err(Error::IndexKeys { keys: 70, .. })));
+    }
+}

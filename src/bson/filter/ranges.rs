@@ -56,12 +56,12 @@ pub(super) fn key_ranges(root: &Node, shape: &KeyShape, arrays: u32) -> Option<K
         let Some((field, exact)) = joined(found, has_arrays, RANGES_MAX / prefixes.len()) else {
             break;
         };
-        if field.intervals.is_empty() {
-            return Some(KeyRanges { ranges: Vec::new(), is_exact: true });
-        }
         covered += exact;
         let are_points = field.are_points;
         let field = turned(field, direction);
+        if field.is_empty() {
+            return Some(KeyRanges { ranges: Vec::new(), is_exact: true });
+        }
         let behind = |prefix: &[u8], bound: &[u8]| [prefix, bound].concat();
         let of_prefix = |prefix: &Vec<u8>| {
             let range = |interval: &Interval| KeyRange {
@@ -200,5 +200,7 @@ fn turned(asked: Intervals, direction: Direction) -> Vec<Interval> {
             Interval { lower: successor(upper), upper: successor(lower) }
         }
     };
-    asked.intervals.into_iter().rev().map(turn).collect()
+    let turned = asked.intervals.into_iter().rev().map(turn);
+    // Between the start of all documents and the key of the first of them no bytes are left.
+    turned.filter(|interval| interval.lower < interval.upper).collect()
 }

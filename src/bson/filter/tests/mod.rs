@@ -4,6 +4,7 @@
 //! the same as the tables by definitions that have nothing in common with the code under test, and
 //! is compared with it on random filters and documents.
 
+mod planning;
 mod random;
 mod twin;
 

@@ -21,7 +21,7 @@ impl Random {
         Self { rng: fastrand::Rng::with_seed(seed) }
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.rng.usize(..from.len())]
     }
 
@@ -72,8 +72,36 @@ impl Random {
         fields.map(|_| (self.pick(&NAMES).to_owned(), self.value(depth))).collect()
     }
 
+    /// A document in which most of the paths lead to something.
+    pub(super) fn document_about(&mut self, paths: &[String]) -> Document {
+        let mut document = if self.rng.bool() { self.document(2) } else { Document::new() };
+        for path in paths {
+            if let Some((first, rest)) = path.split('.').collect::<Vec<_>>().split_first()
+                && self.rng.u8(..6) > 0
+            {
+                document.insert(*first, self.leading_down(rest));
+            }
+        }
+        document
+    }
+
+    fn leading_down(&mut self, path: &[&str]) -> Bson {
+        match (path, self.rng.u8(..8)) {
+            ([], 0) => self.value(2),
+            ([], 1 | 2) => Bson::Array((0..self.rng.u8(..4)).map(|_| self.frequent()).collect()),
+            ([], _) => self.frequent(),
+            (path, 0) => {
+                Bson::Array((0..self.rng.u8(..4)).map(|_| self.leading_down(path)).collect())
+            }
+            ([_, rest @ ..], 1) => {
+                Bson::Array((0..self.rng.u8(..4)).map(|_| self.leading_down(rest)).collect())
+            }
+            ([first, rest @ ..], _) => doc! { *first: self.leading_down(rest) }.into(),
+        }
+    }
+
     /// At most two numbers: four levels of filters then stay within the bound of numbers in paths.
-    fn path(&mut self) -> String {
+    pub(super) fn path(&mut self) -> String {
         let mut names = vec![self.pick(&NAMES)];
         let more = self.pick(&[0, 0, 1, 1, 2]);
         names.extend((0..more).map(|at| self.pick(&NAMES[..if at == 0 { 4 } else { 2 }])));
@@ -108,6 +136,55 @@ impl Random {
             operators.extend(self.operator(name, depth));
         }
         operators
+    }
+
+    /// A filter of these paths and at times of others, most with operators that an index can serve.
+    pub(super) fn about(&mut self, paths: &[String]) -> Document {
+        const ORDERS: [&str; 4] = ["$gt", "$gte", "$lt", "$lte"];
+        let mut filter = Document::new();
+        for path in paths {
+            let mut operators = Document::new();
+            for _ in 0..self.pick(&[0, 1, 1, 1, 2]) {
+                operators.extend(match self.rng.u8(..12) {
+                    0 | 1 => doc! { self.pick(&ORDERS): self.small() },
+                    2 => doc! { self.pick(&ORDERS): self.scalar_but_regex() },
+                    3..=5 => doc! { "$eq": self.frequent() },
+                    6 | 7 => doc! { "$in": [self.frequent(), self.frequent(), self.scalar()] },
+                    8 => {
+                        let order = doc! { self.pick(&ORDERS): self.small() };
+                        doc! { "$elemMatch": { "$gte": self.small(), "$not": order } }
+                    }
+                    9 => doc! { "$elemMatch": { "$gte": self.small(), "$lte": self.small() } },
+                    10 => {
+                        let name = self.pick(&OF_FIELDS);
+                        self.operator(name, 1)
+                    }
+                    _ => self.operator("$regex", 1),
+                });
+            }
+            match path.rsplit_once('.') {
+                _ if operators.is_empty() => {}
+                Some((outer, inner)) if self.rng.u8(..4) == 0 => {
+                    filter.insert(outer, doc! { "$elemMatch": { inner: operators } });
+                }
+                _ => drop(filter.insert(path, operators)),
+            }
+        }
+        if self.rng.u8(..4) == 0 {
+            filter.extend(self.filter(1));
+        }
+        filter
+    }
+
+    fn frequent(&mut self) -> Bson {
+        if self.rng.bool() { self.small().into() } else { self.scalar() }
+    }
+
+    fn scalar_but_regex(&mut self) -> Bson {
+        match self.scalar() {
+            Bson::RegularExpression(_) => Bson::Null,
+            value => value,
+        }
     }
 
     /// A filter of one path with one operator.

@@ -11,8 +11,9 @@ use std::cmp::Ordering;
 /// Pattern, options, and what they mean.
 pub(super) type KnownPattern = (&'static str, &'static str, fn(&str) -> bool);
 
-pub(super) const PATTERNS: [KnownPattern; 5] = [
+pub(super) const PATTERNS: [KnownPattern; 6] = [
     ("^a", "", |text| text.starts_with('a')),
+    ("^ab?$", "", |text| text == "a" || text == "ab"),
     ("B$", "i", |text| text.ends_with('b') || text.ends_with('B')),
     ("a.b", "s", |text| text.char_indices().any(|(at, _)| dotted(&text[at..]))),
     ("^b", "m", |text| text.split('\n').any(|line| line.starts_with('b'))),
