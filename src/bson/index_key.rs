@@ -214,7 +214,9 @@ fn check_size(fields: &[BTreeSet<Vec<u8>>]) -> Result<()> {
 /// The bytes of an ascending key in the direction of its field.
 pub(super) fn directed(mut key: Vec<u8>, direction: Direction) -> Vec<u8> {
     if direction == Direction::Descending {
-        key.iter_mut().for_each(|byte| *byte = !*byte);
+        for byte in &mut key {
+            *byte = !*byte;
+        }
     }
     key
 }
@@ -226,7 +228,7 @@ mod tests {
     use super::super::samples::Samples;
     use super::*;
     use Direction::{Ascending, Descending};
-    use bson::{Bson, rawdoc};
+    use bson::{Bson, RawArrayBuf, RawDocumentBuf, rawdoc};
 
     fn shape(fields: &[(&str, Direction)]) -> Result<KeyShape> {
         let field =
@@ -235,7 +237,7 @@ mod tests {
     }
 
     fn hex(keys: &[Vec<u8>]) -> Vec<String> {
-        let key = |key: &Vec<u8>| key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let key = |key: &Vec<u8>| format!("{key:02x?}").replace(['[', ']', ',', ' '], "");
         keys.iter().map(key).collect()
     }
 
@@ -356,12 +358,11 @@ mod tests {
     #[test]
     fn a_document_has_at_most_10000_keys_of_64_mib() {
         let shape = shape(&[("a", Ascending), ("b", Ascending)]).expect("fields");
-        let list = |len: i32| bson::RawArrayBuf::from_iter(0..len);
+        let list = |len: i32| (0..len).collect::<RawArrayBuf>();
         let found = shape.keys(&rawdoc! { "a": list(100), "b": list(100) }).expect("few enough");
         assert_eq!(found.keys.len(), 10_000);
-        let shown = |document: bson::RawDocumentBuf| {
-            shape.keys(&document).expect_err("too many").to_string()
-        };
+        let shown =
+            |document: RawDocumentBuf| shape.keys(&document).expect_err("too many").to_string();
         assert_eq!(
             shown(rawdoc! { "a": list(100), "b": list(101) }),
             "index keys of a document: 10100 of 40199 bytes in all exceed 10000 keys or 67108864 \

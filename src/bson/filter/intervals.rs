@@ -36,7 +36,7 @@ impl Interval {
 #[derive(Debug, Clone)]
 pub(super) struct Intervals {
     /// Ascending and disjoint, none empty.
-    pub(super) intervals: Vec<Interval>,
+    pub(super) sorted: Vec<Interval>,
     /// Whether each interval holds a single key, which is then its lower bound.
     pub(super) are_points: bool,
     /// Whether the condition holds for every value with a key in the set; it never holds for others.
@@ -102,7 +102,7 @@ impl Intervals {
         let are_points = interval.as_ref().is_none_or(|interval| *interval == point);
         let mut intervals: Vec<Interval> = interval.into_iter().collect();
         intervals.retain(|interval| interval.lower < interval.upper);
-        Some(Self { intervals, are_points, is_exact: true })
+        Some(Self { sorted: intervals, are_points, is_exact: true })
     }
 
     /// `values` are sorted.
@@ -116,21 +116,21 @@ impl Intervals {
             intervals.push(Interval::starting_with(key_of(value)?));
         }
         intervals.dedup();
-        Some(Self { intervals, are_points: true, is_exact: true })
+        Some(Self { sorted: intervals, are_points: true, is_exact: true })
     }
 
     fn of_pattern(pattern: &Pattern) -> Option<Self> {
         let (prefix, is_exact) = pattern.prefix()?;
         let texts = Interval::starting_with(string_prefix(&prefix));
         let written = Self::of_values([pattern.written().as_raw_bson_ref()].into_iter())?;
-        Some(written.or(Self { intervals: vec![texts], are_points: false, is_exact }))
+        Some(written.or(Self { sorted: vec![texts], are_points: false, is_exact }))
     }
 
     /// The keys in either set.
     fn or(mut self, other: Self) -> Self {
-        self.intervals.extend(other.intervals);
-        self.intervals.sort_unstable_by(|a, b| a.lower.cmp(&b.lower));
-        self.intervals.dedup_by(|next, last| {
+        self.sorted.extend(other.sorted);
+        self.sorted.sort_unstable_by(|a, b| a.lower.cmp(&b.lower));
+        self.sorted.dedup_by(|next, last| {
             let overlaps = next.lower < last.upper;
             if overlaps && next.upper > last.upper {
                 std::mem::swap(&mut last.upper, &mut next.upper);
@@ -138,7 +138,7 @@ impl Intervals {
             overlaps
         });
         Self {
-            intervals: self.intervals,
+            sorted: self.sorted,
             are_points: self.are_points && other.are_points,
             is_exact: self.is_exact && other.is_exact,
         }
@@ -147,7 +147,7 @@ impl Intervals {
     /// The keys in both sets.
     pub(super) fn and(&self, other: &Self) -> Self {
         let mut intervals = Vec::new();
-        let (mut ours, mut theirs) = (self.intervals.iter(), other.intervals.iter());
+        let (mut ours, mut theirs) = (self.sorted.iter(), other.sorted.iter());
         let (mut our, mut their) = (ours.next(), theirs.next());
         while let (Some(a), Some(b)) = (our, their) {
             let lower = a.lower.as_slice().max(&b.lower);
@@ -162,7 +162,7 @@ impl Intervals {
             }
         }
         Self {
-            intervals,
+            sorted: intervals,
             are_points: self.are_points || other.are_points,
             is_exact: self.is_exact && other.is_exact,
         }
@@ -170,8 +170,8 @@ impl Intervals {
 
     /// Whether all keys of the set surely lie in the other.
     pub(super) fn is_within(&self, other: &Self) -> bool {
-        let mut theirs = other.intervals.iter().peekable();
-        self.intervals.iter().all(|our| {
+        let mut theirs = other.sorted.iter().peekable();
+        self.sorted.iter().all(|our| {
             while theirs.next_if(|their| their.upper <= our.lower).is_some() {}
             theirs.peek().is_some_and(|their| their.lower <= our.lower && our.upper <= their.upper)
         })

@@ -112,11 +112,17 @@ impl Field<'_> {
 /// Collects what the conjunction asks of the field.
 fn under(node: &Node, field: &Field<'_>, found: &mut Vec<Intervals>) {
     match node {
-        Node::All(nodes) => nodes.iter().for_each(|node| under(node, field, found)),
-        Node::Any(nodes) if nodes.len() == 1 => {
-            nodes.iter().for_each(|node| under(node, field, found));
+        Node::All(nodes) => {
+            for node in nodes {
+                under(node, field, found);
+            }
         }
-        Node::Any(_) | Node::Not(_) => {}
+        Node::Any(nodes) => {
+            if let [only] = nodes.as_slice() {
+                under(only, field, found);
+            }
+        }
+        Node::Not(_) => {}
         Node::Field(route, predicate) => {
             if let Some(rest) = field.rest.strip_prefix(route.segments()) {
                 asked(predicate, field, rest, found);
@@ -129,7 +135,9 @@ fn under(node: &Node, field: &Field<'_>, found: &mut Vec<Intervals>) {
 fn asked(predicate: &Predicate, field: &Field<'_>, rest: &[Segment], found: &mut Vec<Intervals>) {
     match (predicate, rest) {
         (Predicate::All(predicates), rest) => {
-            predicates.iter().for_each(|predicate| asked(predicate, field, rest, found));
+            for predicate in predicates {
+                asked(predicate, field, rest, found);
+            }
         }
         (Predicate::Some(Condition::ElementDocument(node)), [next, ..]) if !next.is_index() => {
             under(node, &Field { path: field.path, rest }, found);
@@ -163,11 +171,11 @@ fn joined(
     if !has_arrays {
         let exact = found.iter().filter(|asked| asked.is_exact).count();
         let all = found.iter().skip(1).fold(found.first()?.clone(), |all, asked| all.and(asked));
-        if all.intervals.len() <= ranges_max {
+        if all.sorted.len() <= ranges_max {
             return Some((all, exact));
         }
     }
-    found.retain(|asked| asked.intervals.len() <= ranges_max);
+    found.retain(|asked| asked.sorted.len() <= ranges_max);
     let narrowest = found.into_iter().min_by_key(breadth)?;
     let exact = usize::from(narrowest.is_exact);
     Some((narrowest, exact))
@@ -178,17 +186,17 @@ fn joined(
 fn breadth(asked: &Intervals) -> (bool, bool, bool, usize) {
     let is_open = |interval: &Interval| interval.lower.len() == 1 || interval.upper.len() == 1;
     (
-        !asked.intervals.is_empty(),
+        !asked.sorted.is_empty(),
         !asked.are_points,
-        asked.intervals.iter().any(is_open),
-        asked.intervals.len(),
+        asked.sorted.iter().any(is_open),
+        asked.sorted.len(),
     )
 }
 
 /// The intervals in the order of the field's direction.
 fn turned(asked: Intervals, direction: Direction) -> Vec<Interval> {
     if direction == Direction::Ascending {
-        return asked.intervals;
+        return asked.sorted;
     }
     let turn = |interval: Interval| {
         let lower = directed(interval.lower, direction);
@@ -200,7 +208,7 @@ fn turned(asked: Intervals, direction: Direction) -> Vec<Interval> {
             Interval { lower: successor(upper), upper: successor(lower) }
         }
     };
-    let turned = asked.intervals.into_iter().rev().map(turn);
+    let turned = asked.sorted.into_iter().rev().map(turn);
     // Between the start of all documents and the key of the first of them no bytes are left.
     turned.filter(|interval| interval.lower < interval.upper).collect()
 }
