@@ -10,18 +10,20 @@
 //! * a condition that does not hold for a missing value implies that its path leads to one, and so
 //!   does each path that it begins with.
 //!
-//! Cost: at most [`STEPS_MAX`] pairs of parts are looked at, so that filters of many parts give "no"
-//! and not a long wait.
+//! Cost: at most [`WORK_MAX`], so that filters of many parts give "no" and not a long wait.
 
 use super::super::route::Route;
 use super::intervals::Intervals;
 use super::tree::{Condition, Node, Predicate};
 
-/// Most pairs of parts that are compared.
-const STEPS_MAX: usize = 10_000;
+/// Most work for two filters: one for each value of each list that is compared, and [`PAIR_WORK`]
+/// for each pair of parts.
+const WORK_MAX: usize = 1_000_000;
+
+const PAIR_WORK: usize = 100;
 
 pub(super) fn implies(this: &Node, other: &Node) -> bool {
-    Search { steps: STEPS_MAX }.implies(Part::Node(this), Part::Node(other))
+    Search { work_left: WORK_MAX }.implies(Part::Node(this), Part::Node(other))
 }
 
 /// Whether the path surely leads to a value.
@@ -108,16 +110,17 @@ impl<'f> Part<'f> {
     }
 }
 
-/// A comparison of two filters, with the pairs of parts that it may still look at.
+/// A comparison of two filters, with the work that it may still do.
 struct Search {
-    steps: usize,
+    work_left: usize,
 }
 
 impl Search {
     /// Each step goes down in one of the two, so that recursion is as deep as both together.
     fn implies(&mut self, this: Part<'_>, other: Part<'_>) -> bool {
-        let Some(steps) = self.steps.checked_sub(1) else { return false };
-        self.steps = steps;
+        if !self.may_do(PAIR_WORK) {
+            return false;
+        }
         match (this.form(), other.form()) {
             (_, Form::All(others)) => others.iter().all(|other| self.implies(this, other)),
             (Form::Any(these), _) => these.iter().all(|this| self.implies(this, other)),
@@ -135,6 +138,13 @@ impl Search {
         }
     }
 
+    /// Whether so much work is left, which is then done.
+    fn may_do(&mut self, work: usize) -> bool {
+        let left = self.work_left.checked_sub(work);
+        self.work_left = left.unwrap_or_default();
+        left.is_some()
+    }
+
     fn condition_implies(
         &mut self,
         (route, this): (&Route, &Condition),
@@ -144,7 +154,7 @@ impl Search {
             let is_on_the_way = route.segments().starts_with(other_route.segments());
             return is_on_the_way && matches!(this.holds(None), Ok(false));
         }
-        if route != other_route {
+        if route != other_route || !self.may_do(listed(this) + listed(other)) {
             return false;
         }
         if let (Condition::ElementDocument(this), Condition::ElementDocument(other)) = (this, other)
@@ -156,5 +166,12 @@ impl Search {
             other.is_exact && this.is_some_and(|this| this.is_within(&other))
         };
         this == other || Intervals::of(other).is_some_and(is_within)
+    }
+}
+
+fn listed(condition: &Condition) -> usize {
+    match condition {
+        Condition::In { values, .. } => values.values().len(),
+        _ => 0,
     }
 }

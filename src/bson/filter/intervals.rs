@@ -126,17 +126,12 @@ impl Intervals {
         Some(written.or(Self { sorted: vec![texts], are_points: false, is_exact }))
     }
 
-    /// The keys in either set.
+    /// The keys in either set, both of which are made of what starts with certain bytes: where two
+    /// such intervals overlap, one lies in the other.
     fn or(mut self, other: Self) -> Self {
         self.sorted.extend(other.sorted);
         self.sorted.sort_unstable_by(|a, b| a.lower.cmp(&b.lower));
-        self.sorted.dedup_by(|next, last| {
-            let overlaps = next.lower < last.upper;
-            if overlaps && next.upper > last.upper {
-                std::mem::swap(&mut last.upper, &mut next.upper);
-            }
-            overlaps
-        });
+        self.sorted.dedup_by(|next, last| next.lower < last.upper);
         Self {
             sorted: self.sorted,
             are_points: self.are_points && other.are_points,

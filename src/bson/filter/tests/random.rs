@@ -88,7 +88,7 @@ impl Random {
     fn leading_down(&mut self, path: &[&str]) -> Bson {
         match (path, self.rng.u8(..8)) {
             ([], 0) => self.value(2),
-            ([], 1 | 2) => Bson::Array((0..self.rng.u8(..4)).map(|_| self.frequent()).collect()),
+            ([], 1..=3) => Bson::Array((0..self.rng.u8(..4)).map(|_| self.frequent()).collect()),
             ([], _) => self.frequent(),
             (path, 0) => {
                 Bson::Array((0..self.rng.u8(..4)).map(|_| self.leading_down(path)).collect())
@@ -146,9 +146,12 @@ impl Random {
             let mut operators = Document::new();
             for _ in 0..self.pick(&[0, 1, 1, 1, 2]) {
                 operators.extend(match self.rng.u8(..12) {
-                    0 | 1 => doc! { self.pick(&ORDERS): self.small() },
-                    2 => doc! { self.pick(&ORDERS): self.scalar_but_regex() },
-                    3..=5 => doc! { "$eq": self.frequent() },
+                    0 => doc! { self.pick(&ORDERS): self.small() },
+                    1 => {
+                        doc! { self.pick(&ORDERS): self.small(), self.pick(&ORDERS): self.small() }
+                    }
+                    3 => doc! { self.pick(&ORDERS): self.scalar_but_regex() },
+                    4 | 5 => doc! { "$eq": self.frequent() },
                     6 | 7 => doc! { "$in": [self.frequent(), self.frequent(), self.scalar()] },
                     8 => {
                         let order = doc! { self.pick(&ORDERS): self.small() };
