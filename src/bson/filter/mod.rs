@@ -14,7 +14,7 @@
 //! `comparison` `pattern` `type_set` (what conditions ask of a value), `tree` (a compiled filter),
 //! `intervals` `ranges` (the keys of an index that it asks for), `implication` (what it says about
 //! other filters), `operators` `operand` `compile` (how a filter becomes a tree). The values under a
-//! path come from [`super::route`]. What a filter means is described for its users:
+//! path come from the routes of the layer. What a filter means is described for its users:
 #![doc = include_str!("../../../docs/filters.md")]
 
 mod comparison;
