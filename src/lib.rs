@@ -22,6 +22,7 @@
 
 pub mod bson;
 pub mod collection;
+pub mod columns;
 mod database;
 mod error;
 pub mod eval;

@@ -70,6 +70,11 @@ impl DocumentSet {
         &mut self.chunks.entry(chunk).or_insert_with(empty)[window]
     }
 
+    /// The windows of each chunk that may have documents, ascending.
+    pub fn chunks(&self) -> impl Iterator<Item = (u32, &[Bitmap; WINDOWS_LEN])> {
+        self.chunks.iter().map(|(&chunk, windows)| (chunk, &**windows))
+    }
+
     /// Number of documents.
     pub fn len(&self) -> u64 {
         let windows = self.chunks.values().flat_map(|windows| windows.iter());

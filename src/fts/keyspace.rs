@@ -251,6 +251,11 @@ pub mod names {
         format!("{collection}/norms.{index}")
     }
 
+    /// Keyspace of the column of the values at `path` in the documents of `collection`.
+    pub fn columns(collection: &str, path: &str) -> String {
+        format!("{collection}/columns.{path}")
+    }
+
     /// Keyspace of the dead documents of the collection that `keyspace` belongs to, if it belongs to one.
     pub fn dead_of(keyspace: &str) -> Option<String> {
         keyspace.split_once('/').map(|(collection, _)| dead(collection))
@@ -349,6 +354,7 @@ mod tests {
             names::norms("notes", "a/b"),
             names::docs("notes"),
             names::ids("notes"),
+            names::columns("notes", "a.b"),
         ] {
             assert_eq!(names::dead_of(&name).as_deref(), Some("notes/dead"));
         }
