@@ -171,7 +171,7 @@ impl ColumnChunkBuilder {
             }
             return Ok(place);
         }
-        let place = u32::try_from(self.entries.len()).expect("invariant: fewer than 2^31 values");
+        let place = u32::try_from(self.entries.len()).expect("invariant: fewer than 2^30 values");
         let entry = Entry { offset, wrapped: wrap(value) };
         self.value_bytes += self.key.len() + entry.wrapped.len();
         self.entries.push(entry);

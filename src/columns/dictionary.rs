@@ -1,7 +1,7 @@
 //! The distinct values of a column's chunk, by their order; a value's place is its *ordinal*.
 //!
 //! Chunks share dictionaries, builders make them, sorts and aggregations look keys up in them. Invariants: values ascend
-//! strictly by `compare`, and so do their sort keys, which are made on demand; there is at least one value, and fewer than 2^31.
+//! strictly by `compare`, and so do their sort keys, which are made on demand; there is at least one value, and fewer than 2^30.
 //! Integers and dates that are alone are kept as numbers, anything else as BSON documents with one field without a name.
 //! Cost: some ten nanoseconds for a value or a key, the logarithm of that many for a look-up.
 
@@ -84,7 +84,7 @@ impl Dictionary {
             Values::Numbers { numbers, .. } => numbers.len(),
             Values::Any { ends, .. } => ends.len(),
         };
-        u32::try_from(len).expect("invariant: fewer than 2^31 values")
+        u32::try_from(len).expect("invariant: fewer than 2^30 values")
     }
 
     /// Whether the values are written as numbers.

@@ -3,8 +3,8 @@
 //! Searches call it. The order is MongoDB's: ascending a document counts with its least value, descending with its greatest; one
 //! without a value counts as null; what is equal at all paths comes in the order of document numbers.
 //!
-//! Within a chunk values are *places*, numbers that order as they do: twice the ordinal plus 1, and an even number for what
-//! lies between two ordinals. The best known so far are places of each chunk again, and what lies behind them is dropped at one
+//! Within a chunk values are *places*, numbers that order as they do: four times the ordinal plus 3; what lies between two
+//! ordinals has the numbers between, three of them, to tell what is below null, null, and what is above. The best known so far are places of each chunk again, and what lies behind them is dropped at one
 //! comparison. Only what is left, at most as many documents of a chunk as are asked for, is compared by its keys. Cost: a few
 //! nanoseconds a document; memory for twice the documents that are asked for.
 
@@ -124,7 +124,11 @@ pub fn sorted<S: ColumnSource>(
             .map(|key| Ok(Places::new(source.chunk(&key.path, chunk)?, key.direction, &null)))
             .collect::<Result<Vec<_>, S::Error>>()?;
         let places_of = |sorted: &Sorted| -> Vec<u32> {
-            columns.iter().zip(&sorted.keys).map(|(column, key)| column.of_key(key)).collect()
+            columns
+                .iter()
+                .zip(&sorted.keys)
+                .map(|(column, key)| column.of_key(key, &null))
+                .collect()
         };
         let worst = best.last().filter(|_| best.len() == wanted).map(places_of);
         let after = after.map(|after| (places_of(after), after.doc));
@@ -172,22 +176,27 @@ impl Places {
     fn new(column: Option<Arc<ColumnChunk>>, direction: Direction, null: &[u8]) -> Self {
         let is_descending = direction == Direction::Descending;
         let mut places = Places { column, is_descending, absent: 0 };
-        places.absent = places.of_key(null);
+        places.absent = places.of_key(null, null);
         places
     }
 
-    fn of_key(&self, key: &[u8]) -> u32 {
-        let Some(column) = &self.column else {
-            // All documents are as null then.
-            let order = key.cmp(&null_key());
-            return self.turned(if order.is_lt() { 0 } else { 1 + u32::from(order.is_gt()) });
+    fn of_key(&self, key: &[u8], null: &[u8]) -> u32 {
+        let (ordinal, is_equal) =
+            self.column.as_ref().map_or((0, false), |column| column.find(key));
+        if is_equal {
+            return self.turned(4 * ordinal + 3);
+        }
+        // Of what no document has as a value, null alone is some document's place.
+        let beside_null = match key.cmp(null) {
+            Ordering::Less => 0,
+            Ordering::Equal => 1,
+            Ordering::Greater => 2,
         };
-        let (ordinal, is_equal) = column.find(key);
-        self.turned(2 * ordinal + u32::from(is_equal))
+        self.turned(4 * ordinal + beside_null)
     }
 
     fn of_slot(&self, slot: u32) -> u32 {
-        if slot == 0 { self.absent } else { self.turned(2 * slot - 1) }
+        if slot == 0 { self.absent } else { self.turned(4 * slot - 1) }
     }
 
     fn of(&self, offset: u16) -> u32 {

@@ -67,8 +67,9 @@ fn sorts_equal_a_full_sort_in_pages_too() {
             let Some(last) = page.last() else { break };
             after = Some(last.clone());
             pages.extend(page);
+            assert_eq!(pages, expected[..pages.len()], "{keys:?} by {limit}");
         }
-        assert_eq!(pages, expected, "{keys:?} by {limit}");
+        assert_eq!(pages.len(), expected.len());
     }
 }
 
