@@ -145,7 +145,7 @@ enum State<'a> {
     Terms { limit: usize, tally: Tally },
     Histogram(IntervalCounts),
     Ranges { names: Vec<&'a str>, counts: RangeCounts },
-    Stats(Figures),
+    Stats(Box<Figures>),
     Distinct(Tally),
 }
 
@@ -162,7 +162,7 @@ impl<'a> State<'a> {
                 names: ranges.ranges.iter().map(|range| range.name.as_str()).collect(),
                 counts: RangeCounts::new(ranges)?,
             },
-            Aggregation::Stats(_) => State::Stats(Figures::default()),
+            Aggregation::Stats(_) => State::Stats(Box::default()),
             _ => State::Distinct(Tally::default()),
         })
     }
@@ -201,7 +201,7 @@ impl<'a> State<'a> {
                 let result = RangesResult { buckets: buckets(pairs) };
                 (AggregationResult::Ranges(result), Some(known))
             }
-            State::Stats(figures) => (AggregationResult::Stats(figures.finish()), None),
+            State::Stats(figures) => (AggregationResult::Stats(Box::new(figures.finish())), None),
             State::Distinct(tally) => {
                 let result = DistinctResult { distinct: tally.distinct() };
                 (AggregationResult::Distinct(result), None)

@@ -118,7 +118,7 @@ impl ColumnChunkBuilder {
     /// # Panics
     /// When a document was added twice.
     pub fn finish(&mut self) -> Option<ColumnChunk> {
-        self.take_content().expect(ONCE).map(ColumnChunk::from)
+        self.take_content().expect("invariant: a document is added once").map(ColumnChunk::from)
     }
 
     /// Appends the value of a column's keyspace and leaves the builder empty. An empty builder has no value and appends nothing.
@@ -126,7 +126,8 @@ impl ColumnChunkBuilder {
     /// # Panics
     /// When a document was added twice.
     pub fn finish_into(&mut self, out: &mut Vec<u8>) {
-        if let Some(content) = self.take_content().expect(ONCE) {
+        let content = self.take_content().expect("invariant: a document is added once");
+        if let Some(content) = content {
             content.encode(out);
         }
     }
@@ -186,5 +187,3 @@ impl ColumnChunkBuilder {
         }
     }
 }
-
-const ONCE: &str = "invariant: a document is added once";

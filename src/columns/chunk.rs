@@ -163,7 +163,9 @@ impl ColumnChunk {
                     if slots.is_empty() {
                         add(0);
                     }
-                    slots.iter().for_each(|&slot| add(slot as usize));
+                    for &slot in slots {
+                        add(slot as usize);
+                    }
                 }
             }
         }
@@ -210,13 +212,19 @@ impl ColumnChunk {
         let base = self.base;
         match &self.slots {
             Slots::Narrow(slots) => {
-                offsets.iter().for_each(|&offset| f(offset, slot_at(slots, base, offset).into()));
+                for &offset in offsets {
+                    f(offset, slot_at(slots, base, offset).into());
+                }
             }
             Slots::Wide(slots) => {
-                offsets.iter().for_each(|&offset| f(offset, slot_at(slots, base, offset)));
+                for &offset in offsets {
+                    f(offset, slot_at(slots, base, offset));
+                }
             }
             Slots::Several { .. } => {
-                offsets.iter().for_each(|&offset| f(offset, self.slot(offset, greatest)));
+                for &offset in offsets {
+                    f(offset, self.slot(offset, greatest));
+                }
             }
         }
     }

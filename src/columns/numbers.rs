@@ -100,16 +100,14 @@ fn whole(number: f64) -> Option<i64> {
         return Some(0);
     }
     let significand = (bits & ((1 << 52) - 1)) | 1 << 52;
-    let magnitude = match u32::try_from(exponent) {
-        Ok(left) => (left <= 10).then(|| significand << left)?,
-        Err(_) => {
-            let right = exponent.unsigned_abs();
-            (right <= significand.trailing_zeros()).then(|| significand >> right)?
-        }
-    };
-    let number_is_negative = bits >> 63 == 1;
-    let signed = if number_is_negative { -i128::from(magnitude) } else { i128::from(magnitude) };
-    i64::try_from(signed).ok()
+    let (shift, to_the_left) = (exponent.unsigned_abs(), exponent >= 0);
+    let is_whole = if to_the_left { shift <= 11 } else { shift <= significand.trailing_zeros() };
+    if !is_whole {
+        return None;
+    }
+    let magnitude = i128::from(significand);
+    let magnitude = if to_the_left { magnitude << shift } else { magnitude >> shift };
+    i64::try_from(if number.is_sign_negative() { -magnitude } else { magnitude }).ok()
 }
 
 #[cfg(test)]

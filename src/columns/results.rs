@@ -24,7 +24,7 @@ pub enum AggregationResult {
     /// Of [`Ranges`](super::Ranges).
     Ranges(RangesResult),
     /// Of [`Stats`](super::Stats).
-    Stats(StatsResult),
+    Stats(Box<StatsResult>),
     /// Of [`Distinct`](super::Distinct).
     Distinct(DistinctResult),
 }

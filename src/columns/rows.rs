@@ -134,7 +134,9 @@ impl Rows {
             let mut at = marks.iter();
             offsets.retain(|_| at.next().is_some_and(|&mark| mark > 0));
             marks.retain(|&mark| mark > 0);
-            marks.iter_mut().for_each(|mark| *mark -= 1);
+            for mark in &mut marks {
+                *mark -= 1;
+            }
             if (offsets.first(), offsets.last()) != (Some(&first), Some(&last)) {
                 return Err(reader.error("the first or the last document has no value"));
             }

@@ -240,22 +240,18 @@ const GATHERED_LEN: usize = 1024;
 
 impl Selection<'_> {
     fn look_at(&mut self, offsets: &[u16]) {
-        let Some(first) = self.columns.first() else {
-            offsets.iter().for_each(|&offset| self.consider(offset));
-            return;
-        };
-        let Some(column) = &first.column else {
-            offsets.iter().for_each(|&offset| self.consider(offset));
+        let first = self.columns.first();
+        let Some((first, column)) = first.and_then(|first| Some((first, first.column.as_ref()?)))
+        else {
+            for &offset in offsets {
+                self.consider(offset);
+            }
             return;
         };
         column.each_slot(offsets, first.is_descending, |offset, slot| {
-            let place = first.of_slot(slot);
+            let worst = self.worst.as_ref().and_then(|worst| worst.first());
             // Most documents fail here.
-            if self
-                .worst
-                .as_ref()
-                .is_none_or(|worst| worst.first().is_some_and(|&worst| place <= worst))
-            {
+            if worst.is_none_or(|&worst| first.of_slot(slot) <= worst) {
                 self.consider(offset);
             }
         });

@@ -15,9 +15,12 @@ use super::dictionary::Dictionary;
 use crate::bson::Bson;
 
 /// Ordinals that some documents of a chunk have, ascending, and how many have each.
+pub(super) type Counted = Vec<(u32, u32)>;
+
+/// The values of some documents of a chunk.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub(super) counted: Vec<(u32, u32)>,
+    pub(super) counted: Counted,
     /// Documents without a value.
     pub(super) missing: u64,
 }
@@ -25,7 +28,7 @@ pub(super) struct Counts {
 /// Counts of several chunks.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    parts: Vec<(Arc<Dictionary>, Vec<(u32, u32)>)>,
+    parts: Vec<(Arc<Dictionary>, Counted)>,
     missing: u64,
 }
 

@@ -1,4 +1,5 @@
-//! Aggregations against loops over all documents and values.
+//! Aggregations against loops over all documents and values. The twin reads numbers from their text, and counts with sets of
+//! documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 

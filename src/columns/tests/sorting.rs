@@ -1,4 +1,5 @@
-//! Sorts and ranges against a full sort of all documents by the sort keys of their values.
+//! Sorts and ranges against a full sort of all documents by the sort keys of their values. Pages that continue behind each
+//! other have to make the whole.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
