@@ -182,10 +182,13 @@ impl Dictionary {
             ends.push(documents.len());
         }
         let dictionary = Dictionary { values: Values::Any { documents, ends } };
+        let mut before = dictionary.value(0);
         for ordinal in 1..dictionary.len() {
-            if compare(dictionary.value(ordinal - 1), dictionary.value(ordinal)).is_ge() {
+            let value = dictionary.value(ordinal);
+            if compare(before, value).is_ge() {
                 return Err(reader.error(format_args!("value {ordinal} does not ascend")));
             }
+            before = value;
         }
         Ok(dictionary)
     }
@@ -305,6 +308,10 @@ fn take_entry(reader: &mut ByteReader<'_>, out: &mut Vec<u8>) -> Result<()> {
         out.push(0);
     }
     out.push(0);
+    if fixed_bytes(kind).is_some() && kind != kind::BOOLEAN {
+        // Any bytes are such a value.
+        return Ok(());
+    }
     let wrapped = out.get(start..).unwrap_or_default();
     validate(wrapped, NESTING_MAX)
         .and_then(|document| match document.into_iter().count() {

@@ -46,10 +46,11 @@ fn sorts_equal_a_full_sort_in_pages_too() {
         let collection = Collection::random(&mut rng, round);
         let set = collection.random_set(&mut rng);
         let mut keys: Vec<SortKey> = ["v", "w", "none"]
-            .map(|path| match rng.bool() {
-                true => SortKey::ascending(path),
-                false => SortKey::descending(path),
-            })
+            .map(
+                |path| {
+                    if rng.bool() { SortKey::ascending(path) } else { SortKey::descending(path) }
+                },
+            )
             .into();
         rng.shuffle(&mut keys);
         keys.truncate(rng.usize(..4));
