@@ -86,8 +86,13 @@ impl SortKey {
 /// }
 ///
 /// let mut builder = ColumnChunkBuilder::default();
-/// for (offset, years) in [(1, vec![1851]), (2, vec![1849, 1853]), (4, vec![1850])] {
-///     builder.add(offset, &Path::parse("year")?, &rawdoc! { "year": years })?;
+/// let documents = [
+///     (1, rawdoc! { "year": 1851 }),
+///     (2, rawdoc! { "year": [1849, 1853] }),
+///     (4, rawdoc! { "year": 1850 }),
+/// ];
+/// for (offset, document) in documents {
+///     builder.add(offset, &Path::parse("year")?, &document)?;
 /// }
 /// let years = Years(Arc::new(builder.finish().expect("some values")));
 /// let set: DocumentSet = (1..5).map(|offset| DocId::from_parts(0, offset)).collect();
