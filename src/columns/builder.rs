@@ -1,7 +1,7 @@
 //! [`ColumnChunkBuilder`]: gathers the values of documents into a column's chunk.
 //!
-//! The indexer fills one for each chunk that a transaction writes to, the merge operator joins parts with it, and searches make
-//! columns of documents with it where none is stored. Of equal values the one of the first document is kept, so that nothing
+//! The indexer fills one for each chunk that a transaction writes to, and searches make columns of documents with it where none
+//! is stored. Of equal values the one of the first document is kept, so that nothing
 //! depends on the order of adding. Cost: a sort key and a look-up in a hash table for each value; each distinct value is in
 //! memory twice, as a key and as itself.
 
@@ -83,25 +83,6 @@ impl ColumnChunkBuilder {
         Ok(())
     }
 
-    /// Adds the documents of a chunk that was built before.
-    pub(super) fn add_content(&mut self, content: &Content) -> bson::Result<()> {
-        let mut places = vec![None; content.dictionary.len() as usize];
-        for (offset, ordinals) in content.rows.iter() {
-            let start = self.row_places.len();
-            for &ordinal in ordinals {
-                // Rows ascend, so the value is that of the first document.
-                let place = match places[ordinal as usize] {
-                    Some(place) => place,
-                    None => self.place(offset, content.dictionary.value(ordinal))?,
-                };
-                places[ordinal as usize] = Some(place);
-                self.row_places.push(place);
-            }
-            self.end_row(offset, start);
-        }
-        Ok(())
-    }
-
     /// Whether no document with a value was added.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -118,7 +99,7 @@ impl ColumnChunkBuilder {
     /// # Panics
     /// When a document was added twice.
     pub fn finish(&mut self) -> Option<ColumnChunk> {
-        self.take_content().expect("invariant: a document is added once").map(ColumnChunk::from)
+        self.take_content().map(ColumnChunk::from)
     }
 
     /// Appends the value of a column's keyspace and leaves the builder empty. An empty builder has no value and appends nothing.
@@ -126,14 +107,13 @@ impl ColumnChunkBuilder {
     /// # Panics
     /// When a document was added twice.
     pub fn finish_into(&mut self, out: &mut Vec<u8>) {
-        let content = self.take_content().expect("invariant: a document is added once");
-        if let Some(content) = content {
+        if let Some(content) = self.take_content() {
             content.encode(out);
         }
     }
 
-    /// What was gathered, if anything was, or a document that was added twice. The builder is empty then.
-    pub(super) fn take_content(&mut self) -> std::result::Result<Option<Content>, u16> {
+    /// What was gathered, if anything was. The builder is empty then.
+    fn take_content(&mut self) -> Option<Content> {
         let ColumnChunkBuilder { places, entries, mut rows, row_places, .. } = std::mem::take(self);
         let mut order: Vec<(Box<[u8]>, u32)> = places.into_iter().collect();
         order.sort_unstable();
@@ -142,11 +122,10 @@ impl ColumnChunkBuilder {
             ordinals_of[*place as usize] = ordinal;
         }
         rows.sort_unstable_by_key(|row| row.offset);
-        if let Some(twice) = rows.windows(2).find(|pair| pair[0].offset == pair[1].offset) {
-            return Err(twice[0].offset);
-        }
+        let once = rows.is_sorted_by(|before, row| before.offset < row.offset);
+        assert!(once, "invariant: a document is added once");
         if rows.is_empty() {
-            return Ok(None);
+            return None;
         }
         let (mut sorted, mut ordinals) = (Rows::default(), Vec::new());
         for Row { offset, start, end } in rows {
@@ -158,7 +137,7 @@ impl ColumnChunkBuilder {
             sorted.push(offset, &ordinals);
         }
         let wrapped = order.iter().map(|(_, place)| &*entries[*place as usize].wrapped);
-        Ok(Some(Content { dictionary: Dictionary::from_wrapped(wrapped), rows: sorted }))
+        Some(Content { dictionary: Dictionary::from_wrapped(wrapped), rows: sorted })
     }
 
     /// The place of a value that the document at `offset` has.

@@ -23,6 +23,18 @@ const LISTED: u8 = 4;
 const FULL: u8 = 8;
 
 impl Content {
+    /// The first document that has each value.
+    pub(super) fn first_documents(&self) -> Vec<u16> {
+        let mut firsts = vec![u16::MAX; self.dictionary.len() as usize];
+        for (offset, ordinals) in self.rows.iter() {
+            for &ordinal in ordinals {
+                let first = &mut firsts[ordinal as usize];
+                *first = offset.min(*first);
+            }
+        }
+        firsts
+    }
+
     /// Appends the value of the keyspace.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let Content { dictionary, rows } = self;

@@ -104,6 +104,25 @@ impl Dictionary {
         }
     }
 
+    /// Appends an ordinal's value, wrapped.
+    pub(super) fn put_wrapped(&self, ordinal: u32, out: &mut Vec<u8>) {
+        match &self.values {
+            Values::Numbers { kind, numbers } => {
+                let payload = numbers[index(ordinal)].to_le_bytes();
+                let (low, high) = payload.split_at(4);
+                let high = if *kind == kind::INT32 { &[] } else { high };
+                let bytes = HEAD_BYTES + low.len() + high.len() + TAIL_BYTES;
+                out.extend([u8::try_from(bytes).unwrap_or_default(), 0, 0, 0, *kind, 0]);
+                out.extend_from_slice(low);
+                out.extend_from_slice(high);
+                out.push(0);
+            }
+            Values::Any { documents, ends } => {
+                out.extend_from_slice(wrapped_at(documents, ends, index(ordinal)));
+            }
+        }
+    }
+
     /// The sort key of an ordinal's value, in `scratch`.
     pub(super) fn key<'a>(&self, ordinal: u32, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         scratch.clear();

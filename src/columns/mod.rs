@@ -36,6 +36,7 @@ mod error;
 mod figures;
 mod indexer;
 mod intervals;
+mod join;
 mod numbers;
 mod operator;
 mod packed;

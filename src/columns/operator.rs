@@ -1,10 +1,11 @@
 //! [`ColumnOperator`]: joins parts of a column's chunk, and the key under which it stands.
 //!
 //! Readers and compactions of the storage core call it for the keyspaces of columns. Each transaction writes a part, with its
-//! own documents; parts arrive in any order and the join is the same. Cost: that of building the chunk anew.
+//! own documents; parts arrive in any order and the join is the same. Cost: that of reading the parts, joining
+//! them and writing the chunk anew.
 
-use super::builder::ColumnChunkBuilder;
 use super::content::Content;
+use super::join::join;
 use crate::lsm::{ByteReader, MergeOperator, Result};
 
 /// Merge operator of columns: joins parts that have no document in common.
@@ -36,20 +37,11 @@ impl MergeOperator for ColumnOperator {
 
     fn merge(&self, key: &[u8], operands: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
         decode_column_key(key)?;
-        let wrong = |what: std::fmt::Arguments<'_>| ByteReader::new("column", &[]).error(what);
-        let mut builder = ColumnChunkBuilder::default();
-        for operand in operands {
-            let content = Content::decode(operand)?;
-            builder
-                .add_content(&content)
-                .map_err(|error| wrong(format_args!("a value cannot be read: {error}")))?;
-        }
-        let joined = builder
-            .take_content()
-            .map_err(|offset| wrong(format_args!("two parts hold document {offset}")))?;
-        if let Some(content) = joined {
-            content.encode(out);
-        }
+        let parts = operands.iter().map(|operand| Content::decode(operand));
+        let joined = join(&parts.collect::<Result<Vec<_>>>()?).map_err(|offset| {
+            ByteReader::new("column", &[]).error(format_args!("two parts hold document {offset}"))
+        })?;
+        joined.encode(out);
         Ok(())
     }
 }
