@@ -44,5 +44,5 @@ pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Tok
 pub use lsm::Durability;
 pub use query::{
     Clause, Error as QueryError, Occur, Parameters, ParseError, ParsedQuery, Pattern, Query,
-    Snippet, Warning, WarningKind, Weight,
+    Snippet, UserOptions, Warning, WarningKind, Weight,
 };

@@ -128,8 +128,8 @@ pub(crate) enum OnError {
 /// "river bed" -silver'), and put -- before one that starts with a minus sign.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json, each hit is an object on a line of its own: rank, score, id, document, and if the
-document has text: snippet, path (the field it is from), source and highlights. These last two are
+With --json, each hit is an object on a line of its own: rank, score, corrected (whether it matches
+only with other words than those typed), id, document, and if the document has text: snippet, path (the field it is from), source and highlights. These last two are
 ranges [start, end) in bytes of the stored text: source is where the snippet stands, highlights are
 the matches. Exit code 1 and no line when nothing is found.")]
 pub(crate) struct SearchArguments {
@@ -153,6 +153,13 @@ pub(crate) struct SearchArguments {
     /// Hits to leave out from the start.
     #[arg(long, value_name = "HITS", default_value_t = 0)]
     pub(crate) offset: u32,
+    /// Find misspelt words too: words of 4 to 7 characters may differ in one, longer ones in two. Documents that match as
+    /// typed come first.
+    #[arg(long)]
+    pub(crate) typos: bool,
+    /// Take the last word for the beginning of one. Documents that match as typed come first.
+    #[arg(long)]
+    pub(crate) prefix: bool,
     #[command(flatten)]
     pub(crate) ranking: RankingArguments,
     /// Print one JSON object a line for each hit.

@@ -15,7 +15,7 @@ use crate::collection::{self, CollectionReader};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
 use crate::query::{
-    Highlighter, Parameters, ParsedQuery, Plan, Query, ScoredDoc, Searcher, Snippet, Warning,
+    Highlighter, Parameters, ParsedQuery, Plan, Query, RankedDoc, Searcher, Snippet, Warning,
 };
 
 /// Hits that a search returns when it is not told.
@@ -97,9 +97,9 @@ impl<'a> Search<'a> {
         Ok(self)
     }
 
-    /// The query with the filters.
+    /// What may match, with the filters.
     fn asked(&self) -> Cow<'_, Query> {
-        let query = &self.query.query;
+        let query = self.query.relaxed.as_ref().unwrap_or(&self.query.query);
         if self.filters.is_empty() {
             return Cow::Borrowed(query);
         }
@@ -156,14 +156,15 @@ impl<'a> Search<'a> {
         Ok(searcher.count(&plan)?)
     }
 
-    /// Runs the search: hits by descending score, then in the order in which they were written.
+    /// Runs the search: hits by descending score, then in the order in which they were written; those that match only with
+    /// [corrected](Hit::is_corrected) words behind all others.
     ///
     /// # Errors
     /// When the index cannot be read, k1 or b are out of range, or offset and limit ask for too much.
     pub fn run(self) -> Result<Hits<'a>> {
         let parameters = Parameters::new(self.k1, self.b)?;
         let mut warnings = self.query.warnings.clone();
-        let (plan, (scored, total)) = {
+        let (plan, (ranked, total)) = {
             let collection = self.view.collection()?;
             let reader = match &collection {
                 Some(collection) => text_index(collection, self.index.as_deref())?,
@@ -173,22 +174,37 @@ impl<'a> Search<'a> {
                 None => (Plan::default(), (Vec::new(), self.totals.then_some(0))),
                 Some((collection, reader)) => {
                     let searcher = Searcher::new(collection, reader);
-                    let (plan, more) = searcher.plan(&self.asked())?;
+                    let (plan, mut more) = searcher.plan(&self.asked())?;
+                    let mut as_typed = None;
+                    if self.query.relaxed.is_some() {
+                        let (plan, of_it) = searcher.plan(&self.query.query)?;
+                        (as_typed, more) = (Some(plan), of_it);
+                    }
                     warnings.extend(more);
-                    let (offset, limit) = (self.offset, self.limit);
-                    let found = if self.totals {
-                        let (scored, total) =
-                            searcher.search_and_count(&plan, parameters, offset, limit)?;
-                        (scored, Some(total))
-                    } else {
-                        (searcher.search(&plan, parameters, offset, limit)?, None)
-                    };
+                    let found = self.ranked(searcher, &plan, as_typed.as_ref(), parameters)?;
                     (plan, found)
                 }
             }
         };
         let context = Context { view: self.view, index: self.index, plan };
-        Ok(Hits { context: Arc::new(context), scored: scored.into_iter(), total, warnings })
+        Ok(Hits { context: Arc::new(context), ranked: ranked.into_iter(), total, warnings })
+    }
+
+    /// The hits of the page, and the total if it is wanted.
+    fn ranked(
+        &self,
+        searcher: Searcher<'_, '_>,
+        plan: &Plan,
+        as_typed: Option<&Plan>,
+        parameters: Parameters,
+    ) -> Result<(Vec<RankedDoc>, Option<u64>)> {
+        let (offset, limit) = (self.offset, self.limit);
+        if self.totals && as_typed.is_none() {
+            let (found, total) = searcher.search_and_count(plan, parameters, offset, limit)?;
+            return Ok((found.into_iter().map(RankedDoc::as_typed).collect(), Some(total)));
+        }
+        let total = self.totals.then(|| searcher.count(plan)).transpose()?;
+        Ok((searcher.search_tiers(plan, as_typed, parameters, offset, limit)?, total))
     }
 }
 
@@ -245,7 +261,7 @@ impl fmt::Debug for Context<'_> {
 #[derive(Debug)]
 pub struct Hits<'a> {
     context: Arc<Context<'a>>,
-    scored: std::vec::IntoIter<ScoredDoc>,
+    ranked: std::vec::IntoIter<RankedDoc>,
     total: Option<u64>,
     warnings: Vec<Warning>,
 }
@@ -266,12 +282,12 @@ impl<'a> Iterator for Hits<'a> {
     type Item = Hit<'a>;
 
     fn next(&mut self) -> Option<Hit<'a>> {
-        let ScoredDoc { doc, score } = self.scored.next()?;
-        Some(Hit { score, doc, context: Arc::clone(&self.context) })
+        let ranked = self.ranked.next()?;
+        Some(Hit { score: ranked.score, ranked, context: Arc::clone(&self.context) })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.scored.size_hint()
+        self.ranked.size_hint()
     }
 }
 
@@ -282,22 +298,28 @@ impl ExactSizeIterator for Hits<'_> {}
 pub struct Hit<'a> {
     /// The document's BM25 score; greater is better.
     pub score: f32,
-    doc: crate::fts::DocId,
+    ranked: RankedDoc,
     context: Arc<Context<'a>>,
 }
 
 impl Hit<'_> {
+    /// Whether the document matches only with other words than those that were typed; never, unless the query was read
+    /// by [`Query::user_with`].
+    pub fn is_corrected(&self) -> bool {
+        self.ranked.is_corrected
+    }
+
     /// The document.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn document(&self) -> Result<RawDocumentBuf> {
         let gone = || {
-            let what = format!("document {} is indexed but not stored", self.doc);
+            let what = format!("document {} is indexed but not stored", self.ranked.doc);
             Error::Store(crate::lsm::Error::corruption(what, 0))
         };
         let collection = self.context.view.collection()?;
-        collection.ok_or_else(gone)?.document(self.doc)?.ok_or_else(gone)
+        collection.ok_or_else(gone)?.document(self.ranked.doc)?.ok_or_else(gone)
     }
 
     /// The document as a value of type `T`, whether or not the collection is [typed](crate::Typed).

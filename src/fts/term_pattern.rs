@@ -44,7 +44,7 @@ enum Source {
     Prefix(String),
     Wildcard(String),
     Regex(String),
-    Fuzzy { text: String, distance: u8, prefix: bool },
+    Fuzzy { text: String, distance: u8, prefix: bool, first_counts_twice: bool },
 }
 
 #[derive(Clone)]
@@ -57,7 +57,7 @@ enum TermAutomaton {
 
 /// Where an automaton is after some bytes of a term.
 #[derive(Debug, Clone, Copy)]
-pub struct TermState(State);
+pub struct TermState(State, First);
 
 #[derive(Debug, Clone, Copy)]
 enum State {
@@ -67,6 +67,14 @@ enum State {
     Fuzzy(u32),
     /// With the least distance of what was read so far.
     FuzzyPrefix(u32, Option<u8>),
+}
+
+/// How a term begins, where that counts.
+#[derive(Debug, Clone, Copy)]
+enum First {
+    /// With so many bytes of the first character of the word.
+    Met(usize),
+    Differs,
 }
 
 /// Makes automata, from tables that take a while to compute.
@@ -126,10 +134,19 @@ impl TermPattern {
     /// Terms that come of `text` by at most `distance` insertions, deletions, replacements and exchanges of neighbours, of
     /// characters; at most [`FUZZY_DISTANCE_MAX`] of them. With `prefix`, terms that begin so.
     pub fn fuzzy(text: &str, distance: u8, prefix: bool) -> Self {
+        Self::of_word(text, distance, prefix, false)
+    }
+
+    /// The same, where another first character than that of `text` counts as two: few people mistype that one.
+    pub fn typo(text: &str, distance: u8, prefix: bool) -> Self {
+        Self::of_word(text, distance, prefix, true)
+    }
+
+    fn of_word(text: &str, distance: u8, prefix: bool, first_counts_twice: bool) -> Self {
         let is_long = text.chars().nth(FUZZY_CHARS_MAX).is_some();
         let distance = if is_long { 0 } else { distance.min(FUZZY_DISTANCE_MAX) };
         let dfa = FUZZY[usize::from(distance)].build_dfa(text);
-        let source = Source::Fuzzy { text: text.to_owned(), distance, prefix };
+        let source = Source::Fuzzy { text: text.to_owned(), distance, prefix, first_counts_twice };
         let dfa = Arc::new(dfa);
         let automaton =
             if prefix { TermAutomaton::FuzzyPrefix(dfa) } else { TermAutomaton::Fuzzy(dfa) };
@@ -138,7 +155,7 @@ impl TermPattern {
 
     /// Before the first byte of a term.
     pub fn start(&self) -> TermState {
-        TermState(match &self.automaton {
+        let state = match &self.automaton {
             TermAutomaton::Prefix => State::Prefix(Some(0)),
             TermAutomaton::Regex(_, start) => State::Regex(*start),
             TermAutomaton::Fuzzy(dfa) => State::Fuzzy(dfa.initial_state()),
@@ -146,12 +163,14 @@ impl TermPattern {
                 let state = dfa.initial_state();
                 State::FuzzyPrefix(state, self.distance_at(dfa, state))
             }
-        })
+        };
+        TermState(state, First::Met(0))
     }
 
     /// After a further byte.
     pub fn step(&self, state: TermState, byte: u8) -> TermState {
-        TermState(match (&self.automaton, state.0, &self.source) {
+        let first = self.first_after(state.1, byte);
+        let state = match (&self.automaton, state.0, &self.source) {
             (TermAutomaton::Prefix, State::Prefix(met), Source::Prefix(text)) => {
                 State::Prefix(met.and_then(|met| match text.as_bytes().get(met) {
                     Some(&wanted) => (wanted == byte).then_some(met + 1),
@@ -170,12 +189,42 @@ impl TermPattern {
                 State::FuzzyPrefix(state, least.into_iter().chain(here).min())
             }
             (_, state, _) => state,
-        })
+        };
+        TermState(state, first)
+    }
+
+    /// How a term begins that goes on with this byte.
+    fn first_after(&self, first: First, byte: u8) -> First {
+        let (Source::Fuzzy { text, first_counts_twice: true, .. }, First::Met(met)) =
+            (&self.source, first)
+        else {
+            return first;
+        };
+        let len = text.chars().next().map_or(0, char::len_utf8);
+        if met >= len {
+            first
+        } else if text.as_bytes().get(met) == Some(&byte) {
+            First::Met(met + 1)
+        } else {
+            First::Differs
+        }
+    }
+
+    /// What a distance counts in a term that begins so; `None` when that is too much.
+    fn counted(&self, found: u8, first: First) -> Option<u8> {
+        match (&self.source, first) {
+            (Source::Fuzzy { distance, .. }, First::Differs) => {
+                found.checked_add(1).filter(|found| found <= distance)
+            }
+            _ => Some(found),
+        }
     }
 
     /// Whether some term may lie ahead of this state, or end here.
     pub fn can_match(&self, state: TermState) -> bool {
         match (&self.automaton, state.0) {
+            // Whose first character differs is no nearer than 1.
+            (..) if self.counted(1, state.1).is_none() => false,
             (_, State::Prefix(met)) => met.is_some(),
             (TermAutomaton::Regex(dfa, _), State::Regex(state)) => !dfa.is_dead_state(state),
             (_, State::Fuzzy(state)) => state != SINK_STATE,
@@ -186,7 +235,7 @@ impl TermPattern {
 
     /// How far a term that ends here is from what was asked for, in characters; 0 where it fits, `None` where it does not.
     pub fn distance(&self, state: TermState) -> Option<u8> {
-        match (&self.automaton, state.0, &self.source) {
+        let found = match (&self.automaton, state.0, &self.source) {
             (_, State::Prefix(met), Source::Prefix(text)) => {
                 met.filter(|&met| met == text.len()).map(|_| 0)
             }
@@ -196,7 +245,8 @@ impl TermPattern {
             (TermAutomaton::Fuzzy(dfa), State::Fuzzy(state), _) => self.distance_at(dfa, state),
             (_, State::FuzzyPrefix(_, least), _) => least,
             _ => None,
-        }
+        };
+        found.and_then(|found| self.counted(found, state.1))
     }
 
     /// How far what an automaton has read is from a fuzzy word.
@@ -308,6 +358,34 @@ mod tests {
             assert_eq!(pattern.distance_of(word.as_bytes()), Some(0));
             assert_eq!(pattern.distance_of((word + "e").as_bytes()).is_some(), fits, "{len}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_first_character_counts_as_two() {
+        let distance = |pattern: &TermPattern, term: &str| pattern.distance_of(term.as_bytes());
+        let short = TermPattern::typo("élan", 1, false);
+        for (term, expected) in
+            [("élan", Some(0)), ("élen", Some(1)), ("elan", None), ("lan", None), ("xélan", None)]
+        {
+            assert_eq!(distance(&short, term), expected, "{term}");
+        }
+        let long = TermPattern::typo("mountain", 2, false);
+        for (term, expected) in [
+            ("mountain", Some(0)),
+            ("mountian", Some(1)),
+            ("muntian", Some(2)),
+            ("fountain", Some(2)),
+            ("omuntain", Some(2)),
+            ("fountian", None),
+        ] {
+            assert_eq!(distance(&long, term), expected, "{term}");
+        }
+        let prefix = TermPattern::typo("mountain", 2, true);
+        assert_eq!(distance(&prefix, "mountiansides"), Some(1));
+        assert_eq!(distance(&prefix, "fountains"), Some(2));
+        assert_eq!(distance(&prefix, "fountians"), None);
+        assert_eq!(distance(&TermPattern::typo("m", 0, true), "mountain"), Some(0));
+        assert_ne!(long, TermPattern::fuzzy("mountain", 2, false));
     }
 
     #[test]

@@ -131,6 +131,18 @@ pub enum Pattern {
         #[serde(default)]
         prefix: bool,
     },
+    /// Words, or what may have been meant by them: see [`Query::user_with`].
+    Similar {
+        /// The words.
+        text: String,
+        /// Whether they may be misspelt: one difference in words of 4 to 7 characters, two in longer ones, none where a digit is.
+        /// Differences are those of [`Fuzzy`](Self::Fuzzy), and another first character counts as two.
+        #[serde(default)]
+        typos: bool,
+        /// Whether the last of them may be the beginning of a word.
+        #[serde(default)]
+        prefix: bool,
+    },
     /// A word that this regular expression matches from its first to its last character.
     Regex(String),
     /// A value, of any type, between two. A bound is compared with numbers as a number, with dates as a date, where it is
@@ -417,6 +429,9 @@ impl Clause {
     pub fn without_field(&self) -> Self {
         let pattern = match (&self.field, &self.pattern) {
             (Some(field), Pattern::Words(text)) => Pattern::Words(format!("{field} {text}")),
+            (Some(field), &Pattern::Similar { ref text, typos, prefix }) => {
+                Pattern::Similar { text: format!("{field} {text}"), typos, prefix }
+            }
             (_, pattern) => pattern.clone(),
         };
         Self { field: None, pattern, ..self.clone() }
@@ -433,6 +448,7 @@ impl Pattern {
             | Self::Prefix(text)
             | Self::Wildcard(text)
             | Self::Fuzzy { text, .. }
+            | Self::Similar { text, .. }
             | Self::Regex(text) => Some(text),
             Self::Range { .. } | Self::All | Self::Filter(_) | Self::Group(_) => None,
         }

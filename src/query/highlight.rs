@@ -296,6 +296,9 @@ fn add_patterns<'h>(plan: &'h Plan, patterns: &mut Vec<Pattern<'h>>) {
                     add(Wanted::Fitting(pattern), place(plan, field, path.as_deref()));
                 }
             }
+            Some(PlannedSet::Fitting { field, pattern, .. }) => {
+                add(Wanted::Fitting(pattern), place(plan, *field, None));
+            }
             Some(PlannedSet::Query(plan)) => inner.push(plan),
             Some(PlannedSet::All | PlannedSet::Documents(_) | PlannedSet::Filter(_)) => {}
         }

@@ -18,6 +18,7 @@ mod sets;
 mod term_window;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod topk;
 mod value_range;
 mod window;
@@ -27,7 +28,8 @@ pub use bm25::Parameters;
 pub use error::{Error, Result};
 pub use highlight::{Highlighter, SNIPPET_CHARS, Snippet};
 pub use nesting::{Group, Node};
-pub use parser::{ParseError, ParsedQuery, Warning, WarningKind};
+pub use parser::{ParseError, ParsedQuery, UserOptions, Warning, WarningKind};
 pub use plan::{Plan, PlannedFilter, PlannedSet};
 pub use searcher::{RESULTS_LEN_MAX, Searcher};
+pub use tiers::RankedDoc;
 pub use topk::ScoredDoc;

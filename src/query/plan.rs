@@ -57,6 +57,9 @@ pub(crate) const PATTERNS_LEN_MAX: usize = 64;
 /// The most terms of a field that score for a word with a distance: the nearest, and of these the most frequent.
 pub(crate) const EXPANSIONS_LEN_MAX: usize = 64;
 
+/// The most words of a query that stand for similar ones; the others are looked for as typed.
+pub(crate) const SIMILAR_LEN_MAX: usize = 64;
+
 /// The field of leaves that stand for sets.
 pub(super) const SETS: FieldId = FieldId(0xFFFE);
 
@@ -122,6 +125,15 @@ pub enum PlannedSet {
     },
     /// These.
     Documents(Arc<DocumentSet>),
+    /// Those with a term in a field that fits, which were found when the pattern was planned.
+    Fitting {
+        /// The field.
+        field: FieldId,
+        /// Which terms fit.
+        pattern: TermPattern,
+        /// The documents.
+        documents: Arc<DocumentSet>,
+    },
     /// Those that match a query.
     Query(Box<Plan>),
     /// Those that a filter lets through.
@@ -174,6 +186,37 @@ pub enum Slop {
 }
 
 impl Plan {
+    /// The same, but of these documents only, each of which matches.
+    pub(super) fn within(&self, documents: Arc<DocumentSet>) -> Plan {
+        let mut plan = self.clone();
+        let leaf = plan.add_documents(documents);
+        plan.required.push(vec![leaf]);
+        if let Some(tree) = &mut plan.tree {
+            tree.required.push(vec![Node::Leaf(leaf)]);
+        }
+        plan
+    }
+
+    /// The same, but without these documents.
+    pub(super) fn without(&self, documents: Arc<DocumentSet>) -> Plan {
+        let mut plan = self.clone();
+        let leaf = plan.add_documents(documents);
+        plan.leaves[leaf].scores = false;
+        plan.excluded.push(leaf);
+        if let Some(tree) = &mut plan.tree {
+            tree.excluded.push(Node::Leaf(leaf));
+        }
+        plan
+    }
+
+    /// Adds a leaf that stands for some documents and scores nothing; its place is the last.
+    fn add_documents(&mut self, documents: Arc<DocumentSet>) -> usize {
+        let key = LeafKey::of_set(self.sets.len());
+        self.sets.push(PlannedSet::Documents(documents));
+        self.leaves.push(Leaf { key, dfs: Vec::new(), scores: true, boost: 0.0 });
+        self.leaves.len() - 1
+    }
+
     /// Plans a query; the warnings tell what was not taken as written.
     ///
     /// # Errors
@@ -190,6 +233,19 @@ impl Plan {
 }
 
 impl LeafKey {
+    /// That of the leaf for a set, outside of all groups.
+    fn of_set(place: usize) -> Self {
+        LeafKey {
+            field: SETS,
+            is_phrase: false,
+            terms: Terms::new(),
+            slop: Slop::Exact,
+            path: None,
+            set: Some(place),
+            group: 0,
+        }
+    }
+
     /// Whether positions decide which documents match.
     pub fn is_placed(&self) -> bool {
         self.is_phrase || self.path.is_some()
@@ -245,6 +301,7 @@ struct Planner<'p, 'r> {
     sets: Vec<PlannedSet>,
     terms_left: usize,
     patterns_left: usize,
+    similar_left: usize,
     warnings: Vec<Warning>,
     /// Warnings that only matter when nothing else is left of the query.
     stop_words: Vec<Warning>,
@@ -258,6 +315,7 @@ impl<'p, 'r> Planner<'p, 'r> {
             sets: Vec::new(),
             terms_left: TERMS_LEN_MAX,
             patterns_left: PATTERNS_LEN_MAX,
+            similar_left: SIMILAR_LEN_MAX,
             warnings: Vec::new(),
             stop_words: Vec::new(),
         }
@@ -327,11 +385,13 @@ impl<'p, 'r> Planner<'p, 'r> {
         if !self.may_walk(clause) {
             return Ok(());
         }
-        let (terms_left, patterns_left) = (self.terms_left, self.patterns_left);
-        let mut planner = Planner { terms_left, patterns_left, ..Planner::new(self.reader) };
+        let &mut Planner { reader, terms_left, patterns_left, similar_left, .. } = self;
+        let mut planner =
+            Planner { terms_left, patterns_left, similar_left, ..Planner::new(reader) };
         let mut asked = Group::default();
         planner.clause(&plain, context, &mut asked)?;
         (self.terms_left, self.patterns_left) = (planner.terms_left, planner.patterns_left);
+        self.similar_left = planner.similar_left;
         let Planned { plan, warnings, stop_words } = planner.finish(asked)?;
         self.warnings.extend(warnings);
         self.stop_words.extend(stop_words);
@@ -390,7 +450,13 @@ impl<'p, 'r> Planner<'p, 'r> {
                     let most =
                         u8::try_from(term.chars().count().saturating_sub(1)).unwrap_or(u8::MAX);
                     let pattern = TermPattern::fuzzy(&term, distance.min(most), prefix);
-                    let keys = self.nearest(&scope, &pattern, boost)?;
+                    let keys = self.nearest(&scope, &term, &pattern, boost)?;
+                    into.add_leaves(clause.occur, keys.into_iter());
+                }
+            }
+            &Pattern::Similar { typos, prefix, .. } if clause.occur != Occur::MustNot => {
+                let terms = self.terms(clause, text);
+                for keys in self.similar(&scope, terms, (typos, prefix), boost)? {
                     into.add_leaves(clause.occur, keys.into_iter());
                 }
             }
@@ -460,15 +526,44 @@ impl<'p, 'r> Planner<'p, 'r> {
         into.add_leaves(clause.occur, scope.keys(&terms, slop, boost));
     }
 
-    /// Leaves for the terms that fit a pattern, the nearest of which score.
-    fn nearest(&mut self, scope: &Scope, pattern: &TermPattern, boost: f64) -> Result<Vec<Asked>> {
+    /// Leaves for each term and those that may have been meant by it: with typos, and of the last one with a prefix.
+    fn similar(
+        &mut self,
+        scope: &Scope,
+        terms: Terms,
+        (typos, prefix): (bool, bool),
+        boost: f64,
+    ) -> Result<Vec<Vec<Asked>>> {
+        let (len, mut all) = (terms.len(), Vec::new());
+        for ((term, _), place) in terms.into_iter().zip(1..) {
+            let distance = if typos { typos_of(&term) } else { 0 };
+            let prefix = prefix && place == len;
+            if (distance, prefix) == (0, false) || self.similar_left == 0 {
+                all.push(scope.keys(&[(term, 0)], Slop::Exact, boost).collect());
+                continue;
+            }
+            self.similar_left -= 1;
+            let pattern = TermPattern::typo(&term, distance, prefix);
+            all.push(self.nearest(scope, &term, &pattern, boost)?);
+        }
+        Ok(all)
+    }
+
+    /// Leaves for the terms that fit a pattern, the nearest of which score: `wanted` itself, then the others.
+    fn nearest(
+        &mut self,
+        scope: &Scope,
+        wanted: &str,
+        pattern: &TermPattern,
+        boost: f64,
+    ) -> Result<Vec<Asked>> {
         let mut keys = Vec::new();
         for &field in &scope.fields {
             let (mut found, mut all) = (Vec::new(), DocumentSet::default());
             self.reader.each_term(field, pattern, &mut |term, distance, postings| {
                 let df = postings.statistics.df;
                 if let (true, Ok(term)) = (df > 0, std::str::from_utf8(term)) {
-                    found.push((distance, Reverse(df), term.to_owned()));
+                    found.push((term != wanted, distance, Reverse(df), term.to_owned()));
                 }
                 if scope.path.is_none() { all.add(&postings) } else { Ok(()) }
             })?;
@@ -479,13 +574,14 @@ impl<'p, 'r> Planner<'p, 'r> {
                     let (path, pattern) = (Some(path), pattern.clone());
                     PlannedSet::Terms { fields: vec![field], path, pattern }
                 } else {
-                    PlannedSet::Documents(Arc::new(all))
+                    let (pattern, documents) = (pattern.clone(), Arc::new(all));
+                    PlannedSet::Fitting { field, pattern, documents }
                 };
                 keys.push((self.set_key(all), 0.0));
             }
             let documents = self.reader.statistics(field)?.documents;
-            let most = found.iter().map(|(_, df, _)| df.0).max().unwrap_or_default();
-            for (distance, df, term) in found {
+            let most = found.iter().map(|(_, _, df, _)| df.0).max().unwrap_or_default();
+            for (_, distance, df, term) in found {
                 // As rare as the most frequent of them: else typing errors, which are rare, would come first.
                 let rarity =
                     idf(documents, most.min(documents)) / idf(documents, df.0.min(documents));
@@ -496,6 +592,12 @@ impl<'p, 'r> Planner<'p, 'r> {
                     Slop::Exact,
                     boost,
                 ));
+            }
+        }
+        // A word that nothing comes near is still asked for.
+        for key in scope.keys(&[(wanted.to_owned(), 0)], Slop::Exact, boost) {
+            if !keys.iter().any(|(known, _)| *known == key.0) {
+                keys.push(key);
             }
         }
         Ok(keys)
@@ -546,15 +648,7 @@ impl<'p, 'r> Planner<'p, 'r> {
         if known.is_none() {
             self.sets.push(set);
         }
-        LeafKey {
-            field: SETS,
-            is_phrase: false,
-            terms: Terms::new(),
-            slop: Slop::Exact,
-            path: None,
-            set: Some(place),
-            group: 0,
-        }
+        LeafKey::of_set(place)
     }
 
     /// The fields and the path that a clause names; `None` when the index does not have them.
@@ -655,6 +749,17 @@ impl<'p, 'r> Planner<'p, 'r> {
         let tree = (!is_flat).then_some(all);
         let plan = Plan { fields, paths, leaves: planned, sets, required, excluded, tree };
         Ok(Planned { plan, warnings, stop_words })
+    }
+}
+
+/// In how many characters a word may differ from this one that was typed.
+fn typos_of(term: &str) -> u8 {
+    match term.chars().count() {
+        // Another number is another thing.
+        _ if term.contains(char::is_numeric) => 0,
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
     }
 }
 

@@ -142,6 +142,15 @@ impl<'s, 'r> Searcher<'s, 'r> {
         Ok(count)
     }
 
+    /// The documents that match. Memory: a bit for each of the collection's.
+    pub(super) fn documents(self, plan: &Plan) -> Result<DocumentSet> {
+        let mut documents = DocumentSet::default();
+        self.each_matching(plan, &mut |chunk, number, matching| {
+            Kernels::best().or(documents.window_mut(chunk, number), matching);
+        })?;
+        Ok(documents)
+    }
+
     /// Passes the windows in which documents match to `visit`: chunk, number there, and which documents those are.
     fn each_matching(self, plan: &Plan, visit: &mut dyn FnMut(u32, usize, &Bitmap)) -> Result<()> {
         let leaves = self.open(plan, plan.required.is_empty())?;
@@ -178,7 +187,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 let within = within.filter(|within| within.len() < few);
                 documents = self.collection.documents_where(filter, within.as_ref())?;
             }
-            PlannedSet::Documents(documents) => return Ok(Arc::new(documents.to_postings())),
+            PlannedSet::Documents(documents) | PlannedSet::Fitting { documents, .. } => {
+                return Ok(Arc::new(documents.to_postings()));
+            }
             PlannedSet::All => {
                 return Ok(Arc::new(self.collection.live_documents()?.to_postings()));
             }

@@ -26,6 +26,7 @@ use naive_search::{NaiveParameters, NaiveSearch};
 
 #[path = "../../tests/support/naive_search.rs"]
 mod naive_search;
+mod tiers;
 
 const NAME: &str = "notes";
 const WORDS: [&str; 16] = [
@@ -222,7 +223,14 @@ fn random_pattern(rng: &mut fastrand::Rng) -> Query {
         (at, word[..at].iter().collect::<String>(), word[at + 1..].iter().collect::<String>())
     };
     let (at, before, behind) = some();
-    match rng.u8(..9) {
+    match rng.u8(..10) {
+        9 => {
+            let mut query = Query::word(format!("{before}{behind} {before}"));
+            let Pattern::Words(text) = query.clauses[0].pattern.clone() else { unreachable!() };
+            let (typos, prefix) = (rng.u8(..3) > 0, rng.bool());
+            query.clauses[0].pattern = Pattern::Similar { text, typos, prefix };
+            query
+        }
         7 => {
             let bounds = [rng.i32(..20), rng.i32(..20)].map(|bound| match rng.u8(..3) {
                 0 => Bound::Unbounded,
@@ -374,7 +382,7 @@ fn every_search_equals_the_naive_one() {
             let before = world.live.clone();
             let mut writer = world.writer(&mut transaction);
             for _ in 0..rng.usize(1..12) {
-                let id = rng.i32(..60);
+                let id = rng.i32(0..60);
                 if rng.u8(..4) == 0 {
                     world.remove(&mut transaction, &mut writer, id);
                 } else {

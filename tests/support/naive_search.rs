@@ -83,6 +83,16 @@ type DocumentTest = Box<dyn Fn(&RawDocument) -> bool>;
 /// Fields, with a path.
 type Scope = Vec<(usize, Option<String>)>;
 
+/// How words are compared that need not be the same.
+#[derive(Clone, Copy)]
+struct Measure {
+    most: usize,
+    /// Whether the beginning of a word is enough.
+    prefix: bool,
+    /// Whether another first character is one difference more.
+    first_counts_twice: bool,
+}
+
 /// What a query comes to. Of each part of `must` some alternatives have to hold.
 #[derive(Default)]
 struct Conditions {
@@ -179,16 +189,35 @@ impl<'a> NaiveSearch<'a> {
         self.dfs[field].get(term).copied().unwrap_or_default()
     }
 
-    /// The terms nearest to one, and how much each is boosted.
+    /// What a word comes to that stands for those near it.
+    fn near(&self, scope: &Scope, wanted: &str, measure: Measure, boost: f64) -> Vec<Part> {
+        let mut near = Vec::new();
+        for place in scope {
+            for (term, nearness) in self.nearest(place.0, wanted, measure) {
+                near.push(alternative_in(place, &term, boost * nearness));
+            }
+            let wanted = wanted.to_owned();
+            let fits = move |term: &str| measure.distance(&wanted, term) <= measure.most;
+            let all = Test::Term(vec![place.clone()], Box::new(fits));
+            near.push(Part::Constant(all, 0.0));
+        }
+        near
+    }
+
+    /// The terms nearest to one, which comes first itself, and how much each is boosted.
     /// No other term of such a distance counts, though it matches.
-    fn nearest(&self, field: usize, wanted: &str, most: usize, prefix: bool) -> Vec<(String, f64)> {
+    fn nearest(&self, field: usize, wanted: &str, measure: Measure) -> Vec<(String, f64)> {
         let mut near: Vec<(usize, f64, &str)> = self.dfs[field]
             .iter()
-            .map(|(term, df)| (edits(wanted, term, prefix), *df, term.as_str()))
-            .filter(|&(distance, ..)| distance <= most)
+            .map(|(term, df)| (measure.distance(wanted, term), *df, term.as_str()))
+            .filter(|&(distance, ..)| distance <= measure.most)
             .collect();
         near.sort_by(|left, right| {
-            left.0.cmp(&right.0).then(right.1.total_cmp(&left.1)).then(left.2.cmp(right.2))
+            let others = (left.2 != wanted).cmp(&(right.2 != wanted));
+            others
+                .then(left.0.cmp(&right.0))
+                .then(right.1.total_cmp(&left.1))
+                .then(left.2.cmp(right.2))
         });
         near.truncate(EXPANSIONS_LEN_MAX);
         let most_frequent = near.iter().map(|near| near.1).fold(0.0, f64::max);
@@ -337,18 +366,22 @@ impl<'a> NaiveSearch<'a> {
                 for (term, _) in tokens {
                     // One character stays at least.
                     let most = usize::from(distance).min(term.chars().count() - 1);
-                    let mut near = Vec::new();
-                    for place in scope {
-                        for (term, nearness) in self.nearest(place.0, &term, most, prefix) {
-                            let boost = boost * nearness;
-                            near.push(alternative_in(place, &term, boost));
-                        }
-                        let wanted = term.clone();
-                        let fits = move |term: &str| edits(&wanted, term, prefix) <= most;
-                        let all = Test::Term(vec![place.clone()], Box::new(fits));
-                        near.push(Part::Constant(all, 0.0));
-                    }
-                    conditions.add(clause.occur, near);
+                    let measure = Measure { most, prefix, first_counts_twice: false };
+                    conditions.add(clause.occur, self.near(scope, &term, measure, boost));
+                }
+                return;
+            }
+            Pattern::Similar { typos, prefix, .. } if clause.occur != Occur::MustNot => {
+                let last = tokens.len() - 1;
+                for (place, (term, _)) in tokens.into_iter().enumerate() {
+                    let most = match term.chars().count() {
+                        4..8 if typos && !term.chars().any(char::is_numeric) => 1,
+                        8.. if typos && !term.chars().any(char::is_numeric) => 2,
+                        _ => 0,
+                    };
+                    let prefix = prefix && place == last;
+                    let measure = Measure { most, prefix, first_counts_twice: true };
+                    conditions.add(clause.occur, self.near(scope, &term, measure, boost));
                 }
                 return;
             }
@@ -376,6 +409,14 @@ fn alternative_in((field, path): &(usize, Option<String>), term: &str, boost: f6
         path: path.clone(),
     };
     Part::Condition(condition, in_parts(boost))
+}
+
+impl Measure {
+    fn distance(self, wanted: &str, term: &str) -> usize {
+        let differs = wanted.chars().next() != term.chars().next();
+        let more = usize::from(self.first_counts_twice && differs);
+        edits(wanted, term, self.prefix) + more
+    }
 }
 
 impl Conditions {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use alluvium::bson::{Bson, RawDocument, RawDocumentBuf, to_json};
-use alluvium::{Hit, Hits, ParsedQuery, Query, Search, SnapshotCollection, Snippet};
+use alluvium::{Hit, Hits, ParsedQuery, Query, Search, SnapshotCollection, Snippet, UserOptions};
 use serde_json::{Value, json};
 
 use crate::args::{RankingArguments, SearchArguments};
@@ -27,7 +27,8 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = database::open_reader(path)?;
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
-    let query = Query::user(&arguments.query.join(" "));
+    let options = UserOptions::new().typos(arguments.typos).prefix(arguments.prefix);
+    let query = Query::user_with(&arguments.query.join(" "), options);
     let started = Instant::now();
     let search = ranked(&collection, query, arguments.ranking, path)?
         .limit(places(arguments.limit))
@@ -64,6 +65,7 @@ pub(crate) struct Found {
     /// Place in the ranking, from 1.
     rank: u64,
     score: f32,
+    is_corrected: bool,
     id: Bson,
     document: RawDocumentBuf,
     /// The best part of the document's text, and its path.
@@ -113,6 +115,7 @@ impl Found {
         Ok(Self {
             rank,
             score: hit.score,
+            is_corrected: hit.is_corrected(),
             id: hit.id()?,
             document: hit.document()?,
             snippet: hit.best_snippet()?,
@@ -128,6 +131,7 @@ impl Found {
         let mut object = json!({
             "rank": self.rank,
             "score": self.score,
+            "corrected": self.is_corrected,
             "id": self.id.clone().into_relaxed_extjson(),
             "document": document,
         });
@@ -151,7 +155,8 @@ pub(crate) fn write_hits(out: &mut dyn Write, hits: &[Found]) -> Result<()> {
         if title != id {
             write!(out, "  {FAINT}{id}{FAINT:#}")?;
         }
-        writeln!(out, "  {FAINT}{:.3}{FAINT:#}", hit.score)?;
+        let corrected = if hit.is_corrected { "  corrected" } else { "" };
+        writeln!(out, "  {FAINT}{:.3}{corrected}{FAINT:#}", hit.score)?;
         if let Some((_, snippet)) = &hit.snippet {
             // Control characters of the document are spaces in what `marked` gives.
             let (on, off) = (MATCH.render().to_string(), MATCH.render_reset().to_string());

@@ -56,8 +56,17 @@ fn json_has_one_object_for_each_hit() {
     let hits = ran.json();
     assert_eq!(hits.len(), 3);
     for (place, hit) in hits.iter().enumerate() {
-        let expected =
-            ["rank", "score", "id", "document", "snippet", "path", "source", "highlights"];
+        let expected = [
+            "rank",
+            "score",
+            "corrected",
+            "id",
+            "document",
+            "snippet",
+            "path",
+            "source",
+            "highlights",
+        ];
         assert_eq!(names(hit), expected);
         assert_eq!(hit["rank"], place + 1);
         assert_eq!(hit["document"]["_id"], hit["id"]);
@@ -121,6 +130,26 @@ fn a_reader_that_goes_away_is_not_an_error() {
     let ended = command.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
     assert!(ended.stderr.is_empty(), "{ended:?}");
+}
+
+#[test]
+fn misspelt_words_and_beginnings_are_found_behind_what_matches_as_typed() {
+    let shell = rivers();
+    let found = |arguments: &[&str]| -> Vec<(String, bool)> {
+        let ran = shell.run(&[&["search", "rivers.alv", "--json"], arguments].concat());
+        let of =
+            |hit: &serde_json::Value| (hit["id"].to_string(), hit["corrected"].as_bool().unwrap());
+        ran.json().iter().map(of).collect()
+    };
+    assert_eq!(found(&["rivr"]), []);
+    let rivers = found(&["rivr", "--typos"]);
+    assert!(rivers.len() > 1 && rivers.iter().all(|(_, is_corrected)| *is_corrected), "{rivers:?}");
+    assert_eq!(found(&["riv", "--prefix"]).len(), rivers.len());
+    let both = found(&["gold rivr", "--typos"]);
+    assert!(both.is_sorted_by_key(|(_, is_corrected)| *is_corrected), "{both:?}");
+    assert!(!both[0].1 && both.last().unwrap().1, "{both:?}");
+    let shown = shell.succeed(&["search", "rivers.alv", "rivr", "--typos"]).stdout;
+    assert!(shown.lines().next().unwrap().ends_with("corrected"), "{shown}");
 }
 
 #[test]

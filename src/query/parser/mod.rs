@@ -15,8 +15,8 @@
 //!
 //! Cost: one pass, linear in the text. Files, from the characters up: `chars` (which mean something),
 //! `escape` (backslashes), `suffix` (weights and slop), `word`, `regex`, `range` and `near` (the forms of
-//! a clause), `boolean` (AND, OR, NOT), `group`, `reader` and `clause` (the pass), `print` (the way back),
-//! `warning`, `error`. The language itself is described for its users:
+//! a clause), `boolean` (AND, OR, NOT), `group`, `reader` and `clause` (the pass), `options` (what else may be found), `print`
+//! (the way back), `warning`, `error`. The language itself is described for its users:
 #![doc = include_str!("../../../docs/query.md")]
 
 mod boolean;
@@ -26,6 +26,7 @@ mod error;
 mod escape;
 mod group;
 mod near;
+mod options;
 mod print;
 mod range;
 mod reader;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::query::ast::Query;
 pub use error::ParseError;
+pub use options::UserOptions;
 pub use warning::{Warning, WarningKind};
 
 /// Bytes of a query text that are read; the rest is dropped with a warning.
@@ -64,6 +66,10 @@ const WARNINGS_MAX: usize = 32;
 pub struct ParsedQuery {
     /// What will be searched.
     pub query: Query,
+    /// The query in which words stand for similar ones too, if [`Query::user_with`] was asked for it. Documents that match
+    /// `query` come before all others that match this one, which scores them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relaxed: Option<Query>,
     /// What was not taken as written, in the order of the text, limits last. Never a reason to stop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
@@ -92,6 +98,33 @@ impl Query {
         reader::read(text)
     }
 
+    /// Reads what a person typed, and lets words stand for what may have been meant by them.
+    ///
+    /// With [`typos`](UserOptions::typos), words of 4 to 7 characters may differ in one from what was typed, longer ones in two; with
+    /// [`prefix`](UserOptions::prefix), the last word may be the beginning of one, unless white space follows. Phrases, patterns
+    /// and what is excluded are taken as typed. Documents that match the query as typed always come first.
+    ///
+    /// ```
+    /// use alluvium::{Database, Query, UserOptions, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "_id": 1, "text": "the river" },
+    ///     doc! { "_id": 2, "text": "a rivr, by mistake, in a much longer text" },
+    /// ])?;
+    /// let query = Query::user_with("rivr", UserOptions::new().typos(true));
+    /// let hits: Vec<_> = notes.search(query)?.run()?.collect();
+    /// assert_eq!((hits[0].id()?, hits[0].is_corrected()), (2.into(), false));
+    /// assert_eq!((hits[1].id()?, hits[1].is_corrected()), (1.into(), true));
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn user_with(text: &str, options: UserOptions) -> ParsedQuery {
+        let parsed = Self::user(text);
+        let relaxed = options::relaxed(text, &parsed.query, options);
+        ParsedQuery { relaxed, ..parsed }
+    }
+
     /// Reads a query that has to be written as the language has it. Linear time.
     ///
     /// What it takes, [`Query::user`] reads the same way and without a warning, but for that about a query
@@ -109,7 +142,7 @@ impl Query {
     /// # Errors
     /// Says the first place that could not be taken as written, and the remedy.
     pub fn parse(text: &str) -> Result<Query, ParseError> {
-        let ParsedQuery { query, warnings } = Self::user(text);
+        let ParsedQuery { query, warnings, .. } = Self::user(text);
         match warnings.into_iter().find(Warning::is_doubt) {
             Some(warning) => Err(ParseError::new(text, warning)),
             None => Ok(query),
@@ -137,7 +170,7 @@ impl From<String> for ParsedQuery {
 
 impl From<Query> for ParsedQuery {
     fn from(query: Query) -> Self {
-        Self { query, warnings: Vec::new() }
+        Self { query, ..Self::default() }
     }
 }
 

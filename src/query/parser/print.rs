@@ -41,6 +41,10 @@ impl fmt::Display for Clause {
         write!(f, "{}", Prefix(self))?;
         match &self.pattern {
             Pattern::Words(_) => {}
+            Pattern::Similar { text, prefix, .. } => {
+                f.write_str(&escaped(text))?;
+                f.write_str(if *prefix { "~*" } else { "~" })?;
+            }
             Pattern::Phrase { text, slop: 0 } => f.write_str(&quoted(text))?,
             Pattern::Phrase { text, slop } => write!(f, "{}~{slop}", quoted(text))?,
             Pattern::Near { text, distance } => write_near(f, text, *distance)?,

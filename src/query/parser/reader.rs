@@ -180,7 +180,7 @@ impl<'t> Reader<'t> {
             let kind = WarningKind::TextTooLong { text_bytes_max: TEXT_BYTES_MAX };
             warn(kind, read..text_bytes);
         }
-        ParsedQuery { query, warnings }
+        ParsedQuery { query, relaxed: None, warnings }
     }
 
     /// The innermost group.

@@ -113,7 +113,7 @@ fn describe_pattern(text: &str, pattern: &Pattern) -> String {
             format!("range {lower} {upper}")
         }
         Pattern::All => "all".to_owned(),
-        Pattern::Filter(_) => unreachable!("no text is a filter"),
+        Pattern::Filter(_) | Pattern::Similar { .. } => unreachable!("no text says it"),
         Pattern::Group(query) => format!("({})", describe_clauses(text, query)),
     }
 }
