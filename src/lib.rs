@@ -43,6 +43,6 @@ pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};
 pub use lsm::Durability;
 pub use query::{
-    Clause, Error as QueryError, Occur, Parameters, ParseError, ParsedQuery, Pattern, Query,
-    Snippet, UserOptions, Warning, WarningKind, Weight,
+    Clause, Error as QueryError, Explanation, Occur, Parameters, ParseError, ParsedQuery, Pattern,
+    Query, Snippet, UserOptions, Warning, WarningKind, Weight,
 };

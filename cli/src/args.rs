@@ -131,7 +131,8 @@ pub(crate) enum OnError {
 With --json, each hit is an object on a line of its own: rank, score, corrected (whether it matches
 only with other words than those typed), id, document, and if the document has text: snippet, path (the field it is from), source and highlights. These last two are
 ranges [start, end) in bytes of the stored text: source is where the snippet stands, highlights are
-the matches. Exit code 1 and no line when nothing is found.")]
+the matches. With --explain there is an explanation: value, what it is, and parts, which are such
+objects. Exit code 1 and no line when nothing is found.")]
 pub(crate) struct SearchArguments {
     /// The database file.
     #[arg(value_name = "DB")]
@@ -160,6 +161,9 @@ pub(crate) struct SearchArguments {
     /// Take the last word for the beginning of one. Documents that match as typed come first.
     #[arg(long)]
     pub(crate) prefix: bool,
+    /// Show below each hit how its score comes about.
+    #[arg(long)]
+    pub(crate) explain: bool,
     #[command(flatten)]
     pub(crate) ranking: RankingArguments,
     /// Print one JSON object a line for each hit.

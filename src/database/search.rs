@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::document::IntoDocument;
+use super::transaction::raw_id;
 use super::values::decode;
 use super::view::View;
 use crate::bson::{self, Bson, Document, Filter, RawBsonRef, RawDocumentBuf};
@@ -15,7 +16,8 @@ use crate::collection::{self, CollectionReader};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
 use crate::query::{
-    Highlighter, Parameters, ParsedQuery, Plan, Query, RankedDoc, Searcher, Snippet, Warning,
+    Explanation, Highlighter, Parameters, ParsedQuery, Plan, Query, RankedDoc, Searcher, Snippet,
+    Warning,
 };
 
 /// Hits that a search returns when it is not told.
@@ -156,6 +158,36 @@ impl<'a> Search<'a> {
         Ok(searcher.count(&plan)?)
     }
 
+    /// How the score of the document with this `_id` comes about, be it among the hits or not, and if it does not match, why.
+    /// `None` when there is no such document, or no index.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([doc! { "_id": 1, "text": "gold" }, doc! { "_id": 2, "text": "river" }])?;
+    /// let search = notes.search("+gold river")?;
+    /// let explanation = search.explain(1)?.unwrap();
+    /// assert!(explanation.to_string().contains("idf: 1 of 2 documents hold \"gold\""));
+    /// assert_eq!(search.explain(2)?.unwrap().parts[0].what, "required, and missing: gold");
+    /// assert_eq!(search.explain(3)?, None);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the index cannot be read, or k1 or b are out of range.
+    pub fn explain(&self, id: impl Into<Bson>) -> Result<Option<Explanation>> {
+        let parameters = Parameters::new(self.k1, self.b)?;
+        let id = raw_id(id)?;
+        let Some(collection) = self.view.collection()? else { return Ok(None) };
+        let Some(doc) = collection.doc_id(id.as_raw_bson_ref())? else { return Ok(None) };
+        let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(None) };
+        let searcher = Searcher::new(&collection, &reader);
+        let (plan, _) = searcher.plan(&self.asked())?;
+        Ok(Some(searcher.explain(&plan, parameters, doc)?))
+    }
+
     /// Runs the search: hits by descending score, then in the order in which they were written; those that match only with
     /// [corrected](Hit::is_corrected) words behind all others.
     ///
@@ -186,7 +218,7 @@ impl<'a> Search<'a> {
                 }
             }
         };
-        let context = Context { view: self.view, index: self.index, plan };
+        let context = Context { view: self.view, index: self.index, plan, parameters };
         Ok(Hits { context: Arc::new(context), ranked: ranked.into_iter(), total, warnings })
     }
 
@@ -249,6 +281,7 @@ struct Context<'a> {
     view: View<'a>,
     index: Option<String>,
     plan: Plan,
+    parameters: Parameters,
 }
 
 impl fmt::Debug for Context<'_> {
@@ -357,6 +390,33 @@ impl Hit<'_> {
         Ok(Bson::try_from(id).map_err(bson::Error::from)?)
     }
 
+    /// How the score comes about: a tree of numbers, of which the first is the [score](Self::score) to the last bit. It is
+    /// computed anew, which takes about as long as a search.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert(doc! { "text": "gold and silver" })?;
+    /// let hit = notes.search("gold silver")?.run()?.next().unwrap();
+    /// let explanation = hit.explain()?;
+    /// assert_eq!(explanation.value, hit.score);
+    /// assert_eq!(explanation.parts.iter().map(|part| part.value).sum::<f32>(), hit.score);
+    /// println!("{explanation}");
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn explain(&self) -> Result<Explanation> {
+        let Context { parameters, plan, .. } = &*self.context;
+        let doc = self.ranked.doc;
+        self.with_index(|collection, reader| {
+            Ok(Searcher::new(collection, reader).explain(plan, *parameters, doc)?)
+        })
+    }
+
     /// The part of the text at `path` that matches best, with what matched marked.
     ///
     /// The path is dotted; of several strings at and below it the best one is taken. Empty when there is none.
@@ -379,10 +439,17 @@ impl Hit<'_> {
     }
 
     fn with_highlighter<T>(&self, ask: impl FnOnce(&Highlighter<'_>) -> Result<T>) -> Result<T> {
-        let Context { view, index, plan } = &*self.context;
+        self.with_index(|_, reader| ask(&Highlighter::new(reader, &self.context.plan)))
+    }
+
+    fn with_index<T>(
+        &self,
+        ask: impl for<'r> FnOnce(&CollectionReader<'r>, &TextReader<'r>) -> Result<T>,
+    ) -> Result<T> {
+        let Context { view, index, .. } = &*self.context;
         let unknown = || collection::Error::UnknownCollection { name: view.name().to_owned() };
         let found = view.collection()?.ok_or_else(unknown)?;
         let reader = found.text_index(index.as_deref())?;
-        ask(&Highlighter::new(&reader, plan))
+        ask(&found, &reader)
     }
 }

@@ -278,6 +278,20 @@ impl PartialEq for TermPattern {
     }
 }
 
+/// As the query language has it.
+impl fmt::Display for TermPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Source::Prefix(text) => write!(f, "{text}*"),
+            Source::Wildcard(pattern) => f.write_str(pattern),
+            Source::Regex(pattern) => write!(f, "/{pattern}/"),
+            Source::Fuzzy { text, distance, prefix, .. } => {
+                write!(f, "{text}~{distance}{}", if *prefix { "*" } else { "" })
+            }
+        }
+    }
+}
+
 impl fmt::Debug for TermPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)

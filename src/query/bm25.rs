@@ -25,6 +25,7 @@ pub struct Parameters {
 pub(crate) struct Norms {
     /// Apart, so that tables move cheaply.
     by_code: Box<[f32; 256]>,
+    average: f32,
 }
 
 impl Parameters {
@@ -92,7 +93,7 @@ static LENGTHS: LazyLock<[f32; 256]> = LazyLock::new(|| length_code::DECODED.map
 impl Norms {
     /// The table of what scores its whole weight wherever it occurs.
     pub(crate) fn constant() -> Self {
-        Norms { by_code: Box::new([0.0; 256]) }
+        Norms { by_code: Box::new([0.0; 256]), average: 0.0 }
     }
 
     /// The table of a field in which `documents` documents have `total_length` tokens.
@@ -103,7 +104,17 @@ impl Norms {
         // Without a token there is no posting to score, and nothing to divide by.
         let average_is_zero = total_length == 0;
         let by_code = LENGTHS.map(|length| if average_is_zero { k1 } else { norm(length) });
-        Norms { by_code: Box::new(by_code) }
+        Norms { by_code: Box::new(by_code), average }
+    }
+
+    /// Tokens of the field in a document that has some, on average.
+    pub(crate) fn average(&self) -> f32 {
+        self.average
+    }
+
+    /// What the frequency in a document with this length code is weighed against.
+    pub(crate) fn norm(&self, length_code: u8) -> f32 {
+        self.by_code[usize::from(length_code)]
     }
 
     /// How scores by these norms differ from what impacts say that assume `averages`.
@@ -114,7 +125,7 @@ impl Norms {
     /// Score of a clause that occurs `frequency` times, at least once, in a document with this length code.
     pub(crate) fn score(&self, weight: f32, frequency: u32, length_code: u8) -> f32 {
         let frequency = single(frequency);
-        weight * (frequency / (frequency + self.by_code[usize::from(length_code)]))
+        weight * (frequency / (frequency + self.norm(length_code)))
     }
 }
 
@@ -123,7 +134,7 @@ impl Norms {
     clippy::cast_possible_truncation,
     reason = "rounding to f32 is what the definition asks for"
 )]
-fn rounded(value: f64) -> f32 {
+pub(crate) fn rounded(value: f64) -> f32 {
     value as f32
 }
 

@@ -86,11 +86,16 @@ impl Scale<'_> {
         weight: f32,
         frequency: u32,
     ) -> f32 {
+        self.norms.score(weight, frequency, self.code(term, offset, index))
+    }
+
+    /// The length code of that document.
+    fn code(self, term: &TermWindow<'_>, offset: u16, index: usize) -> u8 {
         let code = match term.marks() {
             Marks::Codes(codes) => codes.get(index).copied(),
             Marks::Impacts(_) => self.lengths.map(|lengths| lengths.length_code(offset)),
         };
-        self.norms.score(weight, frequency, code.unwrap_or_default())
+        code.unwrap_or_default()
     }
 }
 
@@ -336,10 +341,21 @@ impl<'c> LeafWindow<'c> {
         scale: Scale<'_>,
         scratch: &mut Scratch,
     ) -> Result<Option<f32>> {
+        let found = self.frequency_and_code(offset, scale, scratch)?;
+        Ok(found.map(|(frequency, code)| scale.norms.score(weight, frequency, code)))
+    }
+
+    /// How often the leaf occurs in a document, and the length code of its field there; `None` when it does not match.
+    pub(super) fn frequency_and_code(
+        &self,
+        offset: u16,
+        scale: Scale<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Option<(u32, u8)>> {
         let frequency = self.frequency(offset, scratch)?;
         let first = self.terms()?.first().and_then(|term| Some((term, term.find(offset)?)));
         let first = first.filter(|_| frequency > 0);
-        Ok(first.map(|(term, index)| scale.score(term, offset, index, weight, frequency)))
+        Ok(first.map(|(term, index)| (frequency, scale.code(term, offset, index))))
     }
 
     /// How often the leaf occurs in a document; 0 when it does not match.

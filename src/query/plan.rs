@@ -29,6 +29,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
 use super::ast::{Clause, Occur, Pattern, Query, Weight};
@@ -151,6 +152,12 @@ pub struct PlannedFilter {
 impl PartialEq for PlannedFilter {
     fn eq(&self, other: &Self) -> bool {
         self.source == other.source
+    }
+}
+
+impl fmt::Display for PlannedFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
     }
 }
 

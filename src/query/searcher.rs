@@ -49,7 +49,7 @@ pub const RESULTS_LEN_MAX: usize = 100_000;
 /// Searches one text index of a collection.
 #[derive(Debug, Clone, Copy)]
 pub struct Searcher<'s, 'r> {
-    collection: &'s CollectionReader<'r>,
+    pub(super) collection: &'s CollectionReader<'r>,
     reader: &'s TextReader<'r>,
 }
 
@@ -113,15 +113,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
             return Ok((Vec::new(), if counts { self.count(plan)? } else { 0 }));
         }
         let leaves = self.open(plan, true)?;
-        let norms = plan.fields.iter().map(|(&id, field)| {
-            let statistics = field.statistics;
-            (id, Norms::new(parameters, statistics.documents, statistics.total_length))
-        });
-        let of_sets = (!plan.sets.is_empty()).then(|| (SETS, Norms::constant()));
-        let norms = norms.chain(of_sets);
         let known = if counts { self.counted(plan) } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
-        let mut best = self.best(plan, &leaves, &norms.collect(), k, &mut counter)?;
+        let mut best = self.best(plan, &leaves, &norms(plan, parameters), k, &mut counter)?;
         best.drain(..offset.min(best.len()));
         let found = counter.map_or(0, Counter::end);
         Ok((best, known.unwrap_or(found)))
@@ -205,7 +199,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 
     /// Looks up all leaves; those that neither are required nor exclude only when `optional` ones count.
-    fn open(self, plan: &Plan, optional: bool) -> Result<Vec<OpenLeaf<'_>>> {
+    pub(super) fn open(self, plan: &Plan, optional: bool) -> Result<Vec<OpenLeaf<'_>>> {
         let mut leaves = Vec::with_capacity(plan.leaves.len());
         let mut sets = BTreeMap::new();
         for (place, leaf) in plan.leaves.iter().enumerate() {
@@ -238,17 +232,27 @@ impl<'s, 'r> Searcher<'s, 'r> {
         let numbers: BTreeSet<u32> = leaves.iter().flat_map(OpenLeaf::chunks).collect();
         let mut chunks = Vec::new();
         for number in numbers {
-            let mut opened = Vec::with_capacity(leaves.len());
-            for open in leaves {
-                let norms = norms.and_then(|norms| norms.get(&open.leaf.key.field));
-                opened.extend(ChunkLeaf::open(open, number, norms)?);
-            }
-            if may_match(plan, || opened.iter()) {
-                let dead = self.reader.dead(number)?;
-                chunks.push(Chunk { number, leaves: opened, dead });
+            let chunk = self.chunk(leaves, number, norms)?;
+            if may_match(plan, || chunk.leaves.iter()) {
+                chunks.push(chunk);
             }
         }
         Ok(chunks)
+    }
+
+    /// Opens a chunk.
+    pub(super) fn chunk<'c>(
+        self,
+        leaves: &'c [OpenLeaf<'c>],
+        number: u32,
+        norms: Option<&BTreeMap<FieldId, Norms>>,
+    ) -> Result<Chunk<'c>> {
+        let mut opened = Vec::with_capacity(leaves.len());
+        for open in leaves {
+            let norms = norms.and_then(|norms| norms.get(&open.leaf.key.field));
+            opened.extend(ChunkLeaf::open(open, number, norms)?);
+        }
+        Ok(Chunk { number, leaves: opened, dead: self.reader.dead(number)? })
     }
 
     fn best(
@@ -324,7 +328,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 
     /// The length codes of the fields whose lists do not have them all.
-    fn lengths(self, chunks: &[Chunk<'_>]) -> Result<Lengths> {
+    pub(super) fn lengths(self, chunks: &[Chunk<'_>]) -> Result<Lengths> {
         let mut lengths = Lengths::new();
         let needing =
             chunks.iter().flat_map(|chunk| &chunk.leaves).filter(|leaf| leaf.needs_lengths());
@@ -338,13 +342,23 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 }
 
+/// The tables of the fields that leaves name.
+pub(super) fn norms(plan: &Plan, parameters: Parameters) -> BTreeMap<FieldId, Norms> {
+    let norms = plan.fields.iter().map(|(&id, field)| {
+        let statistics = field.statistics;
+        (id, Norms::new(parameters, statistics.documents, statistics.total_length))
+    });
+    let of_sets = (!plan.sets.is_empty()).then(|| (SETS, Norms::constant()));
+    norms.chain(of_sets).collect()
+}
+
 /// Length codes by field, and by ascending chunk.
-type Lengths = BTreeMap<FieldId, Arc<[(u32, StoredLengths)]>>;
+pub(super) type Lengths = BTreeMap<FieldId, Arc<[(u32, StoredLengths)]>>;
 
 /// A chunk in which documents may match.
-struct Chunk<'c> {
+pub(super) struct Chunk<'c> {
     number: u32,
-    leaves: Vec<ChunkLeaf<'c>>,
+    pub(super) leaves: Vec<ChunkLeaf<'c>>,
     dead: Arc<DeadChunk>,
 }
 
@@ -384,7 +398,7 @@ impl<'c> Chunk<'c> {
     }
 
     /// What scoring needs for each leaf.
-    fn scales<'s>(
+    pub(super) fn scales<'s>(
         &self,
         norms: &'s BTreeMap<FieldId, Norms>,
         lengths: &'s Lengths,

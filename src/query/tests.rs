@@ -24,6 +24,7 @@ use crate::lsm::{
 };
 use naive_search::{NaiveParameters, NaiveSearch};
 
+mod explain;
 #[path = "../../tests/support/naive_search.rs"]
 mod naive_search;
 mod tiers;
@@ -149,6 +150,7 @@ impl World {
                 let page: Vec<_> = expected.iter().copied().skip(offset).take(limit).collect();
                 assert_eq!(found, page, "{query:?} k1 {k1} b {b} offset {offset} limit {limit}");
             }
+            explain::check(searcher, &plan, parameters, &expected);
             check_snippets(&Highlighter::new(&text, &plan), &self.documents());
             results += expected.len();
         }

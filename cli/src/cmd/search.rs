@@ -9,7 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use alluvium::bson::{Bson, RawDocument, RawDocumentBuf, to_json};
-use alluvium::{Hit, Hits, ParsedQuery, Query, Search, SnapshotCollection, Snippet, UserOptions};
+use alluvium::{
+    Explanation, Hit, Hits, ParsedQuery, Query, Search, SnapshotCollection, Snippet, UserOptions,
+};
 use serde_json::{Value, json};
 
 use crate::args::{RankingArguments, SearchArguments};
@@ -43,7 +45,7 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     for warning in hits.warnings() {
         output::warn(warning);
     }
-    let hits = Found::all(hits, arguments.offset, path)?;
+    let hits = Found::all(hits, arguments.offset, arguments.explain, path)?;
     let elapsed = started.elapsed();
 
     let mut out = output::open(arguments.json);
@@ -70,6 +72,7 @@ pub(crate) struct Found {
     document: RawDocumentBuf,
     /// The best part of the document's text, and its path.
     snippet: Option<(String, Snippet)>,
+    explanation: Option<Explanation>,
 }
 
 /// The best `limit` hits for `query`.
@@ -80,7 +83,7 @@ pub(crate) fn find(
     path: &Path,
 ) -> Result<Vec<Found>> {
     let search = ranked(collection, query, RankingArguments::default(), path)?;
-    Found::all(search.limit(places(limit)).run().at(path)?, 0, path)
+    Found::all(search.limit(places(limit)).run().at(path)?, 0, false, path)
 }
 
 /// A search with the ranking that was asked for.
@@ -106,12 +109,12 @@ pub(crate) fn places(number: u32) -> usize {
 }
 
 impl Found {
-    fn all(hits: Hits<'_>, offset: u32, path: &Path) -> Result<Vec<Self>> {
+    fn all(hits: Hits<'_>, offset: u32, explain: bool, path: &Path) -> Result<Vec<Self>> {
         let ranks = u64::from(offset) + 1..;
-        ranks.zip(hits).map(|(rank, hit)| Self::new(&hit, rank).at(path)).collect()
+        ranks.zip(hits).map(|(rank, hit)| Self::new(&hit, rank, explain).at(path)).collect()
     }
 
-    fn new(hit: &Hit<'_>, rank: u64) -> std::result::Result<Self, alluvium::Error> {
+    fn new(hit: &Hit<'_>, rank: u64, explain: bool) -> std::result::Result<Self, alluvium::Error> {
         Ok(Self {
             rank,
             score: hit.score,
@@ -119,6 +122,7 @@ impl Found {
             id: hit.id()?,
             document: hit.document()?,
             snippet: hit.best_snippet()?,
+            explanation: explain.then(|| hit.explain()).transpose()?,
         })
     }
 
@@ -142,6 +146,9 @@ impl Found {
             object["source"] = json!(pair(&snippet.source));
             object["highlights"] = snippet.highlights.iter().map(pair).map(Value::from).collect();
         }
+        if let Some(explanation) = &self.explanation {
+            object["explanation"] = json!(explanation);
+        }
         Ok(object)
     }
 }
@@ -161,6 +168,11 @@ pub(crate) fn write_hits(out: &mut dyn Write, hits: &[Found]) -> Result<()> {
             // Control characters of the document are spaces in what `marked` gives.
             let (on, off) = (MATCH.render().to_string(), MATCH.render_reset().to_string());
             writeln!(out, "     {}", snippet.marked(&on, &off))?;
+        }
+        if let Some(explanation) = &hit.explanation {
+            for line in explanation.to_string().lines() {
+                writeln!(out, "     {FAINT}{}{FAINT:#}", output::printable(line))?;
+            }
         }
     }
     Ok(())

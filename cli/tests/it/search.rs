@@ -153,6 +153,21 @@ fn misspelt_words_and_beginnings_are_found_behind_what_matches_as_typed() {
 }
 
 #[test]
+fn explanations_add_up_to_the_scores() {
+    let shell = rivers();
+    let search = ["search", "rivers.alv", "+gold river^2", "--explain"];
+    for hit in shell.succeed(&[&search[..], &["--json"]].concat()).json() {
+        let explanation = &hit["explanation"];
+        assert_eq!(explanation["value"], hit["score"]);
+        assert!(
+            explanation["parts"][0]["parts"][0]["what"].as_str().unwrap().starts_with("weight")
+        );
+    }
+    let shown = shell.succeed(&search).stdout;
+    assert!(shown.contains(" 1.2 k1") && shown.contains("score: the sum"), "{shown}");
+}
+
+#[test]
 fn filters_narrow_searches_and_find_alone() {
     let shell = rivers();
     let ids = |arguments: &[&str]| -> Vec<String> {

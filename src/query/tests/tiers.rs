@@ -28,14 +28,15 @@ pub(super) fn random_typed(rng: &mut fastrand::Rng) -> ParsedQuery {
         let (word, other) = (random_typed_word(rng), random_typed_word(rng));
         text.push_str(rng.choice(&["", "", "", "", "+", "+", "-"]).unwrap());
         text.push_str(rng.choice(&["", "", "", "", "title:", "body:", "n:"]).unwrap());
-        text.push_str(&match rng.u8(..9) {
+        let clause = match rng.u8(..9) {
             0 => format!("\"{word} {other}\" "),
             1 => format!("({word} {other}) "),
             2 => format!("(+{word} {other} -x)^2 "),
             3 => format!("{word}^=2 "),
             4 => format!("{word}* "),
             _ => format!("{word} "),
-        });
+        };
+        text.push_str(&clause);
     }
     let text = if rng.bool() { text.trim_end() } else { &text };
     Query::user_with(text, UserOptions::new().typos(rng.u8(..4) > 0).prefix(rng.bool()))
@@ -137,8 +138,11 @@ fn what_matches_as_typed_comes_first() {
 fn found(world: &World, text: &str, typos: bool, prefix: bool) -> (Vec<i32>, usize) {
     let query = Query::user_with(text, UserOptions::new().typos(typos).prefix(prefix));
     let snapshot = world.store.snapshot();
-    let [typed, _] =
-        world.compare_tiers(&snapshot, &[query.clone()], &mut fastrand::Rng::with_seed(1));
+    let [typed, _] = world.compare_tiers(
+        &snapshot,
+        std::slice::from_ref(&query),
+        &mut fastrand::Rng::with_seed(1),
+    );
     (world.tiers(&query).into_iter().map(|found| found.0).collect(), typed)
 }
 
