@@ -44,5 +44,5 @@ pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Tok
 pub use lsm::Durability;
 pub use query::{
     Clause, Error as QueryError, Explanation, Occur, Parameters, ParseError, ParsedQuery, Pattern,
-    Query, Snippet, UserOptions, Warning, WarningKind, Weight,
+    Position, Query, Snippet, UserOptions, Warning, WarningKind, Weight,
 };

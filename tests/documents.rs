@@ -10,7 +10,8 @@ use std::sync::Arc;
 use alluvium::bson::RawDocumentBuf;
 use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
 use alluvium::{
-    AnalyzerOptions, CollectionOptions, Database, Error, Query, TextIndexOptions, Transaction, doc,
+    AnalyzerOptions, CollectionOptions, Database, Error, Query, TextIndexOptions, Transaction,
+    UserOptions, doc,
 };
 
 type Model = BTreeMap<i32, String>;
@@ -371,6 +372,48 @@ fn a_transaction_finds_its_own_writes_and_a_rollback_leaves_nothing() -> Result<
     assert_eq!(db.collection_names()?, ["notes", "places"]);
     assert_eq!(db.collection("notes")?.search("nugget")?.count()?, 1);
     check(&db, "reopened");
+    Ok(())
+}
+
+#[test]
+fn what_was_typed_is_paged_through_under_filters_and_with_pending_writes() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    db.collection("notes")?.insert_many((0..40).map(|n| {
+        let text = ["the river", "a rivr", "rivers and a rivr", "silver"][n % 4];
+        doc! { "_id": i32::try_from(n).unwrap_or_default(), "text": text, "even": n % 8 < 4 }
+    }))?;
+    let mut transaction = db.begin()?;
+    let mut notes = transaction.collection("notes")?;
+    for id in 40..44 {
+        notes.insert(doc! { "_id": id, "text": "rivr", "even": true })?;
+    }
+    let query = Query::user_with("rivr", UserOptions::new().typos(true));
+    let even = || doc! { "even": true };
+    let mut all = Vec::new();
+    for hit in notes.search(query.clone())?.filter(even())?.limit(1000) {
+        let hit = hit?;
+        assert_eq!(hit.explain()?.value.to_bits(), hit.score.to_bits());
+        all.push((hit.id()?, hit.position(), hit.is_corrected()));
+    }
+    assert!(all.is_sorted_by_key(|hit| hit.2), "{all:?}");
+    assert_eq!(all.iter().filter(|hit| hit.2).count(), 5);
+    assert_eq!(all.len(), 19);
+    let mut pages = Vec::new();
+    while pages.len() < all.len() {
+        let mut search = notes.search(query.clone())?.filter(even())?.limit(3).with_total();
+        if let Some(&(_, position, _)) = pages.last() {
+            search = search.after(position);
+        }
+        let hits = search.run()?;
+        assert_eq!((hits.total(), hits.len()), (Some(19), 3.min(all.len() - pages.len())));
+        for hit in hits {
+            pages.push((hit.id()?, hit.position(), hit.is_corrected()));
+        }
+    }
+    assert_eq!(pages, all);
+    let search = notes.search(query)?.filter(even())?.after(all[4].1).offset(8).limit(3);
+    let ids: Vec<_> = search.into_iter().map(|hit| hit?.id()).collect::<Result<_, _>>()?;
+    assert_eq!(ids, all[13..16].iter().map(|hit| hit.0.clone()).collect::<Vec<_>>());
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use alluvium::Language;
+use alluvium::{Language, Position};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Full-text search over documents in one file.
@@ -128,8 +128,8 @@ pub(crate) enum OnError {
 /// "river bed" -silver'), and put -- before one that starts with a minus sign.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --json, each hit is an object on a line of its own: rank, score, corrected (whether it matches
-only with other words than those typed), id, document, and if the document has text: snippet, path (the field it is from), source and highlights. These last two are
+With --json, each hit is an object on a line of its own: rank (counted from --after), score,
+corrected (whether it matches only with other words than those typed), position (for --after), id, document, and if the document has text: snippet, path (the field it is from), source and highlights. These last two are
 ranges [start, end) in bytes of the stored text: source is where the snippet stands, highlights are
 the matches. With --explain there is an explanation: value, what it is, and parts, which are such
 objects. Exit code 1 and no line when nothing is found.")]
@@ -154,13 +154,11 @@ pub(crate) struct SearchArguments {
     /// Hits to leave out from the start.
     #[arg(long, value_name = "HITS", default_value_t = 0)]
     pub(crate) offset: u32,
-    /// Find misspelt words too: words of 4 to 7 characters may differ in one, longer ones in two. Documents that match as
-    /// typed come first.
-    #[arg(long)]
-    pub(crate) typos: bool,
-    /// Take the last word for the beginning of one. Documents that match as typed come first.
-    #[arg(long)]
-    pub(crate) prefix: bool,
+    /// Show the hits that follow this position of a hit, as --json prints it: the next page.
+    #[arg(long, value_name = "POSITION", value_parser = position)]
+    pub(crate) after: Option<Position>,
+    #[command(flatten)]
+    pub(crate) similar: SimilarArguments,
     /// Show below each hit how its score comes about.
     #[arg(long)]
     pub(crate) explain: bool,
@@ -418,6 +416,18 @@ pub(crate) struct MemoryArguments {
     pub(crate) bytes: u64,
 }
 
+/// What else words of a search stand for.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct SimilarArguments {
+    /// Find misspelt words too: words of 4 to 7 characters may differ in one, longer ones in two. Documents that match as
+    /// typed come first.
+    #[arg(long)]
+    pub(crate) typos: bool,
+    /// Take the last word for the beginning of one. Documents that match as typed come first.
+    #[arg(long)]
+    pub(crate) prefix: bool,
+}
+
 /// What verbs that rank have in common.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct RankingArguments {
@@ -431,6 +441,10 @@ pub(crate) struct RankingArguments {
 
 fn language(text: &str) -> Result<Language, String> {
     text.parse::<Language>().map_err(|error| error.to_string())
+}
+
+fn position(text: &str) -> Result<Position, String> {
+    text.parse::<Position>().map_err(|error| error.to_string())
 }
 
 fn k1(text: &str) -> Result<f32, String> {

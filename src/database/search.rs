@@ -16,8 +16,8 @@ use crate::collection::{self, CollectionReader};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
 use crate::query::{
-    Explanation, Highlighter, Parameters, ParsedQuery, Plan, Query, RankedDoc, Searcher, Snippet,
-    Warning,
+    Explanation, Highlighter, Parameters, ParsedQuery, Plan, Position, Query, RankedDoc, Searcher,
+    Snippet, Warning,
 };
 
 /// Hits that a search returns when it is not told.
@@ -45,6 +45,7 @@ pub struct Search<'a> {
     query: ParsedQuery,
     /// All of them have to let a document through.
     filters: Vec<Document>,
+    after: Option<Position>,
     limit: usize,
     offset: usize,
     totals: bool,
@@ -57,7 +58,8 @@ impl<'a> Search<'a> {
         let (limit, offset, totals) = (LIMIT_DEFAULT, 0, false);
         let defaults = Parameters::default();
         let (k1, b) = (defaults.k1(), defaults.b());
-        Search { view, index: None, query, filters: Vec::new(), limit, offset, totals, k1, b }
+        let (index, filters, after) = (None, Vec::new(), None);
+        Search { view, index, query, filters, after, limit, offset, totals, k1, b }
     }
 
     /// Returns at most this many hits. Default: 10.
@@ -69,6 +71,30 @@ impl<'a> Search<'a> {
     /// Leaves out the best `offset` hits. Default: 0.
     pub fn offset(mut self, offset: usize) -> Self {
         self.offset = offset;
+        self
+    }
+
+    /// Returns the hits that follow this position of a hit in the same ranking: the next page, however deep, for the cost of a search
+    /// and with no more memory. The offset counts from there, and only with the limit it is bounded.
+    ///
+    /// A ranking is the same for the same query, filters and parameters while nothing is written; [`Snapshot`](crate::Snapshot)s
+    /// keep it so. Positions of another state, or another ranking, are taken too: what is returned is ranked behind that place now, so
+    /// that documents which moved up since are missed and those which moved down come again.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many((0..5).map(|n| doc! { "_id": n, "text": "gold" }))?;
+    /// let first: Vec<_> = notes.search("gold")?.limit(2).run()?.collect();
+    /// let position = first[1].position().to_string();
+    /// let mut next = notes.search("gold")?.limit(2).after(position.parse()?).run()?;
+    /// assert_eq!(next.next().unwrap().id()?, 2.into());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn after(mut self, position: Position) -> Self {
+        self.after = Some(position);
         self
     }
 
@@ -231,12 +257,14 @@ impl<'a> Search<'a> {
         parameters: Parameters,
     ) -> Result<(Vec<RankedDoc>, Option<u64>)> {
         let (offset, limit) = (self.offset, self.limit);
-        if self.totals && as_typed.is_none() {
+        if self.totals && as_typed.is_none() && self.after.is_none() {
             let (found, total) = searcher.search_and_count(plan, parameters, offset, limit)?;
             return Ok((found.into_iter().map(RankedDoc::as_typed).collect(), Some(total)));
         }
         let total = self.totals.then(|| searcher.count(plan)).transpose()?;
-        Ok((searcher.search_tiers(plan, as_typed, parameters, offset, limit)?, total))
+        let after = self.after;
+        let found = searcher.search_tiers(plan, as_typed, parameters, after, offset, limit)?;
+        Ok((found, total))
     }
 }
 
@@ -340,6 +368,11 @@ impl Hit<'_> {
     /// by [`Query::user_with`].
     pub fn is_corrected(&self) -> bool {
         self.ranked.is_corrected
+    }
+
+    /// The hit's place in the ranking, from which [`Search::after`] goes on.
+    pub fn position(&self) -> Position {
+        self.ranked.position()
     }
 
     /// The document.

@@ -27,6 +27,11 @@ pub enum Error {
         /// The b that was asked for.
         b: f32,
     },
+    /// A text is no position of a hit.
+    InvalidPosition {
+        /// How it begins.
+        text: String,
+    },
     /// A search asks for more than a search may take.
     LimitExceeded {
         /// What there is too much of.
@@ -49,6 +54,10 @@ impl fmt::Display for Error {
                 "documents cannot be scored with k1 = {k1} and b = {b}; k1 is a finite number of 0 or more and b one \
                  from 0 to 1, usually 1.2 and 0.75"
             ),
+            Error::InvalidPosition { text } => write!(
+                f,
+                "{text:?} is no position of a hit, which reads like t3f99af2e-1c; give one as a hit gave it"
+            ),
             Error::LimitExceeded { what, asked, limit } => write!(
                 f,
                 "{asked} {what} are too many for one search, at most {limit} are allowed; ask for fewer"
@@ -64,7 +73,9 @@ impl std::error::Error for Error {
             Error::Fts(error) => error.source(),
             Error::Collection(error) => error.source(),
             Error::Filter(error) => error.source(),
-            Error::InvalidParameters { .. } | Error::LimitExceeded { .. } => None,
+            Error::InvalidParameters { .. }
+            | Error::InvalidPosition { .. }
+            | Error::LimitExceeded { .. } => None,
         }
     }
 }

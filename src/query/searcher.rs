@@ -17,6 +17,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::ast::Query;
@@ -78,7 +79,22 @@ impl<'s, 'r> Searcher<'s, 'r> {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<ScoredDoc>> {
-        Ok(self.evaluate(plan, parameters, offset, limit, false)?.0)
+        self.search_after(plan, parameters, None, offset, limit)
+    }
+
+    /// The same of the documents that are ranked behind `after`; `offset` counts from there.
+    ///
+    /// # Errors
+    /// Those of [`search`](Self::search).
+    pub fn search_after(
+        self,
+        plan: &Plan,
+        parameters: Parameters,
+        after: Option<ScoredDoc>,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<ScoredDoc>> {
+        Ok(self.evaluate(plan, parameters, after, offset..offset.saturating_add(limit), false)?.0)
     }
 
     /// What [`search`](Self::search) and [`count`](Self::count) give, with less work than both. Memory: where finding out which
@@ -93,30 +109,31 @@ impl<'s, 'r> Searcher<'s, 'r> {
         offset: usize,
         limit: usize,
     ) -> Result<(Vec<ScoredDoc>, u64)> {
-        self.evaluate(plan, parameters, offset, limit, true)
+        self.evaluate(plan, parameters, None, offset..offset.saturating_add(limit), true)
     }
 
     fn evaluate(
         self,
         plan: &Plan,
         parameters: Parameters,
-        offset: usize,
-        limit: usize,
+        after: Option<ScoredDoc>,
+        page: Range<usize>,
         counts: bool,
     ) -> Result<(Vec<ScoredDoc>, u64)> {
-        let k = offset.saturating_add(limit);
+        let k = page.end;
         if k > RESULTS_LEN_MAX {
             let what = "results (offset and limit together)";
             return Err(Error::LimitExceeded { what, asked: k, limit: RESULTS_LEN_MAX });
         }
-        if limit == 0 {
+        if page.is_empty() {
             return Ok((Vec::new(), if counts { self.count(plan)? } else { 0 }));
         }
         let leaves = self.open(plan, true)?;
         let known = if counts { self.counted(plan) } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
-        let mut best = self.best(plan, &leaves, &norms(plan, parameters), k, &mut counter)?;
-        best.drain(..offset.min(best.len()));
+        let top = TopK::new(k, after);
+        let mut best = self.best(plan, &leaves, &norms(plan, parameters), top, &mut counter)?;
+        best.drain(..page.start.min(best.len()));
         let found = counter.map_or(0, Counter::end);
         Ok((best, known.unwrap_or(found)))
     }
@@ -148,7 +165,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// Passes the windows in which documents match to `visit`: chunk, number there, and which documents those are.
     fn each_matching(self, plan: &Plan, visit: &mut dyn FnMut(u32, usize, &Bitmap)) -> Result<()> {
         let leaves = self.open(plan, plan.required.is_empty())?;
-        let mut search = WindowSearch::new(plan, 0, 0.0, 0.0);
+        let mut search = WindowSearch::of_matching(plan);
         for chunk in self.chunks(plan, &leaves, None)? {
             for number in chunk.windows(plan) {
                 let matching = search.matching(&chunk.window(number, &[], None))?;
@@ -260,21 +277,22 @@ impl<'s, 'r> Searcher<'s, 'r> {
         plan: &Plan,
         leaves: &[OpenLeaf<'_>],
         norms: &BTreeMap<FieldId, Norms>,
-        k: usize,
+        mut top: TopK,
         counter: &mut Option<Counter<'_>>,
     ) -> Result<Vec<ScoredDoc>> {
         let chunks = self.chunks(plan, leaves, Some(norms))?;
         let Ranking { windows, alone, most } = rank(plan, &chunks, counter)?;
         if windows.is_empty() {
-            let mut top = TopK::new(k);
             for document in alone {
                 top.push(document);
             }
             return Ok(top.into_sorted());
         }
         let is_union = plan.required.is_empty() && plan.excluded.is_empty() && plan.tree.is_none();
-        let floor = if is_union { first_threshold(leaves, &chunks, k) } else { 0.0 };
-        let mut search = WindowSearch::new(plan, k, floor, most);
+        // It counts documents that are left out, if any are.
+        let is_all = is_union && top.wants_all_below(most);
+        let floor = if is_all { first_threshold(leaves, &chunks, top.k()) } else { 0.0 };
+        let mut search = WindowSearch::new(plan, top, floor, most);
         for document in alone {
             search.push(document);
         }
@@ -509,7 +527,7 @@ impl<'p> Counter<'p> {
             || plan.required.len() > 1
             || !plan.excluded.is_empty()
             || plan.leaves.iter().any(|leaf| leaf.key.is_placed());
-        Counter { search: WindowSearch::new(plan, 0, 0.0, 0.0), count: 0, keeps }
+        Counter { search: WindowSearch::of_matching(plan), count: 0, keeps }
     }
 
     /// Counts the documents of a window that match; which these are, if there are any, and it is worth it.

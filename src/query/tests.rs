@@ -27,6 +27,7 @@ use naive_search::{NaiveParameters, NaiveSearch};
 mod explain;
 #[path = "../../tests/support/naive_search.rs"]
 mod naive_search;
+mod paging;
 mod tiers;
 
 const NAME: &str = "notes";
@@ -150,7 +151,11 @@ impl World {
                 let page: Vec<_> = expected.iter().copied().skip(offset).take(limit).collect();
                 assert_eq!(found, page, "{query:?} k1 {k1} b {b} offset {offset} limit {limit}");
             }
-            explain::check(searcher, &plan, parameters, &expected);
+            match rng.u8(..4) {
+                0 => explain::check(searcher, &plan, parameters, &expected),
+                1 => paging::check(searcher, &plan, None, parameters, rng),
+                _ => {}
+            }
             check_snippets(&Highlighter::new(&text, &plan), &self.documents());
             results += expected.len();
         }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::bm25::Parameters;
 use super::error::Result;
 use super::plan::Plan;
+use super::position::Position;
 use super::searcher::Searcher;
 use super::topk::ScoredDoc;
 use crate::fts::DocId;
@@ -32,6 +33,12 @@ pub struct RankedDoc {
 }
 
 impl RankedDoc {
+    /// Where another search may go on.
+    pub fn position(&self) -> Position {
+        let &RankedDoc { is_corrected, score, doc } = self;
+        Position { is_corrected, scored: ScoredDoc { doc, score } }
+    }
+
     /// A document of a search that corrects nothing.
     pub fn as_typed(ScoredDoc { doc, score }: ScoredDoc) -> Self {
         RankedDoc { is_corrected: false, score, doc }
@@ -40,7 +47,8 @@ impl RankedDoc {
 
 impl Searcher<'_, '_> {
     /// The best documents that match `plan`, best first: those that match `as_typed` too, then the others; each by score
-    /// descending, then by DocId ascending. `limit` of them from `offset` on. Without `as_typed` there is but one tier.
+    /// descending, then by DocId ascending. `limit` of them from `offset` on, which counts from behind `after`. Without `as_typed`
+    /// there is but one tier.
     ///
     /// # Errors
     /// Those of [`search`](Searcher::search).
@@ -49,25 +57,37 @@ impl Searcher<'_, '_> {
         plan: &Plan,
         as_typed: Option<&Plan>,
         parameters: Parameters,
+        after: Option<Position>,
         offset: usize,
         limit: usize,
     ) -> Result<Vec<RankedDoc>> {
-        let documents = match as_typed {
-            Some(as_typed) if limit > 0 => Arc::new(self.documents(as_typed)?),
-            _ => {
-                let found = self.search(plan, parameters, offset, limit)?;
-                return Ok(found.into_iter().map(RankedDoc::as_typed).collect());
-            }
+        let in_tier = |is_corrected| {
+            let after = after.filter(|after| after.is_corrected == is_corrected);
+            after.map(|after| after.scored)
         };
-        let within = plan.within(Arc::clone(&documents));
-        let first = self.search(&within, parameters, 0, offset.saturating_add(limit))?;
+        let (after_typed, after_corrected) = (in_tier(false), in_tier(true));
+        let Some(as_typed) = as_typed.filter(|_| limit > 0) else {
+            // Nothing is ranked behind a second tier.
+            let limit = if after_corrected.is_some() { 0 } else { limit };
+            let found = self.search_after(plan, parameters, after_typed, offset, limit)?;
+            return Ok(found.into_iter().map(RankedDoc::as_typed).collect());
+        };
+        let documents = Arc::new(self.documents(as_typed)?);
+        let first = if after_corrected.is_none() {
+            let (within, len) = (plan.within(Arc::clone(&documents)), offset.saturating_add(limit));
+            self.search_after(&within, parameters, after_typed, 0, len)?
+        } else {
+            Vec::new()
+        };
         let found = first.len();
         let first = first.into_iter().map(RankedDoc::as_typed);
         let mut page: Vec<RankedDoc> = first.skip(offset).collect();
         let missing = limit - page.len();
         if missing > 0 {
             let offset = offset.saturating_sub(found);
-            let second = self.search(&plan.without(documents), parameters, offset, missing)?;
+            let without = plan.without(documents);
+            let second =
+                self.search_after(&without, parameters, after_corrected, offset, missing)?;
             let second = second.into_iter().map(RankedDoc::as_typed);
             page.extend(second.map(|found| RankedDoc { is_corrected: true, ..found }));
         }

@@ -3,6 +3,7 @@
 //! The searcher pushes what may be among the best and takes the best at the end. The order is total, so the result does
 //! not depend on the order of pushing: score descending, then DocId ascending. Documents gather until they are twice as
 //! many as are wanted; then the better half stays, found without sorting, and its worst one is the measure for the next.
+//! Where a ranking goes on behind some document, those up to it are never held.
 //! Invariant: at most `2 k` documents are held. Cost: one comparison for a document that is not among the best so far, some
 //! more for one that is, however large `k` is.
 
@@ -23,6 +24,8 @@ pub struct ScoredDoc {
 #[derive(Debug)]
 pub(crate) struct TopK {
     k: usize,
+    /// All that is wanted is ranked behind it.
+    after: Option<ScoredDoc>,
     /// The `k` best of all are among these.
     found: Vec<ScoredDoc>,
     /// The worst of the `k` best when these were looked for last.
@@ -30,9 +33,29 @@ pub(crate) struct TopK {
 }
 
 impl TopK {
-    /// Keeps the best `k`.
-    pub(crate) fn new(k: usize) -> Self {
-        TopK { k, found: Vec::new(), worst: None }
+    /// Keeps the best `k` of those that are ranked behind `after`.
+    pub(crate) fn new(k: usize, after: Option<ScoredDoc>) -> Self {
+        TopK { k, after, found: Vec::new(), worst: None }
+    }
+
+    /// Whether a document is ranked behind what is left out.
+    pub(crate) fn wants(&self, document: &ScoredDoc) -> bool {
+        self.after.is_none_or(|after| by_rank(document, &after).is_gt())
+    }
+
+    /// Whether every document is that gets at most so much.
+    pub(crate) fn wants_all_below(&self, bound: f64) -> bool {
+        self.after.is_none_or(|after| bound < after.score.into())
+    }
+
+    /// What no score of a document is above that is wanted, where none at all is above `most`.
+    pub(crate) fn most(&self, most: f64) -> f64 {
+        self.after.map_or(most, |after| most.min(after.score.into()))
+    }
+
+    /// Whether some document may be that gets at least so much.
+    pub(crate) fn wants_above(&self, least: f64) -> bool {
+        self.after.is_none_or(|after| least <= after.score.into())
     }
 
     /// How many are kept.
@@ -42,7 +65,9 @@ impl TopK {
 
     /// Adds a document.
     pub(crate) fn push(&mut self, document: ScoredDoc) {
-        if self.worst.is_some_and(|worst| by_rank(&document, &worst).is_ge()) {
+        if !self.wants(&document)
+            || self.worst.is_some_and(|worst| by_rank(&document, &worst).is_ge())
+        {
             return;
         }
         self.found.push(document);
@@ -95,11 +120,23 @@ mod tests {
                 })
                 .collect();
             let k = rng.usize(..70);
-            let mut top = TopK::new(k);
+            let after = rng.bool().then(|| ScoredDoc {
+                doc: DocId::from_parts(rng.u32(..3), rng.u16(..60)),
+                score: f32::from(rng.u8(..7)),
+            });
+            let mut top = TopK::new(k, after);
             for &document in &all {
                 top.push(document);
                 assert!(top.found.len() < 2 * k.max(1));
                 assert!(top.threshold().is_some() || top.found.len() < k.max(1));
+            }
+            if let Some(after) = after {
+                let is_behind = |found: &ScoredDoc| {
+                    let by_doc =
+                        found.score.to_bits() == after.score.to_bits() && found.doc > after.doc;
+                    found.score < after.score || by_doc
+                };
+                all.retain(is_behind);
             }
             all.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.doc.cmp(&b.doc)));
             all.truncate(k);

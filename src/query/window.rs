@@ -82,15 +82,20 @@ const SHARE_MAX: f64 = 65_000.0;
 const UNITS_SLACK: f64 = 4.0;
 
 impl<'p> WindowSearch<'p> {
-    /// A search for the best `k` documents, of which as many have scores of `floor` or more, while no score is above `most`.
-    pub(super) fn new(plan: &'p Plan, k: usize, floor: f64, most: f64) -> Self {
+    /// A search for the documents that match.
+    pub(super) fn of_matching(plan: &'p Plan) -> Self {
+        Self::new(plan, TopK::new(0, None), 0.0, 0.0)
+    }
+
+    /// A search for the best documents, of which as many as are wanted have scores of `floor` or more, while no score is above `most`.
+    pub(super) fn new(plan: &'p Plan, top: TopK, floor: f64, most: f64) -> Self {
         let positions_decide = plan.leaves.iter().any(|leaf| leaf.key.is_placed());
         let bounds_decide = !positions_decide && plan.tree.is_none();
         WindowSearch {
             plan,
             floor,
-            top: TopK::new(k),
-            deferred: bounds_decide.then(|| Deferred::new(k, floor, most)),
+            deferred: bounds_decide.then(|| Deferred::new(top.k(), floor, top.most(most))),
+            top,
             kernels: Kernels::best(),
             memory: SPARE.take().unwrap_or_else(Memory::new),
             found: Vec::new(),
@@ -224,7 +229,10 @@ impl<'p> WindowSearch<'p> {
                 continue;
             }
             match &mut self.deferred {
-                // Who may turn out to be worse is scored last, when fewer may be among the best.
+                // Ranked before all that is wanted.
+                Some(_) if !self.top.wants_above(least) => {}
+                // Who may turn out to be worse is scored last, when fewer may be among the best. One of them that turns out to be
+                // ranked before raises no threshold until then, since the least that it gets is below.
                 Some(deferred) if least < threshold => {
                     deferred.push(Found { window: place, offset, bound }, least);
                 }
@@ -252,6 +260,9 @@ impl<'p> WindowSearch<'p> {
 
     /// Adds a document whose score is known.
     pub(super) fn push(&mut self, document: ScoredDoc) {
+        if !self.top.wants(&document) {
+            return;
+        }
         self.top.push(document);
         if let Some(deferred) = &mut self.deferred {
             deferred.count(document.score.into());

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use alluvium::bson::{Bson, RawDocument, RawDocumentBuf, to_json};
 use alluvium::{
-    Explanation, Hit, Hits, ParsedQuery, Query, Search, SnapshotCollection, Snippet, UserOptions,
+    Explanation, Hit, Hits, ParsedQuery, Position, Query, Search, SnapshotCollection, Snippet,
+    UserOptions,
 };
 use serde_json::{Value, json};
 
-use crate::args::{RankingArguments, SearchArguments};
+use crate::args::{RankingArguments, SearchArguments, SimilarArguments};
 use crate::cmd::Outcome;
 use crate::cmd::find::parse_filter;
 use crate::database::{self, id_text};
@@ -29,12 +30,17 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = database::open_reader(path)?;
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
-    let options = UserOptions::new().typos(arguments.typos).prefix(arguments.prefix);
+    let SimilarArguments { typos, prefix } = arguments.similar;
+    let options = UserOptions::new().typos(typos).prefix(prefix);
     let query = Query::user_with(&arguments.query.join(" "), options);
     let started = Instant::now();
     let search = ranked(&collection, query, arguments.ranking, path)?
         .limit(places(arguments.limit))
         .offset(places(arguments.offset));
+    let search = match arguments.after {
+        Some(position) => search.after(position),
+        None => search,
+    };
     let mut filters = arguments.filter.iter();
     let search =
         filters.try_fold(search, |search, filter| search.filter(parse_filter(filter)?).at(path))?;
@@ -68,6 +74,7 @@ pub(crate) struct Found {
     rank: u64,
     score: f32,
     is_corrected: bool,
+    position: Position,
     id: Bson,
     document: RawDocumentBuf,
     /// The best part of the document's text, and its path.
@@ -119,6 +126,7 @@ impl Found {
             rank,
             score: hit.score,
             is_corrected: hit.is_corrected(),
+            position: hit.position(),
             id: hit.id()?,
             document: hit.document()?,
             snippet: hit.best_snippet()?,
@@ -136,6 +144,7 @@ impl Found {
             "rank": self.rank,
             "score": self.score,
             "corrected": self.is_corrected,
+            "position": self.position,
             "id": self.id.clone().into_relaxed_extjson(),
             "document": document,
         });

@@ -60,6 +60,7 @@ fn json_has_one_object_for_each_hit() {
             "rank",
             "score",
             "corrected",
+            "position",
             "id",
             "document",
             "snippet",
@@ -85,6 +86,15 @@ fn json_has_one_object_for_each_hit() {
 
     let page = ["search", "rivers.alv", "+gold river", "--json", "--limit", "1", "--offset", "1"];
     assert_eq!(shell.succeed(&page).json(), hits[1..2]);
+    let position = hits[0]["position"].as_str().unwrap();
+    let next = ["search", "rivers.alv", "+gold river", "--json", "--after", position];
+    let ids = |hits: &[serde_json::Value]| -> Vec<serde_json::Value> {
+        hits.iter().map(|hit| hit["id"].clone()).collect()
+    };
+    assert_eq!(ids(&shell.succeed(&next).json()), ids(&hits[1..]));
+    let refused = shell.run(&["search", "rivers.alv", "gold", "--after", "2"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("no position of a hit"), "{}", refused.stderr);
     let none = shell.run(&["search", "rivers.alv", "zirconium", "--json"]);
     assert_eq!((none.code, none.stdout.as_str()), (1, ""));
 }

@@ -2,7 +2,7 @@
 //! collections between transactions; identifiers, scores to the bit, tiers and pages have to be those of the naive ranking.
 
 use super::naive_search::{NaiveParameters, NaiveSearch};
-use super::{World, id_of, indexes, random_document, random_word, world_of};
+use super::{World, id_of, indexes, paging, random_document, random_word, world_of};
 use crate::collection::CollectionReader;
 use crate::fts::{Analyzer, Fields};
 use crate::lsm::{Durability, Reader};
@@ -88,7 +88,7 @@ impl World {
             {
                 let as_typed = relaxed.map(|_| &as_typed);
                 let parameters = Parameters::default();
-                let found = searcher.search_tiers(&plan, as_typed, parameters, offset, limit);
+                let found = searcher.search_tiers(&plan, as_typed, parameters, None, offset, limit);
                 let found = found.unwrap().into_iter().map(|found| {
                     let document = collection.document(found.doc).unwrap().unwrap();
                     (id_of(&document), found.score.to_bits(), found.is_corrected)
@@ -96,6 +96,8 @@ impl World {
                 let page: Vec<_> = expected.iter().copied().skip(offset).take(limit).collect();
                 assert_eq!(found.collect::<Vec<_>>(), page, "{query:?} {offset} {limit}");
             }
+            let as_typed = relaxed.map(|_| &as_typed);
+            paging::check(searcher, &plan, as_typed, Parameters::default(), rng);
             for found in expected {
                 counts[usize::from(found.2)] += 1;
             }
