@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::{bson, collection, fts, lsm, query};
+use crate::{bson, collection, columns, fts, lsm, query};
 
 /// The result of every fallible operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -69,6 +69,11 @@ impl Error {
         matches!(self, Error::Collection(collection::Error::DuplicateId { .. }))
     }
 
+    /// Whether a write met a document with the same key of a unique index.
+    pub fn is_duplicate_key(&self) -> bool {
+        matches!(self, Error::Collection(collection::Error::DuplicateKey { .. }))
+    }
+
     /// Whether there is no collection of the name that was given.
     pub fn is_unknown_collection(&self) -> bool {
         matches!(self, Error::Collection(collection::Error::UnknownCollection { .. }))
@@ -77,11 +82,16 @@ impl Error {
     /// Whether a document, and not the file or the device, is at fault: another one may well be stored.
     pub fn is_document_refused(&self) -> bool {
         use collection::Error as Refused;
+        if let Error::Collection(Refused::Columns(error)) = self {
+            return matches!(**error, columns::Error::ValuesTooLong { .. });
+        }
         matches!(
             self,
             Error::Serialize { .. }
                 | Error::Collection(
                     Refused::DuplicateId { .. }
+                        | Refused::DuplicateKey { .. }
+                        | Refused::IndexKeyTooLong { .. }
                         | Refused::InvalidId { .. }
                         | Refused::IdTooLong { .. }
                         | Refused::MissingId
@@ -172,6 +182,12 @@ impl From<collection::Error> for Error {
 
 impl From<fts::Error> for Error {
     fn from(error: fts::Error) -> Self {
+        collection::Error::from(error).into()
+    }
+}
+
+impl From<columns::Error> for Error {
+    fn from(error: columns::Error) -> Self {
         collection::Error::from(error).into()
     }
 }

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alluvium::bson::RawDocumentBuf;
+use alluvium::collection;
 use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
 use alluvium::{
     AnalyzerOptions, CollectionOptions, Database, Error, Query, TextIndexOptions, Transaction,
-    UserOptions, doc,
+    UserOptions, ValueIndexOptions, doc,
 };
 
 type Model = BTreeMap<i32, String>;
@@ -55,13 +56,29 @@ fn write(
     if rng.u32(0..12) == 0 {
         match transaction.drop_collection("notes") {
             Ok(()) => model.clear(),
-            Err(error) => assert!(error.is_unknown_collection() && model.is_empty(), "{error}"),
+            Err(error) if error.is_unknown_collection() => assert!(model.is_empty(), "{error}"),
+            Err(error) => return Err(error),
         }
         if rng.bool() {
             return Ok(());
         }
     }
     let mut notes = transaction.collection("notes")?;
+    for (name, options) in [
+        ("tags", ValueIndexOptions::ascending("tags")),
+        ("id", ValueIndexOptions::ascending("_id").unique()),
+    ] {
+        if rng.u32(0..6) == 0 {
+            match notes.drop_value_index(name) {
+                Ok(()) => {}
+                Err(Error::Collection(
+                    collection::Error::UnknownIndex { .. }
+                    | collection::Error::UnknownCollection { .. },
+                )) => notes.create_value_index(name, &options)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
     for _ in 0..rng.u32(1..5) {
         let (id, text) = (rng.i32(0..20), random_text(rng));
         let document = doc! { "_id": id, "text": text.clone(), "tags": [text.clone(), "all"] };

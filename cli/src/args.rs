@@ -29,6 +29,9 @@ pub(crate) enum Verb {
     Search(SearchArguments),
     Find(FindArguments),
     Get(GetArguments),
+    Aggregate(AggregateArguments),
+    Index(IndexArguments),
+    Column(ColumnArguments),
     Eval(EvalArguments),
     Stats(StatsArguments),
     Check(CheckArguments),
@@ -171,8 +174,8 @@ pub(crate) struct SearchArguments {
 
 /// Print the documents that a filter lets through.
 ///
-/// One JSON object a line, in the order in which they were last written. Filters are those of MongoDB; every document
-/// is looked at.
+/// One JSON object a line, in the order in which they were last written. Filters are those of MongoDB. Documents are found
+/// over the value indexes that `alluvium index` creates, where that costs less than looking at each.
 #[derive(Debug, Args)]
 pub(crate) struct FindArguments {
     /// The database file.
@@ -187,6 +190,159 @@ pub(crate) struct FindArguments {
     /// Most documents to print; without it, all.
     #[arg(long, value_name = "DOCUMENTS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
+    /// Order by the values at this path, which ends with :desc when great ones come first; repeat it for what is equal.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) sort: Vec<String>,
+    /// Leave out the first documents.
+    #[arg(long, value_name = "DOCUMENTS", default_value_t = 0)]
+    pub(crate) offset: u32,
+    /// Take the way over this value index, whatever it costs.
+    #[arg(long, value_name = "INDEX")]
+    pub(crate) hint: Option<String>,
+    /// Print only how many documents there are.
+    #[arg(long, conflicts_with_all = ["limit", "explain"])]
+    pub(crate) count: bool,
+    /// Print how the documents are found, instead of the documents.
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) explain: bool,
+    /// Print one JSON object for --count and --explain; documents are JSON in any case.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Count and sum up the documents that a filter lets through.
+///
+/// Aggregations are terms, histogram, date_histogram, ranges, stats and distinct, written as JSON, for example
+/// '{"years": {"histogram": {"path": "year", "interval": 10}}}'.
+#[derive(Debug, Args)]
+pub(crate) struct AggregateArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// Aggregations by name, as JSON.
+    #[arg(value_name = "AGGREGATIONS")]
+    pub(crate) aggregations: Option<String>,
+    /// Count the documents of each value at this path; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) terms: Vec<String>,
+    /// Tell number, bounds, sum and average of the values at this path; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) stats: Vec<String>,
+    /// Of the documents that this filter lets through.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Print one JSON object: a result under each name.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List, create and drop columns: the values of a path beside the documents, for sorting and counting.
+#[derive(Debug, Args)]
+pub(crate) struct ColumnArguments {
+    #[command(subcommand)]
+    pub(crate) verb: ColumnVerb,
+}
+
+/// What is done with columns.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ColumnVerb {
+    /// Show the columns of a collection. Ends with 1 when there are none.
+    List(ColumnListArguments),
+    /// Create a column and fill it with the documents that are there.
+    Create(ColumnChangeArguments),
+    /// Drop a column.
+    Drop(ColumnChangeArguments),
+}
+
+/// How columns are listed.
+#[derive(Debug, Args)]
+pub(crate) struct ColumnListArguments {
+    #[command(flatten)]
+    pub(crate) place: CollectionArguments,
+    /// Print one JSON object a line: path.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which column is meant.
+#[derive(Debug, Args)]
+pub(crate) struct ColumnChangeArguments {
+    #[command(flatten)]
+    pub(crate) place: CollectionArguments,
+    /// Dotted path of the values.
+    #[arg(value_name = "PATH")]
+    pub(crate) path: String,
+}
+
+/// List, create and drop value indexes: documents by the values at some paths.
+#[derive(Debug, Args)]
+pub(crate) struct IndexArguments {
+    #[command(subcommand)]
+    pub(crate) verb: IndexVerb,
+}
+
+/// What is done with value indexes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IndexVerb {
+    List(IndexListArguments),
+    Create(IndexCreateArguments),
+    Drop(IndexDropArguments),
+}
+
+/// A collection of a file.
+#[derive(Debug, Args)]
+pub(crate) struct CollectionArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+}
+
+/// Show the value indexes of a collection. Ends with 1 when there are none.
+#[derive(Debug, Args)]
+pub(crate) struct IndexListArguments {
+    #[command(flatten)]
+    pub(crate) place: CollectionArguments,
+    /// Print one JSON object a line: name, fields, unique, sparse, filter.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Create a value index and fill it with the documents that are there.
+#[derive(Debug, Args)]
+pub(crate) struct IndexCreateArguments {
+    #[command(flatten)]
+    pub(crate) place: CollectionArguments,
+    /// Name of the index.
+    #[arg(value_name = "INDEX")]
+    pub(crate) name: String,
+    /// Dotted paths whose values make a key, in this order; descending ones end with :desc.
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<String>,
+    /// Refuse documents that have a key which another document has.
+    #[arg(long)]
+    pub(crate) unique: bool,
+    /// Leave out documents that have none of the fields.
+    #[arg(long)]
+    pub(crate) sparse: bool,
+    /// Leave out documents that this filter does not let through.
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+}
+
+/// Drop a value index.
+#[derive(Debug, Args)]
+pub(crate) struct IndexDropArguments {
+    #[command(flatten)]
+    pub(crate) place: CollectionArguments,
+    /// Name of the index.
+    #[arg(value_name = "INDEX")]
+    pub(crate) name: String,
 }
 
 /// Print a document as JSON.

@@ -8,11 +8,12 @@ use std::path::Path;
 use alluvium::bson::{Bson, ObjectId, parse_json};
 use alluvium::lsm::{Inspector, Pages};
 use alluvium::{
-    AnalyzerOptions, CollectionOptions, Database, DatabaseReader, Language, Options,
+    AnalyzerOptions, Collection, CollectionOptions, Database, DatabaseReader, Language, Options,
     SnapshotCollection, TextIndexOptions,
 };
 use serde_json::Value;
 
+use crate::cmd::Outcome;
 use crate::error::{At, Error, Result};
 
 /// The collection that an import fills when none is named.
@@ -76,13 +77,30 @@ pub(crate) fn collection(
     path: &Path,
     name: Option<&str>,
 ) -> Result<SnapshotCollection> {
-    let names = db.collection_names().at(path)?;
-    let chosen = match (name, names.as_slice()) {
+    let name = choose(&db.collection_names().at(path)?, path, name)?;
+    db.collection(&name).at(path)
+}
+
+/// Changes a collection of a file that has to be there: the same that [`collection`] reads.
+pub(crate) fn change_collection(
+    path: &Path,
+    name: Option<&str>,
+    change: impl FnOnce(&Collection) -> alluvium::Result<()>,
+) -> Result<Outcome> {
+    let db = open(path)?;
+    let name = choose(&db.collection_names().at(path)?, path, name)?;
+    db.collection(&name).and_then(|collection| change(&collection)).at(path)?;
+    db.close().at(path)?;
+    Ok(Outcome::Done)
+}
+
+fn choose(names: &[String], path: &Path, name: Option<&str>) -> Result<String> {
+    let chosen = match (name, names) {
         (None, [only]) => only,
         (name, _) => name.unwrap_or(COLLECTION),
     };
-    if names.iter().any(|name| name == chosen) {
-        return db.collection(chosen).at(path);
+    if let Some(chosen) = names.iter().find(|name| *name == chosen) {
+        return Ok(chosen.clone());
     }
     let path = path.display();
     Err(Error::Other(if names.is_empty() {

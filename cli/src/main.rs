@@ -8,7 +8,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done; `search` and `find` found something, `get` found the document, `check` found nothing wrong |
-//! | 1 | `search` or `find` found nothing, `get` found no such document, `repair` could not recover everything |
+//! | 1 | `search` or `find` found nothing, `get` found no such document, `index list` no index, `repair` could not recover everything |
 //! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong |
 //!
 //! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
@@ -54,6 +54,9 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Search(arguments) => cmd::search::run(arguments),
         Verb::Find(arguments) => cmd::find::run(arguments),
         Verb::Get(arguments) => cmd::get::run(arguments),
+        Verb::Aggregate(arguments) => cmd::aggregate::run(arguments),
+        Verb::Column(arguments) => cmd::column::run(arguments),
+        Verb::Index(arguments) => cmd::index::run(arguments),
         Verb::Eval(arguments) => cmd::eval::run(arguments),
         Verb::Stats(arguments) => cmd::stats::run(arguments),
         Verb::Check(arguments) => cmd::check::run(arguments),

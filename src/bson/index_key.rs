@@ -22,6 +22,7 @@ use super::route::{End, Met, Route, Scope};
 use super::sort_key::sort_key;
 use super::validate::DOCUMENT_BYTES_MAX;
 use bson::{RawBsonRef, RawDocument};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Most fields of one index.
@@ -37,10 +38,12 @@ const KEYS_BYTES_MAX: usize = DOCUMENT_BYTES_MAX;
 /// tag of a sort key, and in no range that a filter asks for.
 const NOTHING: u8 = 0x01;
 
-/// Which end of a field's values comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which end of a path's values comes first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Smallest first.
+    #[default]
     Ascending,
     /// Largest first.
     Descending,

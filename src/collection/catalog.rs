@@ -8,8 +8,9 @@
 #![doc = include_str!("../../docs/format/catalog.md")]
 
 use super::error::{Error, Result};
+use super::value_options::ValueIndexOptions;
 use crate::bson::{
-    Bson, Document, NESTING_MAX, RawBsonRef, RawDocument, RawDocumentBuf, doc, validate,
+    Bson, Document, NESTING_MAX, Path, RawBsonRef, RawDocument, RawDocumentBuf, doc, validate,
 };
 use crate::fts::{DocId, TextIndexOptions, names};
 use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Reader, Transaction};
@@ -18,8 +19,9 @@ use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Rea
 pub const NAME_BYTES_MAX: usize = 120;
 /// The keyspace of the catalog.
 pub(super) const CATALOG: &str = "catalog";
-/// The only kind of index so far.
+/// Kinds of indexes.
 const KIND_TEXT: &str = "text";
+const KIND_VALUE: &str = "value";
 const TALLY_VERSION: u8 = 1;
 
 /// A collection as the catalog has it.
@@ -29,6 +31,10 @@ pub struct CollectionDefinition {
     pub id: u32,
     /// Its text indexes, by the order of their creation.
     pub indexes: Vec<IndexDefinition>,
+    /// Its value indexes, by the order of their creation.
+    pub value_indexes: Vec<ValueIndexDefinition>,
+    /// Paths of its columns, by the order of their creation.
+    pub columns: Vec<String>,
 }
 
 /// A text index as the catalog has it.
@@ -40,6 +46,15 @@ pub struct IndexDefinition {
     pub options: TextIndexOptions,
     /// Fingerprint of the analyzer that writes it.
     pub fingerprint: String,
+}
+
+/// A value index as the catalog has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValueIndexDefinition {
+    /// Its name.
+    pub name: String,
+    /// What it covers, and how.
+    pub options: ValueIndexOptions,
 }
 
 /// How far the numbers of a collection have come.
@@ -112,6 +127,15 @@ pub fn collection_definition(
     decode_definition(name, &value).map(Some)
 }
 
+/// The definition of a collection that has to be there.
+pub(super) fn definition_to_change(
+    reader: &dyn Reader,
+    name: &str,
+) -> Result<CollectionDefinition> {
+    let unknown = || Error::UnknownCollection { name: name.to_owned() };
+    collection_definition(reader, name)?.ok_or_else(unknown)
+}
+
 /// The definition of a collection in an entry of the catalog.
 pub(super) fn decode_definition(name: &str, value: &[u8]) -> Result<CollectionDefinition> {
     let damaged = |reason: &str| {
@@ -150,7 +174,7 @@ pub fn create_collection(transaction: &mut Transaction, name: &str) -> Result<bo
     let dead =
         KeyspaceOptions { merge_operator: Some("dead".to_owned()), ..KeyspaceOptions::default() };
     transaction.create_keyspace(&names::dead(name), dead)?;
-    put_definition(transaction, name, &CollectionDefinition { id, indexes: Vec::new() })?;
+    put_definition(transaction, name, &CollectionDefinition::without_indexes(id))?;
     let keyspaces = Keyspaces::find(transaction, name)?;
     put_tally(transaction, keyspaces.catalog, name, Tally { next: DocId::MIN, live: 0 })?;
     Ok(true)
@@ -245,6 +269,45 @@ pub(super) fn put_tally(
     Ok(transaction.put(catalog, &tally_key(name), value)?)
 }
 
+impl CollectionDefinition {
+    /// The definition of a collection as it is created.
+    pub(super) fn without_indexes(id: u32) -> Self {
+        let (indexes, value_indexes, columns) = (Vec::new(), Vec::new(), Vec::new());
+        CollectionDefinition { id, indexes, value_indexes, columns }
+    }
+
+    /// Refuses a name that an index of either kind has.
+    pub(super) fn check_new_index(&self, collection: &str, index: &str) -> Result<()> {
+        let is_text = self.indexes.iter().any(|other| other.name == index);
+        if is_text || self.value_indexes.iter().any(|other| other.name == index) {
+            let (collection, index) = (collection.to_owned(), index.to_owned());
+            return Err(Error::IndexExists { collection, index });
+        }
+        Ok(())
+    }
+
+    /// The place of a value index.
+    pub(super) fn find_value_index(&self, collection: &str, index: &str) -> Result<usize> {
+        let found = self.value_indexes.iter().position(|other| other.name == index);
+        found.ok_or_else(|| Error::UnknownIndex {
+            collection: collection.to_owned(),
+            kind: KIND_VALUE,
+            index: Some(index.to_owned()),
+            known: self.value_indexes.iter().map(|index| index.name.clone()).collect(),
+        })
+    }
+
+    /// The error for a text index that is not there.
+    pub(super) fn unknown_text_index(&self, collection: &str, index: Option<&str>) -> Error {
+        Error::UnknownIndex {
+            collection: collection.to_owned(),
+            kind: KIND_TEXT,
+            index: index.map(str::to_owned),
+            known: self.indexes.iter().map(|index| index.name.clone()).collect(),
+        }
+    }
+}
+
 impl Keyspaces {
     /// The keyspaces of a collection that exists.
     pub(super) fn find(reader: &dyn Reader, collection: &str) -> Result<Self> {
@@ -272,49 +335,76 @@ fn tally_key(name: &str) -> Vec<u8> {
 }
 
 fn encode(definition: &CollectionDefinition) -> Document {
-    let index = |index: &IndexDefinition| {
-        Bson::Document(doc! {
+    let text = definition.indexes.iter().map(|index| {
+        doc! {
             "name": &index.name,
             "kind": KIND_TEXT,
             "options": index.options.to_document(),
             "fingerprint": &index.fingerprint,
-        })
-    };
-    let indexes: Vec<Bson> = definition.indexes.iter().map(index).collect();
-    doc! { "id": i64::from(definition.id), "indexes": indexes }
+        }
+    });
+    let value = definition.value_indexes.iter().map(|index| {
+        doc! { "name": &index.name, "kind": KIND_VALUE, "options": index.options.to_document() }
+    });
+    let indexes: Vec<Bson> = text.chain(value).map(Bson::Document).collect();
+    let mut document = doc! { "id": i64::from(definition.id), "indexes": indexes };
+    if !definition.columns.is_empty() {
+        document.insert("columns", &definition.columns);
+    }
+    document
 }
 
 /// `None` when a field is missing, unknown or of a wrong type.
 fn decode(document: &RawDocument) -> Result<Option<CollectionDefinition>> {
-    let known = |document: &RawDocument, keys: &[&str]| {
-        document
-            .iter_elements()
-            .all(|element| element.is_ok_and(|element| keys.contains(&element.key().as_str())))
-    };
     let id = document.get_i64("id").ok().and_then(|id| u32::try_from(id).ok());
     let (Some(id), Ok(array)) = (id, document.get_array("indexes")) else { return Ok(None) };
-    if !known(document, &["id", "indexes"]) {
+    if !has_only(document, &["id", "indexes", "columns"]) {
         return Ok(None);
     }
-    let mut indexes = Vec::new();
+    let mut definition = CollectionDefinition::without_indexes(id);
+    match document.get("columns") {
+        Ok(None) => {}
+        Ok(Some(RawBsonRef::Array(columns))) => {
+            let path = |path: RawBsonRef<'_>| {
+                path.as_str().filter(|path| Path::parse(path).is_ok()).map(str::to_owned)
+            };
+            let paths = columns.into_iter().map(|column| path(column.ok()?));
+            let Some(paths) = paths.collect() else { return Ok(None) };
+            definition.columns = paths;
+        }
+        _ => return Ok(None),
+    }
     for index in array {
         let Some(index) = index.ok().and_then(RawBsonRef::as_document) else { return Ok(None) };
-        let (Ok(name), Ok(KIND_TEXT), Ok(options), Ok(fingerprint)) = (
-            index.get_str("name"),
-            index.get_str("kind"),
-            index.get_document("options"),
-            index.get_str("fingerprint"),
-        ) else {
+        let (Ok(name), Ok(kind), Ok(options)) =
+            (index.get_str("name"), index.get_str("kind"), index.get_document("options"))
+        else {
             return Ok(None);
         };
-        if !known(index, &["name", "kind", "options", "fingerprint"]) {
-            return Ok(None);
+        let name = name.to_owned();
+        match (kind, index.get_str("fingerprint")) {
+            (KIND_TEXT, Ok(fingerprint))
+                if has_only(index, &["name", "kind", "options", "fingerprint"]) =>
+            {
+                let options = TextIndexOptions::from_document(options)?;
+                let fingerprint = fingerprint.to_owned();
+                definition.indexes.push(IndexDefinition { name, options, fingerprint });
+            }
+            (KIND_VALUE, Err(_)) if has_only(index, &["name", "kind", "options"]) => {
+                let options = ValueIndexOptions::from_document(options)?;
+                definition.value_indexes.push(ValueIndexDefinition { name, options });
+            }
+            _ => return Ok(None),
         }
-        let options = TextIndexOptions::from_document(options)?;
-        let (name, fingerprint) = (name.to_owned(), fingerprint.to_owned());
-        indexes.push(IndexDefinition { name, options, fingerprint });
     }
-    Ok(Some(CollectionDefinition { id, indexes }))
+    Ok(Some(definition))
+}
+
+/// Whether a document has no other fields than these.
+fn has_only(document: &RawDocument, keys: &[&str]) -> bool {
+    document
+        .iter_elements()
+        .all(|element| element.is_ok_and(|element| keys.contains(&element.key().as_str())))
 }
 
 #[cfg(test)]
@@ -332,7 +422,13 @@ mod tests {
             fingerprint: "alluvium-1".to_owned(),
         };
         let indexes = vec![index("default", TextIndexOptions::default()), index("b", options)];
-        let definition = CollectionDefinition { id: 7, indexes };
+        let columns = vec!["year".to_owned(), "author.name".to_owned()];
+        let value_indexes = ["year", "pages"].map(|path| ValueIndexDefinition {
+            name: path.to_owned(),
+            options: ValueIndexOptions::ascending(path).unique(),
+        });
+        let definition =
+            CollectionDefinition { id: 7, indexes, value_indexes: value_indexes.into(), columns };
         let document = RawDocumentBuf::try_from(&encode(&definition)).unwrap();
         assert_eq!(decode(&document).unwrap(), Some(definition));
     }
@@ -343,8 +439,11 @@ mod tests {
             doc! { "id": 1_i64 },
             doc! { "id": -1_i64, "indexes": [] },
             doc! { "id": 1_i64, "indexes": [], "capped": true },
+            doc! { "id": 1_i64, "indexes": [], "columns": "a" },
+            doc! { "id": 1_i64, "indexes": [], "columns": ["a..b"] },
             doc! { "id": 1_i64, "indexes": [1] },
             doc! { "id": 1_i64, "indexes": [{ "name": "x", "kind": "geo" }] },
+            doc! { "id": 1_i64, "indexes": [{ "name": "x", "kind": "value", "options": {}, "online": true }] },
         ] {
             assert_eq!(decode(&RawDocumentBuf::try_from(&document).unwrap()).unwrap(), None);
         }
@@ -362,7 +461,7 @@ mod tests {
 
     #[test]
     fn the_format_page_shows_true_bytes() {
-        let definition = CollectionDefinition { id: 1, indexes: Vec::new() };
+        let definition = CollectionDefinition::without_indexes(1);
         let document = RawDocumentBuf::try_from(&encode(&definition)).unwrap();
         let hex: Vec<_> = document.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
         assert!(include_str!("../../docs/format/catalog.md").contains(&hex.join(" ")));

@@ -5,20 +5,14 @@
 //! one bitmap of at most 8 KiB for each chunk on the way.
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::catalog::Keyspaces;
 use super::error::{Error, Result};
-use crate::bson::{Filter, RawDocument, RawDocumentBuf};
-use crate::fts::{
-    DeadChunk, DeadOperator, DocId, DocumentSet, NormsOperator, TextOperator, TextRewriter,
-    dead_key, names,
-};
-use crate::lsm::{
-    self, Cursor, GroupRewriter, KeyspaceId, MergeOperator, Reader, Rewrite, RewritePass, Seek,
-};
+use crate::bson::{self, Filter, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc, to_json};
+use crate::fts::{DeadChunk, DocId, DocumentSet, dead_key, names};
+use crate::lsm::{self, Cursor, GroupRewriter, KeyspaceId, Reader, Rewrite, RewritePass, Seek};
 
 /// Group rewriter of a collection's documents: drops the dead ones.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,20 +33,21 @@ pub struct Documents<'a> {
     start: Option<DocId>,
 }
 
-/// The merge operators that collections use, for the store's options.
-pub fn operators() -> Vec<Arc<dyn MergeOperator>> {
-    vec![Arc::new(DeadOperator), Arc::new(TextOperator), Arc::new(NormsOperator)]
-}
-
-/// The group rewriters that collections use, for the store's options.
-pub fn rewriters() -> Vec<Arc<dyn GroupRewriter>> {
-    vec![Arc::new(DocsRewriter), Arc::new(TextRewriter)]
-}
-
 /// Reads a stored document; its checksum was verified, so only its frame is looked at.
 pub(super) fn stored_document(bytes: &Bytes) -> lsm::Result<&RawDocument> {
     let damaged = |error| lsm::Error::corruption(format!("stored document: {error}"), 0);
     RawDocument::from_bytes(bytes).map_err(damaged)
+}
+
+/// The `_id` of a document; the first one, should it have several.
+pub(super) fn id_of(document: &RawDocument) -> Result<Option<RawBsonRef<'_>>> {
+    Ok(document.get("_id").map_err(bson::Error::from)?)
+}
+
+/// The `_id` of a document as extended JSON, for errors.
+pub(super) fn id_json(document: &RawDocument) -> Result<String> {
+    let id = id_of(document)?.unwrap_or(RawBsonRef::Null);
+    Ok(to_json(&rawdoc! { "_id": id }))
 }
 
 /// The documents that are stored and not dead. Reads no document.
@@ -71,20 +66,28 @@ pub(super) fn live_documents(reader: &dyn Reader, keyspaces: &Keyspaces) -> Resu
     Ok(live)
 }
 
-/// The live documents that `filter` lets through, of all or of those `within` a set.
+/// The live documents that all `filters` let through, of all or of those `within` a set.
 pub(super) fn documents_where(
     reader: &dyn Reader,
     keyspaces: &Keyspaces,
-    filter: &Filter,
+    filters: &[Filter],
     within: Option<&DocumentSet>,
 ) -> Result<DocumentSet> {
     let mut dead = DeadDocuments::new(reader, Some(keyspaces.dead));
     let mut found = DocumentSet::default();
     let mut cursor = reader.cursor(keyspaces.docs)?;
     let mut look_at = |doc: DocId, cursor: &mut Cursor<'_>| {
-        if !dead.contains(doc)? && filter.matches(stored_document(&cursor.value()?)?)? {
-            found.insert(doc);
+        if dead.contains(doc)? {
+            return Ok(());
         }
+        let bytes = cursor.value()?;
+        let document = stored_document(&bytes)?;
+        for filter in filters {
+            if !filter.matches(document)? {
+                return Ok(());
+            }
+        }
+        found.insert(doc);
         Ok::<(), Error>(())
     };
     if let Some(within) = within {

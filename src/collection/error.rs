@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::{bson, fts, lsm};
+use crate::{bson, columns, fts, lsm};
 
 /// The result of every fallible operation on collections.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,6 +17,8 @@ pub enum Error {
     Lsm(lsm::Error),
     /// The text index failed.
     Fts(fts::Error),
+    /// A column, a sort or an aggregation failed.
+    Columns(Box<columns::Error>),
     /// The bytes are not a document that can be stored.
     Document(bson::Error),
     /// A collection or an index cannot have this name.
@@ -31,13 +33,15 @@ pub enum Error {
         /// The name that was looked for.
         name: String,
     },
-    /// The collection has no text index of this name, or none at all.
+    /// The collection has no index of this kind and name, or none at all.
     UnknownIndex {
         /// The collection.
         collection: String,
-        /// The name that was looked for; `None` when any text index would have done.
+        /// The kind: `text` or `value`.
+        kind: &'static str,
+        /// The name that was looked for; `None` when any index of the kind would have done.
         index: Option<String>,
-        /// The names of the text indexes that there are.
+        /// The names of the indexes of this kind that there are.
         known: Vec<String>,
     },
     /// The collection has an index of this name already.
@@ -47,12 +51,55 @@ pub enum Error {
         /// The name of the index.
         index: String,
     },
+    /// The collection has a column of this path already.
+    ColumnExists {
+        /// The collection.
+        collection: String,
+        /// The path.
+        path: String,
+    },
+    /// The collection has no column of this path.
+    UnknownColumn {
+        /// The collection.
+        collection: String,
+        /// The path that was looked for.
+        path: String,
+        /// The paths of the columns that there are.
+        known: Vec<String>,
+    },
     /// A document with this `_id` is there already.
     DuplicateId {
         /// The collection.
         collection: String,
         /// The `_id`, as extended JSON.
         id: String,
+    },
+    /// An index that was asked for by name does not lead to the documents of a filter.
+    IndexNotUsable {
+        /// The index.
+        index: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A document has a key of a unique index that another document has already.
+    DuplicateKey {
+        /// The collection.
+        collection: String,
+        /// The index.
+        index: String,
+        /// The paths whose values the two have in common.
+        paths: Box<str>,
+        /// The `_id` of the other document, as extended JSON.
+        id: String,
+    },
+    /// A document's values at the fields of a value index are too long for a key.
+    IndexKeyTooLong {
+        /// The index.
+        index: String,
+        /// Bytes of the key.
+        bytes: usize,
+        /// Bytes that a key may have.
+        bytes_max: usize,
     },
     /// A document's `_id` has a type that cannot name a document.
     InvalidId {
@@ -101,6 +148,7 @@ impl fmt::Display for Error {
         match self {
             Error::Lsm(error) => error.fmt(f),
             Error::Fts(error) => error.fmt(f),
+            Error::Columns(error) => error.fmt(f),
             Error::Document(error) => error.fmt(f),
             Error::InvalidName { name, reason } => {
                 write!(f, "{name:?} cannot be a name here: {reason}")
@@ -108,24 +156,46 @@ impl fmt::Display for Error {
             Error::UnknownCollection { name } => {
                 write!(f, "there is no collection {name}; insert a document to create it")
             }
-            Error::UnknownIndex { collection, index, known } => {
-                match index {
-                    Some(index) => write!(f, "{collection} has no text index {index}")?,
-                    None => write!(f, "{collection} has no text index that could be meant")?,
-                }
-                if known.is_empty() {
-                    return write!(f, "; create one first");
-                }
-                write!(f, "; name one of these: {}", known.join(", "))
+            Error::UnknownIndex { collection, kind, index, known } => {
+                let name = index.as_deref().unwrap_or("that could be meant");
+                write!(f, "{collection} has no {kind} index {name}{}", one_of(known))
             }
             Error::IndexExists { collection, index } => write!(
                 f,
                 "{collection} has an index {index} already; drop it first, or choose another name"
             ),
+            Error::ColumnExists { collection, path } => {
+                write!(f, "{collection} has a column {path} already")
+            }
+            Error::UnknownColumn { collection, path, known } => {
+                write!(f, "{collection} has no column {path}{}", one_of(known))
+            }
+            Error::AnalyzerChanged { collection, index, stored, current } => write!(
+                f,
+                "the text index {index} of {collection} was written by another analyzer; reindex \
+                 it (the documents are in the file). It was `{stored}` and is `{current}`"
+            ),
+            Error::TransactionFailed { collection } => write!(
+                f,
+                "an earlier write to {collection} stopped half way; roll the transaction back"
+            ),
             Error::DuplicateId { collection, id } => write!(
                 f,
                 "{collection} has a document with the _id {id} already; use replace or upsert to \
                  overwrite it"
+            ),
+            Error::IndexNotUsable { index, reason } => {
+                write!(f, "the index {index} does not serve this filter: {reason}; give no hint")
+            }
+            Error::DuplicateKey { collection, index, paths, id } => write!(
+                f,
+                "the unique index {index} of {collection} has the document with the _id {id} for \
+                 the same {paths}; change one of them, or drop the index"
+            ),
+            Error::IndexKeyTooLong { index, bytes, bytes_max } => write!(
+                f,
+                "the document's key in the index {index} takes {bytes} bytes and may take \
+                 {bytes_max}; store shorter values, or index other fields"
             ),
             Error::InvalidId { kind } => {
                 write!(f, "an _id cannot be of the type {kind}; use a string, number or ObjectId")
@@ -137,16 +207,16 @@ impl fmt::Display for Error {
                 f,
                 "the _id takes {bytes} bytes as a key and may take {bytes_max}; use a shorter one"
             ),
-            Error::AnalyzerChanged { collection, index, stored, current } => write!(
-                f,
-                "the text index {index} of {collection} was written by another analyzer; reindex \
-                 it (the documents are in the file). It was `{stored}` and is `{current}`"
-            ),
-            Error::TransactionFailed { collection } => write!(
-                f,
-                "an earlier write to {collection} stopped half way; roll the transaction back"
-            ),
         }
+    }
+}
+
+/// What to do where there is none of a name.
+fn one_of(known: &[String]) -> String {
+    if known.is_empty() {
+        "; create one first".to_owned()
+    } else {
+        format!("; name one of these: {}", known.join(", "))
     }
 }
 
@@ -156,6 +226,7 @@ impl std::error::Error for Error {
             // Their texts are already ours, so what comes next is what stands behind them.
             Error::Lsm(error) => error.source(),
             Error::Fts(error) => error.source(),
+            Error::Columns(error) => error.source(),
             Error::Document(error) => error.source(),
             _ => None,
         }
@@ -171,6 +242,16 @@ impl From<lsm::Error> for Error {
 impl From<fts::Error> for Error {
     fn from(error: fts::Error) -> Self {
         Error::Fts(error)
+    }
+}
+
+impl From<columns::Error> for Error {
+    fn from(error: columns::Error) -> Self {
+        match error {
+            columns::Error::Lsm(error) => Error::Lsm(error),
+            columns::Error::Document(error) => Error::Document(error),
+            error => Error::Columns(Box::new(error)),
+        }
     }
 }
 

@@ -15,27 +15,40 @@
 //! * A document is found by its terms exactly when it can be read by its `_id`.
 //! * What is read back is byte for byte what was stored.
 
+mod access;
 mod catalog;
 mod check;
+mod column_source;
+mod columns;
 mod documents;
 mod error;
+mod kept_columns;
 mod read;
+mod registry;
 mod salvage;
 mod similarity;
 #[cfg(test)]
 mod tests;
 mod text_index;
+mod value_index;
+mod value_options;
 mod write;
 
+pub use access::{Access, AccessReport, Hint, WayReport};
 pub use catalog::{
-    CollectionDefinition, IndexDefinition, NAME_BYTES_MAX, check_name, collection_definition,
-    collection_names, create_collection, drop_collection,
+    CollectionDefinition, IndexDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name,
+    collection_definition, collection_names, create_collection, drop_collection,
 };
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
-pub use documents::{DocsRewriter, Documents, operators, rewriters};
+pub use column_source::CollectionColumns;
+pub use columns::{create_column, drop_column};
+pub use documents::{DocsRewriter, Documents};
 pub use error::{Error, Result};
 pub use read::{CollectionReader, OpenCollection};
+pub use registry::{operators, rewriters};
 pub use salvage::{SalvagedCollection, salvage_collections};
 pub use similarity::similar_order;
 pub use text_index::{DEFAULT_TEXT_INDEX, create_text_index, drop_text_index, reindex};
+pub use value_index::{ValueRewriter, create_value_index, drop_value_index};
+pub use value_options::ValueIndexOptions;
 pub use write::{CollectionWriter, Upserted, WriterOptions};

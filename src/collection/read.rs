@@ -8,12 +8,12 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::catalog::{CollectionDefinition, Keyspaces, Tally, collection_definition, tally};
-use super::documents::{
-    DeadDocuments, Documents, documents_where, live_documents, stored_document,
-};
+use super::documents::{DeadDocuments, Documents, live_documents, stored_document};
 use super::error::Result;
+use super::kept_columns::KeptColumns;
 use super::text_index::{find_index, open_index};
-use crate::bson::{Filter, RawBsonRef, RawDocumentBuf, sort_key};
+use super::value_index::ValueIndex;
+use crate::bson::{RawBsonRef, RawDocumentBuf, sort_key};
 use crate::fts::{DocId, DocumentSet, TextIndex, TextReader};
 use crate::lsm::{KEY_BYTES_MAX, Reader};
 
@@ -23,7 +23,7 @@ pub struct CollectionReader<'a> {
     open: Arc<OpenCollection>,
 }
 
-/// A collection as one state of the database has it, and its text indexes as far as they were opened.
+/// A collection as one state of the database has it, and its indexes as far as they were opened.
 #[derive(Debug)]
 pub struct OpenCollection {
     name: String,
@@ -32,6 +32,8 @@ pub struct OpenCollection {
     tally: Tally,
     /// In the order of the definition.
     indexes: Vec<OnceLock<Arc<TextIndex>>>,
+    value_indexes: Vec<OnceLock<Arc<ValueIndex>>>,
+    columns: KeptColumns,
     /// All documents, once somebody asked which they are: a bit for each.
     live: OnceLock<Arc<DocumentSet>>,
 }
@@ -43,9 +45,17 @@ impl<'a> CollectionReader<'a> {
         let keyspaces = Keyspaces::find(reader, name)?;
         let tally = tally(reader, keyspaces.catalog, name)?;
         let indexes = definition.indexes.iter().map(|_| OnceLock::new()).collect();
-        let name = name.to_owned();
-        let live = OnceLock::new();
-        let open = OpenCollection { name, definition, keyspaces, tally, indexes, live };
+        let value_indexes = definition.value_indexes.iter().map(|_| OnceLock::new()).collect();
+        let open = OpenCollection {
+            name: name.to_owned(),
+            definition,
+            keyspaces,
+            tally,
+            indexes,
+            value_indexes,
+            columns: KeptColumns::default(),
+            live: OnceLock::new(),
+        };
         Ok(Some(CollectionReader { reader, open: Arc::new(open) }))
     }
 
@@ -116,15 +126,6 @@ impl<'a> CollectionReader<'a> {
         Documents::from(self.reader, &self.open.keyspaces, start)
     }
 
-    /// The documents that `filter` lets through, of all or of those `within` a set. Cost: each is read.
-    pub fn documents_where(
-        &self,
-        filter: &Filter,
-        within: Option<&DocumentSet>,
-    ) -> Result<DocumentSet> {
-        documents_where(self.reader, &self.open.keyspaces, filter, within)
-    }
-
     /// All documents, as a set. Cost: a step a stored document, the first time.
     pub fn live_documents(&self) -> Result<Arc<DocumentSet>> {
         if let Some(known) = self.open.live.get() {
@@ -149,6 +150,30 @@ impl<'a> CollectionReader<'a> {
             Arc::clone(indexes[place].get_or_init(|| Arc::new(opened)))
         };
         Ok(TextReader::new(self.reader, index))
+    }
+
+    /// Its value indexes.
+    ///
+    /// # Errors
+    /// Those of the storage core.
+    pub(super) fn value_indexes(&self) -> Result<Vec<Arc<ValueIndex>>> {
+        let OpenCollection { name, definition, value_indexes, .. } = &*self.open;
+        let open = |(known, definition): (&OnceLock<_>, _)| {
+            if let Some(known) = known.get() {
+                return Ok(Arc::clone(known));
+            }
+            let opened = Arc::new(ValueIndex::open(self.reader, name, definition)?);
+            Ok(Arc::clone(known.get_or_init(|| opened)))
+        };
+        value_indexes.iter().zip(&definition.value_indexes).map(open).collect()
+    }
+
+    pub(super) fn kept_columns(&self) -> &KeptColumns {
+        &self.open.columns
+    }
+
+    pub(super) fn reader(&self) -> &'a dyn Reader {
+        self.reader
     }
 
     pub(super) fn keyspaces(&self) -> &Keyspaces {

@@ -5,7 +5,7 @@
 //! costs the same for every index.
 
 use super::catalog::{
-    self, CollectionDefinition, IndexDefinition, Keyspaces, check_name, collection_definition,
+    self, CollectionDefinition, IndexDefinition, Keyspaces, check_name, definition_to_change,
 };
 use super::documents::Documents;
 use super::error::{Error, Result};
@@ -32,11 +32,8 @@ pub fn create_text_index(
 ) -> Result<()> {
     check_name(index)?;
     options.check()?;
-    let mut definition = definition(transaction, collection)?;
-    if definition.indexes.iter().any(|other| other.name == index) {
-        let (collection, index) = (collection.to_owned(), index.to_owned());
-        return Err(Error::IndexExists { collection, index });
-    }
+    let mut definition = definition_to_change(transaction, collection)?;
+    definition.check_new_index(collection, index)?;
     definition.indexes.push(IndexDefinition {
         name: index.to_owned(),
         options: options.clone(),
@@ -58,9 +55,9 @@ pub fn drop_text_index(
     collection: &str,
     index: &str,
 ) -> Result<IndexDefinition> {
-    let mut definition = definition(transaction, collection)?;
+    let mut definition = definition_to_change(transaction, collection)?;
     let place = definition.indexes.iter().position(|other| other.name == index);
-    let place = place.ok_or_else(|| unknown(collection, Some(index), &definition))?;
+    let place = place.ok_or_else(|| definition.unknown_text_index(collection, Some(index)))?;
     let dropped = definition.indexes.remove(place);
     catalog::put_definition(transaction, collection, &definition)?;
     for name in [names::text(collection, index), names::norms(collection, index)] {
@@ -116,7 +113,7 @@ pub(super) fn find_index(
         (None, 1) => Some(0),
         (None, _) => named(DEFAULT_TEXT_INDEX),
     };
-    found.ok_or_else(|| unknown(collection, index, definition))
+    found.ok_or_else(|| definition.unknown_text_index(collection, index))
 }
 
 /// Opens a text index in the state that `reader` shows.
@@ -140,19 +137,6 @@ fn check_fingerprint(collection: &str, index: &IndexDefinition) -> Result<()> {
         stored: index.fingerprint.clone(),
         current,
     })
-}
-
-fn definition(reader: &dyn Reader, collection: &str) -> Result<CollectionDefinition> {
-    let unknown = || Error::UnknownCollection { name: collection.to_owned() };
-    collection_definition(reader, collection)?.ok_or_else(unknown)
-}
-
-fn unknown(collection: &str, index: Option<&str>, definition: &CollectionDefinition) -> Error {
-    Error::UnknownIndex {
-        collection: collection.to_owned(),
-        index: index.map(str::to_owned),
-        known: definition.indexes.iter().map(|index| index.name.clone()).collect(),
-    }
 }
 
 /// Indexes all live documents. A cursor borrows the transaction, so it is opened anew after each drain.

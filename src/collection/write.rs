@@ -17,13 +17,16 @@ use bytes::Bytes;
 use super::catalog::{
     Keyspaces, Tally, collection_definition, create_collection, put_tally, tally,
 };
-use super::documents::stored_document;
+use super::columns::open_column_indexers;
+use super::documents::{id_json, id_of, stored_document};
 use super::error::{Error, Result};
 use super::text_index::{DEFAULT_TEXT_INDEX, create_text_index, open_indexers};
+use super::value_index::ValueIndexer;
 use crate::bson::{
-    self, Bson, NESTING_MAX, ObjectId, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc, sort_key,
-    to_json, validate,
+    self, Bson, IndexKeys, NESTING_MAX, ObjectId, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc,
+    sort_key, validate,
 };
+use crate::columns::ColumnIndexer;
 use crate::fts::{DeadChunk, DocId, TextIndexOptions, TextIndexer, dead_key};
 use crate::lsm::{self, KEY_BYTES_MAX, Reader, Transaction};
 
@@ -53,6 +56,8 @@ pub struct CollectionWriter {
     options: WriterOptions,
     tally: Tally,
     indexers: Vec<TextIndexer>,
+    value_indexers: Vec<ValueIndexer>,
+    column_indexers: Vec<ColumnIndexer>,
     /// Documents that died since the last drain, by chunk, and their number.
     dead: BTreeMap<u32, DeadChunk>,
     dead_len: usize,
@@ -64,6 +69,8 @@ pub struct CollectionWriter {
 struct Prepared<'a> {
     document: Cow<'a, RawDocument>,
     key: Vec<u8>,
+    /// Its keys in each value index that does not leave it out.
+    index_keys: Vec<Option<IndexKeys>>,
 }
 
 /// The stored document that has to go.
@@ -91,12 +98,16 @@ impl CollectionWriter {
         let unknown = || Error::UnknownCollection { name: name.to_owned() };
         let definition = collection_definition(reader, name)?.ok_or_else(unknown)?;
         let keyspaces = Keyspaces::find(reader, name)?;
+        let value_indexers =
+            definition.value_indexes.iter().map(|index| ValueIndexer::open(reader, name, index));
         Ok(CollectionWriter {
             name: name.to_owned(),
             keyspaces,
             options,
             tally: tally(reader, keyspaces.catalog, name)?,
             indexers: open_indexers(reader, name, &definition)?,
+            value_indexers: value_indexers.collect::<Result<_>>()?,
+            column_indexers: open_column_indexers(reader, name, &definition)?,
             dead: BTreeMap::new(),
             dead_len: 0,
             changed: false,
@@ -134,8 +145,9 @@ impl CollectionWriter {
     /// Stores a new document and gives its `_id`, which becomes its first field when it had none.
     ///
     /// # Errors
-    /// [`Error::DuplicateId`], [`Error::InvalidId`], [`Error::IdTooLong`], [`Error::Document`] and [`Error::Fts`] leave
-    /// all as it was; after any other the transaction has to be rolled back.
+    /// [`Error::DuplicateId`], [`Error::DuplicateKey`], [`Error::InvalidId`], [`Error::IdTooLong`],
+    /// [`Error::IndexKeyTooLong`], [`Error::Document`], [`Error::Columns`] and [`Error::Fts`] leave all as it was; after any other
+    /// the transaction has to be rolled back.
     pub fn insert(
         &mut self,
         transaction: &mut Transaction,
@@ -144,9 +156,10 @@ impl CollectionWriter {
         self.check_usable()?;
         let new = self.prepare(document)?;
         if self.doc_id(transaction, &new.key)?.is_some() {
-            let id = id_of(&new.document)?.unwrap_or(RawBsonRef::Null);
-            return Err(self.duplicate(id));
+            let (collection, id) = (self.name.clone(), id_json(&new.document)?);
+            return Err(Error::DuplicateId { collection, id });
         }
+        self.check_unique(transaction, &new, None)?;
         self.write(transaction, None, Some(&new))?;
         let id = id_of(&new.document)?.ok_or(Error::MissingId)?;
         Ok(Bson::try_from(id).map_err(bson::Error::from)?)
@@ -168,6 +181,7 @@ impl CollectionWriter {
         }
         let new = self.prepare(document)?;
         let Some(doc) = self.doc_id(transaction, &new.key)? else { return Ok(false) };
+        self.check_unique(transaction, &new, Some(doc))?;
         let old = self.old(transaction, doc)?;
         self.write(transaction, Some((&new.key, old)), Some(&new))?;
         Ok(true)
@@ -184,7 +198,9 @@ impl CollectionWriter {
     ) -> Result<Upserted> {
         self.check_usable()?;
         let new = self.prepare(document)?;
-        let Some(doc) = self.doc_id(transaction, &new.key)? else {
+        let doc = self.doc_id(transaction, &new.key)?;
+        self.check_unique(transaction, &new, doc)?;
+        let Some(doc) = doc else {
             self.write(transaction, None, Some(&new))?;
             return Ok(Upserted::Inserted);
         };
@@ -218,7 +234,8 @@ impl CollectionWriter {
     /// Bytes of memory that wait to be drained.
     pub fn bytes(&self) -> usize {
         let indexers: usize = self.indexers.iter().map(TextIndexer::bytes).sum();
-        indexers + self.dead.len() * DEAD_CHUNK_BYTES + self.dead_len * 2
+        let columns: usize = self.column_indexers.iter().map(ColumnIndexer::bytes).sum();
+        indexers + columns + self.dead.len() * DEAD_CHUNK_BYTES + self.dead_len * 2
     }
 
     /// Writes all that has gathered into the transaction.
@@ -232,6 +249,9 @@ impl CollectionWriter {
         }
         self.failed = true;
         for indexer in &mut self.indexers {
+            indexer.drain(transaction)?;
+        }
+        for indexer in &mut self.column_indexers {
             indexer.drain(transaction)?;
         }
         for (chunk, dead) in std::mem::take(&mut self.dead) {
@@ -281,8 +301,30 @@ impl CollectionWriter {
         for indexer in &self.indexers {
             indexer.check(&document)?;
         }
+        for indexer in &self.column_indexers {
+            indexer.check(&document)?;
+        }
+        let index_keys = self.value_indexers.iter().map(|indexer| indexer.keys(&document));
+        let index_keys = index_keys.collect::<Result<_>>()?;
         self.tally.next.plus(1)?;
-        Ok(Prepared { document, key })
+        Ok(Prepared { document, key, index_keys })
+    }
+
+    /// Refuses a document that has a key which another one than `old` has, where that must not be.
+    fn check_unique(
+        &self,
+        transaction: &Transaction,
+        new: &Prepared<'_>,
+        old: Option<DocId>,
+    ) -> Result<()> {
+        for (indexer, keys) in self.value_indexers.iter().zip(&new.index_keys) {
+            let Some(keys) = keys else { continue };
+            if let Some(holder) = indexer.holder(transaction, keys, old)? {
+                let document = self.stored(transaction, holder)?;
+                return Err(indexer.duplicate(id_json(stored_document(&document)?)?));
+            }
+        }
+        Ok(())
     }
 
     /// Step 2.
@@ -293,16 +335,21 @@ impl CollectionWriter {
 
     /// The document that will go; its text is subtracted, so it is read while nothing is written yet.
     fn old(&self, transaction: &Transaction, doc: DocId) -> Result<Old> {
-        if self.indexers.is_empty() {
+        if self.indexers.is_empty() && !self.value_indexers.iter().any(ValueIndexer::is_unique) {
             return Ok(Old { doc, document: None });
         }
-        let missing = || {
-            let what = format!("{}: document {doc} has an _id but is not there", self.name);
-            lsm::Error::corruption(what, 0)
-        };
-        let bytes = transaction.get(self.keyspaces.docs, &doc.to_key())?.ok_or_else(missing)?;
+        let bytes = self.stored(transaction, doc)?;
         stored_document(&bytes)?;
         Ok(Old { doc, document: Some(bytes) })
+    }
+
+    /// The bytes of a document that an `_id` or an index led to.
+    fn stored(&self, transaction: &Transaction, doc: DocId) -> Result<Bytes> {
+        let missing = || {
+            let what = format!("{}: document {doc} is indexed but is not there", self.name);
+            lsm::Error::corruption(what, 0)
+        };
+        Ok(transaction.get(self.keyspaces.docs, &doc.to_key())?.ok_or_else(missing)?)
     }
 
     /// Steps 4 to 6. Only failures of the storage core can happen here.
@@ -315,19 +362,27 @@ impl CollectionWriter {
         self.failed = true;
         self.changed = true;
         if let Some((key, old)) = old {
-            self.bury(&old)?;
+            self.bury(transaction, &old)?;
             // A new document overwrites the entry.
             if new.is_none() {
                 transaction.delete(self.keyspaces.ids, key)?;
             }
         }
-        if let Some(Prepared { document, key }) = new {
+        if let Some(Prepared { document, key, index_keys }) = new {
             let doc = self.tally.next;
             let bytes = document.as_bytes().to_vec();
             transaction.put(self.keyspaces.docs, &doc.to_key(), bytes)?;
             transaction.put(self.keyspaces.ids, key, doc.to_key())?;
             for indexer in &mut self.indexers {
                 indexer.add(doc, document)?;
+            }
+            for indexer in &mut self.column_indexers {
+                indexer.add(doc, document)?;
+            }
+            for (indexer, keys) in self.value_indexers.iter_mut().zip(index_keys) {
+                if let Some(keys) = keys {
+                    indexer.put(transaction, doc, keys)?;
+                }
             }
             self.tally = Tally { next: doc.plus(1)?, live: self.tally.live + 1 };
         }
@@ -339,11 +394,14 @@ impl CollectionWriter {
     }
 
     /// Step 4.
-    fn bury(&mut self, old: &Old) -> Result<()> {
+    fn bury(&mut self, transaction: &mut Transaction, old: &Old) -> Result<()> {
         if let Some(bytes) = &old.document {
             let document = stored_document(bytes)?;
             for indexer in &mut self.indexers {
                 indexer.remove(old.doc, document)?;
+            }
+            for indexer in &self.value_indexers {
+                indexer.remove(transaction, document)?;
             }
         }
         self.dead.entry(old.doc.chunk()).or_default().insert(old.doc.offset());
@@ -352,16 +410,6 @@ impl CollectionWriter {
         self.tally.live = self.tally.live.checked_sub(1).ok_or_else(none_left)?;
         Ok(())
     }
-
-    fn duplicate(&self, id: RawBsonRef<'_>) -> Error {
-        let document = rawdoc! { "_id": id };
-        Error::DuplicateId { collection: self.name.clone(), id: to_json(&document) }
-    }
-}
-
-/// The `_id` of a document; the first one, should it have several.
-pub(super) fn id_of(document: &RawDocument) -> Result<Option<RawBsonRef<'_>>> {
-    Ok(document.get("_id").map_err(bson::Error::from)?)
 }
 
 /// The document with an `_id` in front.

@@ -19,13 +19,13 @@ pub enum Error {
     Lsm(lsm::Error),
     /// A document cannot be walked.
     Document(bson::Error),
-    /// A value is too long for a stored column.
-    ValueTooLong {
+    /// A document has too many values for a stored column, or too long ones.
+    ValuesTooLong {
         /// Path of the column.
         path: String,
-        /// Bytes of the value's sort key.
+        /// Bytes that its values take.
         bytes: usize,
-        /// Bytes that a sort key may have.
+        /// Bytes that they may take.
         bytes_max: usize,
     },
     /// An aggregation of a bucket has aggregations for buckets of its own.
@@ -65,10 +65,10 @@ impl fmt::Display for Error {
             Error::Document(error) => {
                 write!(f, "values cannot be taken from a document: {error}")
             }
-            Error::ValueTooLong { path, bytes, bytes_max } => write!(
+            Error::ValuesTooLong { path, bytes, bytes_max } => write!(
                 f,
-                "a value at `{path}` takes {bytes} bytes in the column, at most {bytes_max} are \
-                 allowed; shorten the value, or drop the column"
+                "the values at `{path}` take {bytes} bytes in the column, a document may have {bytes_max}; store fewer or \
+                 shorter ones, or drop the column"
             ),
             Error::NestedTooDeeply { name } => write!(
                 f,
@@ -98,7 +98,7 @@ impl std::error::Error for Error {
             // Its text is already ours, so what comes next is what stands behind it.
             Error::Lsm(error) => error.source(),
             Error::Document(error) => Some(error),
-            Error::ValueTooLong { .. }
+            Error::ValuesTooLong { .. }
             | Error::NestedTooDeeply { .. }
             | Error::TooManyTerms { .. }
             | Error::TooManyBuckets { .. }

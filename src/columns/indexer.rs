@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 use super::builder::ColumnChunkBuilder;
 use super::error::{Error, Result};
 use super::operator::column_key;
-use crate::bson::{Path, RawDocument, sort_key};
+use crate::bson::{Path, RawBsonRef, RawDocument, sort_key};
 use crate::fts::DocId;
 use crate::lsm::{self, KeyspaceId};
 
-/// The longest sort key of a value that a stored column takes, in bytes.
-pub const COLUMN_KEY_BYTES_MAX: usize = 1024;
+/// Bytes that the values of one document may take in a stored column: then those of a full chunk are a value that the store takes.
+pub const COLUMN_DOCUMENT_BYTES_MAX: usize = 1_000;
+/// Bytes that a value takes beside its own: its type and length, its ordinal, and its share of what marks the document.
+const BESIDE_BYTES: usize = 8;
+/// The most bytes of a value of fixed width, however short its sort key.
+const FIXED_BYTES: usize = 17;
 
 /// Gathers the values of one column.
 #[derive(Debug)]
@@ -33,26 +37,22 @@ impl ColumnIndexer {
     /// Refuses a document that [`add`](Self::add) would fail for; changes nothing.
     ///
     /// # Errors
-    /// [`Error::ValueTooLong`], and [`Error::Document`] for bytes that were not validated.
+    /// [`Error::ValuesTooLong`], and [`Error::Document`] for bytes that were not validated.
     pub fn check(&self, document: &RawDocument) -> Result<()> {
-        let (mut key, mut checked) = (Vec::new(), Ok(()));
+        let (mut key, mut bytes, mut keyed) = (Vec::new(), 0_usize, Ok(()));
         self.path.each_value(document, &mut |value| {
-            if checked.is_err() {
-                return;
+            if keyed.is_ok() {
+                key.clear();
+                keyed = sort_key(value, &mut key);
+                bytes = bytes.saturating_add(stored_bytes(value, key.len()));
             }
-            key.clear();
-            checked = sort_key(value, &mut key).map_err(Error::from).and_then(|()| {
-                let (bytes, bytes_max) = (key.len(), COLUMN_KEY_BYTES_MAX);
-                let path = || self.path.to_string();
-                let too_long = bytes > bytes_max;
-                if too_long {
-                    Err(Error::ValueTooLong { path: path(), bytes, bytes_max })
-                } else {
-                    Ok(())
-                }
-            });
         })?;
-        checked
+        keyed?;
+        if bytes > COLUMN_DOCUMENT_BYTES_MAX {
+            let (path, bytes_max) = (self.path.to_string(), COLUMN_DOCUMENT_BYTES_MAX);
+            return Err(Error::ValuesTooLong { path, bytes, bytes_max });
+        }
+        Ok(())
     }
 
     /// Adds the values of a document that is stored; each document once.
@@ -83,4 +83,15 @@ impl ColumnIndexer {
         }
         Ok(())
     }
+}
+
+/// No fewer bytes than a value takes in a chunk, its sort key having so many.
+fn stored_bytes(value: RawBsonRef<'_>, key_len: usize) -> usize {
+    let len = match value {
+        RawBsonRef::Document(document) => document.as_bytes().len(),
+        RawBsonRef::Array(array) => array.as_bytes().len(),
+        RawBsonRef::JavaScriptCodeWithScope(code) => code.code.len() + code.scope.as_bytes().len(),
+        _ => key_len,
+    };
+    len.max(key_len).max(FIXED_BYTES) + BESIDE_BYTES
 }

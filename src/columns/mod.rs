@@ -23,6 +23,8 @@
 //! * What is computed depends on the documents of the set alone; where equal values are written differently, as 1 and 1.0, any of
 //!   them may stand for all.
 //! * Bytes of a file never panic, and never allocate more than a small multiple of themselves and some megabytes.
+//!
+#![doc = include_str!("../../docs/columns.md")]
 
 mod aggregate;
 mod aggregation;
@@ -57,12 +59,13 @@ pub use aggregation::{
 pub use builder::ColumnChunkBuilder;
 pub use chunk::ColumnChunk;
 pub use error::{Error, Result};
-pub use indexer::{COLUMN_KEY_BYTES_MAX, ColumnIndexer};
+pub use indexer::{COLUMN_DOCUMENT_BYTES_MAX, ColumnIndexer};
+pub use numbers::number;
 pub use operator::{ColumnOperator, column_key, decode_column_key};
 pub use ranges::range_documents;
 pub use results::{
     AggregationResult, AggregationResults, Bucket, DistinctResult, HistogramResult, RangesResult,
     StatsResult, TermsResult,
 };
-pub use sorting::{Direction, SortKey, Sorted, sorted};
+pub use sorting::{SortKey, Sorted, sorted};
 pub use source::ColumnSource;

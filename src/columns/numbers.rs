@@ -23,6 +23,23 @@ pub(super) struct Sum {
     other: Option<f64>,
 }
 
+/// The number that a value is, as the double next to it; a date is its milliseconds since 1970.
+///
+/// ```
+/// use alluvium::bson::RawBsonRef;
+/// use alluvium::columns::number;
+///
+/// assert_eq!(number(RawBsonRef::Int32(7)), Some(7.0));
+/// assert_eq!(number(RawBsonRef::String("7")), None);
+/// ```
+pub fn number(value: RawBsonRef<'_>) -> Option<f64> {
+    let number = match value {
+        RawBsonRef::DateTime(date) => Some(Number::Whole(date.timestamp_millis())),
+        value => Number::of(value),
+    };
+    number.map(Number::to_double)
+}
+
 impl Number {
     /// The number that a value is, if it is one; a Decimal128 is the double next to it.
     pub(super) fn of(value: RawBsonRef<'_>) -> Option<Self> {

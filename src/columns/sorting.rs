@@ -16,19 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::chunk::ColumnChunk;
 use super::documents::read_offsets;
 use super::source::ColumnSource;
-use crate::bson::{RawBsonRef, sort_key};
+use crate::bson::{Direction, RawBsonRef, sort_key};
 use crate::fts::{DocId, DocumentSet};
-
-/// Which way a path sorts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    /// Small values first.
-    #[default]
-    Ascending,
-    /// Great values first.
-    Descending,
-}
 
 /// A path to sort by, and which way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

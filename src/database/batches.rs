@@ -65,5 +65,11 @@ pub(super) fn create_like(
     for index in definition.indexes.iter().filter(|index| index.name != DEFAULT_TEXT_INDEX) {
         created.create_text_index(&index.name, &index.options)?;
     }
+    for index in &definition.value_indexes {
+        created.create_value_index(&index.name, &index.options)?;
+    }
+    for path in &definition.columns {
+        created.create_column(path)?;
+    }
     Ok(())
 }

@@ -2,13 +2,14 @@
 //! [`Database`]; what is found and written is decided by the layers below.
 
 use super::document::IntoDocument;
+use super::find::Find;
 use super::handle::Database;
 use super::options::CollectionOptions;
 use super::search::Search;
 use super::snapshot::SnapshotCollection;
 use super::transaction::TransactionCollection;
 use crate::bson::{Bson, RawDocumentBuf};
-use crate::collection::{CollectionDefinition, DEFAULT_TEXT_INDEX, Upserted};
+use crate::collection::{CollectionDefinition, DEFAULT_TEXT_INDEX, Upserted, ValueIndexOptions};
 use crate::error::Result;
 use crate::fts::TextIndexOptions;
 use crate::query::ParsedQuery;
@@ -124,7 +125,7 @@ impl Collection {
     }
 
     /// The documents that `filter` lets through, in the [language](crate::bson::Filter) of MongoDB, in the order in which they were
-    /// last written. Each document is looked at.
+    /// last written: over value indexes where that costs less than looking at each.
     ///
     /// ```
     /// use alluvium::{Database, doc};
@@ -132,18 +133,15 @@ impl Collection {
     /// let db = Database::in_memory()?;
     /// let rivers = db.collection("rivers")?;
     /// rivers.insert_many([doc! { "_id": "loire", "km": 1006 }, doc! { "_id": "rhine", "km": 1233 }])?;
-    /// let mut long = rivers.find(doc! { "km": { "$gt": 1100 } })?;
+    /// let mut long = rivers.find(doc! { "km": { "$gt": 1100 } })?.run()?;
     /// assert_eq!(long.next().unwrap()?.get_str("_id").unwrap(), "rhine");
     /// assert!(long.next().is_none());
     /// # Ok::<(), alluvium::Error>(())
     /// ```
     ///
     /// # Errors
-    /// When the filter is none, and when the file cannot be read; so can each item.
-    pub fn find<'d, F: IntoDocument<'d>>(
-        &self,
-        filter: F,
-    ) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + use<'d, F>> {
+    /// When the filter is none; running it may fail.
+    pub fn find<'d>(&self, filter: impl IntoDocument<'d>) -> Result<Find<'static>> {
         self.now()?.find(filter)
     }
 
@@ -188,6 +186,68 @@ impl Collection {
     /// When there is none of this name.
     pub fn reindex(&self, index: &str) -> Result<()> {
         self.write(|collection| collection.reindex(index))
+    }
+
+    /// Creates a value index and fills it with the documents that are there.
+    ///
+    /// # Errors
+    /// When there is an index of this name, its options are impossible, or two documents have a key in common that has to be unique.
+    pub fn create_value_index(&self, index: &str, options: &ValueIndexOptions) -> Result<()> {
+        self.write(|collection| collection.create_value_index(index, options))
+    }
+
+    /// Drops a value index, at a cost that does not depend on its size.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn drop_value_index(&self, index: &str) -> Result<()> {
+        self.write(|collection| collection.drop_value_index(index))
+    }
+
+    /// What its value indexes are, by name, in the order of their creation.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn value_indexes(&self) -> Result<Vec<(String, ValueIndexOptions)>> {
+        self.now()?.value_indexes()
+    }
+
+    /// Creates a column of the values at a path and fills it with those of the documents that are there, so that sorts,
+    /// aggregations and filters need not read documents.
+    ///
+    /// ```
+    /// use alluvium::{Database, SortKey, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let rivers = db.collection("rivers")?;
+    /// rivers.insert_many([doc! { "_id": "loire", "km": 1006 }, doc! { "_id": "rhine", "km": 1233 }])?;
+    /// rivers.create_column("km")?;
+    /// let longest = rivers.find(doc! {})?.sort_by([SortKey::descending("km")]).limit(1).run()?.next();
+    /// assert_eq!(longest.unwrap()?.get_str("_id").unwrap(), "rhine");
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is one, when the text is no path, and when the values of a document there take more than 1,000 bytes: columns are
+    /// for values, texts have their index.
+    pub fn create_column(&self, path: &str) -> Result<()> {
+        self.write(|collection| collection.create_column(path))
+    }
+
+    /// Drops a column, at a cost that does not depend on its size.
+    ///
+    /// # Errors
+    /// When there is none of this path.
+    pub fn drop_column(&self, path: &str) -> Result<()> {
+        self.write(|collection| collection.drop_column(path))
+    }
+
+    /// The paths of its columns, in the order of their creation.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn columns(&self) -> Result<Vec<String>> {
+        self.now()?.columns()
     }
 
     /// The collection in a snapshot of now.

@@ -4,6 +4,7 @@
 mod batches;
 mod collection;
 mod document;
+mod find;
 mod handle;
 mod inspect;
 mod options;
@@ -19,6 +20,7 @@ mod view;
 
 pub use collection::Collection;
 pub use document::IntoDocument;
+pub use find::{Find, FindIter, FoundDocuments};
 pub use handle::{CheckReport, Database};
 pub use inspect::CollectionFigures;
 pub use options::{CollectionOptions, Options};

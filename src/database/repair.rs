@@ -175,7 +175,8 @@ fn fill(
     let mut report = RepairReport { trouble, losses, ..RepairReport::default() };
     for loss in salvage.losses() {
         let is_index = |kind: &str| loss.keyspace.contains(kind);
-        let is_rebuilt = ["/text.", "/norms.", "/ids"].into_iter().any(is_index);
+        let is_rebuilt =
+            ["/text.", "/norms.", "/value.", "/columns.", "/ids"].into_iter().any(is_index);
         let list = if is_rebuilt { &mut report.rebuilt } else { &mut report.losses };
         list.push(loss.clone());
     }

@@ -12,12 +12,13 @@ use super::transaction::raw_id;
 use super::values::decode;
 use super::view::View;
 use crate::bson::{self, Bson, Document, Filter, RawBsonRef, RawDocumentBuf};
-use crate::collection::{self, CollectionReader};
+use crate::collection::{self, CollectionColumns, CollectionReader};
+use crate::columns::{Aggregation, AggregationResults, SortKey, aggregate};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
 use crate::query::{
-    Explanation, Highlighter, Parameters, ParsedQuery, Plan, Position, Query, RankedDoc, Searcher,
-    Snippet, Warning,
+    Explanation, Highlighter, Parameters, ParsedQuery, Plan, Position, Query, RankedDoc, Rescore,
+    Searcher, Snippet, Warning,
 };
 
 /// Hits that a search returns when it is not told.
@@ -51,6 +52,26 @@ pub struct Search<'a> {
     totals: bool,
     k1: f32,
     b: f32,
+    order: Order,
+}
+
+/// What hits are ordered by.
+enum Order {
+    Score,
+    Values(Vec<SortKey>),
+    Rescored(Vec<String>, Box<Rescore<'static>>),
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Order::Score => f.write_str("Score"),
+            Order::Values(keys) => f.debug_tuple("Values").field(keys).finish(),
+            Order::Rescored(paths, _) => {
+                f.debug_tuple("Rescored").field(paths).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 impl<'a> Search<'a> {
@@ -59,7 +80,8 @@ impl<'a> Search<'a> {
         let defaults = Parameters::default();
         let (k1, b) = (defaults.k1(), defaults.b());
         let (index, filters, after) = (None, Vec::new(), None);
-        Search { view, index, query, filters, after, limit, offset, totals, k1, b }
+        let order = Order::Score;
+        Search { view, index, query, filters, after, limit, offset, totals, k1, b, order }
     }
 
     /// Returns at most this many hits. Default: 10.
@@ -134,6 +156,94 @@ impl<'a> Search<'a> {
         let filters = self.filters.iter().cloned();
         let filters = filters.map(|filter| Query::filter(filter).must().boost(0.0));
         Cow::Owned(filters.fold(query.clone().grouped().must(), Query::with))
+    }
+
+    /// Orders hits by the values of their documents at some paths instead of by score, as of
+    /// [`Find::sort_by`](crate::Find::sort_by). They keep their scores.
+    ///
+    /// ```
+    /// use alluvium::{Database, SortKey, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "_id": 1, "text": "gold", "year": 1849 },
+    ///     doc! { "_id": 2, "text": "gold", "year": 1896 },
+    /// ])?;
+    /// let mut newest = notes.search("gold")?.sort_by([SortKey::descending("year")]).run()?;
+    /// assert_eq!(newest.next().unwrap().id()?, 2.into());
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn sort_by(mut self, keys: impl IntoIterator<Item = SortKey>) -> Self {
+        let keys: Vec<SortKey> = keys.into_iter().collect();
+        self.order = if keys.is_empty() { Order::Score } else { Order::Values(keys) };
+        self
+    }
+
+    /// Orders hits by what `rescore` makes of a document's BM25 score and its values: the greatest number at each of `paths`, `None` where
+    /// there is none; a date counts as milliseconds. What is no number ranks last. All documents that match are scored; paths with a
+    /// [column](crate::Collection::create_column) need no documents to be read.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "_id": 1, "text": "gold and more gold", "likes": 3 },
+    ///     doc! { "_id": 2, "text": "gold", "likes": 500 },
+    /// ])?;
+    /// let search = notes.search("gold")?;
+    /// let liked = search.score_by(["likes"], |score, values| {
+    ///     score * (1.0 + values[0].unwrap_or_default().ln_1p() as f32)
+    /// });
+    /// assert_eq!(liked.run()?.next().unwrap().id()?, 2.into());
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn score_by<P: Into<String>>(
+        mut self,
+        paths: impl IntoIterator<Item = P>,
+        rescore: impl Fn(f32, &[Option<f64>]) -> f32 + Send + Sync + 'static,
+    ) -> Self {
+        self.order =
+            Order::Rescored(paths.into_iter().map(Into::into).collect(), Box::new(rescore));
+        self
+    }
+
+    /// Counts and sums up the documents that match, whatever offset and limit: a result under each name, as of
+    /// [`Find::aggregate`](crate::Find::aggregate).
+    ///
+    /// ```
+    /// use alluvium::{Aggregation, Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "text": "gold", "place": "Coloma" },
+    ///     doc! { "text": "gold", "place": "Ballarat" },
+    ///     doc! { "text": "silver", "place": "Potosí" },
+    /// ])?;
+    /// let places = notes.search("gold")?.aggregate([("places", Aggregation::terms("place"))])?;
+    /// assert_eq!(places["places"].buckets().unwrap().len(), 2);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the index cannot be read, and for aggregations that ask for too much.
+    pub fn aggregate<N: Into<String>, A: Into<Aggregation>>(
+        &self,
+        aggregations: impl IntoIterator<Item = (N, A)>,
+    ) -> Result<AggregationResults> {
+        let aggregations = aggregations.into_iter();
+        let aggregations =
+            aggregations.map(|(name, aggregation)| (name.into(), aggregation.into())).collect();
+        let none = || Ok(AggregationResults::default());
+        let Some(collection) = self.view.collection()? else { return none() };
+        let Some(reader) = text_index(&collection, self.index.as_deref())? else { return none() };
+        let searcher = Searcher::new(&collection, &reader);
+        let (plan, _) = searcher.plan(&self.asked())?;
+        let found = searcher.documents(&plan)?;
+        Ok(aggregate(&found, &CollectionColumns::new(&collection, &found), &aggregations)?)
     }
 
     /// Counts all documents that match as well, for [`Hits::total`]: less work than [`count`](Self::count) beside the search, more
@@ -257,14 +367,26 @@ impl<'a> Search<'a> {
         parameters: Parameters,
     ) -> Result<(Vec<RankedDoc>, Option<u64>)> {
         let (offset, limit) = (self.offset, self.limit);
-        if self.totals && as_typed.is_none() && self.after.is_none() {
+        let after = self.after;
+        let total = || self.totals.then(|| searcher.count(plan)).transpose();
+        match &self.order {
+            Order::Score => {}
+            Order::Values(keys) => {
+                let found = searcher.search_sorted(plan, parameters, keys, after, offset, limit)?;
+                return Ok((found, total()?));
+            }
+            Order::Rescored(paths, rescore) => {
+                let how: (&[String], &Rescore<'_>) = (paths, &**rescore);
+                let found =
+                    searcher.search_rescored(plan, parameters, how, after, offset, limit)?;
+                return Ok((found, total()?));
+            }
+        }
+        if self.totals && as_typed.is_none() && after.is_none() {
             let (found, total) = searcher.search_and_count(plan, parameters, offset, limit)?;
             return Ok((found.into_iter().map(RankedDoc::as_typed).collect(), Some(total)));
         }
-        let total = self.totals.then(|| searcher.count(plan)).transpose()?;
-        let after = self.after;
-        let found = searcher.search_tiers(plan, as_typed, parameters, after, offset, limit)?;
-        Ok((found, total))
+        Ok((searcher.search_tiers(plan, as_typed, parameters, after, offset, limit)?, total()?))
     }
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::collection::options_of;
 use super::document::IntoDocument;
+use super::find::Find;
 use super::options::CollectionOptions;
 use super::search::Search;
 use super::transaction::raw_id;
 use super::view::{Opened, OpenedCollections, View};
 use crate::bson::{Bson, Filter, RawDocumentBuf};
-use crate::collection::{self, CollectionReader, check_name};
+use crate::collection::{self, CollectionReader, ValueIndexOptions, check_name};
 use crate::error::Result;
 use crate::fts::DocId;
 use crate::lsm;
@@ -120,17 +121,29 @@ impl SnapshotCollection {
     /// The documents that `filter` lets through, as of [`Collection::find`](crate::Collection::find).
     ///
     /// # Errors
-    /// When the filter is none; items are errors when the file cannot be read.
-    pub fn find<'d, F: IntoDocument<'d>>(
-        &self,
-        filter: F,
-    ) -> Result<impl Iterator<Item = Result<RawDocumentBuf>> + use<'d, F>> {
+    /// When the filter is none; running it may fail.
+    pub fn find<'d>(&self, filter: impl IntoDocument<'d>) -> Result<Find<'static>> {
         let filter = Filter::parse(&filter.into_document()?)?;
-        Ok(self.documents().filter_map(move |document| {
-            let matches =
-                document.and_then(|document| Ok(filter.matches(&document)?.then_some(document)));
-            matches.transpose()
-        }))
+        Ok(Find::new(View::Snapshot(self.clone()), filter))
+    }
+
+    /// What its value indexes are, by name, in the order of their creation.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn value_indexes(&self) -> Result<Vec<(String, ValueIndexOptions)>> {
+        let Some(collection) = self.open()? else { return Ok(Vec::new()) };
+        let indexes = collection.definition().value_indexes.iter();
+        Ok(indexes.map(|index| (index.name.clone(), index.options.clone())).collect())
+    }
+
+    /// The paths of its columns, in the order of their creation.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn columns(&self) -> Result<Vec<String>> {
+        let Some(collection) = self.open()? else { return Ok(Vec::new()) };
+        Ok(collection.definition().columns.clone())
     }
 
     /// All documents, in the order in which they were last written.

@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 
 use super::document::IntoDocument;
+use super::find::Find;
 use super::handle::Database;
 use super::options::CollectionOptions;
 use super::search::Search;
 use super::view::{Opened, View};
-use crate::bson::{self, Bson, RawBson, RawDocumentBuf};
-use crate::collection::{self, CollectionWriter, Upserted, WriterOptions, check_name};
+use crate::bson::{self, Bson, Filter, RawBson, RawDocumentBuf};
+use crate::collection::{
+    self, CollectionWriter, Upserted, ValueIndexOptions, WriterOptions, check_name,
+};
 use crate::error::Result;
 use crate::fts::TextIndexOptions;
 use crate::lsm::{self, CommitNo, Durability};
@@ -219,6 +222,15 @@ impl TransactionCollection<'_> {
         Ok(Search::new(view, query.into()))
     }
 
+    /// The documents that `filter` lets through, those that this transaction wrote included.
+    ///
+    /// # Errors
+    /// When the filter is none, or what was gathered cannot be made searchable.
+    pub fn find<'d>(&mut self, filter: impl IntoDocument<'d>) -> Result<Find<'_>> {
+        let filter = Filter::parse(&filter.into_document()?)?;
+        Ok(Find::new(self.transaction.view(&self.name)?, filter))
+    }
+
     /// Creates a text index and fills it with the documents that are there.
     ///
     /// # Errors
@@ -248,6 +260,47 @@ impl TransactionCollection<'_> {
         let inverter_bytes_max = self.close_writer()?;
         let inner = self.transaction.inner();
         Ok(collection::reindex(inner, &self.name, index, inverter_bytes_max)?)
+    }
+
+    /// Creates a value index and fills it with the documents that are there.
+    ///
+    /// # Errors
+    /// When there is an index of this name, its options are impossible, or two documents have a key in common that has to be
+    /// unique: the transaction is then as it was.
+    pub fn create_value_index(&mut self, index: &str, options: &ValueIndexOptions) -> Result<()> {
+        self.transaction.writer(&self.name)?;
+        let bytes_max = self.close_writer()?;
+        let inner = self.transaction.inner();
+        Ok(collection::create_value_index(inner, &self.name, index, options, bytes_max)?)
+    }
+
+    /// Drops a value index, at a cost that does not depend on its size.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn drop_value_index(&mut self, index: &str) -> Result<()> {
+        self.close_writer()?;
+        Ok(collection::drop_value_index(self.transaction.inner(), &self.name, index)?)
+    }
+
+    /// Creates a column of the values at a path, as of [`Collection::create_column`](crate::Collection::create_column).
+    ///
+    /// # Errors
+    /// When there is one, or a document has too long a value there: the transaction is then as it was.
+    pub fn create_column(&mut self, path: &str) -> Result<()> {
+        self.transaction.writer(&self.name)?;
+        let bytes_max = self.close_writer()?;
+        let inner = self.transaction.inner();
+        Ok(collection::create_column(inner, &self.name, path, bytes_max)?)
+    }
+
+    /// Drops a column, at a cost that does not depend on its size.
+    ///
+    /// # Errors
+    /// When there is none of this path.
+    pub fn drop_column(&mut self, path: &str) -> Result<()> {
+        self.close_writer()?;
+        Ok(collection::drop_column(self.transaction.inner(), &self.name, path)?)
     }
 
     /// Drains and forgets the writer, whose indexes are about to change.

@@ -373,7 +373,7 @@ impl<T> Typed<Collection, T> {
     where
         T: DeserializeOwned,
     {
-        Ok(self.raw.find(filter)?.map(|document| decode(&document?)))
+        Ok(self.raw.find(filter)?.run()?.map(|document| decode(&document?)))
     }
 
     /// A search, as of [`Collection::search`]; [`Hit::document_as`](crate::Hit::document_as) gives a hit's value.
@@ -426,7 +426,7 @@ impl<T> Typed<SnapshotCollection, T> {
     where
         T: DeserializeOwned,
     {
-        Ok(self.raw.find(filter)?.map(|document| decode(&document?)))
+        Ok(self.raw.find(filter)?.run()?.map(|document| decode(&document?)))
     }
 
     /// A search over what the snapshot shows; [`Hit::document_as`](crate::Hit::document_as) gives a hit's value.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::counters::TermCounters;
+use super::dead::DeadChunk;
 use super::error::Result;
 use super::ids::DocId;
 use super::impact::ImpactScale;
@@ -70,6 +71,34 @@ impl DocumentSet {
         &mut self.chunks.entry(chunk).or_insert_with(empty)[window]
     }
 
+    /// Keeps the documents that are in `other` too.
+    pub fn intersect(&mut self, other: &DocumentSet) {
+        self.chunks.retain(|chunk, windows| {
+            let Some(others) = other.chunks.get(chunk) else { return false };
+            for (window, other) in windows.iter_mut().zip(others.iter()) {
+                window.iter_mut().zip(other).for_each(|(byte, other)| *byte &= other);
+            }
+            true
+        });
+    }
+
+    /// Adds the documents that are in `other`.
+    pub fn unite(&mut self, other: &DocumentSet) {
+        for (&chunk, windows) in &other.chunks {
+            for (number, window) in windows.iter().enumerate() {
+                Kernels::best().or(self.window_mut(chunk, number), window);
+            }
+        }
+    }
+
+    /// Takes out the documents that are dead in a chunk.
+    pub fn remove_dead(&mut self, chunk: u32, dead: &DeadChunk) {
+        let Some(windows) = self.chunks.get_mut(&chunk) else { return };
+        for offset in dead.iter().map(usize::from) {
+            windows[offset / WINDOW_LEN][offset % WINDOW_LEN / 8] &= !(1 << (offset % 8));
+        }
+    }
+
     /// The windows of each chunk that may have documents, ascending.
     pub fn chunks(&self) -> impl Iterator<Item = (u32, &[Bitmap; WINDOWS_LEN])> {
         self.chunks.iter().map(|(&chunk, windows)| (chunk, &**windows))
@@ -88,12 +117,18 @@ impl DocumentSet {
 
     /// The documents, ascending.
     pub fn iter(&self) -> impl Iterator<Item = DocId> {
-        let windows = self.chunks.iter().flat_map(|(&chunk, windows)| {
+        self.iter_from(DocId::MIN)
+    }
+
+    /// The documents from `start` on, ascending. Cost: a step a document of the chunk that `start` is in.
+    pub fn iter_from(&self, start: DocId) -> impl Iterator<Item = DocId> {
+        let windows = self.chunks.range(start.chunk()..).flat_map(|(&chunk, windows)| {
             windows.iter().enumerate().map(move |(number, window)| (chunk, number, window))
         });
-        windows.flat_map(|(chunk, number, window)| {
+        let documents = windows.flat_map(|(chunk, number, window)| {
             offsets(number, window).map(move |offset| DocId::from_parts(chunk, offset))
-        })
+        });
+        documents.skip_while(move |doc| *doc < start)
     }
 
     /// The same documents as postings of a word that stands once in each.
@@ -160,6 +195,22 @@ mod tests {
             let mut again = DocumentSet::default();
             again.add(&postings).unwrap();
             assert_eq!(again, set);
+            let other: DocumentSet =
+                (0..len).map(|_| DocId::from_parts(rng.u32(..4), rng.u16(..))).collect();
+            let both = |doc: &DocId| other.iter().any(|other| other == *doc);
+            let (mut common, mut union, mut alive) = (set.clone(), set.clone(), set);
+            common.intersect(&other);
+            union.unite(&other);
+            if len < 30_000 {
+                assert!(common.iter().eq(documents.iter().copied().filter(both)));
+                let united: BTreeSet<_> = documents.iter().copied().chain(other.iter()).collect();
+                assert!(union.iter().eq(united));
+            }
+            assert_eq!(union.len() + common.len(), documents.len() as u64 + other.len());
+            let dead: DeadChunk = (0..300).map(|_| rng.u16(..)).collect();
+            alive.remove_dead(1, &dead);
+            let is_alive = |doc: &DocId| doc.chunk() != 1 || !dead.contains(doc.offset());
+            assert!(alive.iter().eq(documents.iter().copied().filter(is_alive)));
         }
     }
 }

@@ -251,6 +251,11 @@ pub mod names {
         format!("{collection}/norms.{index}")
     }
 
+    /// Keyspace of the value index `index` of `collection`.
+    pub fn value(collection: &str, index: &str) -> String {
+        format!("{collection}/value.{index}")
+    }
+
     /// Keyspace of the column of the values at `path` in the documents of `collection`.
     pub fn columns(collection: &str, path: &str) -> String {
         format!("{collection}/columns.{path}")
@@ -354,6 +359,7 @@ mod tests {
             names::norms("notes", "a/b"),
             names::docs("notes"),
             names::ids("notes"),
+            names::value("notes", "a/b"),
             names::columns("notes", "a.b"),
         ] {
             assert_eq!(names::dead_of(&name).as_deref(), Some("notes/dead"));

@@ -32,6 +32,11 @@ pub enum Error {
         /// How it begins.
         text: String,
     },
+    /// The document of a position is not there any more, and nothing else tells its values.
+    PositionGone {
+        /// The position.
+        text: String,
+    },
     /// A search asks for more than a search may take.
     LimitExceeded {
         /// What there is too much of.
@@ -58,6 +63,10 @@ impl fmt::Display for Error {
                 f,
                 "{text:?} is no position of a hit, which reads like t3f99af2e-1c; give one as a hit gave it"
             ),
+            Error::PositionGone { text } => write!(
+                f,
+                "the document at {text} was removed or replaced, so a sorted search cannot go on behind it; begin anew"
+            ),
             Error::LimitExceeded { what, asked, limit } => write!(
                 f,
                 "{asked} {what} are too many for one search, at most {limit} are allowed; ask for fewer"
@@ -75,6 +84,7 @@ impl std::error::Error for Error {
             Error::Filter(error) => error.source(),
             Error::InvalidParameters { .. }
             | Error::InvalidPosition { .. }
+            | Error::PositionGone { .. }
             | Error::LimitExceeded { .. } => None,
         }
     }

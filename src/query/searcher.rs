@@ -23,6 +23,7 @@ use std::sync::Arc;
 use super::ast::Query;
 use super::bm25::{Norms, Parameters};
 use super::error::{Error, Result};
+use super::filtered::{Postponed, matching_at_most, without_filters};
 use super::leaf::{ChunkLeaf, OpenLeaf, Scale};
 use super::lists::TermChunk;
 use super::parser::Warning;
@@ -30,7 +31,8 @@ use super::plan::{Plan, PlannedFilter, PlannedSet, SETS};
 use super::sets::{add_terms, each_plan_below};
 use super::topk::{ScoredDoc, TopK};
 use super::window::{Window, WindowSearch};
-use crate::collection::CollectionReader;
+use crate::bson::Filter;
+use crate::collection::{self, Access, CollectionReader, Hint};
 use crate::fts::{
     self, DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TermPostings, TextReader,
     WINDOWS_LEN, whole,
@@ -41,8 +43,9 @@ use crate::lsm;
 /// Steps between nothing and the most that a word gives, in which documents are counted for the first threshold.
 const STEPS_LEN: u16 = 512;
 
-/// Of so many documents of a collection one has to be in question for those to be looked up, when a filter is tried on them.
-const LOOKED_UP_SHARE: u64 = 8;
+/// The most results for which filters are tried on the best documents first, and the most documents that they are tried on.
+const POSTPONED_LEN_MAX: usize = 256;
+const LOOKED_AT_LEN_MAX: usize = 1280;
 
 /// The furthest result of one search: `offset` and `limit` together.
 pub const RESULTS_LEN_MAX: usize = 100_000;
@@ -58,6 +61,11 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// A searcher of the index that `reader` reads, one of the `collection`'s.
     pub fn new(collection: &'s CollectionReader<'r>, reader: &'s TextReader<'r>) -> Self {
         Searcher { collection, reader }
+    }
+
+    /// The collection that is searched.
+    pub(super) fn collection(self) -> &'s CollectionReader<'r> {
+        self.collection
     }
 
     /// Plans a query; the warnings tell what was not taken as written.
@@ -94,7 +102,62 @@ impl<'s, 'r> Searcher<'s, 'r> {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<ScoredDoc>> {
-        Ok(self.evaluate(plan, parameters, after, offset..offset.saturating_add(limit), false)?.0)
+        let k = offset.saturating_add(limit);
+        if let Some(postponed) =
+            Postponed::new(plan).filter(|_| (1..=POSTPONED_LEN_MAX).contains(&k))
+            && let Some(mut best) = self.best_that_pass(&postponed, parameters, after, k)?
+        {
+            best.drain(..offset.min(best.len()));
+            return Ok(best);
+        }
+        Ok(self.evaluate(plan, parameters, after, offset..k, false)?.0)
+    }
+
+    /// The best `k` documents, found among the best that match without the filters, or among those that indexes lead to, whichever costs
+    /// less; `None` when both cost more than to find all that pass.
+    fn best_that_pass(
+        self,
+        postponed: &Postponed<'_>,
+        parameters: Parameters,
+        after: Option<ScoredDoc>,
+        k: usize,
+    ) -> Result<Option<Vec<ScoredDoc>>> {
+        let mut accesses = Vec::with_capacity(postponed.filters.len());
+        for filter in &postponed.filters {
+            accesses.push(Access::open(self.collection, filter, Hint::None)?);
+        }
+        let (mut passed, mut looked_at, mut wanted) = (Vec::with_capacity(k), 0, 2 * k);
+        while wanted <= LOOKED_AT_LEN_MAX.max(2 * k) {
+            if let Some(found) = found_over_indexes(&mut accesses, wanted as u64)? {
+                let plan = postponed.rest.within(Arc::new(found));
+                return Ok(Some(self.evaluate(&plan, parameters, after, 0..k, false)?.0));
+            }
+            let (ranked, _) =
+                self.evaluate(&postponed.rest, parameters, after, 0..wanted, false)?;
+            for found in ranked.iter().skip(looked_at) {
+                if self.passes(&postponed.filters, found.doc)? {
+                    passed.push(*found);
+                    if passed.len() == k {
+                        return Ok(Some(passed));
+                    }
+                }
+            }
+            if ranked.len() < wanted {
+                return Ok(Some(passed));
+            }
+            (looked_at, wanted) = (wanted, wanted.saturating_mul(4));
+        }
+        Ok(None)
+    }
+
+    fn passes(self, filters: &[&Filter], doc: DocId) -> Result<bool> {
+        let Some(document) = self.collection.document(doc)? else { return Ok(false) };
+        for filter in filters {
+            if !filter.matches(&document).map_err(collection::Error::from)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What [`search`](Self::search) and [`count`](Self::count) give, with less work than both. Memory: where finding out which
@@ -154,7 +217,10 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 
     /// The documents that match. Memory: a bit for each of the collection's.
-    pub(super) fn documents(self, plan: &Plan) -> Result<DocumentSet> {
+    ///
+    /// # Errors
+    /// Those of the text index.
+    pub fn documents(self, plan: &Plan) -> Result<DocumentSet> {
         let mut documents = DocumentSet::default();
         self.each_matching(plan, &mut |chunk, number, matching| {
             Kernels::best().or(documents.window_mut(chunk, number), matching);
@@ -186,17 +252,17 @@ impl<'s, 'r> Searcher<'s, 'r> {
         };
         match set {
             PlannedSet::Filter(PlannedFilter { filter, .. }) => {
-                let within = match without_filters(plan) {
-                    None => None,
-                    Some(rest) => {
+                let rest = without_filters(plan);
+                let mut access = Access::open(self.collection, filter, Hint::None)?;
+                let is_way = access.run(rest.as_ref().and_then(matching_at_most))?;
+                let within = match rest {
+                    Some(rest) if !(is_way && access.is_exact()) => {
                         add_matching(&rest)?;
                         Some(std::mem::take(&mut documents))
                     }
+                    _ => None,
                 };
-                // To read one after the other costs less than to look each up.
-                let few = self.collection.count() / LOOKED_UP_SHARE;
-                let within = within.filter(|within| within.len() < few);
-                documents = self.collection.documents_where(filter, within.as_ref())?;
+                documents = access.documents(within.as_ref())?;
             }
             PlannedSet::Documents(documents) | PlannedSet::Fitting { documents, .. } => {
                 return Ok(Arc::new(documents.to_postings()));
@@ -370,6 +436,23 @@ pub(super) fn norms(plan: &Plan, parameters: Parameters) -> BTreeMap<FieldId, No
     norms.chain(of_sets).collect()
 }
 
+/// The documents that all filters let through, where indexes tell that at less than what it costs to look at so many documents.
+fn found_over_indexes(
+    accesses: &mut [Access<'_, '_>],
+    looked_at: u64,
+) -> Result<Option<DocumentSet>> {
+    for access in accesses.iter_mut() {
+        if !access.run(Some(looked_at))? || !access.is_exact() {
+            return Ok(None);
+        }
+    }
+    let mut found: Option<DocumentSet> = None;
+    for access in accesses {
+        found = Some(access.documents(found.as_ref())?);
+    }
+    Ok(found)
+}
+
 /// Length codes by field, and by ascending chunk.
 pub(super) type Lengths = BTreeMap<FieldId, Arc<[(u32, StoredLengths)]>>;
 
@@ -450,18 +533,6 @@ struct Ranked {
     number: usize,
     /// The documents that match, where that is known and a search would have to find it out.
     matching: Option<Box<Bitmap>>,
-}
-
-/// The conditions of a plan that have to hold beside its filters; `None` when there are none, or no filter has to hold.
-fn without_filters(plan: &Plan) -> Option<Plan> {
-    let is_filter = |&place: &usize| {
-        let set = plan.leaves[place].key.set.and_then(|set| plan.sets.get(set));
-        matches!(set, Some(PlannedSet::Filter(_)))
-    };
-    let mut rest = plan.clone();
-    rest.required.retain(|set| !matches!(set.as_slice(), [place] if is_filter(place)));
-    let is_bound = !rest.required.is_empty() && rest.required.len() < plan.required.len();
-    (is_bound && plan.tree.is_none()).then_some(rest)
 }
 
 /// Where documents may match.

@@ -1,9 +1,11 @@
-//! `alluvium find`: the documents that a filter lets through, one JSON object a line. [`parse_filter`] reads filters for
-//! `search` too.
+//! `alluvium find`: the documents that a filter lets through, one JSON object a line. [`parse_filter`] and [`sort_key`] read filters
+//! and paths to sort by for other verbs too.
 
 use std::io::Write;
 
 use alluvium::bson::{Document, parse_json, to_json};
+use alluvium::{Find, SortKey};
+use serde_json::json;
 
 use crate::args::FindArguments;
 use crate::cmd::Outcome;
@@ -19,14 +21,56 @@ pub(crate) fn run(arguments: &FindArguments) -> Result<Outcome> {
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
     // JSON has no raw control characters, so it may go to a terminal as it is.
     let mut out = output::open(true);
-    let found = collection.find(filter).at(path)?;
-    let limit =
-        arguments.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut found = collection.find(filter).at(path)?;
+    if let Some(hint) = &arguments.hint {
+        found = found.hint(hint);
+    }
+    if arguments.count || arguments.explain {
+        return tell(arguments, &found);
+    }
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    found = found.sort_by(arguments.sort.iter().map(|path| sort_key(path)));
+    found = found.offset(size(arguments.offset)).limit(arguments.limit.map_or(usize::MAX, size));
     let mut count = 0_usize;
-    for document in found.take(limit) {
+    for document in found.run().at(path)? {
         writeln!(out, "{}", to_json(&document.at(path)?))?;
         count += 1;
     }
+    out.flush()?;
+    Ok(if count == 0 { Outcome::NothingFound } else { Outcome::Done })
+}
+
+/// A path of the command line, which ends with [`DESCENDING`] when great values come first.
+pub(crate) fn sort_key(path: &str) -> SortKey {
+    path.strip_suffix(DESCENDING).map_or_else(|| SortKey::ascending(path), SortKey::descending)
+}
+
+/// What stands behind a path whose values descend.
+pub(crate) const DESCENDING: &str = ":desc";
+
+/// Tells of the documents, instead of printing them.
+fn tell(arguments: &FindArguments, found: &Find<'_>) -> Result<Outcome> {
+    let path = arguments.database.as_path();
+    let mut out = output::open(arguments.json);
+    let count = if arguments.explain {
+        let report = found.explain().at(path)?;
+        if arguments.json {
+            output::json_line(&mut out, &report)?;
+        } else {
+            for line in report.to_string().lines() {
+                writeln!(out, "{}", output::printable(line))?;
+            }
+        }
+        report.found
+    } else {
+        let count = found.count().at(path)?;
+        if arguments.json {
+            output::json_line(&mut out, &json!({ "count": count }))?;
+        } else {
+            writeln!(out, "{count}")?;
+        }
+        count
+    };
     out.flush()?;
     Ok(if count == 0 { Outcome::NothingFound } else { Outcome::Done })
 }

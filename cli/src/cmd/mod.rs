@@ -1,9 +1,11 @@
 //! The verbs, one file each. Every verb has a `run` that takes its arguments from `args`, prints
 //! through `output`, and returns an [`Outcome`] or an error that names the file it is about.
 
+pub(crate) mod aggregate;
 pub(crate) mod backup;
 pub(crate) mod blocks;
 pub(crate) mod check;
+pub(crate) mod column;
 pub(crate) mod compact;
 pub(crate) mod compactions;
 pub(crate) mod demo;
@@ -12,6 +14,7 @@ pub(crate) mod eval;
 pub(crate) mod find;
 pub(crate) mod get;
 pub(crate) mod import;
+pub(crate) mod index;
 pub(crate) mod levels;
 pub(crate) mod page;
 pub(crate) mod repair;

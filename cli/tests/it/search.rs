@@ -206,3 +206,76 @@ fn filters_narrow_searches_and_find_alone() {
         .fail(&["search", "rivers.alv", "gold", "--filter", r#"{"title": {"$gtt": 1}}"#], &unknown);
     shell.fail(&["find", "rivers.alv", "{title}"], &["the filter {title} cannot be read"]);
 }
+
+#[test]
+fn value_indexes_are_listed_created_taken_and_dropped() {
+    let shell = rivers();
+    assert_eq!(shell.run(&["index", "list", "rivers.alv"]).code, 1);
+    shell.succeed(&["index", "create", "rivers.alv", "by_title", "title", "_id:desc"]);
+    let partial = ["--filter", r#"{"title": {"$exists": true}}"#, "--sparse", "--unique"];
+    let create: &[&str] = &["index", "create", "rivers.alv", "titles", "title"];
+    shell.succeed(&[create, &partial].concat());
+    let listed = shell.succeed(&["index", "list", "rivers.alv", "--json"]).json();
+    assert_eq!(listed[0]["fields"], serde_json::json!(["title", "_id:desc"]));
+    assert_eq!(listed[1]["filter"], serde_json::json!({ "title": { "$exists": true } }));
+    let table = shell.succeed(&["index", "list", "rivers.alv"]).stdout;
+    let row: Vec<&str> = table.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(row, ["titles", "title", "yes", "yes", r#"{"title":{"$exists":true}}"#]);
+
+    let the_rhine = r#"{"title": "The Rhine"}"#;
+    let told = shell.succeed(&["find", "rivers.alv", the_rhine, "--explain", "--json"]).object();
+    assert_eq!((&told["looked_at"], &told["found"]), (&0.into(), &1.into()));
+    let hint = ["find", "rivers.alv", the_rhine, "--explain", "--hint", "by_title"];
+    let told = shell.succeed(&hint).stdout;
+    assert_eq!(
+        told,
+        "took by_title: 1 range, 1 entries\n1 candidates, 0 documents looked at, 1 found\n"
+    );
+    assert_eq!(shell.succeed(&["find", "rivers.alv", "{}", "--count"]).stdout, "5\n");
+    assert_eq!(shell.run(&["find", "rivers.alv", r#"{"title": 7}"#, "--count"]).code, 1);
+    let unusable = ["find", "rivers.alv", r#"{"a": 1}"#, "--hint", "by_title"];
+    shell.fail(&unusable, &["by_title does not serve this filter", "give no hint"]);
+    shell.succeed(&["check", "rivers.alv", "--deep"]);
+
+    shell.succeed(&["index", "drop", "rivers.alv", "titles"]);
+    shell.fail(&["index", "drop", "rivers.alv", "titles"], &["no value index titles", "by_title"]);
+    let twice = ["index", "create", "rivers.alv", "by_title", "title"];
+    shell.fail(&twice, &["has an index by_title already"]);
+    shell.fail(&["index", "create", "rivers.alv", "a", "a..b"], &["a..b"]);
+}
+
+#[test]
+fn documents_are_sorted_counted_and_kept_in_columns() {
+    let shell = rivers();
+    shell.succeed(&["column", "create", "rivers.alv", "title"]);
+    assert_eq!(shell.succeed(&["column", "list", "rivers.alv"]).stdout, "title\n");
+    let sorted =
+        ["find", "rivers.alv", "{}", "--sort", "title:desc", "--limit", "2", "--offset", "1"];
+    let titles: Vec<_> =
+        shell.succeed(&sorted).json().into_iter().map(|line| line["title"].clone()).collect();
+    assert_eq!(titles, ["The Loire", "The Don"]);
+    let counted = [
+        "aggregate",
+        "rivers.alv",
+        "--terms",
+        "title",
+        "--filter",
+        r#"{"title": {"$lt": "The E"}}"#,
+    ];
+    let json = shell.succeed(&[&counted as &[&str], &["--json"]].concat()).object();
+    assert_eq!(json["title"]["distinct"], 3);
+    let told = shell.succeed(&counted).stdout;
+    assert!(
+        told.contains("The Don") && told.contains("3 different values, 0 documents without"),
+        "{told}"
+    );
+    let years = r#"{"n": {"stats": {"path": "title"}}}"#;
+    let told = shell.succeed(&["aggregate", "rivers.alv", years]).stdout;
+    assert!(told.contains("5 values from Panning to The Rhine"), "{told}");
+    shell.fail(&["aggregate", "rivers.alv"], &["nothing is asked for", "--terms"]);
+    shell.fail(&["aggregate", "rivers.alv", "{x"], &["cannot be read", "histogram"]);
+    shell.succeed(&["check", "rivers.alv", "--deep"]);
+    shell.succeed(&["column", "drop", "rivers.alv", "title"]);
+    assert_eq!(shell.run(&["column", "list", "rivers.alv"]).code, 1);
+    shell.fail(&["column", "drop", "rivers.alv", "title"], &["has no column title"]);
+}

@@ -39,6 +39,25 @@ pub(super) fn is_all(node: &Node) -> bool {
     }
 }
 
+/// Calls `f` with each condition that has to hold: none of them is made of several such.
+pub(super) fn each_conjunct(node: &Node, f: &mut dyn FnMut(Node)) {
+    match node {
+        Node::All(nodes) => nodes.iter().for_each(|node| each_conjunct(node, f)),
+        Node::Any(nodes) if nodes.len() == 1 => {
+            for only in nodes {
+                each_conjunct(only, f);
+            }
+        }
+        // Under a path each of them looks for a value of its own.
+        Node::Field(route, Predicate::All(predicates)) => {
+            for predicate in predicates {
+                each_conjunct(&Node::Field(route.clone(), predicate.clone()), f);
+            }
+        }
+        node => f(node.clone()),
+    }
+}
+
 /// Calls `f` with the alternatives of each `$or` that has to hold.
 pub(super) fn each_choice(node: &Node, f: &mut dyn FnMut(&[Node])) {
     match node {

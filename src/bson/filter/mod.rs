@@ -116,6 +116,21 @@ impl Filter {
         ranges::key_ranges(&self.root, shape, arrays)
     }
 
+    /// The conditions that all have to hold, each as a filter; none when everything is let through.
+    ///
+    /// ```
+    /// use alluvium::bson::{Filter, rawdoc};
+    ///
+    /// let all = rawdoc! { "$and": [{ "year": { "$gt": 1990, "$lt": 2000 }, "tags": "gold" }, {}] };
+    /// assert_eq!(Filter::parse(&all)?.conjuncts().len(), 3);
+    /// # Ok::<(), alluvium::bson::Error>(())
+    /// ```
+    pub fn conjuncts(&self) -> Vec<Self> {
+        let mut found = Vec::new();
+        implication::each_conjunct(&self.root, &mut |root| found.push(Self { root }));
+        found
+    }
+
     /// The alternatives of each `$or` that has to hold: one list of filters for each of them. A
     /// document that the filter wants is wanted by at least one filter of every list.
     ///

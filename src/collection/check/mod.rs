@@ -5,27 +5,31 @@
 //!
 //! 1. Catalog against keyspaces. 2. Documents: numbers below the tally's next, readable, each found by its `_id`; as many
 //!    `_id`s as documents, none of a dead one; live and dead together are all numbers ever given.
-//! 3. Text indexes: `postings.rs`, and `detail.rs` to say what differs.
+//! 3. Text indexes: `postings.rs`, and `detail.rs` to say what differs. 4. Value indexes: `values.rs`; columns:
+//!    `columns.rs`.
 //!
 //! Damage that makes bytes unreadable is a finding too; other failures of the device end the check. Memory: bitmaps of
 //! the dead (a bit a document), 32 bytes for every 4,096 documents and index, and one document. Cost: every document and
 //! every index is read once.
 
+mod columns;
 mod detail;
 mod postings;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
 
+use columns::ColumnCheck;
 use postings::IndexCheck;
+use values::ValueCheck;
 
 use super::catalog::collection_names;
-use super::documents::stored_document;
+use super::documents::{id_of, stored_document};
 use super::error::{Error, Result};
 use super::read::CollectionReader;
-use super::write::id_of;
 use crate::bson::{NESTING_MAX, sort_key, validate};
 use crate::fts::{DeadChunk, DocId, decode_dead, names};
 use crate::lsm::{KeyspaceId, Reader};
@@ -50,6 +54,12 @@ pub struct DeepReport {
     pub postings: u64,
     /// Postings of dead documents, which compactions have not reached yet.
     pub dead_postings: u64,
+    /// Value indexes.
+    pub value_indexes: u64,
+    /// Entries of living documents in value indexes.
+    pub value_entries: u64,
+    /// Values of living documents in columns.
+    pub column_values: u64,
     /// What is wrong, in words; at most [`FINDINGS_LEN_MAX`].
     pub findings: Vec<String>,
     /// How much is wrong, what is not spelled out included.
@@ -61,6 +71,13 @@ struct Dead {
     chunks: BTreeMap<u32, DeadChunk>,
     /// All documents that ever were have smaller numbers.
     next: DocId,
+}
+
+/// The indexes of a collection, as far as they can be opened.
+struct Indexes<'r> {
+    text: Vec<IndexCheck<'r>>,
+    value: Vec<ValueCheck>,
+    columns: Vec<ColumnCheck>,
 }
 
 /// What the state of a document allows an index to say about it.
@@ -139,7 +156,7 @@ impl fmt::Display for DeepReport {
         writeln!(
             f,
             "{} collections, {} documents, {} dead; {} text indexes, {} terms, {} postings and {} \
-             of dead documents",
+             of dead documents; {} value indexes, {} entries; {} values in columns",
             self.collections,
             self.documents,
             self.dead,
@@ -147,6 +164,9 @@ impl fmt::Display for DeepReport {
             self.terms,
             self.postings,
             self.dead_postings,
+            self.value_indexes,
+            self.value_entries,
+            self.column_values,
         )?;
         for finding in &self.findings {
             writeln!(f, "{finding}")?;
@@ -193,14 +213,7 @@ fn check_collection(reader: &dyn Reader, name: &str, report: &mut DeepReport) ->
             report.found(format_args!("{name}: {doc} is dead and was never given"));
         }
     }
-    let mut indexes = Vec::new();
-    for index in &collection.definition().indexes {
-        report.text_indexes += 1;
-        match collection.text_index(Some(&index.name)) {
-            Ok(text) => indexes.push(IndexCheck::new(format!("{name}, {}", index.name), text)?),
-            Err(error) => report.found_error(error)?,
-        }
-    }
+    let mut indexes = open_indexes(reader, &collection, report)?;
     check_dropped_indexes(reader, &collection, report)?;
     let documents = check_documents(reader, &collection, &dead, &mut indexes, report)?;
     check_ids(reader, &collection, &dead, documents, report)?;
@@ -214,12 +227,45 @@ fn check_collection(reader: &dyn Reader, name: &str, report: &mut DeepReport) ->
     }
     report.documents += documents;
     report.dead += dead.len();
-    for index in &mut indexes {
+    for index in &mut indexes.text {
         if let Err(error) = index.finish(&collection, &dead, report) {
             report.found_error(error)?;
         }
     }
+    for index in &indexes.value {
+        if let Err(error) = index.finish(reader, &dead, report) {
+            report.found_error(error)?;
+        }
+    }
     Ok(())
+}
+
+fn open_indexes<'r>(
+    reader: &dyn Reader,
+    collection: &CollectionReader<'r>,
+    report: &mut DeepReport,
+) -> Result<Indexes<'r>> {
+    let name = collection.name();
+    let mut indexes = Indexes { text: Vec::new(), value: Vec::new(), columns: Vec::new() };
+    for index in &collection.definition().indexes {
+        report.text_indexes += 1;
+        match collection.text_index(Some(&index.name)) {
+            Ok(text) => {
+                indexes.text.push(IndexCheck::new(format!("{name}, {}", index.name), text)?);
+            }
+            Err(error) => report.found_error(error)?,
+        }
+    }
+    for index in &collection.definition().value_indexes {
+        report.value_indexes += 1;
+        match ValueCheck::new(reader, name, index) {
+            Ok(check) => indexes.value.push(check),
+            Err(error) => report.found_error(error)?,
+        }
+    }
+    let columns = collection.definition().columns.iter();
+    indexes.columns = columns.map(|path| ColumnCheck::new(path)).collect::<Result<_>>()?;
+    Ok(indexes)
 }
 
 /// Walks the documents, lets the indexes see the live ones, and gives their number.
@@ -227,7 +273,7 @@ fn check_documents(
     reader: &dyn Reader,
     collection: &CollectionReader<'_>,
     dead: &Dead,
-    indexes: &mut [IndexCheck<'_>],
+    indexes: &mut Indexes<'_>,
     report: &mut DeepReport,
 ) -> Result<u64> {
     let name = collection.name();
@@ -261,7 +307,7 @@ fn check_document(
     collection: &CollectionReader<'_>,
     doc: DocId,
     bytes: &bytes::Bytes,
-    indexes: &mut [IndexCheck<'_>],
+    indexes: &mut Indexes<'_>,
     report: &mut DeepReport,
 ) -> Result<()> {
     let name = collection.name();
@@ -281,8 +327,14 @@ fn check_document(
             }
         }
     }
-    for index in indexes {
+    for index in &mut indexes.text {
         index.document(doc, document, report)?;
+    }
+    for index in &mut indexes.value {
+        index.document(reader, doc, document, report)?;
+    }
+    for column in &mut indexes.columns {
+        column.document(collection, doc, document, report)?;
     }
     Ok(())
 }
@@ -324,6 +376,10 @@ fn check_dropped_indexes(
     let mut known = vec![names::docs(name), names::ids(name), names::dead(name)];
     known.extend(indexes.iter().map(|index| names::text(name, &index.name)));
     known.extend(indexes.iter().map(|index| names::norms(name, &index.name)));
+    let value_indexes = &collection.definition().value_indexes;
+    known.extend(value_indexes.iter().map(|index| names::value(name, &index.name)));
+    let columns = &collection.definition().columns;
+    known.extend(columns.iter().map(|path| names::columns(name, path)));
     for keyspace in reader.keyspace_names() {
         let ours = keyspace.split_once('/').is_some_and(|(collection, _)| collection == name);
         let Some(id) = reader.keyspace(&keyspace).filter(|_| ours && !known.contains(&keyspace))

@@ -6,7 +6,8 @@ use std::ops::Bound;
 
 use super::{Collection, key_of, values};
 use crate::bson::Bson;
-use crate::columns::{Direction, SortKey, Sorted, range_documents, sorted};
+use crate::bson::Direction;
+use crate::columns::{SortKey, Sorted, range_documents, sorted};
 use crate::fts::{DocId, DocumentSet};
 
 /// The documents of a set in their order, by a full sort.

@@ -10,12 +10,15 @@ use proptest::prelude::*;
 use super::{KINDS, Kind, document, key, values};
 use crate::bson::{Bson, DateTime, Path, RawDocumentBuf, doc, rawdoc};
 use crate::columns::{
-    COLUMN_KEY_BYTES_MAX, ColumnChunk, ColumnChunkBuilder, ColumnIndexer, ColumnOperator, Error,
-    column_key,
+    COLUMN_DOCUMENT_BYTES_MAX, ColumnChunk, ColumnChunkBuilder, ColumnIndexer, ColumnOperator,
+    Error, column_key,
 };
 use crate::fts::{DocId, WINDOW_LEN, WINDOWS_LEN, names};
 use crate::kernels::Bitmap;
-use crate::lsm::{KeyspaceOptions, MemoryStorage, MergeOperator, Options, Reader, Store};
+use crate::lsm::{
+    KeyspaceId, KeyspaceOptions, MemoryStorage, MergeOperator, Options, Reader, Store,
+    VALUE_BYTES_MAX,
+};
 
 type Twin = BTreeMap<u16, RawDocumentBuf>;
 
@@ -240,16 +243,16 @@ fn an_indexer_writes_what_it_checked() {
     let keyspace = transaction.create_keyspace(&names::columns("notes", "v"), options).unwrap();
     let mut indexer = ColumnIndexer::new(keyspace, Path::parse("v").unwrap());
     let long = |bytes| rawdoc! { "v": [1, "x".repeat(bytes)] };
-    // Of a string's key 3 bytes are not text.
-    indexer.check(&long(COLUMN_KEY_BYTES_MAX - 3)).unwrap();
-    let error = indexer.check(&long(COLUMN_KEY_BYTES_MAX - 2)).unwrap_err();
+    // Of a string's key 3 bytes are not text; 17 are counted for the number, and 8 beside each of the two.
+    indexer.check(&long(COLUMN_DOCUMENT_BYTES_MAX - 36)).unwrap();
+    let error = indexer.check(&long(COLUMN_DOCUMENT_BYTES_MAX - 35)).unwrap_err();
     assert!(
-        matches!(&error, Error::ValueTooLong { path, bytes: 1025, bytes_max: 1024 } if path == "v")
+        matches!(&error, Error::ValuesTooLong { path, bytes: 1001, bytes_max: 1000 } if path == "v")
     );
     assert_eq!(
         error.to_string(),
-        "a value at `v` takes 1025 bytes in the column, at most 1024 are allowed; shorten the \
-         value, or drop the column"
+        "the values at `v` take 1001 bytes in the column, a document may have 1000; store fewer or \
+         shorter ones, or drop the column"
     );
     assert_eq!(indexer.bytes(), 0);
     for (number, word) in [(7, "a"), (9, "b")] {
@@ -312,5 +315,36 @@ proptest! {
             prop_assert!(chunk.cardinality() > 0);
             prop_assert!(chunk.ordinals(0).all(|ordinal| ordinal < chunk.cardinality()));
         }
+    }
+}
+
+#[test]
+fn a_full_chunk_of_what_is_accepted_is_a_value_that_the_store_accepts() {
+    // As many values as are accepted, short ones that take the most beside what they are counted with, all of them different.
+    let many = |n: i32, len: i32, value: fn(i32) -> Bson| {
+        let values: Vec<Bson> = (n * len..(n + 1) * len).map(value).collect();
+        RawDocumentBuf::try_from(&doc! { "v": values }).unwrap()
+    };
+    let documents: [&dyn Fn(i32) -> RawDocumentBuf; 5] = [
+        &|n| many(n, 40, |i| Bson::Double(i.into())),
+        &|n| many(n, 40, |i| Bson::Int64(i64::from(i) << 24)),
+        &|n| many(n, 40, |i| Bson::String(format!("{i:08}"))),
+        &|n| many(n, 40, |i| Bson::Document(doc! { "a": i })),
+        &|n| rawdoc! { "v": format!("{n:0989}") },
+    ];
+    for document in documents {
+        let path = Path::parse("v").unwrap();
+        let indexer = ColumnIndexer::new(KeyspaceId(0), path.clone());
+        let mut builder = ColumnChunkBuilder::default();
+        for offset in 0..2_000 {
+            let document = document(offset.into());
+            indexer.check(&document).unwrap();
+            builder.add(offset, &path, &document).unwrap();
+        }
+        let mut bytes = Vec::new();
+        builder.finish_into(&mut bytes);
+        // Ordinals of a full chunk have at most 6 bits more than those of so few documents.
+        let of_document = bytes.len() / 2_000 + 40 * 6 / 8;
+        assert!(of_document << 16 < VALUE_BYTES_MAX, "{of_document} bytes a document");
     }
 }

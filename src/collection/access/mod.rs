@@ -1,0 +1,260 @@
+//! [`Access`]: how the documents that a filter wants are found, over indexes or by looking at documents.
+//!
+//! Searches and finds open one for a filter, let it [`run`](Access::run) as far as it pays, and take the
+//! [`documents`](Access::documents). Steps: 1. every index that narrows the filter down is a way, an `$or` whose branches all have ways
+//! is one too; 2. a race finds the way with the fewest entries; 3. further ways are walked and intersected while that costs less than
+//! looking at the documents that are left; 4. columns answer conditions where they have the path; 5. documents are looked at for
+//! the conditions that nothing covers. What is found never
+//! depends on the way. Cost: as the constants below weigh it, at most twice that of the best way, for each index.
+
+mod by_column;
+mod race;
+mod report;
+
+use std::sync::Arc;
+
+use by_column::{ColumnWay, chunks_len};
+use race::{Race, Runner};
+pub use report::{AccessReport, WayReport};
+
+use super::documents::documents_where;
+use super::error::{Error, Result};
+use super::read::CollectionReader;
+use super::value_index::ValueIndex;
+use crate::bson::Filter;
+use crate::fts::DocumentSet;
+
+/// What it costs to look a document up, in entries of an index walked.
+const LOOKED_UP_COST: u64 = 20;
+/// What it costs to read a document after its neighbour.
+const READ_COST: u64 = 6;
+
+/// What it costs to find the documents of a chunk by a column.
+const COLUMN_CHUNK_COST: u64 = 4_000;
+
+/// Which way to take, where somebody knows better than the race.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Hint {
+    /// The cheapest.
+    #[default]
+    None,
+    /// Over the index of this name.
+    Index(String),
+    /// Looks at documents.
+    Scan,
+}
+
+/// A way to the documents of a filter, being found.
+#[derive(Debug)]
+pub struct Access<'c, 'r> {
+    collection: &'c CollectionReader<'r>,
+    hint: Hint,
+    race: Race<'r>,
+    columns: Vec<ColumnWay>,
+    /// The ways that were taken, as places among the runners.
+    chosen: Vec<usize>,
+    report: AccessReport,
+}
+
+impl<'c, 'r> Access<'c, 'r> {
+    /// Finds out which ways there are.
+    ///
+    /// # Errors
+    /// [`Error::UnknownIndex`] and [`Error::IndexNotUsable`] for a hint that cannot be followed; those of the storage core.
+    pub fn open(collection: &'c CollectionReader<'r>, filter: &Filter, hint: Hint) -> Result<Self> {
+        let mut indexes = collection.value_indexes()?;
+        match &hint {
+            Hint::None => {}
+            Hint::Scan => indexes.clear(),
+            Hint::Index(name) => {
+                let definition = collection.definition();
+                let place = definition.find_value_index(collection.name(), name)?;
+                indexes = vec![Arc::clone(&indexes[place])];
+            }
+        }
+        let race = Race::open(collection, &indexes, filter, 0)?;
+        if let Hint::Index(index) = &hint
+            && race.runners.is_empty()
+        {
+            return Err(not_usable(&indexes, filter, index));
+        }
+        let columns = match &hint {
+            Hint::Scan => Vec::new(),
+            Hint::None | Hint::Index(_) => ColumnWay::find(collection, &race.conjuncts)?,
+        };
+        let (chosen, report) = (Vec::new(), AccessReport::default());
+        Ok(Access { collection, hint, race, columns, chosen, report })
+    }
+
+    /// Finds the cheapest way over indexes; whether there is one that costs less than to look at `within` documents or, when that is not
+    /// known, at all of them. With more documents it may be asked again, and goes on where it stopped.
+    ///
+    /// # Errors
+    /// Those of the storage core.
+    pub fn run(&mut self, within: Option<u64>) -> Result<bool> {
+        if !self.chosen.is_empty() {
+            return Ok(true);
+        }
+        let covered_by_columns = (0..self.race.conjuncts.len())
+            .all(|place| self.columns.iter().any(|way| way.conjunct == place));
+        let all = if covered_by_columns {
+            self.column_cost().saturating_mul(self.race.conjuncts.len() as u64)
+        } else {
+            self.collection.count().saturating_mul(READ_COST)
+        };
+        let some = within.map_or(u64::MAX, |within| within.saturating_mul(LOOKED_UP_COST));
+        let (cost, conditions) = (all.min(some), self.race.conjuncts.len());
+        let is_told = matches!(self.hint, Hint::Index(_));
+        let winner = self.race.run(&|runner: &Runner<'_>| {
+            if is_told {
+                u64::MAX
+            } else if runner.covered.len() == conditions {
+                cost
+            } else {
+                cost / (LOOKED_UP_COST + 1)
+            }
+        })?;
+        let Some(winner) = winner else { return Ok(false) };
+        self.chosen.push(winner);
+        self.narrow(winner)?;
+        Ok(true)
+    }
+
+    /// Whether the ways that were taken lead to exactly the documents that the filter wants, so that none has to be looked at.
+    pub fn is_exact(&self) -> bool {
+        !self.chosen.is_empty() && self.left_places().is_empty()
+    }
+
+    /// The documents that the filter wants, of all or of those `within` a set.
+    ///
+    /// # Errors
+    /// Those of the storage core; a document that cannot be read is corruption.
+    pub fn documents(&mut self, within: Option<&DocumentSet>) -> Result<DocumentSet> {
+        let mut found = self.gathered();
+        if let Some(within) = within {
+            match &mut found {
+                Some(found) => found.intersect(within),
+                // To read one after the other costs less than to look each up.
+                None if within.len() < self.collection.count() / (LOOKED_UP_COST / READ_COST) => {
+                    found = Some(within.clone());
+                }
+                None => {}
+            }
+        }
+        let mut left = self.left_places();
+        let mut columns = Vec::new();
+        for way in &self.columns {
+            let cost = found.as_ref().map_or(self.collection.count() * READ_COST, |found| {
+                found.len().saturating_mul(LOOKED_UP_COST)
+            });
+            if left.contains(&way.conjunct) && self.column_cost() < cost {
+                let documents = way.documents(self.collection)?;
+                match &mut found {
+                    Some(found) => found.intersect(&documents),
+                    None => found = Some(documents),
+                }
+                left.retain(|place| *place != way.conjunct);
+                columns.push(way.path.clone());
+            }
+        }
+        let left: Vec<Filter> =
+            left.into_iter().map(|place| self.race.conjuncts[place].clone()).collect();
+        let candidates = match &mut found {
+            Some(found) => {
+                self.take_out_dead(found)?;
+                found.len()
+            }
+            None => self.collection.count(),
+        };
+        let (found, looked_at) = match found {
+            Some(found) if left.is_empty() => (found, 0),
+            None if left.is_empty() => (self.collection.live_documents()?.as_ref().clone(), 0),
+            found => (self.look_at(&left, found.as_ref())?, candidates),
+        };
+        self.tell(columns, candidates, looked_at, &found);
+        Ok(found)
+    }
+
+    /// What was done so far, for people.
+    pub fn report(&self) -> &AccessReport {
+        &self.report
+    }
+
+    /// Step 3.
+    fn narrow(&mut self, winner: usize) -> Result<()> {
+        if matches!(self.hint, Hint::Index(_)) {
+            return Ok(());
+        }
+        let mut candidates = self.race.runners[winner].documents.len();
+        for place in (0..self.race.runners.len()).filter(|&place| place != winner) {
+            let left = self.left_places();
+            let Race { conjuncts, runners } = &mut self.race;
+            let runner = &mut runners[place];
+            if left.iter().any(|&place| runner.narrows(&conjuncts[place], place))
+                && runner.advance(candidates.saturating_mul(LOOKED_UP_COST / 2))?
+            {
+                candidates = candidates.min(runner.documents.len());
+                self.chosen.push(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// The conditions that no way that was taken covers.
+    fn left_places(&self) -> Vec<usize> {
+        let is_covered = |place: &usize| {
+            self.chosen.iter().any(|&way| self.race.runners[way].covered.contains(place))
+        };
+        (0..self.race.conjuncts.len()).filter(|place| !is_covered(place)).collect()
+    }
+
+    /// The documents that all ways lead to; `None` when none was taken.
+    fn gathered(&mut self) -> Option<DocumentSet> {
+        let (&first, others) = self.chosen.split_first()?;
+        let mut found = std::mem::take(&mut self.race.runners[first].documents);
+        for &other in others {
+            found.intersect(&self.race.runners[other].documents);
+        }
+        Some(found)
+    }
+
+    fn take_out_dead(&self, documents: &mut DocumentSet) -> Result<()> {
+        let dead = self.collection.dead();
+        let chunks: Vec<u32> = documents.chunks().map(|(chunk, _)| chunk).collect();
+        for chunk in chunks {
+            documents.remove_dead(chunk, &dead.load(chunk)?);
+        }
+        Ok(())
+    }
+
+    fn look_at(&self, filters: &[Filter], within: Option<&DocumentSet>) -> Result<DocumentSet> {
+        let (reader, keyspaces) = (self.collection.reader(), self.collection.keyspaces());
+        documents_where(reader, keyspaces, filters, within)
+    }
+
+    /// What it costs to find the documents of one condition by a column.
+    fn column_cost(&self) -> u64 {
+        u64::from(chunks_len(self.collection)).saturating_mul(COLUMN_CHUNK_COST)
+    }
+
+    fn tell(&mut self, columns: Vec<String>, candidates: u64, looked_at: u64, found: &DocumentSet) {
+        let ways = (0..self.race.runners.len())
+            .map(|place| (self.chosen.contains(&place), WayReport::of(&self.race.runners[place])));
+        let (chosen, rejected): (Vec<_>, Vec<_>) = ways.partition(|(is_chosen, _)| *is_chosen);
+        let reports = |ways: Vec<(bool, WayReport)>| ways.into_iter().map(|way| way.1).collect();
+        let (chosen, rejected) = (reports(chosen), reports(rejected));
+        self.report =
+            AccessReport { chosen, columns, rejected, candidates, looked_at, found: found.len() };
+    }
+}
+
+/// Why an index that was asked for by name is no way to the documents of a filter.
+fn not_usable(indexes: &[Arc<ValueIndex>], filter: &Filter, index: &str) -> Error {
+    let has_all = indexes.iter().all(|index| index.has_all(filter));
+    let reason = if has_all {
+        "the filter says nothing about its first field that keys tell"
+    } else {
+        "it leaves out documents that the filter may want"
+    };
+    Error::IndexNotUsable { index: index.to_owned(), reason }
+}

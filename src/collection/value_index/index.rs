@@ -1,0 +1,142 @@
+//! [`ValueIndex`]: one value index as a state of the database has it, and [`ValueWalk`]s through it.
+//!
+//! Whoever looks for documents asks which ranges of keys a filter leaves, and walks them entry by entry, or as far as it pays.
+//! Invariants: documents that the filter wants have an entry in its ranges; dead ones may have some too. Cost: a seek a range, a
+//! step an entry.
+
+use super::super::catalog::ValueIndexDefinition;
+use super::super::error::Result;
+use super::super::value_options::ValueIndexOptions;
+use super::entry::split_shared_key;
+use super::indexer::{keyspace, read_arrays};
+use crate::bson::{Filter, KeyRange, KeyRanges, KeyShape};
+use crate::fts::DocId;
+use crate::lsm::{Cursor, KeyspaceId, Reader, Seek};
+
+/// A value index, opened.
+#[derive(Debug)]
+pub(in super::super) struct ValueIndex {
+    name: String,
+    options: ValueIndexOptions,
+    keyspace: KeyspaceId,
+    shape: KeyShape,
+    filter: Option<Filter>,
+    arrays: u32,
+}
+
+/// A walk through the entries of some ranges of a value index.
+pub(in super::super) struct ValueWalk<'r> {
+    cursor: Cursor<'r>,
+    unique: bool,
+    ranges: std::vec::IntoIter<KeyRange>,
+    /// The range that the cursor stands in; `None` before the first.
+    range: Option<KeyRange>,
+}
+
+impl ValueIndex {
+    /// Opens an index in the state that `reader` shows.
+    pub(in super::super) fn open(
+        reader: &dyn Reader,
+        collection: &str,
+        definition: &ValueIndexDefinition,
+    ) -> Result<Self> {
+        let keyspace = keyspace(reader, collection, &definition.name)?;
+        let (shape, filter) = definition.options.compile()?;
+        Ok(ValueIndex {
+            name: definition.name.clone(),
+            options: definition.options.clone(),
+            keyspace,
+            shape,
+            filter,
+            arrays: read_arrays(reader, keyspace)?,
+        })
+    }
+
+    /// Its name.
+    pub(in super::super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What its keys consist of.
+    pub(in super::super) fn shape(&self) -> &KeyShape {
+        &self.shape
+    }
+
+    /// The fields that met arrays: bit i for field i.
+    pub(in super::super) fn arrays(&self) -> u32 {
+        self.arrays
+    }
+
+    /// Whether every document that `filter` wants is surely in the index.
+    pub(in super::super) fn has_all(&self, filter: &Filter) -> bool {
+        let is_present =
+            || self.shape.fields().iter().any(|field| filter.requires_present(&field.path));
+        (!self.options.sparse || is_present())
+            && self.filter.as_ref().is_none_or(|partial| filter.implies(partial))
+    }
+
+    /// Where the entries of the documents that `filter` wants stand; `None` when the index narrows nothing down, or does not have them
+    /// all.
+    pub(in super::super) fn ranges(&self, filter: &Filter) -> Option<KeyRanges> {
+        if !self.has_all(filter) {
+            return None;
+        }
+        filter.key_ranges(&self.shape, self.arrays)
+    }
+
+    /// A walk through the entries of ascending ranges.
+    ///
+    /// # Errors
+    /// Those of the storage core.
+    pub(in super::super) fn walk<'r>(
+        &self,
+        reader: &'r dyn Reader,
+        ranges: Vec<KeyRange>,
+    ) -> Result<ValueWalk<'r>> {
+        let cursor = reader.cursor(self.keyspace)?;
+        let (unique, ranges) = (self.options.unique, ranges.into_iter());
+        Ok(ValueWalk { cursor, unique, ranges, range: None })
+    }
+}
+
+impl ValueWalk<'_> {
+    /// The document of the next entry; `None` behind the last.
+    ///
+    /// # Errors
+    /// Those of the storage core, and corruption.
+    pub(in super::super) fn next(&mut self) -> Result<Option<DocId>> {
+        let mut valid = match &self.range {
+            Some(_) => self.cursor.next()?,
+            None => false,
+        };
+        loop {
+            let inside = self.range.as_ref().is_some_and(|range| {
+                let is_below = |upper: &Vec<u8>| self.cursor.key() < upper.as_slice();
+                valid && range.upper.as_ref().is_none_or(is_below)
+            });
+            if inside {
+                return self.doc().map(Some);
+            }
+            let Some(range) = self.ranges.next() else {
+                self.range = None;
+                return Ok(None);
+            };
+            valid = self.cursor.seek(&range.lower, Seek::Ge)?;
+            self.range = Some(range);
+        }
+    }
+
+    /// The document of the entry that the cursor stands on.
+    fn doc(&mut self) -> Result<DocId> {
+        if self.unique {
+            return Ok(DocId::from_key(&self.cursor.value()?)?);
+        }
+        Ok(split_shared_key(self.cursor.key())?.1)
+    }
+}
+
+impl std::fmt::Debug for ValueWalk<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ValueWalk").field("range", &self.range).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,64 @@
+//! Plans with filters, taken apart: what has to match beside the filters, and how often that does at most.
+//!
+//! The searcher asks before it finds the documents that a filter lets through: where few match the rest, only those are looked at, and
+//! where the best are wanted, the best of the rest come first. Invariant: what is left of a plan matches whatever the plan matches, and
+//! scores it the same where the filters score nothing. Cost: a copy of the plan.
+
+use super::plan::{Leaf, Plan, PlannedSet};
+use crate::bson::Filter;
+
+/// A plan whose filters are tried on the documents that the rest finds.
+#[derive(Debug)]
+pub(super) struct Postponed<'p> {
+    /// The plan without its filters.
+    pub(super) rest: Plan,
+    pub(super) filters: Vec<&'p Filter>,
+}
+
+impl<'p> Postponed<'p> {
+    /// Takes a plan apart; `None` when it has no filters that only decide, or nothing else.
+    pub(super) fn new(plan: &'p Plan) -> Option<Self> {
+        let mut rest = without_filters(plan)?;
+        let mut filters = Vec::new();
+        for (place, leaf) in plan.leaves.iter().enumerate() {
+            let Some(filter) = filter_of(plan, place) else { continue };
+            let is_required = plan.required.iter().any(|set| set.as_slice() == [place]);
+            if leaf.boost != 0.0 || !is_required {
+                return None;
+            }
+            // Nothing has to be found for a leaf of which there is none.
+            rest.leaves[place].dfs = vec![0];
+            filters.push(filter);
+        }
+        Some(Postponed { rest, filters })
+    }
+}
+
+/// The conditions of a plan that have to hold beside its filters; `None` when there are none, or no filter has to hold.
+pub(super) fn without_filters(plan: &Plan) -> Option<Plan> {
+    let mut rest = plan.clone();
+    let is_filter =
+        |set: &Vec<usize>| matches!(set.as_slice(), &[place] if filter_of(plan, place).is_some());
+    rest.required.retain(|set| !is_filter(set));
+    let is_bound = !rest.required.is_empty() && rest.required.len() < plan.required.len();
+    (is_bound && plan.tree.is_none()).then_some(rest)
+}
+
+/// How many documents match at most, as far as the words that have to occur tell.
+pub(super) fn matching_at_most(plan: &Plan) -> Option<u64> {
+    let of_set = |set: &Vec<usize>| {
+        let leaves = || set.iter().map(|&place| &plan.leaves[place]);
+        let is_known = leaves().all(|leaf| leaf.key.set.is_none());
+        let of_leaf = |leaf: &Leaf| leaf.dfs.iter().copied().min().unwrap_or_default();
+        is_known.then(|| leaves().map(of_leaf).sum())
+    };
+    plan.required.iter().filter_map(of_set).min()
+}
+
+/// The filter that a leaf stands for.
+fn filter_of(plan: &Plan, place: usize) -> Option<&Filter> {
+    match plan.leaves[place].key.set.and_then(|set| plan.sets.get(set)) {
+        Some(PlannedSet::Filter(planned)) => Some(&planned.filter),
+        _ => None,
+    }
+}

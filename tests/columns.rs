@@ -1,0 +1,357 @@
+//! Columns, sorts and aggregations through the public API, against documents that are looked at one by one: whatever is written,
+//! over several runs, pending writes and reopened files, and whether a path has a column or not.
+//!
+//! The naive twin takes values out of documents by itself, sorts all of them and counts in maps. Every test ends with `check(deep)`.
+//! `ALLUVIUM_TEST_SCALE=10` runs ten times as many cases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use alluvium::bson::{Bson, Document, Filter, RawBson, RawDocument, RawDocumentBuf, sort_key};
+use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
+use alluvium::{Aggregation, AggregationResults, Database, Error, Find, SortKey, doc};
+
+fn tiny_options() -> lsm::Options {
+    lsm::Options {
+        memory_bytes: 1 << 20,
+        block_bytes: 256,
+        segment_bytes_target: 4 << 10,
+        level0_runs_max: 2,
+        level_ratio: 2,
+        level1_bytes_max: 16 << 10,
+        log_bytes_max: 24 << 10,
+        scheduler: Arc::new(ManualScheduler),
+        clock: Arc::new(ManualClock::default()),
+        ..lsm::Options::default()
+    }
+}
+
+fn scale() -> u64 {
+    std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
+}
+
+/// Paths that documents have values at; any may have a column.
+const PATHS: [&str; 4] = ["n", "tags", "a.b", "day"];
+
+fn value(rng: &mut fastrand::Rng) -> Bson {
+    match rng.u32(0..9) {
+        0..=3 => Bson::Int32(rng.i32(-3..9)),
+        4 => Bson::Double([0.5, -0.0, 2.0, f64::NAN][rng.usize(0..4)]),
+        5 | 6 => Bson::String(["x", "y", "xy", ""][rng.usize(0..4)].to_owned()),
+        7 => Bson::Null,
+        _ => Bson::Boolean(rng.bool()),
+    }
+}
+
+fn document(rng: &mut fastrand::Rng, id: i32) -> Document {
+    let mut document = doc! { "_id": id };
+    if rng.u32(0..6) > 0 {
+        let n = value(rng);
+        document.insert("n", n);
+    }
+    if rng.bool() {
+        let tags: Vec<Bson> = (0..rng.usize(0..4)).map(|_| value(rng)).collect();
+        document.insert("tags", tags);
+    }
+    match rng.u32(0..3) {
+        0 => drop(document.insert("a", doc! { "b": value(rng) })),
+        1 => {
+            let elements: Vec<Bson> =
+                (0..rng.usize(0..3)).map(|_| Bson::Document(doc! { "b": value(rng) })).collect();
+            document.insert("a", elements);
+        }
+        _ => {}
+    }
+    if rng.bool() {
+        document.insert("day", rng.i64(0..40));
+    }
+    document
+}
+
+fn parsed(document: &RawDocument) -> Document {
+    Document::try_from(document).expect("what is stored is a document")
+}
+
+/// The values of a document at a path: keys by which they sort, and the first that was met for each.
+fn values(document: &Document, path: &str) -> BTreeMap<Vec<u8>, Bson> {
+    let mut found = vec![Bson::Document(document.clone())];
+    for name in path.split('.') {
+        let inside = found.into_iter().flat_map(|value| match value {
+            Bson::Array(elements) => elements,
+            other => vec![other],
+        });
+        let field = |value: Bson| match value {
+            Bson::Document(document) => document.get(name).cloned(),
+            _ => None,
+        };
+        found = inside.filter_map(field).collect();
+    }
+    let elements = found.into_iter().flat_map(|value| match value {
+        Bson::Array(elements) => elements,
+        other => vec![other],
+    });
+    let mut values = BTreeMap::new();
+    for value in elements {
+        values.entry(key(&value)).or_insert(value);
+    }
+    values
+}
+
+fn key(value: &Bson) -> Vec<u8> {
+    let mut key = Vec::new();
+    let raw = RawBson::try_from(value.clone()).expect("a value of the test");
+    sort_key(raw.as_raw_bson_ref(), &mut key).expect("a value of the test");
+    key
+}
+
+/// The `_id`s of documents in the order that is asked for.
+fn naive_order(documents: &[Document], keys: &[SortKey]) -> Vec<i32> {
+    let ascending = |sort: &SortKey| *sort == SortKey::ascending(sort.path.clone());
+    let mut order: Vec<&Document> = documents.iter().collect();
+    order.sort_by(|left, right| {
+        let by_key = keys.iter().map(|sort| {
+            let counts_with = |document: &Document| {
+                let values = values(document, &sort.path);
+                let value =
+                    if ascending(sort) { values.keys().next() } else { values.keys().last() };
+                value.cloned().unwrap_or_else(|| key(&Bson::Null))
+            };
+            let (left, right) = (counts_with(left), counts_with(right));
+            if ascending(sort) { left.cmp(&right) } else { right.cmp(&left) }
+        });
+        by_key.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+    });
+    order
+        .into_iter()
+        .map(|document| document.get_i32("_id").expect("every document has one"))
+        .collect()
+}
+
+fn same_order(
+    found: Find<'_>,
+    documents: &[Document],
+    rng: &mut fastrand::Rng,
+    context: &str,
+) -> Result<(), Error> {
+    let sort = |rng: &mut fastrand::Rng| {
+        let path = PATHS[rng.usize(0..4)];
+        if rng.bool() { SortKey::ascending(path) } else { SortKey::descending(path) }
+    };
+    let keys: Vec<SortKey> = (0..rng.usize(0..3)).map(|_| sort(rng)).collect();
+    let (offset, limit) = (rng.usize(0..4), rng.usize(0..80));
+    let found = found.sort_by(keys.clone()).offset(offset).limit(limit).run()?;
+    let id = |found: RawDocumentBuf| found.get_i32("_id").expect("there is one");
+    let ids = found.map(|found| Ok(id(found?))).collect::<Result<Vec<_>, Error>>()?;
+    let expected: Vec<i32> =
+        naive_order(documents, &keys).into_iter().skip(offset).take(limit).collect();
+    assert_eq!(ids, expected, "{context} {keys:?} {offset} {limit}");
+    Ok(())
+}
+
+/// Counts of values, of documents without one, and of numbers, with their sum.
+fn same_counts(results: &AggregationResults, documents: &[Document], context: &str) {
+    for path in PATHS {
+        let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        let mut missing = 0;
+        for document in documents {
+            let values = values(document, path);
+            missing += u64::from(values.is_empty());
+            for key in values.into_keys() {
+                *counts.entry(key).or_default() += 1;
+            }
+        }
+        let terms = results[path].buckets().expect("terms have buckets");
+        let found: BTreeMap<Vec<u8>, u64> =
+            terms.iter().map(|bucket| (key(&bucket.key), bucket.count)).collect();
+        assert_eq!(found, counts, "{context} {path}");
+        let order: Vec<_> =
+            terms.iter().map(|bucket| (u64::MAX - bucket.count, key(&bucket.key))).collect();
+        assert!(order.is_sorted(), "{context} {path}");
+        let stats = results[&format!("{path} stats")].stats().expect("stats");
+        assert_eq!(stats.count, counts.values().sum::<u64>(), "{context} {path}");
+        assert_eq!(stats.min.as_ref().map(key), counts.keys().next().cloned(), "{context} {path}");
+        assert_eq!(stats.max.as_ref().map(key), counts.keys().last().cloned(), "{context} {path}");
+        assert!(missing <= documents.len() as u64);
+    }
+}
+
+fn aggregations() -> Vec<(String, Aggregation)> {
+    let of_path = |path: &str| {
+        [
+            (path.to_owned(), Aggregation::from(Aggregation::terms(path).limit(100))),
+            (format!("{path} stats"), Aggregation::stats(path)),
+        ]
+    };
+    PATHS.into_iter().flat_map(of_path).collect()
+}
+
+#[test]
+fn sorts_and_aggregations_say_the_same_with_columns_as_without() -> Result<(), Error> {
+    for seed in 0..12 * scale() {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let device = SimulatedStorage::new(seed);
+        let mut db = Database::open_storage(device.clone(), tiny_options())?;
+        let mut columns = BTreeSet::new();
+        for round in 0..12 {
+            let context = format!("seed {seed}, round {round}:");
+            let mut transaction = db.begin()?;
+            let mut things = transaction.collection("things")?;
+            for _ in 0..rng.u32(1..25) {
+                let id = rng.i32(0..70);
+                if rng.u32(0..5) == 0 {
+                    things.remove(id)?;
+                } else {
+                    things.upsert(document(&mut rng, id))?;
+                }
+            }
+            let path = PATHS[rng.usize(0..4)];
+            if columns.remove(path) {
+                things.drop_column(path)?;
+            } else {
+                things.create_column(path)?;
+                columns.insert(path);
+            }
+            let pending = things.find(doc! {})?.into_iter();
+            let all =
+                pending.map(|found| Ok(parsed(&found?))).collect::<Result<Vec<_>, Error>>()?;
+            same_order(things.find(doc! {})?, &all, &mut rng, &context)?;
+            same_counts(&things.find(doc! {})?.aggregate(aggregations())?, &all, &context);
+            transaction.commit()?;
+            while rng.u32(0..4) > 0 && db.step()? {}
+            if rng.u32(0..6) == 0 {
+                db.compact()?;
+            }
+            if rng.u32(0..6) == 0 {
+                db.close()?;
+                db = Database::open_storage(device.clone(), tiny_options())?;
+            }
+            let things = db.snapshot().collection("things")?;
+            assert_eq!(
+                things.columns()?.into_iter().collect::<BTreeSet<_>>(),
+                columns.iter().map(|&path| path.to_owned()).collect()
+            );
+            for filter in [doc! {}, doc! { "n": { "$gte": 2 } }, doc! { "tags": "x" }] {
+                let compiled = Filter::try_from(&filter)?;
+                let mut wanted = Vec::new();
+                for document in things.documents() {
+                    let document = document?;
+                    if compiled.matches(&document)? {
+                        wanted.push(parsed(&document));
+                    }
+                }
+                same_order(things.find(&filter)?, &wanted, &mut rng, &context)?;
+                same_counts(&things.find(&filter)?.aggregate(aggregations())?, &wanted, &context);
+            }
+        }
+        let report = db.check(true)?;
+        assert!(report.is_ok(), "seed {seed}: {report}");
+    }
+    Ok(())
+}
+
+/// A number of the test, which 32 bits can hold.
+fn narrow(number: f64) -> f32 {
+    number.to_string().parse().expect("a number")
+}
+
+#[test]
+fn searches_are_sorted_rescored_and_counted_as_their_documents_say() -> Result<(), Error> {
+    for seed in 0..6 * scale() {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let db = Database::in_memory()?;
+        let things = db.collection("things")?;
+        things.insert(doc! { "_id": -1, "text": "silver" })?;
+        for path in PATHS.into_iter().filter(|_| rng.bool()) {
+            things.create_column(path)?;
+        }
+        for id in 0..300 {
+            let mut document = document(&mut rng, id);
+            let text = ["gold", "gold river", "gold gold", "silver", "river of silver"];
+            document.insert("text", text[rng.usize(0..5)]);
+            things.upsert(&document)?;
+            if rng.u32(0..4) == 0 {
+                things.remove(rng.i32(0..=id))?;
+            }
+        }
+        let has_gold = |document: &Document| document.get_str("text").unwrap().contains("gold");
+        let all = things.documents()?.map(|found| Ok(parsed(&found?)));
+        let all = all.collect::<Result<Vec<_>, Error>>()?;
+        let golden: Vec<Document> = all.into_iter().filter(has_gold).collect();
+        let scored: BTreeMap<i32, f32> = things
+            .search("gold")?
+            .limit(1_000)
+            .run()?
+            .map(|hit| Ok((hit.document()?.get_i32("_id").unwrap(), hit.score)))
+            .collect::<Result<_, Error>>()?;
+        assert_eq!(scored.len(), golden.len());
+
+        let ids = |search: alluvium::Search<'_>| {
+            let hits = search.limit(25).offset(2).run()?;
+            let id =
+                |hit: alluvium::Hit<'_>| Ok((hit.document()?.get_i32("_id").unwrap(), hit.score));
+            hits.map(id).collect::<Result<Vec<_>, Error>>()
+        };
+        for path in PATHS {
+            let keys = [SortKey::descending(path), SortKey::ascending("day")];
+            let order = naive_order(&golden, &keys).into_iter().skip(2).take(25);
+            let expected: Vec<_> = order.map(|id| (id, scored[&id])).collect();
+            assert_eq!(ids(things.search("gold")?.sort_by(keys))?, expected, "seed {seed} {path}");
+
+            let rescored = |score: f32, n: Option<f64>| match n {
+                Some(2.0) => f32::NAN,
+                n => score + narrow(n.unwrap_or(0.25)),
+            };
+            let mut expected: Vec<(i32, f32)> = Vec::new();
+            for document in &golden {
+                let mut numbers =
+                    values(document, path).into_values().filter_map(|value| match value {
+                        Bson::Int32(number) => Some(number.into()),
+                        Bson::Int64(number) => i32::try_from(number).ok().map(f64::from),
+                        Bson::Double(number) => Some(number),
+                        _ => None,
+                    });
+                let id = document.get_i32("_id").unwrap();
+                let score = rescored(scored[&id], numbers.next_back());
+                expected.push((id, if score.is_nan() { f32::NEG_INFINITY } else { score }));
+            }
+            expected.sort_by(|left, right| right.1.total_cmp(&left.1));
+            let expected: Vec<_> = expected.into_iter().skip(2).take(25).collect();
+            let search =
+                things.search("gold")?.score_by([path], move |score, n| rescored(score, n[0]));
+            assert_eq!(ids(search)?, expected, "seed {seed} {path}");
+        }
+        same_counts(&things.search("gold")?.aggregate(aggregations())?, &golden, "search");
+        let filtered = things.search("gold")?.filter(doc! { "n": { "$lt": 3 } })?;
+        let filter = Filter::try_from(&doc! { "n": { "$lt": 3 } })?;
+        let raw = |document: &Document| RawDocumentBuf::try_from(document).unwrap();
+        let few: Vec<_> =
+            golden.into_iter().filter(|document| filter.matches(&raw(document)).unwrap()).collect();
+        same_counts(&filtered.aggregate(aggregations())?, &few, "filtered search");
+        assert!(db.check(true)?.is_ok());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_column_refuses_texts_and_leaves_all_as_it_was() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    let things = db.collection("things")?;
+    things.insert(doc! { "_id": 1, "n": "x".repeat(2_000) })?;
+    let error = things.create_column("n").unwrap_err().to_string();
+    assert!(error.contains("the values at `n` take 2011 bytes in the column"), "{error}");
+    // Sorting reads the documents then.
+    assert_eq!(things.find(doc! {})?.sort_by([SortKey::ascending("n")]).run()?.count(), 1);
+    things.remove(1)?;
+    things.create_column("n")?;
+    let error = things.insert(doc! { "_id": 1, "n": "x".repeat(2_000) }).unwrap_err();
+    assert!(error.is_document_refused(), "{error}");
+    let error = things.create_column("n").unwrap_err().to_string();
+    assert_eq!(error, "things has a column n already");
+    let error = things.drop_column("m").unwrap_err().to_string();
+    assert_eq!(error, "things has no column m; name one of these: n");
+    assert!(things.create_column("a..b").is_err());
+    things.drop_column("n")?;
+    assert!(things.columns()?.is_empty());
+    assert!(db.check(true)?.is_ok());
+    Ok(())
+}
