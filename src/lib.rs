@@ -35,16 +35,17 @@ pub use bson::doc;
 pub use collection::{AccessReport, Upserted, ValueIndexOptions, WayReport};
 pub use columns::{Aggregation, AggregationResult, AggregationResults, Bucket, SortKey};
 pub use database::{
-    CheckReport, Collection, CollectionFigures, CollectionOptions, Database, DatabaseReader, Find,
-    FindIter, Found, FoundDocuments, Hit, Hits, IntoDocument, Options, ReorderProgress,
-    ReorderReport, RepairProgress, RepairReport, RepairedCollection, Search, Snapshot,
-    SnapshotCollection, Transaction, TransactionCollection, Typed, TypedCollection,
+    CheckReport, Collection, CollectionFigures, CollectionOptions, Completions, Database,
+    DatabaseReader, Find, FindIter, Found, FoundDocuments, Hit, Hits, IntoDocument, Options,
+    ReorderProgress, ReorderReport, RepairProgress, RepairReport, RepairedCollection, Search,
+    Snapshot, SnapshotCollection, Transaction, TransactionCollection, Typed, TypedCollection,
     TypedSnapshotCollection, TypedTransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};
 pub use lsm::Durability;
 pub use query::{
-    Clause, Error as QueryError, Explanation, Occur, Parameters, ParseError, ParsedQuery, Pattern,
-    Position, Query, Snippet, UserOptions, Warning, WarningKind, Weight,
+    Clause, Completion, Correction, Error as QueryError, Explanation, LikeOptions, Occur,
+    Parameters, ParseError, ParsedQuery, Pattern, Position, Query, Snippet, Suggestion,
+    UserOptions, Warning, WarningKind, Weight,
 };

@@ -11,8 +11,8 @@ use alluvium::bson::RawDocumentBuf;
 use alluvium::collection;
 use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
 use alluvium::{
-    AnalyzerOptions, CollectionOptions, Database, Error, Query, TextIndexOptions, Transaction,
-    UserOptions, ValueIndexOptions, doc,
+    AnalyzerOptions, CollectionOptions, Database, Error, LikeOptions, Query, TextIndexOptions,
+    Transaction, UserOptions, ValueIndexOptions, doc,
 };
 
 type Model = BTreeMap<i32, String>;
@@ -553,5 +553,61 @@ fn a_reordered_copy_has_the_same_documents_and_answers_and_similar_ones_are_neig
         is.sort_by_key(by_id);
         assert_eq!(was, is, "{name}");
     }
+    Ok(())
+}
+
+#[test]
+fn what_is_like_a_document_is_an_ordinary_search_in_every_view() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    let notes = db.collection("notes")?;
+    assert_eq!(notes.more_like(1)?.count()?, 0);
+    assert!(notes.complete("gol")?.run()?.is_empty());
+    assert!(notes.suggest("gol")?.is_none());
+    for (id, text) in
+        (1..).zip(["gold river", "gold king", "silver mine", "silver spoon", "gold of a river"])
+    {
+        notes.insert(doc! { "_id": id, "text": text, "n": id })?;
+    }
+    let ids = |search: alluvium::Search<'_>| -> Result<Vec<i32>, Error> {
+        search.run()?.map(|hit| Ok(hit.id()?.as_i32().unwrap())).collect()
+    };
+    // `gold` is in more than half of the documents.
+    assert_eq!(notes.query_like("gold and a river", &LikeOptions::new())?.to_string(), "river");
+    assert_eq!(ids(notes.more_like(1)?)?, [5]);
+    assert_eq!(ids(notes.more_like(3)?)?, [4]);
+    let like = notes.more_like(5)?.with_total().run()?;
+    assert_eq!(like.total(), Some(1));
+    let hit = like.into_iter().next().unwrap();
+    assert_eq!(hit.snippet("text")?.to_string(), "gold **river**");
+    let filter = |n| doc! { "n": { "$gte": n } };
+    assert_eq!(ids(notes.more_like(4)?.filter(filter(3))?)?, [3]);
+    // Where nothing tells anything, filters alone find nothing either.
+    for id in [2, 99] {
+        assert_eq!(notes.more_like(id)?.filter(filter(1))?.count()?, 0, "{id}");
+    }
+    let none = notes.query_like("zirconium", &LikeOptions::new())?;
+    assert_eq!(notes.search(none)?.filter(filter(1))?.count()?, 0);
+    let unknown = LikeOptions::new().index("other");
+    assert!(notes.more_like_with(1, &unknown).is_err());
+    assert!(notes.query_like("gold", &unknown).is_err());
+
+    let before = db.snapshot();
+    let mut transaction = db.begin()?;
+    let mut pending = transaction.collection("notes")?;
+    pending.remove(5)?;
+    pending.insert(doc! { "_id": 6, "text": "a river of silver" })?;
+    pending.insert(doc! { "_id": 7, "text": "golden" })?;
+    assert_eq!(ids(pending.more_like(6)?)?, [1, 3, 4]);
+    let completed: Vec<_> =
+        pending.complete("gol")?.run()?.into_iter().map(|found| found.word).collect();
+    assert_eq!(completed, ["gold", "golden"]);
+    assert_eq!(pending.suggest("golen")?.unwrap().text, "golden");
+    assert_eq!(pending.query_like("river", &LikeOptions::new())?.to_string(), "river");
+    transaction.commit()?;
+    let before = before.collection("notes")?;
+    assert_eq!(ids(before.more_like(1)?)?, [5]);
+    assert_eq!(before.complete("gol")?.run()?.len(), 1);
+    assert!(before.suggest("golen")?.is_none());
+    assert_eq!(before.query_like("river", &LikeOptions::new())?.to_string(), "river");
     Ok(())
 }

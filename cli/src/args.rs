@@ -27,6 +27,9 @@ pub(crate) enum Verb {
     Demo(DemoArguments),
     Import(ImportArguments),
     Search(SearchArguments),
+    Like(LikeArguments),
+    Complete(CompleteArguments),
+    Suggest(SuggestArguments),
     Find(FindArguments),
     Get(GetArguments),
     Aggregate(AggregateArguments),
@@ -168,6 +171,84 @@ pub(crate) struct SearchArguments {
     #[command(flatten)]
     pub(crate) ranking: RankingArguments,
     /// Print one JSON object a line for each hit.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Search for documents that are like one.
+///
+/// The words that tell most about the document are searched, and the document itself is left out: words that stand often in it
+/// and in few other documents.
+#[derive(Debug, Args)]
+pub(crate) struct LikeArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The document's `_id`, as `get` takes it.
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    pub(crate) id: String,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Leave out documents that this filter does not let through; all of them have to, if there are several.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) filter: Vec<String>,
+    /// Most words to search.
+    #[arg(long, value_name = "WORDS", default_value_t = 25,
+          value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) terms: u32,
+    /// Most hits to show.
+    #[arg(long, value_name = "HITS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// Print one JSON object a line for each hit, as `search` does.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show the words that begin as the last word of a text does.
+///
+/// Words are those of the documents, the most frequent first, each with the number of documents that hold it. Ends with 1 when
+/// there is none.
+#[derive(Debug, Args)]
+pub(crate) struct CompleteArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The text, of which the last word is completed.
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: String,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Only words of this field, one of those that the text index was created with.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) field: Option<String>,
+    /// Most words to show.
+    #[arg(long, value_name = "WORDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Print one JSON object a line: word, documents, text (with the word in the place of the last one).
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show the query that was probably meant.
+///
+/// Words that no document has, or very few beside one that is near it, are corrected, all else stays. Ends with 1 when there is
+/// nothing to correct.
+#[derive(Debug, Args)]
+pub(crate) struct SuggestArguments {
+    /// The database file.
+    #[arg(value_name = "DB")]
+    pub(crate) database: PathBuf,
+    /// The query; several arguments are joined by spaces.
+    #[arg(value_name = "QUERY", required = true)]
+    pub(crate) query: Vec<String>,
+    /// The collection; may be left out when the file has only one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Print one JSON object: text, corrections (span [start, end) in bytes of the query, word, correction).
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,8 +7,8 @@
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; `search` and `find` found something, `get` found the document, `check` found nothing wrong |
-//! | 1 | `search` or `find` found nothing, `get` found no such document, `index list` no index, `repair` could not recover everything |
+//! | 0 | done; `search`, `like`, `complete`, `suggest` and `find` found something, `get` found the document, `check` found nothing wrong |
+//! | 1 | one of these found nothing, `get` found no such document, `index list` no index, `repair` could not recover everything |
 //! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong |
 //!
 //! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
@@ -52,6 +52,9 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Demo(arguments) => cmd::demo::run(arguments),
         Verb::Import(arguments) => cmd::import::run(arguments),
         Verb::Search(arguments) => cmd::search::run(arguments),
+        Verb::Like(arguments) => cmd::like::run(arguments),
+        Verb::Complete(arguments) => cmd::complete::run(arguments),
+        Verb::Suggest(arguments) => cmd::suggest::run(arguments),
         Verb::Find(arguments) => cmd::find::run(arguments),
         Verb::Get(arguments) => cmd::get::run(arguments),
         Verb::Aggregate(arguments) => cmd::aggregate::run(arguments),

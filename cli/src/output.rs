@@ -52,6 +52,12 @@ pub(crate) fn warn(message: impl fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{WARNING}warning:{WARNING:#} {message}");
 }
 
+/// Writes something that may help to standard error.
+pub(crate) fn hint(what: &str, message: impl fmt::Display) {
+    // As with warnings.
+    let _ = writeln!(anstream::stderr(), "{STRONG}{what}:{STRONG:#} {message}");
+}
+
 /// `text` on one line and without control characters, each of which becomes a space.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()

@@ -251,7 +251,7 @@ impl Collection {
     }
 
     /// The collection in a snapshot of now.
-    fn now(&self) -> Result<SnapshotCollection> {
+    pub(super) fn now(&self) -> Result<SnapshotCollection> {
         self.database.snapshot().collection(&self.name)
     }
 

@@ -11,14 +11,14 @@ use super::document::IntoDocument;
 use super::transaction::raw_id;
 use super::values::decode;
 use super::view::View;
-use crate::bson::{self, Bson, Document, Filter, RawBsonRef, RawDocumentBuf};
+use crate::bson::{self, Bson, Document, Filter, RawBson, RawBsonRef, RawDocumentBuf};
 use crate::collection::{self, CollectionColumns, CollectionReader};
 use crate::columns::{Aggregation, AggregationResults, SortKey, aggregate};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
 use crate::query::{
     Explanation, Highlighter, Parameters, ParsedQuery, Plan, Position, Query, RankedDoc, Rescore,
-    Searcher, Snippet, Warning,
+    Searcher, Snippet, Suggestion, Warning, suggestion,
 };
 
 /// Hits that a search returns when it is not told.
@@ -53,6 +53,8 @@ pub struct Search<'a> {
     k1: f32,
     b: f32,
     order: Order,
+    /// The `_id` of a document that is no hit.
+    left_out: Option<RawBson>,
 }
 
 /// What hits are ordered by.
@@ -79,9 +81,23 @@ impl<'a> Search<'a> {
         let (limit, offset, totals) = (LIMIT_DEFAULT, 0, false);
         let defaults = Parameters::default();
         let (k1, b) = (defaults.k1(), defaults.b());
-        let (index, filters, after) = (None, Vec::new(), None);
+        let (index, filters, after, left_out) = (None, Vec::new(), None, None);
         let order = Order::Score;
-        Search { view, index, query, filters, after, limit, offset, totals, k1, b, order }
+        Search { view, index, query, filters, after, limit, offset, totals, k1, b, order, left_out }
+    }
+
+    /// Leaves out the document with this `_id`.
+    pub(super) fn without(mut self, id: RawBson) -> Self {
+        self.left_out = Some(id);
+        self
+    }
+
+    /// Plans a query of this search.
+    fn plan(&self, searcher: Searcher<'_, '_>, query: &Query) -> Result<(Plan, Vec<Warning>)> {
+        let (plan, warnings) = searcher.plan(query)?;
+        let Some(id) = &self.left_out else { return Ok((plan, warnings)) };
+        let doc = searcher.collection().doc_id(id.as_raw_bson_ref())?;
+        Ok((plan.without(Arc::new(doc.into_iter().collect())), warnings))
     }
 
     /// Returns at most this many hits. Default: 10.
@@ -241,7 +257,7 @@ impl<'a> Search<'a> {
         let Some(collection) = self.view.collection()? else { return none() };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return none() };
         let searcher = Searcher::new(&collection, &reader);
-        let (plan, _) = searcher.plan(&self.asked())?;
+        let (plan, _) = self.plan(searcher, &self.asked())?;
         let found = searcher.documents(&plan)?;
         Ok(aggregate(&found, &CollectionColumns::new(&collection, &found), &aggregations)?)
     }
@@ -290,7 +306,7 @@ impl<'a> Search<'a> {
         let Some(collection) = self.view.collection()? else { return Ok(0) };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(0) };
         let searcher = Searcher::new(&collection, &reader);
-        let (plan, _) = searcher.plan(&self.asked())?;
+        let (plan, _) = self.plan(searcher, &self.asked())?;
         Ok(searcher.count(&plan)?)
     }
 
@@ -320,8 +336,32 @@ impl<'a> Search<'a> {
         let Some(doc) = collection.doc_id(id.as_raw_bson_ref())? else { return Ok(None) };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(None) };
         let searcher = Searcher::new(&collection, &reader);
-        let (plan, _) = searcher.plan(&self.asked())?;
+        let (plan, _) = self.plan(searcher, &self.asked())?;
         Ok(Some(searcher.explain(&plan, parameters, doc)?))
+    }
+
+    /// The query that was probably meant, if a word of the one that was typed is in no document, or in very few beside one that is
+    /// near it; `None` when there is nothing to correct. The rules are those of `docs/suggestions.md`.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert(doc! { "text": "Gold settles where the river slows." })?;
+    /// let search = notes.search("+Gold -\"big rivr\" rivr^2")?;
+    /// let suggestion = search.suggestion()?.unwrap();
+    /// assert_eq!(suggestion.text, "+Gold -\"big rivr\" river^2");
+    /// assert_eq!(suggestion.corrections[0].span, 18..22);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn suggestion(&self) -> Result<Option<Suggestion>> {
+        let Some(collection) = self.view.collection()? else { return Ok(None) };
+        let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(None) };
+        Ok(suggestion(&collection, &reader, &self.query)?)
     }
 
     /// Runs the search: hits by descending score, then in the order in which they were written; those that match only with
@@ -342,10 +382,10 @@ impl<'a> Search<'a> {
                 None => (Plan::default(), (Vec::new(), self.totals.then_some(0))),
                 Some((collection, reader)) => {
                     let searcher = Searcher::new(collection, reader);
-                    let (plan, mut more) = searcher.plan(&self.asked())?;
+                    let (plan, mut more) = self.plan(searcher, &self.asked())?;
                     let mut as_typed = None;
                     if self.query.relaxed.is_some() {
-                        let (plan, of_it) = searcher.plan(&self.query.query)?;
+                        let (plan, of_it) = self.plan(searcher, &self.query.query)?;
                         (as_typed, more) = (Some(plan), of_it);
                     }
                     warnings.extend(more);
@@ -391,7 +431,7 @@ impl<'a> Search<'a> {
 }
 
 /// The text index to search; `None` when the collection has none at all.
-fn text_index<'r>(
+pub(super) fn text_index<'r>(
     collection: &CollectionReader<'r>,
     index: Option<&str>,
 ) -> Result<Option<TextReader<'r>>> {

@@ -231,6 +231,11 @@ impl TransactionCollection<'_> {
         Ok(Find::new(self.transaction.view(&self.name)?, filter))
     }
 
+    /// The collection as its reads see it.
+    pub(super) fn view(&mut self) -> Result<View<'_>> {
+        self.transaction.view(&self.name)
+    }
+
     /// Creates a text index and fills it with the documents that are there.
     ///
     /// # Errors

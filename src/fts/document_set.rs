@@ -37,23 +37,28 @@ impl DocumentSet {
     /// # Errors
     /// Corruption.
     pub fn add(&mut self, postings: &TermPostings) -> Result<()> {
+        postings.chunks.iter().try_for_each(|stored| self.add_chunk(stored))
+    }
+
+    /// Adds those of one chunk of a posting list, dead ones included.
+    ///
+    /// # Errors
+    /// Corruption.
+    pub fn add_chunk(&mut self, stored: &StoredPostings) -> Result<()> {
         let (mut listed, mut scratch) = (Vec::new(), [0; WINDOW_LEN]);
-        for stored in &postings.chunks {
-            for part in stored.parts() {
-                match part?.body() {
-                    Body::None => {}
-                    Body::List { block, .. } => {
-                        block.read_offsets(&mut listed)?;
-                        for &offset in &listed {
-                            self.insert(DocId::from_parts(stored.chunk, offset));
-                        }
+        for part in stored.parts() {
+            match part?.body() {
+                Body::None => {}
+                Body::List { block, .. } => {
+                    block.read_offsets(&mut listed)?;
+                    for &offset in &listed {
+                        self.insert(DocId::from_parts(stored.chunk, offset));
                     }
-                    Body::Windows(windows) => {
-                        for number in 0..WINDOWS_LEN {
-                            if let Some(block) = windows.block(number)? {
-                                block
-                                    .add_to(self.window_mut(stored.chunk, number), &mut scratch)?;
-                            }
+                }
+                Body::Windows(windows) => {
+                    for number in 0..WINDOWS_LEN {
+                        if let Some(block) = windows.block(number)? {
+                            block.add_to(self.window_mut(stored.chunk, number), &mut scratch)?;
                         }
                     }
                 }

@@ -46,6 +46,13 @@ pub enum Error {
         /// How much is allowed.
         limit: usize,
     },
+    /// The words of a field are asked for that the text index does not have apart.
+    UnknownField {
+        /// The field.
+        field: String,
+        /// The fields that it has; none in an index over everything.
+        known: Vec<String>,
+    },
 }
 
 impl fmt::Display for Error {
@@ -71,6 +78,14 @@ impl fmt::Display for Error {
                 f,
                 "{asked} {what} are too many for one search, at most {limit} are allowed; ask for fewer"
             ),
+            Error::UnknownField { field, known } if known.is_empty() => write!(
+                f,
+                "the text index is over everything and keeps no words of {field} apart; leave the field out, or create an \
+                 index of chosen fields"
+            ),
+            Error::UnknownField { field, known } => {
+                write!(f, "the text index has no field {field}; it has {}", known.join(", "))
+            }
         }
     }
 }
@@ -85,6 +100,7 @@ impl std::error::Error for Error {
             Error::InvalidParameters { .. }
             | Error::InvalidPosition { .. }
             | Error::PositionGone { .. }
+            | Error::UnknownField { .. }
             | Error::LimitExceeded { .. } => None,
         }
     }

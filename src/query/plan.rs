@@ -205,7 +205,7 @@ impl Plan {
     }
 
     /// The same, but without these documents.
-    pub(super) fn without(&self, documents: Arc<DocumentSet>) -> Plan {
+    pub fn without(&self, documents: Arc<DocumentSet>) -> Plan {
         let mut plan = self.clone();
         let leaf = plan.add_documents(documents);
         plan.leaves[leaf].scores = false;
@@ -760,7 +760,7 @@ impl<'p, 'r> Planner<'p, 'r> {
 }
 
 /// In how many characters a word may differ from this one that was typed.
-fn typos_of(term: &str) -> u8 {
+pub(super) fn typos_of(term: &str) -> u8 {
     match term.chars().count() {
         // Another number is another thing.
         _ if term.contains(char::is_numeric) => 0,

@@ -64,7 +64,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 
     /// The collection that is searched.
-    pub(super) fn collection(self) -> &'s CollectionReader<'r> {
+    pub fn collection(self) -> &'s CollectionReader<'r> {
         self.collection
     }
 

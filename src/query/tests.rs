@@ -28,6 +28,7 @@ mod explain;
 #[path = "../../tests/support/naive_search.rs"]
 mod naive_search;
 mod paging;
+mod suggestions;
 mod tiers;
 
 const NAME: &str = "notes";

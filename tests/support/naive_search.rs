@@ -479,7 +479,7 @@ fn fits_wildcard(pattern: &[char], term: &[char]) -> bool {
 }
 
 /// Insertions, deletions, replacements and exchanges of neighbours that make `term`, or its beginning, of `wanted`.
-fn edits(wanted: &str, term: &str, prefix: bool) -> usize {
+pub(crate) fn edits(wanted: &str, term: &str, prefix: bool) -> usize {
     let [wanted, term] = [wanted, term].map(|text| text.chars().collect::<Vec<char>>());
     let mut table = vec![vec![0; term.len() + 1]; wanted.len() + 1];
     for i in 0..=wanted.len() {

@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod column;
 pub(crate) mod compact;
 pub(crate) mod compactions;
+pub(crate) mod complete;
 pub(crate) mod demo;
 pub(crate) mod dump;
 pub(crate) mod eval;
@@ -16,12 +17,14 @@ pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod index;
 pub(crate) mod levels;
+pub(crate) mod like;
 pub(crate) mod page;
 pub(crate) mod repair;
 pub(crate) mod search;
 pub(crate) mod segments;
 pub(crate) mod shrink;
 pub(crate) mod stats;
+pub(crate) mod suggest;
 
 /// How a verb that met no error ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

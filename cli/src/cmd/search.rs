@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
     let SimilarArguments { typos, prefix } = arguments.similar;
     let options = UserOptions::new().typos(typos).prefix(prefix);
-    let query = Query::user_with(&arguments.query.join(" "), options);
+    let text = arguments.query.join(" ");
+    let query = Query::user_with(&text, options);
     let started = Instant::now();
     let search = ranked(&collection, query, arguments.ranking, path)?
         .limit(places(arguments.limit))
@@ -64,7 +65,17 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
         write_count(&mut out, hits.len(), matching, elapsed)?;
     }
     out.flush()?;
-    Ok(if hits.is_empty() { Outcome::NothingFound } else { Outcome::Done })
+    if !hits.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    // As with numbers, only people want to know.
+    if !arguments.json
+        && matching == 0
+        && let Some(suggestion) = collection.suggest(&text).at(path)?
+    {
+        output::hint("did you mean", output::printable(&suggestion.text));
+    }
+    Ok(Outcome::NothingFound)
 }
 
 /// One hit, ready to be shown.
@@ -116,7 +127,12 @@ pub(crate) fn places(number: u32) -> usize {
 }
 
 impl Found {
-    fn all(hits: Hits<'_>, offset: u32, explain: bool, path: &Path) -> Result<Vec<Self>> {
+    pub(crate) fn all(
+        hits: Hits<'_>,
+        offset: u32,
+        explain: bool,
+        path: &Path,
+    ) -> Result<Vec<Self>> {
         let ranks = u64::from(offset) + 1..;
         ranks.zip(hits).map(|(rank, hit)| Self::new(&hit, rank, explain).at(path)).collect()
     }
@@ -134,7 +150,7 @@ impl Found {
         })
     }
 
-    fn to_json(&self, path: &Path) -> Result<Value> {
+    pub(crate) fn to_json(&self, path: &Path) -> Result<Value> {
         let document = to_json(&self.document);
         let document: Value = serde_json::from_str(&document).map_err(|error| {
             let path = path.display();

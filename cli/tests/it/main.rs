@@ -10,6 +10,7 @@ mod import;
 mod room;
 mod search;
 mod structure;
+mod suggestions;
 
 use std::fs;
 use std::path::PathBuf;

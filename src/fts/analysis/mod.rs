@@ -47,7 +47,7 @@ mod tests;
 use unicode_segmentation::UnicodeSegmentation;
 
 use bigrams::{Run, UNIT_BYTES_MAX, continues_unit, script};
-use normalize::normalize_into;
+use normalize::{lower_case, normalize_into};
 use stem::Stemmer;
 use stop_words::stop_words;
 
@@ -177,6 +177,58 @@ impl Analyzer {
         let mut folded = String::new();
         normalize_into(text, self.options.language, TERM_BYTES_MAX, &mut folded);
         folded
+    }
+
+    /// A word of a text as people write it: in lower case, without what [`analyze`](Self::analyze) takes off its ends, but not
+    /// folded and not stemmed.
+    ///
+    /// ```
+    /// use alluvium::fts::{Analyzer, AnalyzerOptions, Language};
+    ///
+    /// let analyzer = Analyzer::new(&AnalyzerOptions::for_language(Language::English));
+    /// assert_eq!(analyzer.written("River’s"), "river");
+    /// assert_eq!(analyzer.written("Straße"), "straße");
+    /// ```
+    pub fn written(&self, word: &str) -> String {
+        let language = self.options.language;
+        let lower = lower_case(word, language);
+        bare(lower.trim_matches(['_', '\'']), language).to_owned()
+    }
+
+    /// Whether `text` is one word, which becomes this term.
+    ///
+    /// ```
+    /// use alluvium::fts::{Analyzer, AnalyzerOptions, Language};
+    ///
+    /// let analyzer = Analyzer::new(&AnalyzerOptions::for_language(Language::English));
+    /// assert!(analyzer.is_word_of("rivers", "river"));
+    /// assert!(!analyzer.is_word_of("river bed", "river"));
+    /// ```
+    pub fn is_word_of(&self, text: &str, term: &str) -> bool {
+        let (mut tokens, mut equal) = (0, 0);
+        let positions = self.analyze(text, &mut |token| {
+            tokens += 1;
+            equal += u32::from(token.term == term);
+        });
+        (tokens, equal, positions) == (1, 1, 1)
+    }
+
+    /// Where the word begins that `text` ends with; `None` when it does not end with one.
+    ///
+    /// ```
+    /// use alluvium::fts::{Analyzer, AnalyzerOptions};
+    ///
+    /// let analyzer = Analyzer::new(&AnalyzerOptions::default());
+    /// assert_eq!(analyzer.last_word("river (gol"), Some(7));
+    /// assert_eq!(analyzer.last_word("gold "), None);
+    /// ```
+    pub fn last_word(&self, text: &str) -> Option<usize> {
+        let gap = text.char_indices().rev().find(|(_, c)| c.is_whitespace());
+        let behind = gap.map_or(0, |(at, c)| at + c.len_utf8());
+        let tail = text.get(behind..)?;
+        // Forwards, as documents are analyzed.
+        let (start, word) = tail.unicode_word_indices().fold(None, |_, word| Some(word))?;
+        (start + word.len() == tail.len()).then_some(behind + start)
     }
 
     /// Names all that terms depend on: two analyzers with equal fingerprints make the same terms of

@@ -44,6 +44,16 @@ pub(super) fn normalize_into(
     }
 }
 
+/// `word` in lower case as people write it: composed, with plain apostrophes and without code points that nobody sees, but
+/// not folded.
+pub(super) fn lower_case(word: &str, language: Option<Language>) -> String {
+    let visible = word.nfc().filter(|&c| !is_ignored_by_default(c)).map(plain_apostrophe);
+    match language {
+        Some(Language::Turkish) => visible.map(turkish_lower).collect::<String>().to_lowercase(),
+        _ => visible.collect::<String>().to_lowercase(),
+    }
+}
+
 fn fold_any(chars: impl Iterator<Item = char>, bytes_max: usize, out: &mut String) {
     let folded = chars
         .nfd()

@@ -73,6 +73,9 @@ pub struct ParsedQuery {
     /// What was not taken as written, in the order of the text, limits last. Never a reason to stop.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// The text that it was read from, in which spans count; empty when it was read from none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
 }
 
 impl Query {

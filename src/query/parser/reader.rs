@@ -31,7 +31,7 @@ const CUT_BACK_BYTES_MAX: usize = 256;
 pub(super) fn read(text: &str) -> ParsedQuery {
     let mut reader = Reader::new(within_limit(text));
     reader.clauses();
-    reader.finish(text.len())
+    ParsedQuery { text: text.to_owned(), ..reader.finish(text.len()) }
 }
 
 /// Whether `written`, alone in a group, maybe one with a field, is read as just this clause, without a doubt.
@@ -180,7 +180,7 @@ impl<'t> Reader<'t> {
             let kind = WarningKind::TextTooLong { text_bytes_max: TEXT_BYTES_MAX };
             warn(kind, read..text_bytes);
         }
-        ParsedQuery { query, relaxed: None, warnings }
+        ParsedQuery { query, warnings, ..ParsedQuery::default() }
     }
 
     /// The innermost group.

@@ -9,7 +9,7 @@ use crate::lsm::{Durability, Reader};
 use crate::query::{Highlighter, Parameters, ParsedQuery, Query, Searcher, UserOptions};
 
 /// A word as it may be typed.
-fn random_typed_word(rng: &mut fastrand::Rng) -> String {
+pub(super) fn random_typed_word(rng: &mut fastrand::Rng) -> String {
     let mut word: Vec<char> = random_word(rng).chars().collect();
     let at = rng.usize(..word.len());
     match rng.u8(..5) {

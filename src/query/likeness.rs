@@ -1,0 +1,173 @@
+//! Likeness: the query for documents that are like a text or a document, made of its most telling words.
+//!
+//! The facade asks for it; the words come from the analyzer or from the walk that indexes a document, their numbers from the
+//! `TextReader`. The query is one of plain words, which stand for the same terms, so that everything that works with queries works
+//! with it.
+//!
+//! ```text
+//! telling = sum over fields of  weight × occurrences in the text × idf         idf and weight as in docs/scoring.md
+//! left out: in a field those that fewer than 2 or more than half of its documents hold
+//! ```
+//! Invariants: words are distinct, the most telling first, ties by the term. Cost: the analysis of the text and a look-up for each
+//! of its words and each field, at most [`WORDS_LEN_MAX`] words.
+
+use std::collections::HashMap;
+
+use super::ast::Query;
+use super::bm25::idf;
+use super::error::Result;
+use super::plan::TERMS_LEN_MAX;
+use crate::bson::RawDocument;
+use crate::fts::{Analyzer, Field, FieldId, TextEvent, TextReader};
+
+/// Different words of a text that are looked up: the first ones.
+const WORDS_LEN_MAX: usize = 10_000;
+
+/// Documents that have to hold a word, at least.
+const DF_MIN: u64 = 2;
+
+/// How a query for what is like something is made.
+///
+/// ```
+/// use alluvium::LikeOptions;
+///
+/// let options = LikeOptions::new().terms(10);
+/// assert_eq!((options.terms, options.index), (10, None));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LikeOptions {
+    /// How many words are searched at most, up to 1,024. Default: 25.
+    pub terms: usize,
+    /// The text index whose words they are. Default: the only one, else the one named `default`.
+    pub index: Option<String>,
+}
+
+impl LikeOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets [`terms`](Self::terms).
+    #[must_use]
+    pub fn terms(mut self, terms: usize) -> Self {
+        self.terms = terms;
+        self
+    }
+
+    /// Sets [`index`](Self::index).
+    #[must_use]
+    pub fn index(mut self, index: impl Into<String>) -> Self {
+        self.index = Some(index.into());
+        self
+    }
+}
+
+impl Default for LikeOptions {
+    fn default() -> Self {
+        LikeOptions { terms: 25, index: None }
+    }
+}
+
+/// The query for documents that are like `text`, with at most `terms` words.
+///
+/// # Errors
+/// Those of the text index.
+pub fn like_text(reader: &TextReader<'_>, text: &str, terms: usize) -> Result<Query> {
+    let analyzer = reader.analyzer();
+    let mut words = Words::default();
+    analyzer.analyze(text, &mut |token| {
+        let word = text.get(token.start..token.end).unwrap_or_default();
+        words.count(analyzer, token.term, word, None);
+    });
+    words.query(reader, terms)
+}
+
+/// The query for documents that are like this one, with at most `terms` of the words that the index has of it.
+///
+/// # Errors
+/// Those of the text index.
+pub fn like_document(
+    reader: &TextReader<'_>,
+    document: &RawDocument,
+    terms: usize,
+) -> Result<Query> {
+    let (mut walker, analyzer) = (reader.walker()?, reader.analyzer());
+    let (mut words, mut read) = (Words::default(), "");
+    walker.walk(document, &mut |event| {
+        match event {
+            TextEvent::Text { text, .. } => read = text,
+            TextEvent::Token { field, token, .. } => {
+                let word = read.get(token.start..token.end).unwrap_or_default();
+                words.count(analyzer, token.term, word, Some(field));
+            }
+            TextEvent::Path { .. } | TextEvent::Length { .. } => {}
+        }
+        Ok(())
+    })?;
+    words.query(reader, terms)
+}
+
+/// The words of a text, by their terms.
+#[derive(Default)]
+struct Words(HashMap<String, Word>);
+
+/// A word of a text.
+struct Word {
+    /// As it is written where it stands first; empty where that alone is not the term.
+    written: String,
+    /// How often it occurs in each field; `None` is every field.
+    frequencies: Vec<(Option<FieldId>, u32)>,
+}
+
+impl Words {
+    /// Counts an occurrence in a field.
+    fn count(&mut self, analyzer: &Analyzer, term: &str, word: &str, field: Option<FieldId>) {
+        if !self.0.contains_key(term) {
+            if self.0.len() == WORDS_LEN_MAX {
+                return;
+            }
+            let written = analyzer.written(word);
+            let written = if analyzer.is_word_of(&written, term) { written } else { String::new() };
+            self.0.insert(term.to_owned(), Word { written, frequencies: Vec::new() });
+        }
+        let Some(word) = self.0.get_mut(term) else { return };
+        match word.frequencies.iter_mut().find(|(known, _)| *known == field) {
+            Some((_, frequency)) => *frequency = frequency.saturating_add(1),
+            None => word.frequencies.push((field, 1)),
+        }
+    }
+
+    /// The query of the most telling ones.
+    fn query(self, reader: &TextReader<'_>, terms: usize) -> Result<Query> {
+        let mut telling = Vec::new();
+        for (term, Word { written, frequencies }) in self.0 {
+            let mut sum = 0.0;
+            // In the order of the fields, so that sums are the same whatever the order of the text.
+            for &Field { id, weight, .. } in reader.fields() {
+                let frequency =
+                    frequencies.iter().find(|(field, _)| field.is_none_or(|field| field == id));
+                let Some(&(_, frequency)) = frequency else { continue };
+                let (documents, df) =
+                    (reader.statistics(id)?.documents, reader.term(id, &term)?.df);
+                if df >= DF_MIN && df <= documents / 2 {
+                    sum += f64::from(weight) * f64::from(frequency) * idf(documents, df);
+                }
+            }
+            if sum > 0.0 && !written.is_empty() {
+                telling.push((sum, term, written));
+            }
+        }
+        telling.sort_unstable_by(|(left, one, _), (right, other, _)| {
+            right.total_cmp(left).then_with(|| one.cmp(other))
+        });
+        telling.truncate(terms.min(TERMS_LEN_MAX));
+        if telling.is_empty() {
+            // Not an empty query, with which filters alone would decide.
+            return Ok(Query::all().must_not());
+        }
+        let words = telling.into_iter().map(|(_, _, written)| Query::word(written));
+        Ok(words.fold(Query::default(), Query::with))
+    }
+}
