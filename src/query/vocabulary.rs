@@ -81,7 +81,9 @@ impl<'v, 'r> Vocabulary<'v, 'r> {
                 Ok(())
             })?;
         }
-        found.iter().for_each(|(term, &fitting)| visit(term, fitting));
+        for (term, fitting) in found {
+            visit(&term, fitting);
+        }
         Ok(())
     }
 
