@@ -32,14 +32,14 @@ pub mod lsm;
 pub mod query;
 
 pub use bson::doc;
-pub use collection::{AccessReport, Upserted, ValueIndexOptions, WayReport};
+pub use collection::{AccessReport, RebuildProgress, Upserted, ValueIndexOptions, WayReport};
 pub use columns::{Aggregation, AggregationResult, AggregationResults, Bucket, SortKey};
 pub use database::{
     CheckReport, Collection, CollectionFigures, CollectionOptions, Completions, Database,
     DatabaseReader, Find, FindIter, Found, FoundDocuments, Hit, Hits, IntoDocument, Options,
     ReorderProgress, ReorderReport, RepairProgress, RepairReport, RepairedCollection, Search,
-    Snapshot, SnapshotCollection, Transaction, TransactionCollection, Typed, TypedCollection,
-    TypedSnapshotCollection, TypedTransactionCollection,
+    Snapshot, SnapshotCollection, TextIndexRebuild, Transaction, TransactionCollection, Typed,
+    TypedCollection, TypedSnapshotCollection, TypedTransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};

@@ -35,6 +35,7 @@ pub(crate) enum Verb {
     Aggregate(AggregateArguments),
     Index(IndexArguments),
     Column(ColumnArguments),
+    Reindex(ReindexArguments),
     Eval(EvalArguments),
     Stats(StatsArguments),
     Check(CheckArguments),
@@ -98,7 +99,7 @@ pub(crate) struct ImportArguments {
     #[arg(long, value_name = "NAME", default_value = crate::database::COLLECTION)]
     pub(crate) collection: String,
     /// Language of stemmer and stop words, as code or name (en, english); without it, words are
-    /// indexed as they are. Fixed when the collection is made.
+    /// indexed as they are. Only for a collection that is made; `reindex` changes it.
     #[arg(long, value_name = "LANG", value_parser = language)]
     pub(crate) language: Option<Language>,
     #[command(flatten)]
@@ -426,6 +427,43 @@ pub(crate) struct IndexDropArguments {
     pub(crate) name: String,
 }
 
+/// Build a text index anew: in another language, over other paths, or as it is.
+///
+/// What is not said stays as it is. That helps too when a newer version of this command makes other words
+/// of texts, and with an index that is damaged. The old index is there until the new one is whole; what an
+/// interrupted run has built is gone on with by the next one that asks for the same.
+#[derive(Debug, Args)]
+pub(crate) struct ReindexArguments {
+    #[command(flatten)]
+    pub(crate) place: CollectionArguments,
+    /// Name of the index; may be left out when the collection has only one, or for `default`.
+    #[arg(value_name = "INDEX")]
+    pub(crate) index: Option<String>,
+    /// Language of stemmer and stop words, as code or name (en, english); with none, words are indexed as
+    /// they are.
+    #[arg(long, value_name = "LANG", value_parser = words_of)]
+    pub(crate) language: Option<WordsOf>,
+    /// Cover the strings at this path, which weigh so much in scores (title^2); may be repeated. With $**
+    /// alone, all strings of a document.
+    #[arg(long = "field", value_name = "PATH[^WEIGHT]", value_parser = weighted_path)]
+    pub(crate) fields: Vec<(String, f32)>,
+    /// Build nothing, and drop what an interrupted run has built.
+    #[arg(long)]
+    pub(crate) cancel: bool,
+    /// Print one JSON object: index, documents, seconds, file_bytes; with --cancel nothing.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Of which language words are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WordsOf {
+    /// Of none in particular.
+    None,
+    /// Of this one.
+    Language(Language),
+}
+
 /// Print a document as JSON.
 ///
 /// On a terminal it is laid out over several lines, otherwise it is one line.
@@ -680,6 +718,19 @@ fn language(text: &str) -> Result<Language, String> {
     text.parse::<Language>().map_err(|error| error.to_string())
 }
 
+fn words_of(text: &str) -> Result<WordsOf, String> {
+    if text == "none" { Ok(WordsOf::None) } else { language(text).map(WordsOf::Language) }
+}
+
+/// A path, and how much it weighs: 1 unless that is said.
+fn weighted_path(text: &str) -> Result<(String, f32), String> {
+    let (path, weight) = text.rsplit_once('^').unwrap_or((text, "1"));
+    match weight.parse::<f32>() {
+        Ok(weight) if weight.is_finite() && weight > 0.0 => Ok((path.to_owned(), weight)),
+        _ => Err("expected a number above 0 behind the ^, as in title^2".to_owned()),
+    }
+}
+
 fn position(text: &str) -> Result<Position, String> {
     text.parse::<Position>().map_err(|error| error.to_string())
 }
@@ -745,6 +796,19 @@ mod tests {
         for text in ["", "MiB", "-1", "1.5GiB", "1TiBs", "99999999999999GiB", "é"] {
             assert!(size(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn paths_weigh_1_unless_something_else_is_said() {
+        for (text, path, weight) in [("title", "title", 1.0), ("a.b^2.5", "a.b", 2.5)] {
+            assert_eq!(weighted_path(text), Ok((path.to_owned(), weight)));
+        }
+        for text in ["title^", "title^0", "title^-1", "title^x", "title^inf"] {
+            assert!(weighted_path(text).is_err(), "{text}");
+        }
+        assert_eq!(words_of("none"), Ok(WordsOf::None));
+        assert_eq!(words_of("en"), Ok(WordsOf::Language(Language::English)));
+        assert!(words_of("tlh").is_err());
     }
 
     #[test]

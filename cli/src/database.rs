@@ -139,8 +139,8 @@ pub(crate) fn prepare_collection(
         return Ok(());
     }
     Err(Error::Other(format!(
-        "{}: collection `{name}` was made with {}, not {}; leave out --language, or import into \
-         another collection",
+        "{}: collection `{name}` was made with {}, not {}; leave out --language, change it with \
+         `alluvium reindex`, or import into another collection",
         path.display(),
         found.map_or("no language", Language::name),
         wanted.name(),

@@ -60,6 +60,7 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Aggregate(arguments) => cmd::aggregate::run(arguments),
         Verb::Column(arguments) => cmd::column::run(arguments),
         Verb::Index(arguments) => cmd::index::run(arguments),
+        Verb::Reindex(arguments) => cmd::reindex::run(arguments),
         Verb::Eval(arguments) => cmd::eval::run(arguments),
         Verb::Stats(arguments) => cmd::stats::run(arguments),
         Verb::Check(arguments) => cmd::check::run(arguments),

@@ -8,19 +8,19 @@
 #![doc = include_str!("../../docs/format/catalog.md")]
 
 use super::error::{Error, Result};
+use super::text_definition::{IndexDefinition, KIND_TEXT, has_only, storage_keyspaces};
 use super::value_options::ValueIndexOptions;
 use crate::bson::{
     Bson, Document, NESTING_MAX, Path, RawBsonRef, RawDocument, RawDocumentBuf, doc, validate,
 };
-use crate::fts::{DocId, TextIndexOptions, names};
+use crate::fts::{DocId, names};
 use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Reader, Transaction};
 
 /// The longest name of a collection or an index, in bytes.
 pub const NAME_BYTES_MAX: usize = 120;
 /// The keyspace of the catalog.
 pub(super) const CATALOG: &str = "catalog";
-/// Kinds of indexes.
-const KIND_TEXT: &str = "text";
+/// The kind of value indexes.
 const KIND_VALUE: &str = "value";
 const TALLY_VERSION: u8 = 1;
 
@@ -35,17 +35,6 @@ pub struct CollectionDefinition {
     pub value_indexes: Vec<ValueIndexDefinition>,
     /// Paths of its columns, by the order of their creation.
     pub columns: Vec<String>,
-}
-
-/// A text index as the catalog has it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct IndexDefinition {
-    /// Its name.
-    pub name: String,
-    /// What it covers, and how.
-    pub options: TextIndexOptions,
-    /// Fingerprint of the analyzer that writes it.
-    pub fingerprint: String,
 }
 
 /// A value index as the catalog has it.
@@ -202,11 +191,11 @@ pub fn drop_collection(transaction: &mut Transaction, name: &str) -> Result<()> 
     Ok(())
 }
 
-/// Creates the keyspaces of a text index.
+/// Creates the keyspaces of a text index, or of one that is being built.
 pub(super) fn create_index_keyspaces(
     transaction: &mut Transaction,
     collection: &str,
-    index: &str,
+    storage_name: &str,
 ) -> Result<(KeyspaceId, KeyspaceId)> {
     let text = KeyspaceOptions {
         compression: Compression::None,
@@ -219,8 +208,9 @@ pub(super) fn create_index_keyspaces(
         merge_operator: Some("norms".to_owned()),
         ..KeyspaceOptions::default()
     };
-    let text = transaction.create_keyspace(&names::text(collection, index), text)?;
-    let norms = transaction.create_keyspace(&names::norms(collection, index), norms)?;
+    let [text_name, norms_name] = storage_keyspaces(collection, storage_name);
+    let text = transaction.create_keyspace(&text_name, text)?;
+    let norms = transaction.create_keyspace(&norms_name, norms)?;
     Ok((text, norms))
 }
 
@@ -335,14 +325,7 @@ fn tally_key(name: &str) -> Vec<u8> {
 }
 
 fn encode(definition: &CollectionDefinition) -> Document {
-    let text = definition.indexes.iter().map(|index| {
-        doc! {
-            "name": &index.name,
-            "kind": KIND_TEXT,
-            "options": index.options.to_document(),
-            "fingerprint": &index.fingerprint,
-        }
-    });
+    let text = definition.indexes.iter().map(IndexDefinition::to_document);
     let value = definition.value_indexes.iter().map(|index| {
         doc! { "name": &index.name, "kind": KIND_VALUE, "options": index.options.to_document() }
     });
@@ -376,22 +359,18 @@ fn decode(document: &RawDocument) -> Result<Option<CollectionDefinition>> {
     }
     for index in array {
         let Some(index) = index.ok().and_then(RawBsonRef::as_document) else { return Ok(None) };
-        let (Ok(name), Ok(kind), Ok(options)) =
-            (index.get_str("name"), index.get_str("kind"), index.get_document("options"))
-        else {
-            return Ok(None);
-        };
-        let name = name.to_owned();
-        match (kind, index.get_str("fingerprint")) {
-            (KIND_TEXT, Ok(fingerprint))
-                if has_only(index, &["name", "kind", "options", "fingerprint"]) =>
-            {
-                let options = TextIndexOptions::from_document(options)?;
-                let fingerprint = fingerprint.to_owned();
-                definition.indexes.push(IndexDefinition { name, options, fingerprint });
+        match index.get_str("kind") {
+            Ok(KIND_TEXT) => {
+                let Some(index) = IndexDefinition::from_document(index)? else { return Ok(None) };
+                definition.indexes.push(index);
             }
-            (KIND_VALUE, Err(_)) if has_only(index, &["name", "kind", "options"]) => {
-                let options = ValueIndexOptions::from_document(options)?;
+            Ok(KIND_VALUE) if has_only(index, &["name", "kind", "options"]) => {
+                let (Ok(name), Ok(options)) =
+                    (index.get_str("name"), index.get_document("options"))
+                else {
+                    return Ok(None);
+                };
+                let (name, options) = (name.to_owned(), ValueIndexOptions::from_document(options)?);
                 definition.value_indexes.push(ValueIndexDefinition { name, options });
             }
             _ => return Ok(None),
@@ -400,28 +379,18 @@ fn decode(document: &RawDocument) -> Result<Option<CollectionDefinition>> {
     Ok(Some(definition))
 }
 
-/// Whether a document has no other fields than these.
-fn has_only(document: &RawDocument, keys: &[&str]) -> bool {
-    document
-        .iter_elements()
-        .all(|element| element.is_ok_and(|element| keys.contains(&element.key().as_str())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fts::AnalyzerOptions;
+    use crate::fts::{AnalyzerOptions, TextIndexOptions};
 
     #[test]
     fn definitions_come_back_as_they_went() {
         let fields = [("title", 2.0), ("body", 1.0)];
         let options = TextIndexOptions::chosen(fields, AnalyzerOptions::default());
-        let index = |name: &str, options| IndexDefinition {
-            name: name.to_owned(),
-            options,
-            fingerprint: "alluvium-1".to_owned(),
-        };
-        let indexes = vec![index("default", TextIndexOptions::default()), index("b", options)];
+        let default = TextIndexOptions::default();
+        let indexes =
+            vec![IndexDefinition::new("default", &default), IndexDefinition::new("b", &options)];
         let columns = vec!["year".to_owned(), "author.name".to_owned()];
         let value_indexes = ["year", "pages"].map(|path| ValueIndexDefinition {
             name: path.to_owned(),

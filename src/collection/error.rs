@@ -126,6 +126,13 @@ pub enum Error {
         /// Fingerprint of this program's analyzer with the same options.
         current: String,
     },
+    /// What was being built to take the place of a text index is gone.
+    RebuildEnded {
+        /// The collection.
+        collection: String,
+        /// The index.
+        index: String,
+    },
     /// An earlier write of this transaction stopped half way.
     TransactionFailed {
         /// The collection.
@@ -172,8 +179,14 @@ impl fmt::Display for Error {
             }
             Error::AnalyzerChanged { collection, index, stored, current } => write!(
                 f,
-                "the text index {index} of {collection} was written by another analyzer; reindex \
-                 it (the documents are in the file). It was `{stored}` and is `{current}`"
+                "the text index {index} of {collection} was written by another analyzer; build it \
+                 anew with `alluvium reindex` or `Collection::reindex` (the documents are in the \
+                 file). It was `{stored}` and is `{current}`"
+            ),
+            Error::RebuildEnded { collection, index } => write!(
+                f,
+                "the rebuild of the text index {index} of {collection} was cancelled or replaced, \
+                 or went with the index; start again if it is still wanted"
             ),
             Error::TransactionFailed { collection } => write!(
                 f,

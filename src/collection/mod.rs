@@ -24,11 +24,13 @@ mod documents;
 mod error;
 mod kept_columns;
 mod read;
+mod rebuild;
 mod registry;
 mod salvage;
 mod similarity;
 #[cfg(test)]
 mod tests;
+mod text_definition;
 mod text_index;
 mod value_index;
 mod value_options;
@@ -36,8 +38,8 @@ mod write;
 
 pub use access::{Access, AccessReport, Hint, WayReport};
 pub use catalog::{
-    CollectionDefinition, IndexDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name,
-    collection_definition, collection_names, create_collection, drop_collection,
+    CollectionDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name, collection_definition,
+    collection_names, create_collection, drop_collection,
 };
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
 pub use column_source::CollectionColumns;
@@ -45,9 +47,11 @@ pub use columns::{create_column, drop_column};
 pub use documents::{DocsRewriter, Documents};
 pub use error::{Error, Result};
 pub use read::{CollectionReader, OpenCollection};
+pub use rebuild::{BatchLimits, Rebuild, RebuildBatch, RebuildProgress};
 pub use registry::{operators, rewriters};
 pub use salvage::{SalvagedCollection, salvage_collections};
 pub use similarity::similar_order;
+pub use text_definition::{IndexDefinition, RebuildDefinition};
 pub use text_index::{DEFAULT_TEXT_INDEX, create_text_index, drop_text_index, reindex};
 pub use value_index::{ValueRewriter, create_value_index, drop_value_index};
 pub use value_options::ValueIndexOptions;

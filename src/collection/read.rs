@@ -5,12 +5,14 @@
 //! reads the same state again; a document is two look-ups away.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::catalog::{CollectionDefinition, Keyspaces, Tally, collection_definition, tally};
 use super::documents::{DeadDocuments, Documents, live_documents, stored_document};
 use super::error::Result;
 use super::kept_columns::KeptColumns;
+use super::text_definition::IndexDefinition;
 use super::text_index::{find_index, open_index};
 use super::value_index::ValueIndex;
 use crate::bson::{RawBsonRef, RawDocumentBuf, sort_key};
@@ -150,6 +152,21 @@ impl<'a> CollectionReader<'a> {
             Arc::clone(indexes[place].get_or_init(|| Arc::new(opened)))
         };
         Ok(TextReader::new(self.reader, index))
+    }
+
+    /// What is being built to take the place of a text index, as far as this program can read it, and the documents that are not
+    /// in it yet.
+    pub(super) fn text_rebuild(
+        &self,
+        index: &IndexDefinition,
+    ) -> Result<Option<(TextReader<'a>, Range<DocId>)>> {
+        let rebuild = index.rebuild.as_ref().filter(|rebuild| rebuild.is_current());
+        let Some((rebuild, storage_name)) = rebuild.zip(index.rebuild_storage_name()) else {
+            return Ok(None);
+        };
+        let options = rebuild.options.clone();
+        let opened = TextIndex::open(self.reader, &self.open.name, &storage_name, options)?;
+        Ok(Some((TextReader::new(self.reader, Arc::new(opened)), rebuild.missing.clone())))
     }
 
     /// Its value indexes.

@@ -1,19 +1,30 @@
 //! Text indexes of a collection: created, dropped, rebuilt, and opened by those who read and write documents.
 //!
-//! All of it happens inside one transaction. Whoever calls these functions has drained and dropped the collection's
-//! writer before, and makes a new one afterwards. Cost: creating and rebuilding analyze every live document; dropping
-//! costs the same for every index.
+//! All of it happens inside one transaction; `rebuild` does it in many. Whoever calls these functions has drained and dropped
+//! the collection's writer before, and makes a new one afterwards. Cost: creating and rebuilding analyze every live document;
+//! dropping costs the same for every index.
 
-use super::catalog::{
-    self, CollectionDefinition, IndexDefinition, Keyspaces, check_name, definition_to_change,
-};
+use std::ops::Range;
+
+use super::catalog::{self, CollectionDefinition, Keyspaces, check_name, definition_to_change};
 use super::documents::Documents;
 use super::error::{Error, Result};
-use crate::fts::{Analyzer, DocId, TextIndex, TextIndexOptions, TextIndexer, names};
-use crate::lsm::{self, Reader, Transaction};
+use super::text_definition::{
+    IndexDefinition, RebuildDefinition, current_fingerprint, storage_keyspaces,
+};
+use crate::fts::{DocId, TextIndex, TextIndexOptions, TextIndexer};
+use crate::lsm::{self, KeyspaceId, Reader, Transaction};
 
 /// Name of the text index that a collection gets when nothing else was asked for.
 pub const DEFAULT_TEXT_INDEX: &str = "default";
+
+/// What a writer keeps right: a text index, or one that is being built to take its place.
+#[derive(Debug)]
+pub(super) struct IndexWriter {
+    pub(super) indexer: TextIndexer,
+    /// The living documents that are not in it.
+    missing: Range<DocId>,
+}
 
 /// Creates a text index and fills it with all live documents.
 ///
@@ -34,18 +45,14 @@ pub fn create_text_index(
     options.check()?;
     let mut definition = definition_to_change(transaction, collection)?;
     definition.check_new_index(collection, index)?;
-    definition.indexes.push(IndexDefinition {
-        name: index.to_owned(),
-        options: options.clone(),
-        fingerprint: Analyzer::new(&options.analyzer).fingerprint(),
-    });
+    definition.indexes.push(IndexDefinition::new(index, options));
     catalog::put_definition(transaction, collection, &definition)?;
     let (text, norms) = catalog::create_index_keyspaces(transaction, collection, index)?;
     let mut indexer = TextIndexer::new(text, norms, options)?;
     fill(transaction, collection, &mut indexer, inverter_bytes_max)
 }
 
-/// Drops a text index and all that it holds.
+/// Drops a text index and all that it holds, and with it what was being built to take its place.
 ///
 /// # Errors
 /// [`Error::UnknownCollection`] and [`Error::UnknownIndex`], which leave the transaction as it was; those of the
@@ -56,19 +63,26 @@ pub fn drop_text_index(
     index: &str,
 ) -> Result<IndexDefinition> {
     let mut definition = definition_to_change(transaction, collection)?;
-    let place = definition.indexes.iter().position(|other| other.name == index);
-    let place = place.ok_or_else(|| definition.unknown_text_index(collection, Some(index)))?;
-    let dropped = definition.indexes.remove(place);
+    let dropped = definition.indexes.remove(find_index(collection, &definition, Some(index))?);
     catalog::put_definition(transaction, collection, &definition)?;
-    for name in [names::text(collection, index), names::norms(collection, index)] {
+    drop_keyspaces(transaction, dropped.keyspaces(collection))?;
+    Ok(dropped)
+}
+
+/// Drops those of these keyspaces that are there.
+pub(super) fn drop_keyspaces(
+    transaction: &mut Transaction,
+    names: impl IntoIterator<Item = String>,
+) -> Result<()> {
+    for name in names {
         if let Some(keyspace) = transaction.keyspace(&name) {
             transaction.drop_keyspace(keyspace)?;
         }
     }
-    Ok(dropped)
+    Ok(())
 }
 
-/// Builds a text index anew with the analyzer of this program: the remedy for [`Error::AnalyzerChanged`].
+/// Builds a text index anew with the analyzer of this program: a remedy for [`Error::AnalyzerChanged`].
 ///
 /// # Errors
 /// Those of [`drop_text_index`] and [`create_text_index`].
@@ -82,23 +96,41 @@ pub fn reindex(
     create_text_index(transaction, collection, index, &options, inverter_bytes_max)
 }
 
-/// The indexers of all text indexes of a collection.
-pub(super) fn open_indexers(
+/// What keeps all text indexes of a collection right, and those that are being built.
+pub(super) fn open_index_writers(
     reader: &dyn Reader,
     collection: &str,
     definition: &CollectionDefinition,
-) -> Result<Vec<TextIndexer>> {
-    let open = |index: &IndexDefinition| {
-        check_fingerprint(collection, index)?;
-        let find = |name: String| {
-            let found = reader.keyspace(&name);
-            found.ok_or(Error::Lsm(lsm::Error::UnknownKeyspace(name)))
-        };
-        let text = find(names::text(collection, &index.name))?;
-        let norms = find(names::norms(collection, &index.name))?;
-        Ok(TextIndexer::new(text, norms, &index.options)?)
+) -> Result<Vec<IndexWriter>> {
+    let open = |storage_name: &str, options: &TextIndexOptions, missing| {
+        let (text, norms) = find_index_keyspaces(reader, collection, storage_name)?;
+        Ok::<_, Error>(IndexWriter { indexer: TextIndexer::new(text, norms, options)?, missing })
     };
-    definition.indexes.iter().map(open).collect()
+    let mut writers = Vec::new();
+    for index in &definition.indexes {
+        check_fingerprint(collection, index)?;
+        writers.push(open(&index.storage_name(), &index.options, DocId::MIN..DocId::MIN)?);
+        if let Some((rebuild, storage_name)) =
+            index.rebuild.as_ref().zip(index.rebuild_storage_name())
+        {
+            let RebuildDefinition { options, missing, .. } = rebuild;
+            writers.push(open(&storage_name, options, missing.clone())?);
+        }
+    }
+    Ok(writers)
+}
+
+/// The two keyspaces of a text index, or of one that is being built.
+pub(super) fn find_index_keyspaces(
+    reader: &dyn Reader,
+    collection: &str,
+    storage_name: &str,
+) -> Result<(KeyspaceId, KeyspaceId)> {
+    let [text, norms] = storage_keyspaces(collection, storage_name).map(|name| {
+        let found = reader.keyspace(&name);
+        found.ok_or(Error::Lsm(lsm::Error::UnknownKeyspace(name)))
+    });
+    Ok((text?, norms?))
 }
 
 /// The place of a text index in the definition: of the one named, or of the one that is meant when none is.
@@ -123,11 +155,12 @@ pub(super) fn open_index(
     index: &IndexDefinition,
 ) -> Result<TextIndex> {
     check_fingerprint(collection, index)?;
-    Ok(TextIndex::open(reader, collection, &index.name, index.options.clone())?)
+    let options = index.options.clone();
+    Ok(TextIndex::open(reader, collection, &index.storage_name(), options)?)
 }
 
 fn check_fingerprint(collection: &str, index: &IndexDefinition) -> Result<()> {
-    let current = Analyzer::new(&index.options.analyzer).fingerprint();
+    let current = current_fingerprint(&index.options);
     if current == index.fingerprint {
         return Ok(());
     }
@@ -137,6 +170,13 @@ fn check_fingerprint(collection: &str, index: &IndexDefinition) -> Result<()> {
         stored: index.fingerprint.clone(),
         current,
     })
+}
+
+impl IndexWriter {
+    /// Whether a document that is alive is in the index.
+    pub(super) fn has(&self, doc: DocId) -> bool {
+        !self.missing.contains(&doc)
+    }
 }
 
 /// Indexes all live documents. A cursor borrows the transaction, so it is opened anew after each drain.

@@ -15,19 +15,21 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::catalog::{
-    Keyspaces, Tally, collection_definition, create_collection, put_tally, tally,
+    CollectionDefinition, Keyspaces, Tally, create_collection, definition_to_change, put_tally,
+    tally,
 };
 use super::columns::open_column_indexers;
 use super::documents::{id_json, id_of, stored_document};
 use super::error::{Error, Result};
-use super::text_index::{DEFAULT_TEXT_INDEX, create_text_index, open_indexers};
+use super::rebuild::discard_stale_rebuilds;
+use super::text_index::{DEFAULT_TEXT_INDEX, IndexWriter, create_text_index, open_index_writers};
 use super::value_index::ValueIndexer;
 use crate::bson::{
     self, Bson, IndexKeys, NESTING_MAX, ObjectId, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc,
     sort_key, validate,
 };
 use crate::columns::ColumnIndexer;
-use crate::fts::{DeadChunk, DocId, TextIndexOptions, TextIndexer, dead_key};
+use crate::fts::{DeadChunk, DocId, TextIndexOptions, dead_key};
 use crate::lsm::{self, KEY_BYTES_MAX, Reader, Transaction};
 
 /// What a writer is given by those above.
@@ -55,7 +57,7 @@ pub struct CollectionWriter {
     keyspaces: Keyspaces,
     options: WriterOptions,
     tally: Tally,
-    indexers: Vec<TextIndexer>,
+    text_indexes: Vec<IndexWriter>,
     value_indexers: Vec<ValueIndexer>,
     column_indexers: Vec<ColumnIndexer>,
     /// Documents that died since the last drain, by chunk, and their number.
@@ -95,8 +97,15 @@ impl CollectionWriter {
     /// # Errors
     /// [`Error::UnknownCollection`], and [`Error::AnalyzerChanged`] for a collection with a stale index.
     pub fn open(reader: &dyn Reader, name: &str, options: WriterOptions) -> Result<Self> {
-        let unknown = || Error::UnknownCollection { name: name.to_owned() };
-        let definition = collection_definition(reader, name)?.ok_or_else(unknown)?;
+        Self::with_definition(reader, name, &definition_to_change(reader, name)?, options)
+    }
+
+    fn with_definition(
+        reader: &dyn Reader,
+        name: &str,
+        definition: &CollectionDefinition,
+        options: WriterOptions,
+    ) -> Result<Self> {
         let keyspaces = Keyspaces::find(reader, name)?;
         let value_indexers =
             definition.value_indexes.iter().map(|index| ValueIndexer::open(reader, name, index));
@@ -105,9 +114,9 @@ impl CollectionWriter {
             keyspaces,
             options,
             tally: tally(reader, keyspaces.catalog, name)?,
-            indexers: open_indexers(reader, name, &definition)?,
+            text_indexes: open_index_writers(reader, name, definition)?,
             value_indexers: value_indexers.collect::<Result<_>>()?,
-            column_indexers: open_column_indexers(reader, name, &definition)?,
+            column_indexers: open_column_indexers(reader, name, definition)?,
             dead: BTreeMap::new(),
             dead_len: 0,
             changed: false,
@@ -115,7 +124,8 @@ impl CollectionWriter {
         })
     }
 
-    /// A writer for a collection that is created when it is not there, with a text index of these options if any.
+    /// A writer for a collection that is created when it is not there, with a text index of these options if any. What another
+    /// analyzer was building, and this program could not keep right, is dropped.
     ///
     /// # Errors
     /// Those of [`open`](Self::open) and of [`create_collection`].
@@ -134,7 +144,9 @@ impl CollectionWriter {
             let bytes_max = options.inverter_bytes_max;
             create_text_index(transaction, name, DEFAULT_TEXT_INDEX, text_index, bytes_max)?;
         }
-        Self::open(transaction, name, options)
+        let mut definition = definition_to_change(transaction, name)?;
+        discard_stale_rebuilds(transaction, name, &mut definition)?;
+        Self::with_definition(transaction, name, &definition, options)
     }
 
     /// The collection's name.
@@ -233,7 +245,7 @@ impl CollectionWriter {
 
     /// Bytes of memory that wait to be drained.
     pub fn bytes(&self) -> usize {
-        let indexers: usize = self.indexers.iter().map(TextIndexer::bytes).sum();
+        let indexers: usize = self.text_indexes.iter().map(|index| index.indexer.bytes()).sum();
         let columns: usize = self.column_indexers.iter().map(ColumnIndexer::bytes).sum();
         indexers + columns + self.dead.len() * DEAD_CHUNK_BYTES + self.dead_len * 2
     }
@@ -248,8 +260,8 @@ impl CollectionWriter {
             return Ok(());
         }
         self.failed = true;
-        for indexer in &mut self.indexers {
-            indexer.drain(transaction)?;
+        for index in &mut self.text_indexes {
+            index.indexer.drain(transaction)?;
         }
         for indexer in &mut self.column_indexers {
             indexer.drain(transaction)?;
@@ -298,8 +310,8 @@ impl CollectionWriter {
         if key.len() > KEY_BYTES_MAX {
             return Err(Error::IdTooLong { bytes: key.len(), bytes_max: KEY_BYTES_MAX });
         }
-        for indexer in &self.indexers {
-            indexer.check(&document)?;
+        for index in &self.text_indexes {
+            index.indexer.check(&document)?;
         }
         for indexer in &self.column_indexers {
             indexer.check(&document)?;
@@ -335,7 +347,8 @@ impl CollectionWriter {
 
     /// The document that will go; its text is subtracted, so it is read while nothing is written yet.
     fn old(&self, transaction: &Transaction, doc: DocId) -> Result<Old> {
-        if self.indexers.is_empty() && !self.value_indexers.iter().any(ValueIndexer::is_unique) {
+        if self.text_indexes.is_empty() && !self.value_indexers.iter().any(ValueIndexer::is_unique)
+        {
             return Ok(Old { doc, document: None });
         }
         let bytes = self.stored(transaction, doc)?;
@@ -373,8 +386,8 @@ impl CollectionWriter {
             let bytes = document.as_bytes().to_vec();
             transaction.put(self.keyspaces.docs, &doc.to_key(), bytes)?;
             transaction.put(self.keyspaces.ids, key, doc.to_key())?;
-            for indexer in &mut self.indexers {
-                indexer.add(doc, document)?;
+            for index in &mut self.text_indexes {
+                index.indexer.add(doc, document)?;
             }
             for indexer in &mut self.column_indexers {
                 indexer.add(doc, document)?;
@@ -397,8 +410,8 @@ impl CollectionWriter {
     fn bury(&mut self, transaction: &mut Transaction, old: &Old) -> Result<()> {
         if let Some(bytes) = &old.document {
             let document = stored_document(bytes)?;
-            for indexer in &mut self.indexers {
-                indexer.remove(old.doc, document)?;
+            for index in self.text_indexes.iter_mut().filter(|index| index.has(old.doc)) {
+                index.indexer.remove(old.doc, document)?;
             }
             for indexer in &self.value_indexers {
                 indexer.remove(transaction, document)?;

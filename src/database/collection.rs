@@ -5,11 +5,14 @@ use super::document::IntoDocument;
 use super::find::Find;
 use super::handle::Database;
 use super::options::CollectionOptions;
+use super::rebuild::TextIndexRebuild;
 use super::search::Search;
 use super::snapshot::SnapshotCollection;
 use super::transaction::TransactionCollection;
 use crate::bson::{Bson, RawDocumentBuf};
-use crate::collection::{CollectionDefinition, DEFAULT_TEXT_INDEX, Upserted, ValueIndexOptions};
+use crate::collection::{
+    CollectionDefinition, DEFAULT_TEXT_INDEX, RebuildProgress, Upserted, ValueIndexOptions,
+};
 use crate::error::Result;
 use crate::fts::TextIndexOptions;
 use crate::query::ParsedQuery;
@@ -172,7 +175,7 @@ impl Collection {
         self.write(|collection| collection.create_text_index(index, options))
     }
 
-    /// Drops a text index.
+    /// Drops a text index, and what was being built to take its place.
     ///
     /// # Errors
     /// When there is none of this name.
@@ -180,12 +183,76 @@ impl Collection {
         self.write(|collection| collection.drop_text_index(index))
     }
 
-    /// Builds a text index anew from the documents: the remedy when the analyzer has changed.
+    /// Builds a text index anew from the documents, under the options that it has and with this program's analyzer: the remedy
+    /// when the analyzer has changed. All else is as of [`rebuild_text_index`](Self::rebuild_text_index).
+    ///
+    /// An index of another analyzer cannot be searched, and its collection not be written to, until this is done.
     ///
     /// # Errors
-    /// When there is none of this name.
+    /// When there is none of this name, and those of [`TextIndexRebuild::step`].
     pub fn reindex(&self, index: &str) -> Result<()> {
-        self.write(|collection| collection.reindex(index))
+        TextIndexRebuild::start(&self.database, &self.name, index, None)?.finish(|_| ())
+    }
+
+    /// Builds a text index anew from the documents under other options: another analyzer, other paths or weights.
+    ///
+    /// That happens in many short transactions, so that others write and search meanwhile. Searches use the old index until the last
+    /// commit, which puts the new one in its place; both take room until then. Whatever is written meanwhile goes into both, and is
+    /// analyzed twice. After a crash or an error the old index is as it was, and the next call goes on where this one ended if it
+    /// has the same options; with others it begins anew. [`TextIndexRebuild::cancel`] and dropping the index free what was built.
+    ///
+    /// ```
+    /// use alluvium::{AnalyzerOptions, Database, Language, TextIndexOptions, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert(doc! { "title": "Panning", "body": "Gold settles where the river slows." })?;
+    /// let english = AnalyzerOptions::for_language(Language::English);
+    /// let options = TextIndexOptions::chosen([("title", 2.0), ("body", 1.0)], english);
+    /// notes.rebuild_text_index("default", &options)?;
+    /// assert_eq!(notes.search("title:pans")?.count()?, 1);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is none of this name, or the options are impossible; those of [`TextIndexRebuild::step`].
+    pub fn rebuild_text_index(&self, index: &str, options: &TextIndexOptions) -> Result<()> {
+        self.rebuild_text_index_with(index, options, |_| ())
+    }
+
+    /// Like [`rebuild_text_index`](Self::rebuild_text_index); `progress` hears how far it is.
+    ///
+    /// # Errors
+    /// Those of [`rebuild_text_index`](Self::rebuild_text_index).
+    pub fn rebuild_text_index_with(
+        &self,
+        index: &str,
+        options: &TextIndexOptions,
+        progress: impl FnMut(RebuildProgress),
+    ) -> Result<()> {
+        self.start_rebuild(index, options)?.finish(progress)
+    }
+
+    /// Begins what [`rebuild_text_index`](Self::rebuild_text_index) does, or goes on with it, for who wants to do the steps.
+    ///
+    /// Two with the same options share the work; one with other options ends those before it.
+    ///
+    /// # Errors
+    /// When there is none of this name, or the options are impossible.
+    pub fn start_rebuild(
+        &self,
+        index: &str,
+        options: &TextIndexOptions,
+    ) -> Result<TextIndexRebuild> {
+        TextIndexRebuild::start(&self.database, &self.name, index, Some(options))
+    }
+
+    /// What its text indexes are, by name, in the order of their creation.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn text_indexes(&self) -> Result<Vec<(String, TextIndexOptions)>> {
+        self.now()?.text_indexes()
     }
 
     /// Creates a value index and fills it with the documents that are there.

@@ -13,7 +13,7 @@ use super::view::{Opened, OpenedCollections, View};
 use crate::bson::{Bson, Filter, RawDocumentBuf};
 use crate::collection::{self, CollectionReader, ValueIndexOptions, check_name};
 use crate::error::Result;
-use crate::fts::DocId;
+use crate::fts::{DocId, TextIndexOptions};
 use crate::lsm;
 use crate::query::ParsedQuery;
 
@@ -125,6 +125,16 @@ impl SnapshotCollection {
     pub fn find<'d>(&self, filter: impl IntoDocument<'d>) -> Result<Find<'static>> {
         let filter = Filter::parse(&filter.into_document()?)?;
         Ok(Find::new(View::Snapshot(self.clone()), filter))
+    }
+
+    /// What its text indexes are, by name, in the order of their creation.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn text_indexes(&self) -> Result<Vec<(String, TextIndexOptions)>> {
+        let Some(collection) = self.open()? else { return Ok(Vec::new()) };
+        let indexes = collection.definition().indexes.iter();
+        Ok(indexes.map(|index| (index.name.clone(), index.options.clone())).collect())
     }
 
     /// What its value indexes are, by name, in the order of their creation.

@@ -132,7 +132,7 @@ impl Transaction {
     }
 
     /// The pending run, for writing to it.
-    fn inner(&mut self) -> &mut lsm::Transaction {
+    pub(super) fn inner(&mut self) -> &mut lsm::Transaction {
         self.opened.clear();
         &mut self.inner
     }
@@ -247,7 +247,7 @@ impl TransactionCollection<'_> {
         Ok(collection::create_text_index(inner, &self.name, index, options, inverter_bytes_max)?)
     }
 
-    /// Drops a text index.
+    /// Drops a text index, and what was being built to take its place.
     ///
     /// # Errors
     /// When there is none of this name.
@@ -257,7 +257,8 @@ impl TransactionCollection<'_> {
         Ok(())
     }
 
-    /// Builds a text index anew from the documents.
+    /// Builds a text index anew from the documents, all within this transaction: other writers wait until it ends.
+    /// [`Collection::reindex`](crate::Collection::reindex) lets them go on. What was being built to take its place is dropped.
     ///
     /// # Errors
     /// When there is none of this name.

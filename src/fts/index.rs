@@ -57,7 +57,8 @@ pub struct FieldStatistics {
 pub struct StoredLengths(Bytes);
 
 impl TextIndex {
-    /// Opens the text index `index` of `collection`, which has these options, in the state that `reader` shows.
+    /// Opens the text index of `collection` whose keyspaces have `index` in their names, and which has these options, in the state
+    /// that `reader` shows.
     ///
     /// # Errors
     /// [`lsm::Error::UnknownKeyspace`] when there is no such index.

@@ -23,7 +23,7 @@ pub enum Fields {
     Chosen(Vec<(String, f32)>),
 }
 
-/// How a text index is set up; fixed when it is created.
+/// How a text index is set up; it is built anew to change it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TextIndexOptions {
     /// The strings that it covers. Default: all.

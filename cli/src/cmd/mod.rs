@@ -19,6 +19,7 @@ pub(crate) mod index;
 pub(crate) mod levels;
 pub(crate) mod like;
 pub(crate) mod page;
+pub(crate) mod reindex;
 pub(crate) mod repair;
 pub(crate) mod search;
 pub(crate) mod segments;

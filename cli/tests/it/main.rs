@@ -7,6 +7,7 @@
 mod demo;
 mod eval;
 mod import;
+mod reindex;
 mod room;
 mod search;
 mod structure;

@@ -22,25 +22,33 @@ type Term = (FieldId, Vec<u8>);
 /// Positions by term and document.
 type Expected = BTreeMap<Term, BTreeMap<u64, Vec<u32>>>;
 
+/// A window of documents, and what is known of them.
+pub(super) struct Window<'a> {
+    pub(super) number: u64,
+    pub(super) dead: &'a Dead,
+    /// Documents that must not be in the index.
+    pub(super) missing: &'a Range<DocId>,
+}
+
 /// Reports what differs between the documents of a window and the index.
 pub(super) fn explain(
     name: &str,
     text: &TextReader<'_>,
     walker: &mut TextWalker,
     collection: &CollectionReader<'_>,
-    dead: &Dead,
-    window: u64,
+    window: &Window<'_>,
     report: &mut DeepReport,
 ) -> Result<()> {
-    let end = ((window + 1) << WINDOW_BITS).min(dead.next.number());
-    let mut start = window << WINDOW_BITS;
+    let Window { number, dead, missing } = window;
+    let end = ((number + 1) << WINDOW_BITS).min(dead.next.number());
+    let mut start = number << WINDOW_BITS;
     while start < end && !report.is_full() {
         let mut expected = Expected::new();
         let mut bytes = 0;
         let mut next = start;
         while next < end && bytes < BATCH_BYTES_MAX {
             let doc = DocId::new(next).ok_or(crate::fts::Error::DocIdsExhausted)?;
-            if let Some(document) = collection.document(doc)? {
+            if let Some(document) = collection.document(doc)?.filter(|_| !missing.contains(&doc)) {
                 bytes += document.as_bytes().len();
                 walker.walk(&document, &mut |event| {
                     let mut expect = |field, term: &str, positions: &[u32]| {

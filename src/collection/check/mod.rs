@@ -46,7 +46,7 @@ pub struct DeepReport {
     pub documents: u64,
     /// DocIds of documents that were removed or replaced.
     pub dead: u64,
-    /// Text indexes.
+    /// Text indexes, those included that are being built to take the place of others.
     pub text_indexes: u64,
     /// Terms of all fields of all text indexes.
     pub terms: u64,
@@ -251,7 +251,18 @@ fn open_indexes<'r>(
         report.text_indexes += 1;
         match collection.text_index(Some(&index.name)) {
             Ok(text) => {
-                indexes.text.push(IndexCheck::new(format!("{name}, {}", index.name), text)?);
+                let missing = DocId::MIN..DocId::MIN;
+                let name = format!("{name}, {}", index.name);
+                indexes.text.push(IndexCheck::new(name, text, missing)?);
+            }
+            Err(error) => report.found_error(error)?,
+        }
+        match collection.text_rebuild(index) {
+            Ok(None) => {}
+            Ok(Some((text, missing))) => {
+                report.text_indexes += 1;
+                let name = format!("{name}, {} (being rebuilt)", index.name);
+                indexes.text.push(IndexCheck::new(name, text, missing)?);
             }
             Err(error) => report.found_error(error)?,
         }
@@ -372,10 +383,8 @@ fn check_dropped_indexes(
     report: &mut DeepReport,
 ) -> Result<()> {
     let name = collection.name();
-    let indexes = &collection.definition().indexes;
     let mut known = vec![names::docs(name), names::ids(name), names::dead(name)];
-    known.extend(indexes.iter().map(|index| names::text(name, &index.name)));
-    known.extend(indexes.iter().map(|index| names::norms(name, &index.name)));
+    known.extend(collection.definition().indexes.iter().flat_map(|index| index.keyspaces(name)));
     let value_indexes = &collection.definition().value_indexes;
     known.extend(value_indexes.iter().map(|index| names::value(name, &index.name)));
     let columns = &collection.definition().columns;

@@ -9,10 +9,11 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::detail;
+use super::detail::{self, Window};
 use super::{Dead, DeepReport, Life};
 use crate::bson::RawDocument;
 use crate::collection::error::{Error, Result};
@@ -33,6 +34,8 @@ pub(super) struct IndexCheck<'a> {
     name: String,
     text: TextReader<'a>,
     walker: TextWalker,
+    /// Living documents that must not be in it, since it is being built.
+    missing: Range<DocId>,
     /// What the documents seen so far should have.
     expected: Windows,
     statistics: BTreeMap<FieldId, FieldStatistics>,
@@ -91,11 +94,12 @@ fn term_hash(field: FieldId, term: &[u8], buffer: &mut Vec<u8>) -> u128 {
 }
 
 impl<'a> IndexCheck<'a> {
-    pub(super) fn new(name: String, text: TextReader<'a>) -> Result<Self> {
+    pub(super) fn new(name: String, text: TextReader<'a>, missing: Range<DocId>) -> Result<Self> {
         Ok(IndexCheck {
             name,
             walker: text.walker()?,
             text,
+            missing,
             expected: Windows::new(),
             statistics: BTreeMap::new(),
             lengths: None,
@@ -110,6 +114,9 @@ impl<'a> IndexCheck<'a> {
         document: &RawDocument,
         report: &mut DeepReport,
     ) -> Result<()> {
+        if self.missing.contains(&doc) {
+            return Ok(());
+        }
         self.load_lengths(doc.chunk())?;
         let IndexCheck { name, walker, expected, statistics, lengths, tokens, .. } = self;
         let mut buffer = Vec::new();
@@ -173,8 +180,9 @@ impl<'a> IndexCheck<'a> {
         }
         for (index, window) in wrong.into_iter().enumerate() {
             if index < WINDOWS_DETAILED_MAX && !report.is_full() {
-                let IndexCheck { name, text, walker, .. } = self;
-                detail::explain(name, text, walker, collection, dead, window, report)?;
+                let IndexCheck { name, text, walker, missing, .. } = self;
+                let window = Window { number: window, dead, missing };
+                detail::explain(name, text, walker, collection, &window, report)?;
             } else {
                 let (start, end) = (window << WINDOW_BITS, (window + 1) << WINDOW_BITS);
                 report.found(format_args!(
