@@ -391,3 +391,21 @@ fn an_index_that_documents_cannot_have_leaves_all_as_it_was() -> Result<(), Erro
     assert!(db.check(true)?.is_ok());
     Ok(())
 }
+
+#[test]
+fn the_first_documents_are_the_same_whichever_way_finds_them() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    let things = db.collection("things")?;
+    things.create_value_index("n", &ValueIndexOptions::ascending("n"))?;
+    things.insert_many((0..5_000).map(|id| doc! { "_id": id, "n": (id * 7) % 5_000 }))?;
+    for (least, limit, offset) in
+        [(0, 3, 0), (0, 3, 200), (4_990, 3, 4), (2_500, 10, 0), (5_000, 1, 0)]
+    {
+        let wanted = doc! { "n": { "$gte": least } };
+        let first = |found: Find<'_>| ids(found.limit(limit).offset(offset));
+        let over_index = first(things.find(&wanted)?.hint("n"))?;
+        assert_eq!(first(things.find(&wanted)?)?, over_index, "{least} {limit} {offset}");
+        assert_eq!(first(things.find(&wanted)?.without_indexes())?, over_index);
+    }
+    Ok(())
+}

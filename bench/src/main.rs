@@ -13,6 +13,7 @@ mod process;
 mod records;
 mod report;
 mod search;
+mod values;
 
 use std::error::Error;
 use std::io::Write;
@@ -39,6 +40,7 @@ enum Verb {
     Churn(churn::Options),
     Overload(overload::Options),
     Search(search::Options),
+    Values(values::Options),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Verb::Churn(options) => churn::run(&options),
         Verb::Overload(options) => overload::run(&options),
         Verb::Search(options) => search::run(&options),
+        Verb::Values(options) => values::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -178,7 +178,8 @@ impl<'a> Find<'a> {
                 Way::Ordered(sorted.into_iter().rev().map(|sorted| sorted.doc).collect())
             }
             Some(collection) => {
-                let mut access = self.access(&collection)?;
+                let enough = self.offset.saturating_add(self.limit);
+                let mut access = self.access(&collection)?.enough(enough as u64);
                 if access.run(None)? {
                     Way::Listed(access.documents(None)?)
                 } else {

@@ -29,6 +29,8 @@ const LOOKED_UP_COST: u64 = 20;
 /// What it costs to read a document after its neighbour.
 const READ_COST: u64 = 6;
 
+/// Entries that may be walked for the first documents, however few are wanted.
+const FIRST_COST_MIN: u64 = 1_000;
 /// What it costs to find the documents of a chunk by a column.
 const COLUMN_CHUNK_COST: u64 = 4_000;
 
@@ -51,6 +53,8 @@ pub struct Access<'c, 'r> {
     hint: Hint,
     race: Race<'r>,
     columns: Vec<ColumnWay>,
+    /// How many documents are enough, the first by their numbers.
+    enough: u64,
     /// The ways that were taken, as places among the runners.
     chosen: Vec<usize>,
     report: AccessReport,
@@ -83,7 +87,13 @@ impl<'c, 'r> Access<'c, 'r> {
             Hint::None | Hint::Index(_) => ColumnWay::find(collection, &race.conjuncts)?,
         };
         let (chosen, report) = (Vec::new(), AccessReport::default());
-        Ok(Access { collection, hint, race, columns, chosen, report })
+        Ok(Access { collection, hint, race, columns, enough: u64::MAX, chosen, report })
+    }
+
+    /// Says that whoever asks takes no more than the first `enough` documents.
+    pub fn enough(mut self, enough: u64) -> Self {
+        self.enough = enough;
+        self
     }
 
     /// Finds the cheapest way over indexes; whether there is one that costs less than to look at `within` documents or, when that is not
@@ -103,7 +113,7 @@ impl<'c, 'r> Access<'c, 'r> {
             self.collection.count().saturating_mul(READ_COST)
         };
         let some = within.map_or(u64::MAX, |within| within.saturating_mul(LOOKED_UP_COST));
-        let (cost, conditions) = (all.min(some), self.race.conjuncts.len());
+        let (cost, conditions) = (all.min(some).min(self.first_cost()), self.race.conjuncts.len());
         let is_told = matches!(self.hint, Hint::Index(_));
         let winner = self.race.run(&|runner: &Runner<'_>| {
             if is_told {
@@ -230,6 +240,13 @@ impl<'c, 'r> Access<'c, 'r> {
     fn look_at(&self, filters: &[Filter], within: Option<&DocumentSet>) -> Result<DocumentSet> {
         let (reader, keyspaces) = (self.collection.reader(), self.collection.keyspaces());
         documents_where(reader, keyspaces, filters, within)
+    }
+
+    /// What it may cost to find the first documents over an index: where more entries are there, as many documents match, and the first
+    /// of these come sooner when documents are looked at.
+    fn first_cost(&self) -> u64 {
+        let all = self.collection.count().saturating_mul(READ_COST);
+        self.enough.saturating_mul(all).isqrt().max(FIRST_COST_MIN)
     }
 
     /// What it costs to find the documents of one condition by a column.
