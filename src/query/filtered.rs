@@ -36,6 +36,10 @@ impl<'p> Postponed<'p> {
 
 /// The conditions of a plan that have to hold beside its filters; `None` when there are none, or no filter has to hold.
 pub(super) fn without_filters(plan: &Plan) -> Option<Plan> {
+    // Most plans have none, and need no copy.
+    if !plan.sets.iter().any(|set| matches!(set, PlannedSet::Filter(_))) {
+        return None;
+    }
     let mut rest = plan.clone();
     let is_filter =
         |set: &Vec<usize>| matches!(set.as_slice(), &[place] if filter_of(plan, place).is_some());
