@@ -56,7 +56,7 @@ fn like_shows_other_documents_as_search_does() {
     let hits = shell.succeed(&["like", "rivers.alv", "rhine", "--json"]).json();
     assert!(!hits.is_empty());
     assert!(hits.iter().all(|hit| hit["id"] != "rhine"), "{hits:?}");
-    assert_eq!(names(&hits[0])[..4], ["rank", "score", "corrected", "id"]);
+    assert_eq!(names(&hits[0])[..4], ["rank", "score", "corrected", "position"]);
     let first = shell.succeed(&["like", "rivers.alv", "rhine", "--json", "--limit", "1"]).json();
     assert_eq!(first, hits[..1]);
     let text = shell.succeed(&["like", "rivers.alv", "7", "--filter", r#"{"_id": "rhine"}"#]);
