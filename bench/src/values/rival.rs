@@ -20,6 +20,8 @@ use super::data::{Condition, Question, Record, Wanted};
 use crate::Result;
 
 const MEMORY_BYTES: usize = 256 << 20;
+/// tantivy leaves the factor k1 + 1 in its scores, which changes no order.
+const SCORE_FACTOR: f64 = 2.2;
 
 pub(super) struct Tantivy {
     searcher: Searcher,
@@ -112,7 +114,7 @@ impl Engine for Tantivy {
             Wanted::Best => {
                 let best =
                     self.searcher.search(&query, &TopDocs::with_limit(10).order_by_score())?;
-                best.into_iter().map(|(score, _)| score.into()).collect()
+                best.into_iter().map(|(score, _)| f64::from(score) / SCORE_FACTOR).collect()
             }
             Wanted::Terms(path) => {
                 let asked = json!({ "found": { "terms": { "field": path, "size": 10 } } });
