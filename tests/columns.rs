@@ -5,30 +5,13 @@
 //! `ALLUVIUM_TEST_SCALE=10` runs ten times as many cases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use alluvium::bson::{Bson, Document, Filter, RawBson, RawDocument, RawDocumentBuf, sort_key};
-use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
+use alluvium::lsm::SimulatedStorage;
 use alluvium::{Aggregation, AggregationResults, Database, Error, Find, SortKey, doc};
 
-fn tiny_options() -> lsm::Options {
-    lsm::Options {
-        memory_bytes: 1 << 20,
-        block_bytes: 256,
-        segment_bytes_target: 4 << 10,
-        level0_runs_max: 2,
-        level_ratio: 2,
-        level1_bytes_max: 16 << 10,
-        log_bytes_max: 24 << 10,
-        scheduler: Arc::new(ManualScheduler),
-        clock: Arc::new(ManualClock::default()),
-        ..lsm::Options::default()
-    }
-}
-
-fn scale() -> u64 {
-    std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
-}
+#[path = "support/tiny.rs"]
+mod tiny;
 
 /// Paths that documents have values at; any may have a column.
 const PATHS: [&str; 4] = ["n", "tags", "a.b", "day"];
@@ -187,10 +170,10 @@ fn aggregations() -> Vec<(String, Aggregation)> {
 
 #[test]
 fn sorts_and_aggregations_say_the_same_with_columns_as_without() -> Result<(), Error> {
-    for seed in 0..12 * scale() {
+    for seed in 0..12 * tiny::scale() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let device = SimulatedStorage::new(seed);
-        let mut db = Database::open_storage(device.clone(), tiny_options())?;
+        let mut db = Database::open_storage(device.clone(), tiny::options())?;
         let mut columns = BTreeSet::new();
         for round in 0..12 {
             let context = format!("seed {seed}, round {round}:");
@@ -223,7 +206,7 @@ fn sorts_and_aggregations_say_the_same_with_columns_as_without() -> Result<(), E
             }
             if rng.u32(0..6) == 0 {
                 db.close()?;
-                db = Database::open_storage(device.clone(), tiny_options())?;
+                db = Database::open_storage(device.clone(), tiny::options())?;
             }
             let things = db.snapshot().collection("things")?;
             assert_eq!(
@@ -256,7 +239,7 @@ fn narrow(number: f64) -> f32 {
 
 #[test]
 fn searches_are_sorted_rescored_and_counted_as_their_documents_say() -> Result<(), Error> {
-    for seed in 0..6 * scale() {
+    for seed in 0..6 * tiny::scale() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let db = Database::in_memory()?;
         let things = db.collection("things")?;

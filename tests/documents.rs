@@ -5,15 +5,17 @@
 //! at least the last acknowledged one. `ALLUVIUM_TEST_SCALE=10` runs ten times as many cases.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use alluvium::bson::RawDocumentBuf;
 use alluvium::collection;
-use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
+use alluvium::lsm::SimulatedStorage;
 use alluvium::{
     AnalyzerOptions, CollectionOptions, Database, Error, LikeOptions, Query, TextIndexOptions,
     Transaction, UserOptions, ValueIndexOptions, doc,
 };
+
+#[path = "support/tiny.rs"]
+mod tiny;
 
 type Model = BTreeMap<i32, String>;
 
@@ -21,26 +23,6 @@ const WORDS: [&str; 12] = [
     "gold", "silver", "river", "slows", "panning", "nugget", "ore", "creek", "vein", "quartz",
     "miner", "sluice",
 ];
-
-fn tiny_options() -> lsm::Options {
-    lsm::Options {
-        memory_bytes: 1 << 20,
-        block_bytes: 256,
-        segment_bytes_target: 4 << 10,
-        value_chunk_bytes: 100,
-        level0_runs_max: 2,
-        level_ratio: 2,
-        level1_bytes_max: 16 << 10,
-        log_bytes_max: 24 << 10,
-        scheduler: Arc::new(ManualScheduler),
-        clock: Arc::new(ManualClock::default()),
-        ..lsm::Options::default()
-    }
-}
-
-fn scale() -> u64 {
-    std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
-}
 
 fn random_text(rng: &mut fastrand::Rng) -> String {
     let words: Vec<&str> = (0..rng.usize(0..9)).map(|_| WORDS[rng.usize(..WORDS.len())]).collect();
@@ -130,10 +112,10 @@ fn check(db: &Database, context: &str) {
 
 #[test]
 fn documents_equal_their_model_under_random_operations() -> Result<(), Error> {
-    for seed in 0..12 * scale() {
+    for seed in 0..12 * tiny::scale() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let device = SimulatedStorage::new(seed);
-        let mut db = Database::open_storage(device.clone(), tiny_options())?;
+        let mut db = Database::open_storage(device.clone(), tiny::options())?;
         let mut model = Model::new();
         for _ in 0..60 {
             match rng.u32(0..20) {
@@ -162,7 +144,7 @@ fn documents_equal_their_model_under_random_operations() -> Result<(), Error> {
                 16 => db.compact()?,
                 17 => {
                     db.close()?;
-                    db = Database::open_storage(device.clone(), tiny_options())?;
+                    db = Database::open_storage(device.clone(), tiny::options())?;
                 }
                 _ => assert_eq!(read(&db)?, model, "seed {seed}"),
             }
@@ -182,7 +164,7 @@ fn script(device: &SimulatedStorage, seed: u64) -> (Vec<Model>, usize) {
     let mut states = vec![Model::new()];
     let mut acknowledged = 0;
     let mut run = || -> Result<(), Error> {
-        let db = Database::open_storage(device.clone(), tiny_options())?;
+        let db = Database::open_storage(device.clone(), tiny::options())?;
         for _ in 0..10 {
             let mut transaction = db.begin()?;
             let mut model = states[states.len() - 1].clone();
@@ -206,7 +188,7 @@ fn script(device: &SimulatedStorage, seed: u64) -> (Vec<Model>, usize) {
 }
 
 fn verify(device: SimulatedStorage, states: &[Model], acknowledged: usize, context: &str) {
-    let db = Database::open_storage(device, tiny_options())
+    let db = Database::open_storage(device, tiny::options())
         .unwrap_or_else(|error| panic!("{context}: {error}"));
     let found = read(&db).unwrap_or_else(|error| panic!("{context}: {error}"));
     let known = states[acknowledged..].contains(&found);
@@ -216,7 +198,7 @@ fn verify(device: SimulatedStorage, states: &[Model], acknowledged: usize, conte
 
 #[test]
 fn a_power_cut_at_any_operation_leaves_documents_and_postings_in_agreement() {
-    for seed in 0..2 * scale() {
+    for seed in 0..2 * tiny::scale() {
         let device = SimulatedStorage::new(seed);
         let (states, acknowledged) = script(&device, seed);
         assert_eq!(acknowledged, states.len() - 1, "an undisturbed script runs to its end");
@@ -265,13 +247,13 @@ fn a_flipped_bit_is_an_error_or_harmless() {
         if offset % 64 != 0 && row.iter().all(|&byte| byte == 0) {
             continue;
         }
-        if rng.u64(0..4) >= scale().min(4) {
+        if rng.u64(0..4) >= tiny::scale().min(4) {
             continue;
         }
         let mut damaged = bytes.clone();
         damaged[offset] ^= 1 << rng.u32(0..8);
         let device = SimulatedStorage::from_bytes(damaged);
-        let Ok(db) = Database::open_storage(device, tiny_options()) else { continue };
+        let Ok(db) = Database::open_storage(device, tiny::options()) else { continue };
         if let Ok(found) = read(&db) {
             assert_eq!(found, states[acknowledged], "byte {offset}");
         }
@@ -328,7 +310,7 @@ fn a_document_of_20_mib_lives_like_any_other_and_one_above_the_limit_is_refused(
 #[test]
 fn a_dropped_collection_is_gone_for_all_but_those_who_saw_it() -> Result<(), Error> {
     let device = SimulatedStorage::new(4);
-    let db = Database::open_storage(device.clone(), tiny_options())?;
+    let db = Database::open_storage(device.clone(), tiny::options())?;
     for collection in ["notes", "places"] {
         let collection = db.collection(collection)?;
         collection
@@ -351,7 +333,7 @@ fn a_dropped_collection_is_gone_for_all_but_those_who_saw_it() -> Result<(), Err
     db.compact()?;
     check(&db, "dropped");
     db.close()?;
-    let db = Database::open_storage(device, tiny_options())?;
+    let db = Database::open_storage(device, tiny::options())?;
     assert_eq!(db.collection_names()?, ["notes"]);
     assert_eq!(db.collection("notes")?.search("gold")?.count()?, 1);
     check(&db, "reopened");

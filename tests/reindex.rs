@@ -6,15 +6,17 @@
 //! what is half built too. `ALLUVIUM_TEST_SCALE=10` runs ten times as many cases.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use alluvium::bson::{Bson, Document, RawDocumentBuf};
-use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
+use alluvium::lsm::SimulatedStorage;
 use alluvium::{
     AnalyzerOptions, CollectionOptions, Database, Error, Language, TextIndexOptions,
     TextIndexRebuild, Transaction, collection, doc,
 };
+
+#[path = "support/tiny.rs"]
+mod tiny;
 
 const WORDS: [&str; 10] =
     ["gold", "rivers", "river", "the", "panning", "pan", "pans", "creek", "of", "sluices"];
@@ -30,26 +32,6 @@ const QUERIES: [&str; 8] = [
 ];
 /// The index that is rebuilt.
 const INDEX: &str = "default";
-
-fn tiny_options() -> lsm::Options {
-    lsm::Options {
-        memory_bytes: 1 << 20,
-        block_bytes: 256,
-        segment_bytes_target: 4 << 10,
-        value_chunk_bytes: 100,
-        level0_runs_max: 2,
-        level_ratio: 2,
-        level1_bytes_max: 16 << 10,
-        log_bytes_max: 24 << 10,
-        scheduler: Arc::new(ManualScheduler),
-        clock: Arc::new(ManualClock::default()),
-        ..lsm::Options::default()
-    }
-}
-
-fn scale() -> u64 {
-    std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
-}
 
 /// What an index is rebuilt to: other words, other fields, other weights.
 fn index_options(number: usize) -> TextIndexOptions {
@@ -155,7 +137,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Result<Self, Error> {
         let device = SimulatedStorage::new(seed);
-        let db = Database::open_storage(device.clone(), tiny_options())?;
+        let db = Database::open_storage(device.clone(), tiny::options())?;
         db.create_collection("notes", &CollectionOptions::new())?;
         let (options, half_built, running, switches) = (0, None, Vec::new(), 0);
         Ok(World { db, device, options, half_built, running, switches })
@@ -252,7 +234,7 @@ impl World {
             drop(db);
             after
         };
-        let db = Database::open_storage(device.clone(), tiny_options())?;
+        let db = Database::open_storage(device.clone(), tiny::options())?;
         Ok(World { db, device, options, half_built, running: Vec::new(), switches })
     }
 }
@@ -261,7 +243,7 @@ impl World {
 fn searches_equal_those_of_an_index_created_so_whatever_happens_between_steps() -> Result<(), Error>
 {
     let mut switches = 0;
-    for seed in 0..12 * scale() {
+    for seed in 0..12 * tiny::scale() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World::new(seed)?;
         for round in 0..80 {
@@ -357,7 +339,7 @@ fn script(device: &SimulatedStorage, seed: u64) -> Told {
     let mut told = Told { states: vec![(Vec::new(), None)], acknowledged: 0 };
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut run = || -> Result<(), Error> {
-        let mut db = Database::open_storage(device.clone(), tiny_options())?;
+        let mut db = Database::open_storage(device.clone(), tiny::options())?;
         for options in [2, 3, 1] {
             told.write(&db, &mut rng)?;
             told.write(&db, &mut rng)?;
@@ -375,7 +357,7 @@ fn script(device: &SimulatedStorage, seed: u64) -> Told {
                 if (options, steps) == (1, 1) {
                     drop((rebuild, notes));
                     db.close()?;
-                    db = Database::open_storage(device.clone(), tiny_options())?;
+                    db = Database::open_storage(device.clone(), tiny::options())?;
                     told.write(&db, &mut rng)?;
                     let rest = db.collection("notes")?.start_rebuild(INDEX, &index_options(1))?;
                     assert!(rest.progress()?.is_some_and(|progress| progress.documents > 0));
@@ -392,7 +374,7 @@ fn script(device: &SimulatedStorage, seed: u64) -> Told {
 }
 
 fn verify(device: SimulatedStorage, told: &Told, context: &str) -> Result<(), Error> {
-    let db = Database::open_storage(device, tiny_options())?;
+    let db = Database::open_storage(device, tiny::options())?;
     let indexes = db.collection("notes")?.text_indexes()?;
     let number = |(_, options): &(String, TextIndexOptions)| {
         (0..4).find(|&number| index_options(number) == *options).expect("one of the script's")
@@ -415,13 +397,13 @@ fn verify(device: SimulatedStorage, told: &Told, context: &str) -> Result<(), Er
 /// A tenth of the operations, at the scale 10 all.
 fn some_of(operations: u64, seed: u64) -> impl Iterator<Item = u64> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    (1..=operations).filter(move |_| rng.u64(0..10) < scale())
+    (1..=operations).filter(move |_| rng.u64(0..10) < tiny::scale())
 }
 
 #[test]
 fn a_power_cut_at_any_operation_leaves_an_index_that_works_and_a_rebuild_that_can_go_on()
 -> Result<(), Error> {
-    for seed in 0..scale() {
+    for seed in 0..tiny::scale() {
         let device = SimulatedStorage::new(seed);
         let told = script(&device, seed);
         assert_eq!(told.acknowledged, told.states.len() - 1, "undisturbed");

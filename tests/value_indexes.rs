@@ -5,31 +5,14 @@
 //! `check(deep)`. `ALLUVIUM_TEST_SCALE=10` runs ten times as many cases.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use alluvium::bson::Direction::{Ascending, Descending};
 use alluvium::bson::{Bson, Document, Filter, RawDocumentBuf};
-use alluvium::lsm::{self, ManualClock, ManualScheduler, SimulatedStorage};
+use alluvium::lsm::SimulatedStorage;
 use alluvium::{Database, Error, Find, Transaction, ValueIndexOptions, doc};
 
-fn tiny_options() -> lsm::Options {
-    lsm::Options {
-        memory_bytes: 1 << 20,
-        block_bytes: 256,
-        segment_bytes_target: 4 << 10,
-        level0_runs_max: 2,
-        level_ratio: 2,
-        level1_bytes_max: 16 << 10,
-        log_bytes_max: 24 << 10,
-        scheduler: Arc::new(ManualScheduler),
-        clock: Arc::new(ManualClock::default()),
-        ..lsm::Options::default()
-    }
-}
-
-fn scale() -> u64 {
-    std::env::var("ALLUVIUM_TEST_SCALE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
-}
+#[path = "support/tiny.rs"]
+mod tiny;
 
 /// The indexes of the random tests: name and options.
 fn indexes() -> Vec<(&'static str, ValueIndexOptions)> {
@@ -169,10 +152,10 @@ fn write(transaction: &mut Transaction, rng: &mut fastrand::Rng) -> Result<(), E
 
 #[test]
 fn a_filter_finds_the_same_over_every_index_as_over_none() -> Result<(), Error> {
-    for seed in 0..16 * scale() {
+    for seed in 0..16 * tiny::scale() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let device = SimulatedStorage::new(seed);
-        let mut db = Database::open_storage(device.clone(), tiny_options())?;
+        let mut db = Database::open_storage(device.clone(), tiny::options())?;
         for (name, options) in indexes() {
             db.collection("things")?.create_value_index(name, &options)?;
         }
@@ -202,7 +185,7 @@ fn a_filter_finds_the_same_over_every_index_as_over_none() -> Result<(), Error> 
             }
             if rng.u32(0..6) == 0 {
                 db.close()?;
-                db = Database::open_storage(device.clone(), tiny_options())?;
+                db = Database::open_storage(device.clone(), tiny::options())?;
             }
             let things = db.snapshot().collection("things")?;
             let all = things.documents().collect::<Result<Vec<_>, _>>()?;
@@ -220,7 +203,7 @@ fn a_filter_finds_the_same_over_every_index_as_over_none() -> Result<(), Error> 
 #[test]
 fn a_search_with_a_filter_finds_the_same_with_indexes_as_without() -> Result<(), Error> {
     const WORDS: [&str; 4] = ["gold", "river", "ore", "vein"];
-    for seed in 0..6 * scale() {
+    for seed in 0..6 * tiny::scale() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let (with, without) = (Database::in_memory()?, Database::in_memory()?);
         for (name, options) in indexes() {
@@ -254,10 +237,10 @@ fn a_search_with_a_filter_finds_the_same_with_indexes_as_without() -> Result<(),
 
 #[test]
 fn a_unique_index_refuses_what_a_map_would_refuse() -> Result<(), Error> {
-    for seed in 0..12 * scale() {
+    for seed in 0..12 * tiny::scale() {
         let mut rng = fastrand::Rng::with_seed(seed);
         let device = SimulatedStorage::new(seed);
-        let mut db = Database::open_storage(device.clone(), tiny_options())?;
+        let mut db = Database::open_storage(device.clone(), tiny::options())?;
         let unique = ValueIndexOptions::ascending("key").unique().sparse();
         db.collection("things")?.create_value_index("key", &unique)?;
         // From _id to keys.
@@ -302,7 +285,7 @@ fn a_unique_index_refuses_what_a_map_would_refuse() -> Result<(), Error> {
             while rng.u32(0..3) > 0 && db.step()? {}
             if rng.u32(0..8) == 0 {
                 db.close()?;
-                db = Database::open_storage(device.clone(), tiny_options())?;
+                db = Database::open_storage(device.clone(), tiny::options())?;
             }
             let key = rng.i32(0..20);
             let holds = model.values().filter(|keys| keys.contains(&key)).count();
