@@ -9,7 +9,7 @@ use super::aggregation::{Aggregation, Aggregations};
 use super::buckets::{IntervalCounts, Known, RangeCounts, key_of};
 use super::chunk::ColumnChunk;
 use super::documents::read_offsets;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::figures::Figures;
 use super::intervals::Intervals;
 use super::results::{
@@ -20,6 +20,9 @@ use super::source::ColumnSource;
 use super::tally::{Frequent, Tally};
 use crate::bson::Bson;
 use crate::fts::DocumentSet;
+
+/// Results inside of the buckets of one aggregation: what each takes while it is computed, times this, is 100 MB.
+const INNER_LEN_MAX: usize = 1 << 18;
 
 /// What the documents of `set` come to.
 ///
@@ -58,7 +61,8 @@ use crate::fts::DocumentSet;
 /// ```
 ///
 /// # Errors
-/// Those of [`Aggregation::check`], [`TooManyBuckets`](super::Error::TooManyBuckets), and those of the source.
+/// Those of [`Aggregation::check`], [`TooManyBuckets`](super::Error::TooManyBuckets),
+/// [`TooManyInner`](super::Error::TooManyInner), and those of the source.
 pub fn aggregate<S: ColumnSource>(
     set: &DocumentSet,
     source: &S,
@@ -97,6 +101,10 @@ fn fill<S: ColumnSource>(
     known: &Known,
     buckets: &mut [Bucket],
 ) -> Result<(), S::Error> {
+    if known.len().saturating_mul(inner.len()) > INNER_LEN_MAX {
+        let (path, buckets, inner) = (path.to_owned(), known.len(), inner.len());
+        return Err(Error::TooManyInner { path, buckets, inner, results_max: INNER_LEN_MAX }.into());
+    }
     let mut states = Vec::with_capacity(known.len());
     for _ in 0..known.len() {
         states.push(inner.values().map(State::new).collect::<Result<Vec<_>>>()?);

@@ -49,6 +49,17 @@ pub enum Error {
         /// Buckets that a histogram may have.
         buckets_max: usize,
     },
+    /// The buckets of an aggregation and what is to be computed in each are too many together.
+    TooManyInner {
+        /// Path of the aggregation.
+        path: String,
+        /// Its buckets.
+        buckets: usize,
+        /// What is asked for in each.
+        inner: usize,
+        /// Results inside of buckets that one aggregation may have.
+        results_max: usize,
+    },
     /// The interval or the offset of a histogram makes no sense.
     Interval {
         /// Path of the histogram.
@@ -85,6 +96,11 @@ impl fmt::Display for Error {
                 "the histogram of `{path}` has more than {buckets_max} buckets; choose a larger \
                  interval, or filter the documents first"
             ),
+            Error::TooManyInner { path, buckets, inner, results_max } => write!(
+                f,
+                "{inner} aggregations in each of {buckets} buckets of `{path}` are asked for, at most {results_max} \
+                 together are computed; ask for fewer, or for fewer buckets"
+            ),
             Error::Interval { path, reason } => {
                 write!(f, "the histogram of `{path}` cannot be made: {reason}")
             }
@@ -102,6 +118,7 @@ impl std::error::Error for Error {
             | Error::NestedTooDeeply { .. }
             | Error::TooManyTerms { .. }
             | Error::TooManyBuckets { .. }
+            | Error::TooManyInner { .. }
             | Error::Interval { .. } => None,
         }
     }

@@ -7,7 +7,7 @@ use super::{Collection, KINDS, key_of, values};
 use crate::bson::{Bson, DateTime, doc};
 use crate::columns::{
     Aggregation, AggregationResult, AggregationResults, Aggregations, Bucket, Error,
-    HISTOGRAM_LEN_MAX, NamedRange, StatsResult, TERMS_LEN_MAX, aggregate,
+    HISTOGRAM_LEN_MAX, NamedRange, Ranges, StatsResult, TERMS_LEN_MAX, aggregate,
 };
 use crate::fts::{DocId, DocumentSet};
 
@@ -291,5 +291,20 @@ fn what_cannot_be_computed_is_refused_with_a_remedy() {
         error.to_string(),
         "the histogram of `v` has more than 65536 buckets; choose a larger interval, or filter \
          the documents first"
+    );
+    let many = |len: usize| {
+        let ranges = (0..512).fold(Aggregation::ranges("v"), |ranges, number| {
+            ranges.range(number.to_string(), Some(number), None::<i32>)
+        });
+        let stats = |ranges: Ranges, number: usize| {
+            ranges.with(number.to_string(), Aggregation::stats("v"))
+        };
+        Aggregation::from((0..len).fold(ranges, stats))
+    };
+    let error = refused(many(513));
+    assert_eq!(
+        error.to_string(),
+        "513 aggregations in each of 512 buckets of `v` are asked for, at most 262144 together are \
+         computed; ask for fewer, or for fewer buckets"
     );
 }
