@@ -4,12 +4,12 @@
 //! Invariant: a stored column has the values of every living document. Cost: creating walks every document; dropping costs the same
 //! for every column.
 
-use super::catalog::{CollectionDefinition, Keyspaces, definition_to_change, put_definition};
-use super::documents::Documents;
+use super::catalog::{CollectionDefinition, definition_to_change, put_definition};
 use super::error::{Error, Result};
+use super::fill::fill;
 use crate::bson::Path;
 use crate::columns::ColumnIndexer;
-use crate::fts::{DocId, names};
+use crate::fts::names;
 use crate::lsm::{self, Compression, KeyspaceId, KeyspaceOptions, Reader, Transaction};
 
 /// Creates a column of the values at a path and fills it with those of all live documents.
@@ -41,8 +41,8 @@ pub fn create_column(
             ..KeyspaceOptions::default()
         };
         transaction.create_keyspace(&names::columns(collection, path), options)?;
-        let indexer = open_column_indexer(transaction, collection, path)?;
-        fill(transaction, collection, indexer, bytes_max)
+        let mut indexer = open_column_indexer(transaction, collection, path)?;
+        fill(transaction, collection, &mut indexer, bytes_max)
     });
     if done.is_err() {
         transaction.rollback_to(&before)?;
@@ -92,27 +92,4 @@ pub(super) fn column_keyspace(
     let name = names::columns(collection, path);
     let found = reader.keyspace(&name);
     Ok(found.ok_or(lsm::Error::UnknownKeyspace(name))?)
-}
-
-/// Adds all live documents. A cursor borrows the transaction, so it is opened anew after each drain.
-fn fill(
-    transaction: &mut Transaction,
-    collection: &str,
-    mut indexer: ColumnIndexer,
-    bytes_max: usize,
-) -> Result<()> {
-    let keyspaces = Keyspaces::find(transaction, collection)?;
-    let mut start = Some(DocId::MIN);
-    while let Some(from) = start.take() {
-        for document in Documents::from(transaction, &keyspaces, from)? {
-            let (doc, document) = document?;
-            indexer.add(doc, &document)?;
-            if indexer.bytes() >= bytes_max {
-                start = Some(doc.plus(1)?);
-                break;
-            }
-        }
-        indexer.drain(transaction)?;
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Collections: documents, their `_id`s and their text indexes, tied together in one transaction.
+//! Collections: documents, their `_id`s, their indexes and their columns, tied together in one transaction.
 //!
 //! Sits between the storage core with the text index on one side, and searches with the facade on the other. All that a
 //! write changes goes into one transaction of the storage core; all that a read sees comes from one `Reader`.
@@ -7,12 +7,14 @@
 //!                    ┌► docs  DocId → BSON             catalog: which collections and indexes there are
 //! CollectionWriter ──┼► ids   _id → DocId
 //!   (one a           ├► dead  chunk → bitmap           CollectionReader: all of it over one snapshot
-//!   transaction)     └► text.<index>, norms.<index>    check: whether all of it agrees
+//!   transaction)     ├► text.<index>, norms.<index>    Access: the documents that a filter wants, over indexes
+//!                    ├► value.<index>  values → DocId  Rebuild: a text index anew, while the old one is searched
+//!                    └► columns.<path> chunk → values  check: whether all of it agrees
 //! ```
 //!
 //! Invariants
 //! * A DocId names one document for ever; an update puts the document under a new one and marks the old one dead.
-//! * A document is found by its terms exactly when it can be read by its `_id`.
+//! * A document is found by its terms and its values exactly when it can be read by its `_id`.
 //! * What is read back is byte for byte what was stored.
 
 mod access;
@@ -22,6 +24,7 @@ mod column_source;
 mod columns;
 mod documents;
 mod error;
+mod fill;
 mod kept_columns;
 mod read;
 mod rebuild;

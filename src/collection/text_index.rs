@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use super::catalog::{self, CollectionDefinition, Keyspaces, check_name, definition_to_change};
-use super::documents::Documents;
+use super::catalog::{self, CollectionDefinition, check_name, definition_to_change};
 use super::error::{Error, Result};
+use super::fill::fill;
 use super::text_definition::{
     IndexDefinition, RebuildDefinition, current_fingerprint, storage_keyspaces,
 };
@@ -177,27 +177,4 @@ impl IndexWriter {
     pub(super) fn has(&self, doc: DocId) -> bool {
         !self.missing.contains(&doc)
     }
-}
-
-/// Indexes all live documents. A cursor borrows the transaction, so it is opened anew after each drain.
-fn fill(
-    transaction: &mut Transaction,
-    collection: &str,
-    indexer: &mut TextIndexer,
-    inverter_bytes_max: usize,
-) -> Result<()> {
-    let keyspaces = Keyspaces::find(transaction, collection)?;
-    let mut start = Some(DocId::MIN);
-    while let Some(from) = start.take() {
-        for document in Documents::from(transaction, &keyspaces, from)? {
-            let (doc, document) = document?;
-            indexer.add(doc, &document)?;
-            if indexer.bytes() >= inverter_bytes_max {
-                start = Some(doc.plus(1)?);
-                break;
-            }
-        }
-        indexer.drain(transaction)?;
-    }
-    Ok(())
 }

@@ -186,6 +186,10 @@ impl<'r> Runner<'r> {
                     if runner.covered.len() < branch.race.conjuncts.len() {
                         self.covered.clear();
                     }
+                    // They are in the union now; what else was gathered will not be asked for.
+                    for runner in &mut branch.race.runners {
+                        runner.documents = DocumentSet::default();
+                    }
                     *at += 1;
                 }
                 self.is_done = true;

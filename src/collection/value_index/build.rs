@@ -8,10 +8,11 @@ use super::super::catalog::{
 };
 use super::super::documents::{Documents, id_json};
 use super::super::error::Result;
+use super::super::fill::{Gathers, fill};
 use super::super::value_options::ValueIndexOptions;
 use super::entry::keyspace_options;
 use super::indexer::ValueIndexer;
-use crate::bson::IndexKeys;
+use crate::bson::{IndexKeys, RawDocument};
 use crate::fts::{DocId, names};
 use crate::lsm::{Reader, Transaction};
 
@@ -48,7 +49,8 @@ pub fn create_value_index(
         let name = names::value(collection, index);
         transaction.create_keyspace(&name, keyspace_options(options.unique))?;
         let indexer = ValueIndexer::open(transaction, collection, &added)?;
-        fill(transaction, collection, indexer, bytes_max)
+        let mut gathered = GatheredKeys { collection, indexer, keys: Vec::new(), bytes: 0 };
+        fill(transaction, collection, &mut gathered, bytes_max)
     });
     if done.is_err() {
         transaction.rollback_to(&before)?;
@@ -76,42 +78,41 @@ pub fn drop_value_index(
     Ok(())
 }
 
-/// Indexes all live documents. A cursor borrows the transaction, so keys gather before they are put.
-fn fill(
-    transaction: &mut Transaction,
-    collection: &str,
-    mut indexer: ValueIndexer,
-    bytes_max: usize,
-) -> Result<()> {
-    let keyspaces = Keyspaces::find(transaction, collection)?;
-    let mut start = Some(DocId::MIN);
-    while let Some(from) = start.take() {
-        let (mut gathered, mut bytes) = (Vec::new(), 0);
-        for document in Documents::from(transaction, &keyspaces, from)? {
-            let (doc, document) = document?;
-            let Some(keys) = indexer.keys(&document)? else { continue };
-            bytes += gathered_bytes(&keys);
-            gathered.push((doc, keys));
-            if bytes >= bytes_max {
-                start = Some(doc.plus(1)?);
-                break;
-            }
+/// The keys of documents, which may refuse each other once they are written.
+struct GatheredKeys<'c> {
+    collection: &'c str,
+    indexer: ValueIndexer,
+    keys: Vec<(DocId, IndexKeys)>,
+    bytes: usize,
+}
+
+impl Gathers for GatheredKeys<'_> {
+    fn add(&mut self, doc: DocId, document: &RawDocument) -> Result<()> {
+        if let Some(keys) = self.indexer.keys(document)? {
+            let of_key = |key: &Vec<u8>| size_of::<Vec<u8>>() + key.len();
+            self.bytes += size_of::<(DocId, IndexKeys)>();
+            self.bytes += keys.keys.iter().map(of_key).sum::<usize>();
+            self.keys.push((doc, keys));
         }
-        for (doc, keys) in gathered {
-            if let Some(holder) = indexer.holder(transaction, &keys, None)? {
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn drain(&mut self, transaction: &mut Transaction) -> Result<()> {
+        let keyspaces = Keyspaces::find(transaction, self.collection)?;
+        for (doc, keys) in self.keys.drain(..) {
+            if let Some(holder) = self.indexer.holder(transaction, &keys, None)? {
                 let holder =
                     Documents::from(transaction, &keyspaces, holder)?.next().transpose()?;
                 let id = holder.map(|(_, document)| id_json(&document)).transpose()?;
-                return Err(indexer.duplicate(id.unwrap_or_default()));
+                return Err(self.indexer.duplicate(id.unwrap_or_default()));
             }
-            indexer.put(transaction, doc, &keys)?;
+            self.indexer.put(transaction, doc, &keys)?;
         }
+        self.bytes = 0;
+        Ok(())
     }
-    Ok(())
-}
-
-/// Bytes of memory of a document's keys.
-fn gathered_bytes(keys: &IndexKeys) -> usize {
-    let of_key = |key: &Vec<u8>| size_of::<Vec<u8>>() + key.len();
-    size_of::<(DocId, IndexKeys)>() + keys.keys.iter().map(of_key).sum::<usize>()
 }
