@@ -43,6 +43,7 @@ mod stem;
 mod stop_words;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -50,6 +51,7 @@ use bigrams::{Run, UNIT_BYTES_MAX, continues_unit, script};
 use normalize::{lower_case, normalize_into};
 use stem::Stemmer;
 use stop_words::stop_words;
+use words::each_word;
 
 pub use language::{Language, UnknownLanguage};
 pub use options::AnalyzerOptions;
@@ -152,14 +154,14 @@ impl Analyzer {
         sink: &mut dyn FnMut(Token<'_>),
     ) -> u32 {
         let mut output = Output { sink, position: 0 };
-        for (start, word) in text.unicode_word_indices() {
+        each_word(text, &mut |start, word| {
             if word.is_ascii() || !word.chars().any(|c| script(c).is_some()) {
                 finish_run(&mut scratch.run, &mut output);
                 self.word(&mut scratch.term, word, start, &mut output);
             } else {
                 self.mixed(scratch, word, start, &mut output);
             }
-        }
+        });
         finish_run(&mut scratch.run, &mut output);
         output.position
     }
