@@ -180,7 +180,8 @@ pub fn drop_collection(transaction: &mut Transaction, name: &str) -> Result<()> 
         return Err(Error::UnknownCollection { name: name.to_owned() });
     }
     let catalog = catalog(transaction)?;
-    transaction.delete(catalog, &tally_key(name))?;
+    // The tally, and the marks of imports.
+    transaction.delete_prefix(catalog, format!("{name}/").as_bytes())?;
     transaction.delete(catalog, name.as_bytes())?;
     for keyspace in transaction.keyspace_names() {
         let is_its = keyspace.split_once('/').is_some_and(|(collection, _)| collection == name);
@@ -259,6 +260,32 @@ pub(super) fn put_tally(
     Ok(transaction.put(catalog, &tally_key(name), value)?)
 }
 
+/// How far an import of this name has come; nothing when there was none.
+///
+/// # Errors
+/// [`Error::InvalidName`], and those of the storage core.
+pub fn import_mark(reader: &dyn Reader, name: &str, import: &str) -> Result<Option<u64>> {
+    check_name(import)?;
+    let Some(catalog) = reader.keyspace(CATALOG) else { return Ok(None) };
+    let Some(value) = reader.get(catalog, &import_key(name, import))? else { return Ok(None) };
+    let mut reader = ByteReader::new("mark of an import", &value);
+    let mark = reader.u64()?;
+    reader.expect_end()?;
+    Ok(Some(mark))
+}
+
+/// Writes how far an import of this name has come.
+pub(super) fn put_import_mark(
+    transaction: &mut Transaction,
+    catalog: KeyspaceId,
+    name: &str,
+    import: &str,
+    mark: u64,
+) -> Result<()> {
+    check_name(import)?;
+    Ok(transaction.put(catalog, &import_key(name, import), mark.to_le_bytes())?)
+}
+
 impl CollectionDefinition {
     /// The definition of a collection as it is created.
     pub(super) fn without_indexes(id: u32) -> Self {
@@ -322,6 +349,10 @@ fn catalog(reader: &dyn Reader) -> Result<KeyspaceId> {
 /// No name has a `/`, so this is no collection's key.
 fn tally_key(name: &str) -> Vec<u8> {
     format!("{name}/tally").into_bytes()
+}
+
+fn import_key(name: &str, import: &str) -> Vec<u8> {
+    format!("{name}/import/{import}").into_bytes()
 }
 
 fn encode(definition: &CollectionDefinition) -> Document {

@@ -18,6 +18,7 @@
 //! * What is read back is byte for byte what was stored.
 
 mod access;
+mod bulk;
 mod catalog;
 mod check;
 mod column_source;
@@ -40,9 +41,10 @@ mod value_options;
 mod write;
 
 pub use access::{Access, AccessReport, Hint, WayReport};
+pub use bulk::{BulkIndexer, BulkText};
 pub use catalog::{
     CollectionDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name, collection_definition,
-    collection_names, create_collection, drop_collection,
+    collection_names, create_collection, drop_collection, import_mark,
 };
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
 pub use column_source::CollectionColumns;

@@ -22,6 +22,7 @@ pub const DEFAULT_TEXT_INDEX: &str = "default";
 #[derive(Debug)]
 pub(super) struct IndexWriter {
     pub(super) indexer: TextIndexer,
+    pub(super) options: TextIndexOptions,
     /// The living documents that are not in it.
     missing: Range<DocId>,
 }
@@ -104,7 +105,8 @@ pub(super) fn open_index_writers(
 ) -> Result<Vec<IndexWriter>> {
     let open = |storage_name: &str, options: &TextIndexOptions, missing| {
         let (text, norms) = find_index_keyspaces(reader, collection, storage_name)?;
-        Ok::<_, Error>(IndexWriter { indexer: TextIndexer::new(text, norms, options)?, missing })
+        let indexer = TextIndexer::new(text, norms, options)?;
+        Ok::<_, Error>(IndexWriter { indexer, options: options.clone(), missing })
     };
     let mut writers = Vec::new();
     for index in &definition.indexes {

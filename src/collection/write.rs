@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::bulk::BulkText;
 use super::catalog::{
-    CollectionDefinition, Keyspaces, Tally, create_collection, definition_to_change, put_tally,
-    tally,
+    CollectionDefinition, Keyspaces, Tally, create_collection, definition_to_change,
+    put_import_mark, put_tally, tally,
 };
 use super::columns::open_column_indexers;
 use super::documents::{id_json, id_of, stored_document};
@@ -73,6 +74,13 @@ struct Prepared<'a> {
     key: Vec<u8>,
     /// Its keys in each value index that does not leave it out.
     index_keys: Vec<Option<IndexKeys>>,
+}
+
+/// When the text of a new document is indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Now,
+    Later,
 }
 
 /// The stored document that has to go.
@@ -165,6 +173,17 @@ impl CollectionWriter {
         transaction: &mut Transaction,
         document: &RawDocument,
     ) -> Result<Bson> {
+        let new = self.insert_prepared(transaction, document, Text::Now)?;
+        let id = id_of(&new.document)?.ok_or(Error::MissingId)?;
+        Ok(Bson::try_from(id).map_err(bson::Error::from)?)
+    }
+
+    fn insert_prepared<'a>(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &'a RawDocument,
+        text: Text,
+    ) -> Result<Prepared<'a>> {
         self.check_usable()?;
         let new = self.prepare(document)?;
         if self.doc_id(transaction, &new.key)?.is_some() {
@@ -172,9 +191,8 @@ impl CollectionWriter {
             return Err(Error::DuplicateId { collection, id });
         }
         self.check_unique(transaction, &new, None)?;
-        self.write(transaction, None, Some(&new))?;
-        let id = id_of(&new.document)?.ok_or(Error::MissingId)?;
-        Ok(Bson::try_from(id).map_err(bson::Error::from)?)
+        self.write(transaction, None, Some((&new, text)))?;
+        Ok(new)
     }
 
     /// Replaces the document with the same `_id`; whether there was one. Nothing is stored when there was none.
@@ -195,7 +213,7 @@ impl CollectionWriter {
         let Some(doc) = self.doc_id(transaction, &new.key)? else { return Ok(false) };
         self.check_unique(transaction, &new, Some(doc))?;
         let old = self.old(transaction, doc)?;
-        self.write(transaction, Some((&new.key, old)), Some(&new))?;
+        self.write(transaction, Some((&new.key, old)), Some((&new, Text::Now)))?;
         Ok(true)
     }
 
@@ -208,17 +226,74 @@ impl CollectionWriter {
         transaction: &mut Transaction,
         document: &RawDocument,
     ) -> Result<Upserted> {
+        self.upsert_with(transaction, document, Text::Now)
+    }
+
+    fn upsert_with(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &RawDocument,
+        text: Text,
+    ) -> Result<Upserted> {
         self.check_usable()?;
         let new = self.prepare(document)?;
         let doc = self.doc_id(transaction, &new.key)?;
         self.check_unique(transaction, &new, doc)?;
         let Some(doc) = doc else {
-            self.write(transaction, None, Some(&new))?;
+            self.write(transaction, None, Some((&new, text)))?;
             return Ok(Upserted::Inserted);
         };
         let old = self.old(transaction, doc)?;
-        self.write(transaction, Some((&new.key, old)), Some(&new))?;
+        self.write(transaction, Some((&new.key, old)), Some((&new, text)))?;
         Ok(Upserted::Replaced)
+    }
+
+    /// Like [`insert`](Self::insert), or [`upsert`](Self::upsert) if it `replaces`, for a document of a bulk, whose text is added
+    /// by [`add_text`](Self::add_text) behind its last document and before anything else is called.
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub fn store_without_text(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &RawDocument,
+        replaces: bool,
+    ) -> Result<Upserted> {
+        if replaces {
+            return self.upsert_with(transaction, document, Text::Later);
+        }
+        self.insert_prepared(transaction, document, Text::Later).map(|_| Upserted::Inserted)
+    }
+
+    /// Adds the text of all documents that were stored without, the first of which was given the number `first`; the text
+    /// indexes are those that `text` was made for.
+    pub fn add_text(&mut self, first: DocId, text: BulkText) {
+        for (index, inverters) in self.text_indexes.iter_mut().zip(text.into_indexes()) {
+            index.indexer.add_beside(first, inverters);
+        }
+    }
+
+    /// The options of each text index that is written to.
+    pub fn text_options(&self) -> Vec<TextIndexOptions> {
+        self.text_indexes.iter().map(|index| index.options.clone()).collect()
+    }
+
+    /// The number of the next document.
+    pub fn next(&self) -> DocId {
+        self.tally.next
+    }
+
+    /// Notes how far an import has come, for [`import_mark`](super::import_mark).
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`], which leaves all as it was, and those of the storage core.
+    pub fn mark_import(
+        &self,
+        transaction: &mut Transaction,
+        import: &str,
+        mark: u64,
+    ) -> Result<()> {
+        put_import_mark(transaction, self.keyspaces.catalog, &self.name, import, mark)
     }
 
     /// Removes the document with this `_id`; whether there was one.
@@ -370,7 +445,7 @@ impl CollectionWriter {
         &mut self,
         transaction: &mut Transaction,
         old: Option<(&[u8], Old)>,
-        new: Option<&Prepared<'_>>,
+        new: Option<(&Prepared<'_>, Text)>,
     ) -> Result<()> {
         self.failed = true;
         self.changed = true;
@@ -381,13 +456,15 @@ impl CollectionWriter {
                 transaction.delete(self.keyspaces.ids, key)?;
             }
         }
-        if let Some(Prepared { document, key, index_keys }) = new {
+        if let Some((Prepared { document, key, index_keys }, text)) = new {
             let doc = self.tally.next;
             let bytes = document.as_bytes().to_vec();
             transaction.put(self.keyspaces.docs, &doc.to_key(), bytes)?;
             transaction.put(self.keyspaces.ids, key, doc.to_key())?;
-            for index in &mut self.text_indexes {
-                index.indexer.add(doc, document)?;
+            if text == Text::Now {
+                for index in &mut self.text_indexes {
+                    index.indexer.add(doc, document)?;
+                }
             }
             for indexer in &mut self.column_indexers {
                 indexer.add(doc, document)?;

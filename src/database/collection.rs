@@ -4,6 +4,7 @@
 use super::document::IntoDocument;
 use super::find::Find;
 use super::handle::Database;
+use super::import::Import;
 use super::options::CollectionOptions;
 use super::rebuild::TextIndexRebuild;
 use super::search::Search;
@@ -11,7 +12,7 @@ use super::snapshot::SnapshotCollection;
 use super::transaction::TransactionCollection;
 use crate::bson::{Bson, RawDocumentBuf};
 use crate::collection::{
-    CollectionDefinition, DEFAULT_TEXT_INDEX, RebuildProgress, Upserted, ValueIndexOptions,
+    self, CollectionDefinition, DEFAULT_TEXT_INDEX, RebuildProgress, Upserted, ValueIndexOptions,
 };
 use crate::error::Result;
 use crate::fts::TextIndexOptions;
@@ -43,6 +44,10 @@ pub struct Collection {
 impl Collection {
     pub(super) fn new(database: Database, name: String) -> Self {
         Collection { database, name }
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Its name.
@@ -77,6 +82,20 @@ impl Collection {
         self.write(|collection| {
             documents.into_iter().map(|document| collection.insert(document)).collect()
         })
+    }
+
+    /// Sets up an import: many documents in batches, analyzed on several threads, with progress, and able to go on where it was ended.
+    pub fn import(&self) -> Import<'_> {
+        Import::new(self, self.database.shared.options.memory_bytes)
+    }
+
+    /// How far the import of this name has come: what [`Import::resumable`] noted.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read, or no import can have this name.
+    pub fn import_mark(&self, import: &str) -> Result<Option<u64>> {
+        let snapshot = self.database.shared.store.snapshot();
+        Ok(collection::import_mark(&snapshot, &self.name, import)?)
     }
 
     /// Replaces the document with the same `_id`; whether there was one.

@@ -105,6 +105,16 @@ impl Transaction {
         Ok(self.inner.commit(durability)?)
     }
 
+    /// Makes everything visible, as durable as the options say; writes of so many bytes or more go to the file by themselves and not
+    /// through the log.
+    pub(super) fn commit_bulk(mut self, spill_bytes_min: usize) -> Result<CommitNo> {
+        self.drain()?;
+        if self.inner.bytes() >= spill_bytes_min {
+            self.inner.spill()?;
+        }
+        Ok(self.inner.commit(self.database.shared.options.durability)?)
+    }
+
     /// Undoes everything; the same as dropping the transaction.
     pub fn rollback(self) {}
 
@@ -122,7 +132,10 @@ impl Transaction {
     }
 
     /// The pending run and the writer of a collection, which is created when it is not there.
-    fn writer(&mut self, name: &str) -> Result<(&mut lsm::Transaction, &mut CollectionWriter)> {
+    pub(super) fn writer(
+        &mut self,
+        name: &str,
+    ) -> Result<(&mut lsm::Transaction, &mut CollectionWriter)> {
         if !self.writers.contains_key(name) {
             self.create_collection(name, &CollectionOptions::default())?;
         }

@@ -1,7 +1,8 @@
 //! From a document to the text index: which token of which field stands at which position.
 //!
 //! [`TextWalker::walk`] is the only walk over a document's text: the [`TextIndexer`] feeds the inverter with it, the deep
-//! check and snippets take the same steps, so that all agree. The collection's writer calls the indexer.
+//! check and snippets take the same steps, so that all agree. The collection's writer calls the indexer. Documents of a bulk are walked by
+//! several [`SideIndexer`]s at once, before their numbers are known; the indexer takes over what they gathered.
 //!
 //! ```text
 //! text 1          gap        text 2            texts: strings in document order, one by one; for `$**` those of the
@@ -21,8 +22,9 @@ use super::analysis::{Analyzer, Scratch, Token};
 use super::counters::FieldStatistics;
 use super::error::{Error, Result};
 use super::ids::{DocId, FieldId};
-use super::inverter::{Inverter, Part};
+use super::inverter::{Inverter, Part, drain};
 use super::keyspace::{IndexKeyspace, statistics_key};
+use super::postings::CODED_LEN_MAX;
 use super::schema::{Field, TextIndexOptions};
 use crate::bson::{Path, RawBsonRef, RawDocument, each_string};
 use crate::lsm::{self, KeyspaceId, Reader};
@@ -77,6 +79,14 @@ pub enum TextEvent<'a, 'd> {
 pub struct TextIndexer {
     text: KeyspaceId,
     norms: KeyspaceId,
+    side: SideIndexer,
+    /// What others gathered.
+    beside: Vec<Inverter>,
+}
+
+/// Gathers the text of documents beside a [`TextIndexer`], which takes it over.
+#[derive(Debug)]
+pub struct SideIndexer {
     walker: TextWalker,
     inverter: Inverter,
 }
@@ -110,8 +120,7 @@ impl TextIndexer {
     /// # Errors
     /// [`Error::InvalidIndex`].
     pub fn new(text: KeyspaceId, norms: KeyspaceId, options: &TextIndexOptions) -> Result<Self> {
-        let walker = TextWalker::new(options)?;
-        Ok(TextIndexer { text, norms, walker, inverter: Inverter::default() })
+        Ok(TextIndexer { text, norms, side: SideIndexer::new(options)?, beside: Vec::new() })
     }
 
     /// Refuses a document that [`add`](Self::add) would fail for; changes nothing.
@@ -119,13 +128,97 @@ impl TextIndexer {
     /// # Errors
     /// [`Error::TooManyPositions`], and [`Error::Document`] for bytes that were not validated.
     pub fn check(&self, document: &RawDocument) -> Result<()> {
-        self.walker.check(document)
+        self.side.walker.check(document)
     }
 
     /// Adds the text of a document; numbers ascend from call to call.
     ///
     /// # Errors
     /// Those of [`check`](Self::check); the transaction has to be rolled back then.
+    pub fn add(&mut self, doc: DocId, document: &RawDocument) -> Result<()> {
+        self.side.add(doc, document)
+    }
+
+    /// Adds what was gathered of documents that were counted from 0, the first of which is `first`.
+    pub fn add_beside(&mut self, first: DocId, inverters: impl IntoIterator<Item = Inverter>) {
+        self.beside.extend(inverters.into_iter().map(|mut inverter| {
+            inverter.shift(first.number());
+            inverter
+        }));
+    }
+
+    /// Subtracts the text of a document that is removed, as it is stored.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check); the transaction has to be rolled back then.
+    pub fn remove(&mut self, doc: DocId, document: &RawDocument) -> Result<()> {
+        let SideIndexer { walker, inverter } = &mut self.side;
+        walker.walk(document, &mut |event| match event {
+            TextEvent::Text { .. } => Ok(()),
+            TextEvent::Token { field, token, .. } => {
+                inverter.subtract(field, token.term.as_bytes(), doc)
+            }
+            TextEvent::Path { term, .. } => {
+                inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)?;
+                inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)
+            }
+            TextEvent::Length { field, tokens } => {
+                inverter.subtract_length(field, tokens);
+                Ok(())
+            }
+        })
+    }
+
+    /// Bytes of memory that wait to be drained.
+    pub fn bytes(&self) -> usize {
+        self.inverters().map(Inverter::bytes).sum()
+    }
+
+    fn inverters(&self) -> impl Iterator<Item = &Inverter> {
+        self.beside.iter().chain([&self.side.inverter]).filter(|inverter| !inverter.is_empty())
+    }
+
+    /// Writes what has gathered into the transaction, so that its searches see it and its commit keeps it.
+    ///
+    /// # Errors
+    /// Those of [`lsm::Transaction::merge`]; the transaction has to be rolled back then.
+    pub fn drain(&mut self, transaction: &mut lsm::Transaction) -> Result<()> {
+        let mut before = BTreeMap::new();
+        let mut lens: BTreeMap<FieldId, usize> = BTreeMap::new();
+        for (field, len) in self.inverters().flat_map(Inverter::field_lens) {
+            *lens.entry(field).or_default() += len;
+        }
+        // Only long lists have impacts, which depend on the average length.
+        for (field, _) in lens.into_iter().filter(|&(_, len)| len > CODED_LEN_MAX) {
+            if let Some(known) = transaction.get(self.norms, &statistics_key(field))? {
+                before.insert(field, FieldStatistics::decode(&known)?);
+            }
+        }
+        let mut beside = std::mem::take(&mut self.beside);
+        let mut inverters: Vec<_> = beside.iter_mut().chain([&mut self.side.inverter]).collect();
+        drain(&mut inverters, &before, &mut |Part { keyspace, key, operand }| {
+            let keyspace = match keyspace {
+                IndexKeyspace::Text => self.text,
+                IndexKeyspace::Norms => self.norms,
+            };
+            Ok(transaction.merge(keyspace, key, operand)?)
+        })
+    }
+}
+
+impl SideIndexer {
+    /// An indexer beside that of an index with these options.
+    ///
+    /// # Errors
+    /// [`Error::InvalidIndex`].
+    pub fn new(options: &TextIndexOptions) -> Result<Self> {
+        Ok(SideIndexer { walker: TextWalker::new(options)?, inverter: Inverter::default() })
+    }
+
+    /// Adds the text of a document; numbers ascend from call to call.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPositions`], and [`Error::Document`] for bytes that were not validated.
     pub fn add(&mut self, doc: DocId, document: &RawDocument) -> Result<()> {
         let inverter = &mut self.inverter;
         self.walker.walk(document, &mut |event| match event {
@@ -144,51 +237,9 @@ impl TextIndexer {
         })
     }
 
-    /// Subtracts the text of a document that is removed, as it is stored.
-    ///
-    /// # Errors
-    /// Those of [`check`](Self::check); the transaction has to be rolled back then.
-    pub fn remove(&mut self, doc: DocId, document: &RawDocument) -> Result<()> {
-        let inverter = &mut self.inverter;
-        self.walker.walk(document, &mut |event| match event {
-            TextEvent::Text { .. } => Ok(()),
-            TextEvent::Token { field, token, .. } => {
-                inverter.subtract(field, token.term.as_bytes(), doc)
-            }
-            TextEvent::Path { term, .. } => {
-                inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)?;
-                inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)
-            }
-            TextEvent::Length { field, tokens } => {
-                inverter.subtract_length(field, tokens);
-                Ok(())
-            }
-        })
-    }
-
-    /// Bytes of memory that wait to be drained.
-    pub fn bytes(&self) -> usize {
-        if self.inverter.is_empty() { 0 } else { self.inverter.bytes() }
-    }
-
-    /// Writes what has gathered into the transaction, so that its searches see it and its commit keeps it.
-    ///
-    /// # Errors
-    /// Those of [`lsm::Transaction::merge`]; the transaction has to be rolled back then.
-    pub fn drain(&mut self, transaction: &mut lsm::Transaction) -> Result<()> {
-        let mut before = BTreeMap::new();
-        for field in self.inverter.long_fields() {
-            if let Some(known) = transaction.get(self.norms, &statistics_key(field))? {
-                before.insert(field, FieldStatistics::decode(&known)?);
-            }
-        }
-        self.inverter.drain(&before, &mut |Part { keyspace, key, operand }| {
-            let keyspace = match keyspace {
-                IndexKeyspace::Text => self.text,
-                IndexKeyspace::Norms => self.norms,
-            };
-            Ok(transaction.merge(keyspace, key, operand)?)
-        })
+    /// Takes what has gathered.
+    pub fn take(&mut self) -> Inverter {
+        std::mem::take(&mut self.inverter)
     }
 }
 

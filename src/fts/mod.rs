@@ -61,7 +61,9 @@ pub use ids::{DocId, FieldId};
 pub(crate) use impact::whole;
 pub use impact::{Averages, Drift, ImpactScale};
 pub use index::{FieldStatistics, StoredLengths, TextIndex};
-pub use indexer::{PATH_BYTES_MAX, POSITION_GAP, TextEvent, TextIndexer, TextWalker, path_term};
+pub use indexer::{
+    PATH_BYTES_MAX, POSITION_GAP, SideIndexer, TextEvent, TextIndexer, TextWalker, path_term,
+};
 pub use inverter::{Inverter, Part};
 pub use keyspace::{
     IndexKeyspace, NormsKey, NormsKind, TERM_BYTES_MAX, TextKey, dead_key, decode_dead, names,

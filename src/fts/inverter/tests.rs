@@ -32,7 +32,7 @@ impl Index {
             self.0.insert(name, merged);
             Ok(())
         };
-        inverter.drain(&BTreeMap::new(), &mut sink).unwrap();
+        drain(&mut [inverter], &BTreeMap::new(), &mut sink).unwrap();
         assert!(inverter.is_empty());
         assert_eq!(inverter.bytes(), 0);
     }
@@ -210,7 +210,7 @@ fn a_document_added_and_removed_at_once_leaves_postings_and_no_counters() {
         kinds.push((part.keyspace, part.key.to_vec()));
         Ok(())
     };
-    inverter.drain(&BTreeMap::new(), &mut sink).unwrap();
+    drain(&mut [&mut inverter], &BTreeMap::new(), &mut sink).unwrap();
     let expected = [
         (IndexKeyspace::Text, keyspace::postings_key(FieldId(1), b"a", u32::MAX)),
         (IndexKeyspace::Norms, keyspace::length_codes_key(FieldId(1), u32::MAX)),
@@ -225,8 +225,9 @@ fn memory_is_counted_and_given_back() {
     for number in 0..1000_u32 {
         inverter.add(FieldId(0), &number.to_be_bytes(), DocId::MIN, number).unwrap();
     }
-    assert!(inverter.bytes() >= 1000 * (6 + size_of::<TermBuffer>()), "{inverter:?}");
-    let failed = inverter.drain(&BTreeMap::new(), &mut |_| Err(Error::DocIdsExhausted));
+    assert!(inverter.bytes() >= 1000 * (4 + size_of::<TermTokens>()), "{inverter:?}");
+    let failed =
+        drain(&mut [&mut inverter], &BTreeMap::new(), &mut |_| Err(Error::DocIdsExhausted));
     assert!(failed.is_err() && inverter.is_empty() && inverter.bytes() == 0);
 }
 
@@ -245,4 +246,47 @@ fn descending_documents_are_refused() {
     let mut inverter = Inverter::default();
     inverter.add(FieldId(0), b"a", DocId::from_parts(0, 2), 0).unwrap();
     let _ = inverter.add(FieldId(0), b"a", DocId::from_parts(0, 1), 0);
+}
+
+#[test]
+fn inverters_that_were_filled_side_by_side_drain_as_one() {
+    for seed in 0..40 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut one = Inverter::default();
+        let mut several: Vec<Inverter> =
+            (0..rng.usize(2..5)).map(|_| Inverter::default()).collect();
+        let first = DocId::from_parts(0, 65_520);
+        let mut number = 0;
+        let mut removed = Vec::new();
+        for _ in 0..rng.usize(1..120) {
+            number += rng.u64(1..3);
+            let document = random_document(&mut rng);
+            let doc = first.plus(number).unwrap();
+            insert(&mut one, doc, &document);
+            // Counted from 0, before anybody knows where the first one comes.
+            let place = rng.usize(..several.len());
+            insert(&mut several[place], DocId::new(number).unwrap(), &document);
+            if rng.u8(..5) == 0 {
+                removed.push((doc, document));
+            }
+        }
+        several.iter_mut().for_each(|inverter| inverter.shift(first.number()));
+        let mut own = Inverter::default();
+        for (doc, document) in &removed {
+            remove(&mut one, *doc, document);
+            remove(&mut own, *doc, document);
+        }
+        several.push(own);
+        let drained = |inverters: &mut [&mut Inverter]| {
+            let mut parts = Vec::new();
+            let mut sink = |Part { keyspace, key, operand }: Part<'_>| {
+                parts.push((keyspace, key.to_vec(), operand.to_vec()));
+                Ok(())
+            };
+            drain(inverters, &BTreeMap::new(), &mut sink).unwrap();
+            parts
+        };
+        let several = drained(&mut several.iter_mut().collect::<Vec<_>>());
+        assert_eq!(several, drained(&mut [&mut one]), "seed {seed}");
+    }
 }

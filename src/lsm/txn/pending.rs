@@ -396,7 +396,7 @@ impl Pending {
     }
 
     /// Writes all tables into runs.
-    fn spill(&mut self, base: &Version, disk: &Arc<Disk>) -> Result<()> {
+    pub(super) fn spill(&mut self, base: &Version, disk: &Arc<Disk>) -> Result<()> {
         self.join_layers(base, Layer::is_released)?;
         let mut written = Vec::new();
         let mut number = self.numbers;

@@ -183,6 +183,10 @@ impl Writes {
         }
     }
 
+    pub(super) fn spill(&mut self, disk: &Arc<Disk>) -> Result<()> {
+        self.pending.spill(&self.base, disk)
+    }
+
     pub(super) fn savepoint(&mut self) -> Result<Savepoint> {
         let point = self.pending.savepoint(&self.base)?;
         Ok(Savepoint { point, created: self.created.len() })

@@ -1,0 +1,445 @@
+//! [`Import`]: many documents into a collection, in batches that are transactions, read, analyzed and written side by side.
+//!
+//! ```text
+//! calling thread   commits batch 1, reads batch 3, helps │ commits batch 2, reads batch 4, helps │ …
+//! its own pool     analyzes batch 2                      │ analyzes batch 3                      │
+//! ```
+//! Analyzing needs no transaction: documents are counted from the beginning of their batch, and the numbers that they get are added when
+//! they are written. A batch of which a document is refused, or for which the indexes have changed, is analyzed once more.
+//!
+//! Invariants: what is stored does not depend on the number of threads; a batch is visible with the mark that says so, or not at all; at
+//! most two batches are in memory beside the one that is pending. Cost: that of the analyzer, divided among the threads.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::ThreadPool;
+
+use super::collection::Collection;
+use super::document::IntoDocument;
+use crate::bson::RawDocumentBuf;
+use crate::collection::{BulkIndexer, BulkText, Upserted};
+use crate::error::{Error, Result};
+use crate::fts::TextIndexOptions;
+
+/// Batches for which the memory budget has room.
+const BATCHES_PER_MEMORY: usize = 8;
+/// Bytes that a document of a batch takes beside its own.
+const DOCUMENT_BYTES: usize = 64;
+/// Pending bytes from which on a batch is written to the file by itself and not through the log.
+const SPILL_BYTES_MIN: usize = 4 << 20;
+/// Documents that a thread takes at once.
+const SLICE_LEN: usize = 16;
+
+/// An import that is set up and then [`run`](Self::run); made by [`Collection::import`].
+///
+/// ```
+/// use alluvium::{Database, doc};
+///
+/// let db = Database::in_memory()?;
+/// let rivers = db.collection("rivers")?;
+/// let documents = (0..1000).map(|number| doc! { "_id": number, "text": "a river" });
+/// let report = rivers.import().run(documents)?;
+/// assert_eq!(report.documents, 1000);
+/// assert_eq!(rivers.search("river")?.count()?, 1000);
+/// # Ok::<(), alluvium::Error>(())
+/// ```
+#[must_use = "an import does nothing until it is run"]
+pub struct Import<'c> {
+    collection: &'c Collection,
+    replaces: bool,
+    threads: usize,
+    batch_bytes: usize,
+    resumable: Option<String>,
+    on_progress: Box<dyn FnMut(&ImportReport) + 'c>,
+    on_refused: Box<dyn FnMut(RefusedDocument) -> Result<()> + 'c>,
+}
+
+/// What an import has done so far; all of it is committed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImportReport {
+    /// Documents that were stored.
+    pub documents: u64,
+    /// Those of them that took the place of another one.
+    pub replaced: u64,
+    /// Documents that were refused.
+    pub refused: u64,
+    /// Bytes of the documents that were stored, as BSON.
+    pub bytes: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Time in which documents were taken from the iterator.
+    pub reading: Duration,
+    /// Time in which text was analyzed, of all threads together.
+    pub analyzing: Duration,
+    /// Time in which batches were written and committed.
+    pub writing: Duration,
+}
+
+/// A document that cannot be stored.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RefusedDocument {
+    /// Its place among those that the iterator gave, from 0.
+    pub number: u64,
+    /// The document; nothing when the value is no document.
+    pub document: Option<RawDocumentBuf>,
+    /// Why.
+    pub error: Error,
+}
+
+/// Documents that are stored together.
+#[derive(Default)]
+struct Batch {
+    documents: Vec<RawDocumentBuf>,
+    /// Place of each document among all that the iterator gave.
+    numbers: Vec<u64>,
+    bytes: usize,
+    /// Where an import goes on behind the batch.
+    mark: u64,
+}
+
+/// The threads, and what each of them analyzes with.
+struct Analysts {
+    pool: Option<ThreadPool>,
+    options: Vec<TextIndexOptions>,
+    indexers: Vec<BulkIndexer>,
+}
+
+/// Where documents come from.
+struct Source<I> {
+    documents: I,
+    /// Documents that it gave.
+    len: u64,
+    has_ended: bool,
+}
+
+impl fmt::Debug for Import<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import")
+            .field("collection", &self.collection.name())
+            .field("replaces", &self.replaces)
+            .field("threads", &self.threads)
+            .field("batch_bytes", &self.batch_bytes)
+            .field("resumable", &self.resumable)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'c> Import<'c> {
+    pub(super) fn new(collection: &'c Collection, memory_bytes: usize) -> Self {
+        Import {
+            collection,
+            replaces: false,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            batch_bytes: memory_bytes / BATCHES_PER_MEMORY,
+            resumable: None,
+            on_progress: Box::new(|_| ()),
+            on_refused: Box::new(|refused| Err(refused.error)),
+        }
+    }
+
+    /// Whether a document takes the place of one with its `_id`. Default: no, it is refused then.
+    pub fn replace(mut self, replaces: bool) -> Self {
+        self.replaces = replaces;
+        self
+    }
+
+    /// Threads that analyze text, the calling one among them; at least 1. Default: as many as the machine runs at once.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Bytes of documents in a batch. Default: an eighth of the database's memory. Two batches are held in memory beside what the
+    /// database holds.
+    pub fn batch_bytes(mut self, bytes: usize) -> Self {
+        self.batch_bytes = bytes;
+        self
+    }
+
+    /// Has every batch note how far this import, known by `name`, has come. An import of the same name leaves out the documents that were
+    /// committed before, whatever ended it: the iterator has to give the same ones again, in the same order.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let rivers = db.collection("rivers")?;
+    /// let documents = || (0..10).map(|number| doc! { "_id": number });
+    /// rivers.import().resumable("list").run(documents().take(6))?;
+    /// let rest = rivers.import().resumable("list").run(documents())?;
+    /// assert_eq!((rest.documents, rivers.count()?), (4, 10));
+    /// assert_eq!(rivers.import_mark("list")?, Some(10));
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn resumable(mut self, name: impl Into<String>) -> Self {
+        self.resumable = Some(name.into());
+        self
+    }
+
+    /// Calls `f` behind every batch.
+    pub fn on_progress(mut self, f: impl FnMut(&ImportReport) + 'c) -> Self {
+        self.on_progress = Box::new(f);
+        self
+    }
+
+    /// Calls `f` with documents that cannot be stored; what it gives ends the import, or lets it go on without the document. Default: the
+    /// first one ends it.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let rivers = db.collection("rivers")?;
+    /// let documents = [doc! { "_id": 1 }, doc! { "_id": 1 }, doc! { "_id": 2 }];
+    /// let mut refused = Vec::new();
+    /// let import = rivers.import().on_refused(|document| {
+    ///     refused.push(document.number);
+    ///     Ok(())
+    /// });
+    /// assert_eq!(import.run(documents)?.documents, 2);
+    /// assert_eq!(refused, [1]);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn on_refused(mut self, f: impl FnMut(RefusedDocument) -> Result<()> + 'c) -> Self {
+        self.on_refused = Box::new(f);
+        self
+    }
+
+    /// Stores all documents that the iterator gives, a batch at a time, each as durable as the database's options say.
+    ///
+    /// # Errors
+    /// Those of the file, and those that [`on_refused`](Self::on_refused) gives; the batches before are stored, nothing of the
+    /// one that failed.
+    pub fn run<'d>(
+        self,
+        documents: impl IntoIterator<Item = impl IntoDocument<'d>>,
+    ) -> Result<ImportReport> {
+        let skipped = match &self.resumable {
+            Some(name) => self.collection.import_mark(name)?.unwrap_or_default(),
+            None => 0,
+        };
+        let mut documents = documents.into_iter();
+        for _ in 0..skipped {
+            if documents.next().is_none() {
+                break;
+            }
+        }
+        self.run_marked(documents.zip(skipped + 1..))
+    }
+
+    /// Like [`run`](Self::run) for a source that knows how to go on: behind each document stands the mark from which it would, and
+    /// nothing is left out. [`Collection::import_mark`] has the mark of the last document that was committed.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub fn run_marked<'d>(
+        mut self,
+        documents: impl IntoIterator<Item = (impl IntoDocument<'d>, u64)>,
+    ) -> Result<ImportReport> {
+        let mut source = Source { documents: documents.into_iter(), len: 0, has_ended: false };
+        let mut analysts = Analysts::new(self.threads, self.text_options()?)?;
+        let mut report = ImportReport::default();
+        let mut collected: Option<Batch> = None;
+        let mut analyzed: Option<(Batch, Option<BulkText>)> = None;
+        while collected.is_some() || analyzed.is_some() || !source.has_ended {
+            let documents =
+                collected.as_ref().map(|batch| &batch.documents[..]).unwrap_or_default();
+            let Analysts { pool, options, indexers } = &mut analysts;
+            let mut changed = None;
+            let (text, next) =
+                analyze_beside(pool.as_ref(), indexers, documents, &mut report, |report| {
+                    if let Some((batch, text)) = analyzed.take() {
+                        changed = self.write(batch, text, options, report)?;
+                    }
+                    self.collect(&mut source, report)
+                })?;
+            analyzed = collected.take().map(|batch| (batch, text));
+            collected = next;
+            if let Some(options) = changed {
+                analysts.analyze_for(options, self.threads)?;
+                // What was analyzed meanwhile is of no use.
+                analyzed = analyzed.map(|(batch, _)| (batch, None));
+            }
+        }
+        Ok(report)
+    }
+
+    /// The options of the text indexes that the collection has, or will be created with.
+    fn text_options(&self) -> Result<Vec<TextIndexOptions>> {
+        let mut transaction = self.collection.database().begin()?;
+        let (_, writer) = transaction.writer(self.collection.name())?;
+        Ok(writer.text_options())
+    }
+
+    /// The next batch.
+    fn collect<'d, D: IntoDocument<'d>>(
+        &mut self,
+        source: &mut Source<impl Iterator<Item = (D, u64)>>,
+        report: &mut ImportReport,
+    ) -> Result<Option<Batch>> {
+        let start = Instant::now();
+        let mut batch = Batch::default();
+        let mut is_empty = true;
+        while batch.bytes < self.batch_bytes.max(1) && !source.has_ended {
+            let Some((document, mark)) = source.documents.next() else {
+                source.has_ended = true;
+                break;
+            };
+            let number = source.len;
+            source.len += 1;
+            (batch.mark, is_empty) = (mark, false);
+            match document.into_document() {
+                Ok(document) => {
+                    batch.bytes += document.as_bytes().len() + DOCUMENT_BYTES;
+                    batch.documents.push(document.into_owned());
+                    batch.numbers.push(number);
+                }
+                Err(error) => {
+                    report.refused += 1;
+                    (self.on_refused)(RefusedDocument { number, document: None, error })?;
+                }
+            }
+        }
+        report.reading += start.elapsed();
+        Ok(Some(batch).filter(|_| !is_empty))
+    }
+
+    /// Stores a batch; gives the options of the text indexes when they are others than `options`.
+    fn write(
+        &mut self,
+        batch: Batch,
+        text: Option<BulkText>,
+        options: &[TextIndexOptions],
+        report: &mut ImportReport,
+    ) -> Result<Option<Vec<TextIndexOptions>>> {
+        let start = Instant::now();
+        let mut after = *report;
+        let mut transaction = self.collection.database().begin()?;
+        let (pending, writer) = transaction.writer(self.collection.name())?;
+        let first = writer.next();
+        let len = batch.documents.len();
+        let mut stored = Vec::with_capacity(len);
+        for (document, number) in batch.documents.into_iter().zip(batch.numbers) {
+            let written = writer.store_without_text(pending, &document, self.replaces);
+            match written.map_err(Error::from) {
+                Ok(written) => {
+                    after.documents += 1;
+                    after.replaced += u64::from(written == Upserted::Replaced);
+                    after.bytes += document.as_bytes().len() as u64;
+                    stored.push(document);
+                }
+                Err(error) if error.is_document_refused() => {
+                    after.refused += 1;
+                    (self.on_refused)(RefusedDocument { number, document: Some(document), error })?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let current = writer.text_options();
+        let is_changed = current != options;
+        let text = match text {
+            Some(text) if stored.len() == len && !is_changed => text,
+            _ => analyze(&stored, &current)?,
+        };
+        writer.add_text(first, text);
+        if let Some(name) = &self.resumable {
+            writer.mark_import(pending, name, batch.mark)?;
+        }
+        transaction.commit_bulk(SPILL_BYTES_MIN)?;
+        after.batches += 1;
+        after.writing += start.elapsed();
+        *report = after;
+        (self.on_progress)(report);
+        Ok(Some(current).filter(|_| is_changed))
+    }
+}
+
+impl Analysts {
+    fn new(threads: usize, options: Vec<TextIndexOptions>) -> Result<Self> {
+        let mut pool = None;
+        if threads > 1 {
+            let built = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads - 1)
+                .thread_name(|number| format!("alluvium-import-{number}"))
+                .build();
+            // Without threads the calling one does everything.
+            pool = built.ok();
+        }
+        let mut analysts = Analysts { pool, options: Vec::new(), indexers: Vec::new() };
+        analysts.analyze_for(options, threads)?;
+        Ok(analysts)
+    }
+
+    fn analyze_for(&mut self, options: Vec<TextIndexOptions>, threads: usize) -> Result<()> {
+        let indexers = (0..threads).map(|_| BulkIndexer::new(&options));
+        self.indexers = indexers.collect::<Result<_, _>>()?;
+        self.options = options;
+        Ok(())
+    }
+}
+
+/// Has `indexers` analyze documents, all but the first of them in `pool`, while the calling thread does `other` and then takes part.
+/// The text is missing when a document is at fault, as the writer will find out.
+fn analyze_beside<T>(
+    pool: Option<&ThreadPool>,
+    indexers: &mut [BulkIndexer],
+    documents: &[RawDocumentBuf],
+    report: &mut ImportReport,
+    other: impl FnOnce(&mut ImportReport) -> Result<T>,
+) -> Result<(Option<BulkText>, T)> {
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let nanos = AtomicUsize::new(0);
+    let work = |indexer: &mut BulkIndexer| {
+        let start = Instant::now();
+        while !failed.load(Ordering::Relaxed) {
+            let first = next.fetch_add(SLICE_LEN, Ordering::Relaxed);
+            let Some(slice) = documents.get(first..) else { break };
+            if slice.is_empty() {
+                break;
+            }
+            let mut numbered = (first as u64..).zip(slice.iter().take(SLICE_LEN));
+            if numbered.any(|(number, document)| indexer.add(number, document).is_err()) {
+                failed.store(true, Ordering::Relaxed);
+            }
+        }
+        nanos
+            .fetch_add(usize::try_from(start.elapsed().as_nanos()).unwrap_or(0), Ordering::Relaxed);
+    };
+    let Some((own, others)) = indexers.split_first_mut() else {
+        return Ok((None, other(report)?));
+    };
+    let done = match pool {
+        Some(pool) => pool.in_place_scope(|scope| {
+            for indexer in others {
+                scope.spawn(|_| work(indexer));
+            }
+            let done = other(report);
+            work(own);
+            done
+        }),
+        None => {
+            let done = other(report);
+            work(own);
+            done
+        }
+    };
+    let mut text = BulkText::default();
+    indexers.iter_mut().for_each(|indexer| indexer.take_into(&mut text));
+    report.analyzing += Duration::from_nanos(nanos.into_inner() as u64);
+    Ok((Some(text).filter(|_| !failed.into_inner()), done?))
+}
+
+/// The text of documents that are stored.
+fn analyze(documents: &[RawDocumentBuf], options: &[TextIndexOptions]) -> Result<BulkText> {
+    let mut indexer = BulkIndexer::new(options)?;
+    for (number, document) in (0..).zip(documents) {
+        indexer.add(number, document)?;
+    }
+    let mut text = BulkText::default();
+    indexer.take_into(&mut text);
+    Ok(text)
+}
