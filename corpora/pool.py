@@ -3,28 +3,40 @@
 
 Three steps, each usable by itself (`python3 corpora/pool.py STEP --help`):
 
-  runs   search a collection with three systems that pip installs; one TREC run file for each
+  runs   search a collection with systems that pip installs; one TREC run file for each
   merge  unite the first DEPTH documents of any run files, shuffle, and write pool.tsv
   parts  write the pool as JSON lines with titles and texts, in parts, for the judges
 
-What was pooled for wikipedia-vital-en, four systems and the source articles (depth 20, seed
-20260802; both are the defaults):
+The systems of `runs`, in the language that the collection's manifest names:
 
-  tantivy   tantivy 0.27.0 (PyPI), title and text as two fields, `en_stem` tokenizer, words of the
-            question joined by OR, BM25 with k1 1.2 and b 0.75
+  tantivy   tantivy 0.27.0 (PyPI), title and text as two fields, the language's `en_stem`,
+            `fr_stem` or `es_stem` tokenizer, words of the question joined by OR, BM25 with k1 1.2
+            and b 0.75
   fts5      SQLite FTS5 of Python's sqlite3 (3.40.1), title and text as two columns, tokenizer
             `unicode61 remove_diacritics 2` without a stemmer, words joined by OR, bm25()
   bm25s     bm25s 0.3.16 (PyPI) with PyStemmer 3.1.0, title and text as one field, Snowball
-            English stemmer, English stop words, method `lucene` with k1 0.9 and b 0.4
-  alluvium  Alluvium's own first version (0.1.0 before its release): English analyzer, one field
-            over all strings, words joined by OR, BM25 with k1 1.2 and b 0.75. It came when the
-            others had been judged, so its 163 new pairs follow theirs question by question
-  sources   the article that each question was written from (sources.tsv), so that it is judged
-            even where every engine misses it
+            stemmer and stop words of the language, method `lucene` with k1 0.9 and b 0.4
+  trigrams  FTS5 again over every three letters that follow each other in a word, letters without
+            their accents, joined by OR: it finds other forms of a word, and parts of words
+
+What was pooled, always with the source articles (sources.tsv), so that each is judged even where
+every engine misses it:
+
+  wikipedia-vital-en  depth 20, seed 20260802 (both are the defaults): tantivy, fts5, bm25s. Then
+                      Alluvium's own first version (0.1.0 before its release): English analyzer,
+                      one field over all strings, words joined by OR, BM25 with k1 1.2 and b 0.75.
+                      It came when the others had been judged, so its 163 new pairs follow theirs
+                      question by question
+  wikipedia-vital-fr  depth 10, seed 20261127: the four systems above, and Alluvium 0.1.0 five
+  wikipedia-vital-es  times, four with the analyzer of the language: k1 1.2 and b 0.75; k1 0.9 and
+                      b 0.4; every word required (`+word`); titles only (`title:word`); and once
+                      with words as they are, k1 1.2 and b 0.75. Then each question in the other
+                      words of rewordings.jsonl, by the first of these five; its new documents
+                      follow the others question by question
 
 `merge` reads run files of any other engine as well. Given the pool that exists, it keeps those
 lines and their order and adds only what is new. Alluvium writes such a file with
-`alluvium eval … --run alluvium.run`, on the file that `alluvium demo` makes:
+`alluvium eval … --run alluvium.run`, on the file that `alluvium demo` or `alluvium import` makes:
 
   python3 corpora/pool.py merge --keep corpora/wikipedia-vital-en/pool.tsv other.run > new.tsv
   python3 corpora/pool.py parts --parts 1 --pool new.tsv --judged qrels.tsv FOLDER
@@ -41,17 +53,24 @@ import random
 import re
 import sqlite3
 import sys
+import unicodedata
 from pathlib import Path
 
 COLLECTION = Path(__file__).resolve().parent / "wikipedia-vital-en"
 DEPTH = 20
 SEED = 20260802
 RUN_DEPTH = 100
+SNOWBALL = {"en": "english", "fr": "french", "es": "spanish"}
 
 
 def documents(collection):
     with gzip.open(collection / "corpus.jsonl.gz", "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def language(collection):
+    """The code of the collection's language."""
+    return json.loads((collection / "manifest.json").read_text(encoding="utf-8"))["language"]
 
 
 def queries(collection):
@@ -73,13 +92,14 @@ def words(text):
     return re.findall(r"\w+", text)
 
 
-def run_tantivy(corpus, questions):
+def run_tantivy(corpus, questions, code):
     import tantivy
 
+    tokenizer = f"{code}_stem"
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("id", stored=True, tokenizer_name="raw")
-    builder.add_text_field("title", tokenizer_name="en_stem")
-    builder.add_text_field("text", tokenizer_name="en_stem")
+    builder.add_text_field("title", tokenizer_name=tokenizer)
+    builder.add_text_field("text", tokenizer_name=tokenizer)
     index = tantivy.Index(builder.build())
     writer = index.writer(num_threads=1)
     for document in corpus:
@@ -99,7 +119,7 @@ def run_tantivy(corpus, questions):
         yield query_id, [(searcher.doc(place)["id"][0], score) for score, place in hits]
 
 
-def run_fts5(corpus, questions):
+def run_fts5(corpus, questions, _):
     database = sqlite3.connect(":memory:")
     database.execute(
         "CREATE VIRTUAL TABLE corpus USING fts5"
@@ -115,14 +135,14 @@ def run_fts5(corpus, questions):
         yield query_id, rows.fetchall()
 
 
-def run_bm25s(corpus, questions):
+def run_bm25s(corpus, questions, code):
     import bm25s
     import Stemmer
 
-    stemmer = Stemmer.Stemmer("english")
+    stemmer = Stemmer.Stemmer(SNOWBALL[code])
 
     def tokens(texts):
-        return bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, show_progress=False)
+        return bm25s.tokenize(texts, stopwords=SNOWBALL[code], stemmer=stemmer, show_progress=False)
 
     index = bm25s.BM25(method="lucene", k1=0.9, b=0.4)
     index.index(tokens([f"{d['title']} {d['text']}" for d in corpus]), show_progress=False)
@@ -134,15 +154,44 @@ def run_bm25s(corpus, questions):
         yield query_id, [hit for hit in hits if hit[1] > 0]
 
 
-SYSTEMS = {"tantivy": run_tantivy, "fts5": run_fts5, "bm25s": run_bm25s}
+def trigrams(text):
+    """Every three letters that follow each other in a word, short words whole."""
+    letters = unicodedata.normalize("NFD", text.lower())
+    plain = "".join(c for c in letters if not unicodedata.combining(c))
+    for word in words(plain):
+        yield from (word[start : start + 3] for start in range(max(1, len(word) - 2)))
+
+
+def run_trigrams(corpus, questions, _):
+    database = sqlite3.connect(":memory:")
+    database.execute("CREATE VIRTUAL TABLE corpus USING fts5 (id UNINDEXED, trigrams)")
+    for document in corpus:
+        text = " ".join(trigrams(f"{document['title']} {document['text']}"))
+        database.execute("INSERT INTO corpus VALUES (?, ?)", (document["_id"], text))
+    for query_id, text in questions.items():
+        match = " OR ".join(f'"{letters}"' for letters in trigrams(text))
+        rows = database.execute(
+            "SELECT id, -bm25(corpus) FROM corpus WHERE corpus MATCH ? ORDER BY 2 DESC LIMIT ?",
+            (match, RUN_DEPTH),
+        )
+        yield query_id, rows.fetchall()
+
+
+SYSTEMS = {
+    "tantivy": run_tantivy,
+    "fts5": run_fts5,
+    "bm25s": run_bm25s,
+    "trigrams": run_trigrams,
+}
 
 
 def step_runs(arguments):
     corpus, questions = documents(arguments.collection), queries(arguments.collection)
+    code = language(arguments.collection)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name, system in SYSTEMS.items():
         with open(arguments.folder / f"{name}.run", "w", encoding="utf-8") as file:
-            for query_id, hits in system(corpus, questions):
+            for query_id, hits in system(corpus, questions, code):
                 hits = sorted(hits, key=lambda hit: (-hit[1], hit[0]))
                 for rank, (document_id, score) in enumerate(hits, 1):
                     print(query_id, "Q0", document_id, rank, f"{score:.6f}", name, file=file)
