@@ -6,6 +6,7 @@
 
 mod churn;
 mod engines;
+mod index;
 mod kv;
 mod machine;
 mod overload;
@@ -41,6 +42,7 @@ enum Verb {
     Overload(overload::Options),
     Search(search::Options),
     Values(values::Options),
+    Index(index::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Overload(options) => overload::run(&options),
         Verb::Search(options) => search::run(&options),
         Verb::Values(options) => values::run(&options),
+        Verb::Index(options) => index::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -91,6 +91,19 @@ pub(crate) struct Line {
     pub(crate) figure: Figure,
 }
 
+/// Sets the ratio of one engine's figures to another's, row by row.
+pub(crate) fn set_ratios(lines: &mut [Line], engine: &str, rival: &str) {
+    let of = |name: &str| -> Vec<(String, f64)> {
+        let found = lines.iter().filter(|line| line.engine == name);
+        found.map(|line| (line.row.clone(), line.figure.value)).collect()
+    };
+    let rivals = of(rival);
+    for line in lines.iter_mut().filter(|line| line.engine == engine) {
+        let rival = rivals.iter().find(|(row, _)| *row == line.row);
+        line.figure.ratio = rival.map(|(_, value)| line.figure.value / value);
+    }
+}
+
 /// Where figures go.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report {

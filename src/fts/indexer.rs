@@ -195,7 +195,8 @@ impl TextIndexer {
             }
         }
         let mut beside = std::mem::take(&mut self.beside);
-        let mut inverters: Vec<_> = beside.iter_mut().chain([&mut self.side.inverter]).collect();
+        let all = beside.iter_mut().chain([&mut self.side.inverter]);
+        let mut inverters: Vec<_> = all.filter(|inverter| !inverter.is_empty()).collect();
         drain(&mut inverters, &before, &mut |Part { keyspace, key, operand }| {
             let keyspace = match keyspace {
                 IndexKeyspace::Text => self.text,
@@ -301,15 +302,23 @@ impl TextWalker {
             each_text(chosen.as_ref(), document, &mut |path, text| {
                 visit(TextEvent::Text { field, path, text })?;
                 let start = place.next;
-                let mut failed = Ok(());
+                // Written to when something fails only: an error is large, and tokens are many.
+                let mut failed = None;
                 let positions = analyzer.analyze_with(scratch, text, &mut |token| {
-                    if failed.is_ok() {
-                        failed = place.token(token.position).and_then(|position| {
-                            visit(TextEvent::Token { field, token, position })
-                        });
+                    if failed.is_some() {
+                        return;
+                    }
+                    let Some(position) = place.token(token.position) else {
+                        failed = Some(Error::TooManyPositions);
+                        return;
+                    };
+                    if let Err(error) = visit(TextEvent::Token { field, token, position }) {
+                        failed = Some(error);
                     }
                 });
-                failed?;
+                if let Some(error) = failed {
+                    return Err(error);
+                }
                 if positions == 0 {
                     return Ok(());
                 }
@@ -327,10 +336,10 @@ impl TextWalker {
 }
 
 impl FieldPlace {
-    /// Counts a token at `position` of the current text and gives its position in the field.
-    fn token(&mut self, position: u32) -> Result<u32> {
+    /// Counts a token at `position` of the current text and gives its position in the field, if that has a number.
+    fn token(&mut self, position: u32) -> Option<u32> {
         self.tokens += 1;
-        self.next.checked_add(position).ok_or(Error::TooManyPositions)
+        self.next.checked_add(position)
     }
 }
 

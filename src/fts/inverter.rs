@@ -20,6 +20,7 @@
 //! gathering counters of removed documents too.
 
 mod drain;
+mod queue;
 mod term_table;
 mod token_lists;
 
@@ -31,7 +32,8 @@ use super::error::Result;
 use super::ids::{DocId, FieldId};
 use super::keyspace::{self, IndexKeyspace};
 use super::length_code;
-use term_table::TermTable;
+use queue::TokenQueue;
+use term_table::{TermKey, TermTable};
 use token_lists::{TokenList, TokenLists};
 
 pub(super) use drain::drain;
@@ -41,6 +43,10 @@ pub(super) use drain::drain;
 pub struct Inverter {
     terms: TermTable<TermTokens>,
     tokens: TokenLists,
+    /// Tokens that were not looked up yet.
+    queue: TokenQueue,
+    /// Numbers of the terms of these tokens, kept for its allocation.
+    numbers: Vec<Option<u32>>,
     /// What removed documents take from the counters of a term, by its number.
     removed: BTreeMap<u32, Removed>,
     fields: BTreeMap<FieldId, FieldLengths>,
@@ -102,22 +108,27 @@ impl Inverter {
     /// [`Error::TermTooLong`](super::Error::TermTooLong); nothing was added.
     ///
     /// # Panics
-    /// When documents or positions descend.
+    /// When documents or positions descend, here or in one of the next calls.
     pub fn add(&mut self, field: FieldId, term: &[u8], doc: DocId, position: u32) -> Result<()> {
         keyspace::check_term(term)?;
-        let (_, last) = self.terms.state(field, term);
-        let (tokens, document) = (&mut self.tokens, doc.number());
-        if last.list.is_empty() || document > last.document {
-            tokens.put_varint(&mut last.list, (document - last.document) << 1 | 1);
-            tokens.put_varint(&mut last.list, u64::from(position));
-        } else {
-            assert!(document == last.document, "invariant: documents of a term ascend");
-            let gap = position.checked_sub(last.position);
-            let gap = gap.expect("invariant: positions of a document do not descend");
-            tokens.put_varint(&mut last.list, u64::from(gap) << 1);
+        if self.queue.push(field, term, doc.number(), position) {
+            self.empty_queue();
         }
-        (last.document, last.position) = (document, position);
         Ok(())
+    }
+
+    fn empty_queue(&mut self) {
+        let Inverter { terms, tokens, queue, numbers, .. } = self;
+        numbers.clear();
+        numbers.extend(queue.iter().map(|(token, _)| terms.guess(token.key)));
+        for (number, (token, term)) in numbers.iter_mut().zip(queue.iter()) {
+            *number = number.filter(|&number| terms.is(number, token.key, term));
+        }
+        for (number, (token, term)) in numbers.iter().zip(queue.iter()) {
+            let number = number.unwrap_or_else(|| terms.number(token.key, term));
+            terms.state(number).add(token.document, token.position, tokens);
+        }
+        queue.clear();
     }
 
     /// Sets the number of tokens of `field` in the document `doc`; 0 counts as no such field.
@@ -148,7 +159,7 @@ impl Inverter {
     /// [`Error::TermTooLong`](super::Error::TermTooLong); nothing was subtracted.
     pub fn subtract(&mut self, field: FieldId, term: &[u8], doc: DocId) -> Result<()> {
         keyspace::check_term(term)?;
-        let (number, _) = self.terms.state(field, term);
+        let number = self.terms.number(TermKey::new(field, term), term);
         let nothing = || Removed { last: doc, counters: BTreeMap::new() };
         let mut is_first = false;
         let removed = self.removed.entry(number).or_insert_with(|| {
@@ -190,12 +201,27 @@ impl Inverter {
 
     /// Whether there is nothing to drain.
     pub fn is_empty(&self) -> bool {
-        self.terms.len() == 0 && self.fields.is_empty()
+        self.terms.len() == 0 && self.queue.is_empty() && self.fields.is_empty()
     }
 
     /// How many documents of each field wait.
     pub fn field_lens(&self) -> impl Iterator<Item = (FieldId, usize)> {
         self.fields.iter().map(|(field, lengths)| (*field, lengths.codes.len()))
+    }
+}
+
+impl TermTokens {
+    fn add(&mut self, document: u64, position: u32, tokens: &mut TokenLists) {
+        if self.list.is_empty() || document > self.document {
+            tokens.put_varint(&mut self.list, (document - self.document) << 1 | 1);
+            tokens.put_varint(&mut self.list, u64::from(position));
+        } else {
+            assert!(document == self.document, "invariant: documents of a term ascend");
+            let gap = position.checked_sub(self.position);
+            let gap = gap.expect("invariant: positions of a document do not descend");
+            tokens.put_varint(&mut self.list, u64::from(gap) << 1);
+        }
+        (self.document, self.position) = (document, position);
     }
 }
 

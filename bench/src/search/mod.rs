@@ -29,7 +29,7 @@ use crate::machine::Machine;
 use crate::report::{Figure, Line, Report, Unit};
 
 /// The corpus of the repository, for a quick run.
-const BUNDLED: &str =
+pub(crate) const BUNDLED: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/../corpora/wikipedia-vital-en/corpus.jsonl.gz");
 
 /// Full-text engines side by side.

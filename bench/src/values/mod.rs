@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::Result;
 use crate::machine::Machine;
 use crate::process::disk_bytes;
-use crate::report::{Figure, Line, Report, Unit};
+use crate::report::{Figure, Line, Report, Unit, set_ratios};
 use data::{Question, Record, questions, records};
 
 /// Filters, sorts and facets.
@@ -95,25 +95,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             lines.push(line(question.row, name, Figure::of(times, Unit::Microseconds)));
         }
     }
-    set_ratios(&mut lines);
+    set_ratios(&mut lines, ENGINES[0].0, ENGINES[1].0);
     report.figures(&lines, &ENGINES.map(|(name, _)| name.to_owned()))
 }
 
 fn line(row: &str, engine: &str, figure: Figure) -> Line {
     Line { bench: "values", row: row.to_owned(), engine: engine.to_owned(), figure }
-}
-
-/// Sets Alluvium's ratio in each row.
-fn set_ratios(lines: &mut [Line]) {
-    let rivals: Vec<(String, f64)> = lines
-        .iter()
-        .filter(|line| line.engine != ENGINES[0].0)
-        .map(|line| (line.row.clone(), line.figure.value))
-        .collect();
-    for line in lines.iter_mut().filter(|line| line.engine == ENGINES[0].0) {
-        let rival = rivals.iter().find(|(row, _)| *row == line.row);
-        line.figure.ratio = rival.map(|(_, value)| line.figure.value / value);
-    }
 }
 
 /// Refuses answers that differ.

@@ -36,6 +36,7 @@ pub(in crate::fts) fn drain(
 ) -> Result<()> {
     let mut taken: Vec<Inverter> =
         inverters.iter_mut().map(|inverter| mem::take(*inverter)).collect();
+    taken.iter_mut().for_each(Inverter::empty_queue);
     let fields = joined_fields(&mut taken);
     let lengths: BTreeMap<FieldId, ChunkLengths> = fields
         .iter()

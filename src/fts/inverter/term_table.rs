@@ -46,29 +46,62 @@ struct Entry<S> {
     state: S,
 }
 
+/// What a term is looked up by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TermKey {
+    field: FieldId,
+    hash: u32,
+    head: u64,
+}
+
+impl TermKey {
+    pub(super) fn new(field: FieldId, term: &[u8]) -> Self {
+        TermKey { field, hash: hash(field, term), head: head(term) }
+    }
+}
+
 impl<S: Default> TermTable<S> {
-    /// What has gathered for a term of at most 65,535 bytes, and its number.
-    pub(super) fn state(&mut self, field: FieldId, term: &[u8]) -> (u32, &mut S) {
+    /// The number of a term of at most 65,535 bytes, which is added when it is not there.
+    pub(super) fn number(&mut self, key: TermKey, term: &[u8]) -> u32 {
         if (self.entries.len() + 1) * 2 > self.slots.len() {
             self.grow();
         }
-        let hash = hash(field, term);
-        let head = head(term);
         let mask = self.slots.len() - 1;
-        let mut place = hash as usize & mask;
-        let number = loop {
+        let mut place = key.hash as usize & mask;
+        loop {
             let slot = self.slots[place];
             if slot.number == FREE.number {
-                let number = self.push(field, term, head);
-                self.slots[place] = Slot { hash, number };
-                break number;
+                let number = self.push(key.field, term, key.head);
+                self.slots[place] = Slot { hash: key.hash, number };
+                return number;
             }
-            if slot.hash == hash && self.is(slot.number, field, term, head) {
-                break slot.number;
+            if slot.hash == key.hash && self.is(slot.number, key, term) {
+                return slot.number;
             }
             place = (place + 1) & mask;
-        };
-        (number, &mut self.entries[number as usize].state)
+        }
+    }
+
+    /// The number that a term most likely has; [`is`](Self::is) says whether it has. Looks at one slot alone, so that several guesses
+    /// wait for memory at the same time.
+    pub(super) fn guess(&self, key: TermKey) -> Option<u32> {
+        let place = key.hash as usize & self.slots.len().checked_sub(1)?;
+        let slot = self.slots[place];
+        (slot.number != FREE.number && slot.hash == key.hash).then_some(slot.number)
+    }
+
+    /// Whether a number is that of this term.
+    pub(super) fn is(&self, number: u32, key: TermKey, term: &[u8]) -> bool {
+        let entry = &self.entries[number as usize];
+        entry.head == key.head
+            && entry.field == key.field
+            && usize::from(entry.len) == term.len()
+            && (term.len() <= size_of::<u64>() || self.term(entry) == term)
+    }
+
+    /// What has gathered for a term.
+    pub(super) fn state(&mut self, number: u32) -> &mut S {
+        &mut self.entries[number as usize].state
     }
 
     fn push(&mut self, field: FieldId, term: &[u8], head: u64) -> u32 {
@@ -81,14 +114,6 @@ impl<S: Default> TermTable<S> {
         self.names.extend_from_slice(term);
         self.entries.push(Entry { head, start, len, field, state: S::default() });
         number
-    }
-
-    fn is(&self, number: u32, field: FieldId, term: &[u8], head: u64) -> bool {
-        let entry = &self.entries[number as usize];
-        entry.head == head
-            && entry.field == field
-            && usize::from(entry.len) == term.len()
-            && (term.len() <= size_of::<u64>() || self.term(entry) == term)
     }
 
     fn grow(&mut self) {
@@ -181,7 +206,11 @@ mod tests {
             // Short and long ones, with zeroes at the end and beginnings in common.
             let mut term = vec![b'a'; [0, 6, 7, 8, 9, 40][random.usize(..6)]];
             term.extend((0..random.usize(..3)).map(|_| [0, 1, b'b', 0xFF][random.usize(..4)]));
-            *table.state(field, &term).1 += 1;
+            let key = TermKey::new(field, &term);
+            let guess = table.guess(key).filter(|&guess| table.is(guess, key, &term));
+            let number = table.number(key, &term);
+            assert!(guess.is_none_or(|guess| guess == number));
+            *table.state(number) += 1;
             *expected.entry((field, term)).or_default() += 1;
         }
         let found: Vec<_> = table.sorted().iter().map(|&number| table.get(number)).collect();

@@ -46,6 +46,7 @@ impl TokenLists {
     }
 
     /// Appends a number in one to ten bytes, as varints of files.
+    #[inline]
     pub(super) fn put_varint(&mut self, list: &mut TokenList, mut number: u64) {
         while number >= 0x80 {
             self.put(list, number.to_le_bytes()[0] | 0x80);
@@ -54,6 +55,7 @@ impl TokenLists {
         self.put(list, number.to_le_bytes()[0]);
     }
 
+    #[inline]
     fn put(&mut self, list: &mut TokenList, byte: u8) {
         if list.free == 0 {
             self.add_block(list);
@@ -63,6 +65,7 @@ impl TokenLists {
         list.free -= 1;
     }
 
+    #[cold]
     fn add_block(&mut self, list: &mut TokenList) {
         let start = u32::try_from(self.bytes.len());
         let start = start.expect("invariant: tokens are drained long before they have 4 GiB");
