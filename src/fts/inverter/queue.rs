@@ -2,7 +2,6 @@
 //!
 //! A look-up in a large table waits for memory twice, for the slot and for the entry. Done one by one these times add up; of a queue
 //! of tokens, first all slots and then all entries are read, and the processor waits for many of them at once. Cost: a copy of each term.
-//! Measured on Simple English Wikipedia: `docs/decisions/0026-imports.md`.
 
 use super::term_table::TermKey;
 use crate::fts::ids::FieldId;
