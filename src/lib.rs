@@ -35,12 +35,12 @@ pub use bson::doc;
 pub use collection::{AccessReport, RebuildProgress, Upserted, ValueIndexOptions, WayReport};
 pub use columns::{Aggregation, AggregationResult, AggregationResults, Bucket, SortKey};
 pub use database::{
-    CheckReport, Collection, CollectionFigures, CollectionOptions, Completions, Database,
-    DatabaseReader, Find, FindIter, Found, FoundDocuments, Hit, Hits, Import, ImportReport,
-    IntoDocument, Options, RefusedDocument, ReorderProgress, ReorderReport, RepairProgress,
-    RepairReport, RepairedCollection, Search, Snapshot, SnapshotCollection, TextIndexRebuild,
-    Transaction, TransactionCollection, Typed, TypedCollection, TypedSnapshotCollection,
-    TypedTransactionCollection,
+    Change, Changes, CheckReport, Collection, CollectionFigures, CollectionOptions, Completions,
+    Database, DatabaseReader, Find, FindIter, Found, FoundDocuments, Hit, Hits, Import,
+    ImportReport, IntoDocument, Options, RefusedDocument, ReorderProgress, ReorderReport,
+    RepairProgress, RepairReport, RepairedCollection, Search, Snapshot, SnapshotCollection,
+    TextIndexRebuild, Transaction, TransactionCollection, Typed, TypedCollection,
+    TypedSnapshotCollection, TypedTransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};

@@ -20,6 +20,7 @@
 mod access;
 mod bulk;
 mod catalog;
+mod changes;
 mod check;
 mod column_source;
 mod columns;
@@ -46,6 +47,7 @@ pub use catalog::{
     CollectionDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name, collection_definition,
     collection_names, create_collection, drop_collection, import_mark,
 };
+pub use changes::{Change, Changes, forget_removals, track_removals};
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
 pub use column_source::CollectionColumns;
 pub use columns::{create_column, drop_column};

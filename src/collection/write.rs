@@ -30,8 +30,8 @@ use crate::bson::{
     sort_key, validate,
 };
 use crate::columns::ColumnIndexer;
-use crate::fts::{DeadChunk, DocId, TextIndexOptions, dead_key};
-use crate::lsm::{self, KEY_BYTES_MAX, Reader, Transaction};
+use crate::fts::{DeadChunk, DocId, TextIndexOptions, dead_key, names};
+use crate::lsm::{self, KEY_BYTES_MAX, KeyspaceId, Reader, Transaction};
 
 /// What a writer is given by those above.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +61,8 @@ pub struct CollectionWriter {
     text_indexes: Vec<IndexWriter>,
     value_indexers: Vec<ValueIndexer>,
     column_indexers: Vec<ColumnIndexer>,
+    /// Where removals are noted, if they are.
+    removals: Option<KeyspaceId>,
     /// Documents that died since the last drain, by chunk, and their number.
     dead: BTreeMap<u32, DeadChunk>,
     dead_len: usize,
@@ -125,6 +127,7 @@ impl CollectionWriter {
             text_indexes: open_index_writers(reader, name, definition)?,
             value_indexers: value_indexers.collect::<Result<_>>()?,
             column_indexers: open_column_indexers(reader, name, definition)?,
+            removals: reader.keyspace(&names::removals(name)),
             dead: BTreeMap::new(),
             dead_len: 0,
             changed: false,
@@ -309,7 +312,19 @@ impl CollectionWriter {
         }
         let Some(doc) = self.doc_id(transaction, &key)? else { return Ok(false) };
         let old = self.old(transaction, doc)?;
+        let next = self.tally.next.plus(1)?;
         self.write(transaction, Some((&key, old)), None)?;
+        if let Some(removals) = self.removals {
+            // The number of a document that never lived.
+            let number = self.tally.next;
+            let removed = rawdoc! { "_id": id };
+            transaction.put(removals, &number.to_key(), removed.as_bytes())?;
+            self.dead.entry(number.chunk()).or_default().insert(number.offset());
+            self.dead_len += 1;
+            self.tally.next = next;
+            // It may have been drained meanwhile.
+            self.changed = true;
+        }
         Ok(true)
     }
 

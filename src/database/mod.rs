@@ -2,6 +2,7 @@
 //! or a transaction of the storage core and hands it to the layers that know what to do.
 
 mod batches;
+mod changes;
 mod collection;
 mod document;
 mod find;
@@ -21,6 +22,7 @@ mod typed;
 mod values;
 mod view;
 
+pub use changes::{Change, Changes};
 pub use collection::Collection;
 pub use document::IntoDocument;
 pub use find::{Find, FindIter, FoundDocuments};

@@ -14,7 +14,7 @@ use crate::bson::{Bson, Filter, RawDocumentBuf};
 use crate::collection::{self, CollectionReader, ValueIndexOptions, check_name};
 use crate::error::Result;
 use crate::fts::{DocId, TextIndexOptions};
-use crate::lsm;
+use crate::lsm::{self, CommitNo};
 use crate::query::ParsedQuery;
 
 /// A view that later writes do not change.
@@ -41,6 +41,11 @@ pub struct Snapshot {
 impl Snapshot {
     pub(super) fn new(inner: lsm::Snapshot) -> Self {
         Snapshot { inner }
+    }
+
+    /// The newest commit that it shows.
+    pub(super) fn commit(&self) -> CommitNo {
+        self.inner.commit()
     }
 
     /// The names of all collections, in ascending order.

@@ -241,6 +241,11 @@ pub mod names {
         format!("{collection}/dead")
     }
 
+    /// Keyspace of what was removed from `collection`, if that tracks it.
+    pub fn removals(collection: &str) -> String {
+        format!("{collection}/removals")
+    }
+
     /// Keyspace of the terms of the text index `index` of `collection`.
     pub fn text(collection: &str, index: &str) -> String {
         format!("{collection}/text.{index}")

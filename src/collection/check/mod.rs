@@ -383,7 +383,8 @@ fn check_dropped_indexes(
     report: &mut DeepReport,
 ) -> Result<()> {
     let name = collection.name();
-    let mut known = vec![names::docs(name), names::ids(name), names::dead(name)];
+    let mut known =
+        vec![names::docs(name), names::ids(name), names::dead(name), names::removals(name)];
     known.extend(collection.definition().indexes.iter().flat_map(|index| index.keyspaces(name)));
     let value_indexes = &collection.definition().value_indexes;
     known.extend(value_indexes.iter().map(|index| names::value(name, &index.name)));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -45,6 +45,8 @@ pub(super) struct Core {
     pub(super) writer: Mutex<Writer>,
     /// Told when a flight of the log has ended.
     pub(super) landed: Condvar,
+    /// Tells those that wait for a commit to be visible.
+    pub(super) shown: Condvar,
     pub(super) gate: Gate,
     /// What was committed since the oldest optimistic transaction began. Taken with or without the writer's lock.
     pub(super) window: Mutex<Window>,
@@ -229,6 +231,8 @@ pub(super) struct Writer {
     pub(super) flying: Option<u64>,
     /// Threads that wait for that.
     pub(super) waiting: usize,
+    /// Threads that wait for a commit to be visible.
+    pub(super) watching: usize,
     /// Commits that readers do not see yet.
     pub(super) held: Held,
     pub(super) poison: Option<String>,
@@ -306,7 +310,25 @@ impl Core {
     pub(super) fn show(&self, writer: &mut Writer) {
         if let Some(past) = self.version.show(&mut writer.held, writer.log.durable()) {
             writer.note_past(&past);
+            if writer.watching > 0 {
+                self.shown.notify_all();
+            }
         }
+    }
+
+    /// Waits until readers see a commit behind `commit`, or as long as `timeout`; whether they do.
+    pub(super) fn wait_for_commit(&self, commit: CommitNo, timeout: Duration) -> Result<bool> {
+        let start = Instant::now();
+        let mut writer = self.writer()?;
+        while self.version.visible_commit() <= commit {
+            let Some(left) = timeout.checked_sub(start.elapsed()) else { return Ok(false) };
+            writer.watching += 1;
+            let waited = self.shown.wait_timeout(writer, left);
+            (writer, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            writer.watching -= 1;
+            writer.expect_sound()?;
+        }
+        Ok(true)
     }
 
     pub(super) fn wake(&self) {

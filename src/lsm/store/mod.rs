@@ -43,6 +43,7 @@ use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 pub use self::reader::StoreReader;
 
@@ -123,6 +124,7 @@ impl Store {
             sync_due: None,
             flying: None,
             waiting: 0,
+            watching: 0,
             held: Held::default(),
             poison: None,
             past: Vec::new(),
@@ -140,6 +142,7 @@ impl Store {
             checkpoints: Mutex::default(),
             writer: Mutex::new(writer),
             landed: Condvar::new(),
+            shown: Condvar::new(),
             gate: Gate::default(),
             window: Mutex::default(),
             trouble: Mutex::default(),
@@ -163,6 +166,30 @@ impl Store {
     /// A view of everything that is committed now; a commit that is not durable yet, and should be, is not.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot::held(self.core.version.visible())
+    }
+
+    /// Waits until a [`snapshot`](Self::snapshot) has something that was committed behind `commit`, or as long as `timeout`; whether
+    /// one has.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use alluvium::lsm::{Durability, KeyspaceOptions, MemoryStorage, Options, Store};
+    ///
+    /// let store = Store::open(MemoryStorage::default(), Options::default())?;
+    /// let before = store.snapshot().commit();
+    /// assert!(!store.wait_for_commit(before, Duration::ZERO)?);
+    /// let mut transaction = store.begin()?;
+    /// transaction.create_keyspace("fruit", KeyspaceOptions::default())?;
+    /// transaction.commit(Durability::Sync)?;
+    /// assert!(store.wait_for_commit(before, Duration::MAX)?);
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] after a failed write.
+    pub fn wait_for_commit(&self, commit: CommitNo, timeout: Duration) -> Result<bool> {
+        self.core.wait_for_commit(commit, timeout)
     }
 
     /// Begins a transaction, waiting for the one before to end.
