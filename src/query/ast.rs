@@ -17,7 +17,8 @@
 //! them side by side. A pattern that gives no term is ignored.
 //!
 //! A [`Pattern::Group`] is a query in place of a word: it counts as one clause does, and what is inside scores where the group
-//! matches. A group of which nothing is left after analysis is ignored; one that only excludes matches nothing.
+//! matches. A group of which nothing is left after analysis is ignored; one that only excludes matches nothing. A [`Pattern::DisMax`] is
+//! several such queries of which the best counts.
 //!
 //! Patterns over the words of the index ([`Pattern::Prefix`], [`Pattern::Wildcard`], [`Pattern::Regex`]) match the documents
 //! that hold any word that fits, and give each the same score, 1; so do [`Pattern::Range`], [`Pattern::All`] and [`Pattern::Filter`]. [`Pattern::Fuzzy`] stands for the words that come nearest,
@@ -159,6 +160,15 @@ pub enum Pattern {
     Filter(Document),
     /// A query of its own. The clause's field is that of the clauses inside that have none.
     Group(Query),
+    /// Several queries, each as in a group: a document that matches one of them gets its highest score from them, and a part of
+    /// the others.
+    DisMax {
+        /// The queries.
+        queries: Vec<Query>,
+        /// Which part of the scores that are not the highest is added, from 0 to 1.
+        #[serde(default)]
+        tie_breaker: f32,
+    },
 }
 
 impl Weight {
@@ -367,6 +377,31 @@ impl Query {
         Self::one(Occur::Should, Pattern::Group(self))
     }
 
+    /// Documents that match any of `queries`. Each scores by itself; the highest of their scores counts, and `tie_breaker` times the
+    /// sum of the others, from 0 (the best alone) to 1 (all of them). So a word that stands in several fields counts where it fits
+    /// best, and does not outweigh the other words. No text says it.
+    ///
+    /// ```
+    /// use alluvium::{Database, Query, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "_id": 1, "title": "Rivers", "body": "Gold settles where the river slows." },
+    ///     doc! { "_id": 2, "title": "Gold", "body": "Gold, gold, gold." },
+    /// ])?;
+    /// let best_field = |word| {
+    ///     Query::dis_max(["title", "body"].map(|field| Query::word(word).field(field)), 0.1)
+    /// };
+    /// let mut hits = notes.search(best_field("gold").with(best_field("river")))?.run()?;
+    /// assert_eq!(hits.next().unwrap().id()?, 1.into());
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn dis_max<Q: Into<Self>>(queries: impl IntoIterator<Item = Q>, tie_breaker: f32) -> Self {
+        let queries = queries.into_iter().map(Into::into).collect();
+        Self::one(Occur::Should, Pattern::DisMax { queries, tie_breaker })
+    }
+
     /// Looks for these clauses in the values at `path` (dotted) only.
     ///
     /// ```
@@ -439,7 +474,7 @@ impl Clause {
 }
 
 impl Pattern {
-    /// The text, before analysis; ranges, filters, groups and the pattern for all documents have none of their own.
+    /// The text, before analysis; ranges, filters, groups, alternatives and the pattern for all documents have none of their own.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Words(text)
@@ -450,7 +485,11 @@ impl Pattern {
             | Self::Fuzzy { text, .. }
             | Self::Similar { text, .. }
             | Self::Regex(text) => Some(text),
-            Self::Range { .. } | Self::All | Self::Filter(_) | Self::Group(_) => None,
+            Self::Range { .. }
+            | Self::All
+            | Self::Filter(_)
+            | Self::Group(_)
+            | Self::DisMax { .. } => None,
         }
     }
 }

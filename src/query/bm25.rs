@@ -87,6 +87,15 @@ pub(crate) fn rounding(scores: usize) -> f64 {
     1.0 + roundings / 8_388_608.0
 }
 
+/// The score of alternatives that have these: the highest, and `tie_breaker` times the sum of the others, which are added from the highest on.
+pub(crate) fn best_of(scores: &mut [f32], tie_breaker: f32) -> f32 {
+    scores.sort_unstable_by(|left, right| right.total_cmp(left));
+    let Some((best, others)) = scores.split_first() else { return 0.0 };
+    // Infinity times 0 would be no number.
+    let rest = others.iter().fold(0.0, |sum, score| sum + score);
+    if tie_breaker > 0.0 { best + tie_breaker * rest } else { *best }
+}
+
 /// What length codes stand for.
 static LENGTHS: LazyLock<[f32; 256]> = LazyLock::new(|| length_code::DECODED.map(single));
 

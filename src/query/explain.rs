@@ -6,24 +6,24 @@
 
 use std::collections::BTreeMap;
 
-use super::bm25::{Norms, Parameters, clause_weight, idf, rounded};
+use super::bm25::{Norms, Parameters, best_of, clause_weight, idf, rounded};
 use super::error::Result;
 use super::explanation::Explanation;
 use super::leaf::{LeafWindow, Scratch, weight_of};
+use super::nesting::Best;
 use super::plan::{Leaf, LeafKey, Plan, PlannedSet, Slop};
 use super::searcher::{Searcher, norms};
+use super::tree_score::{Counted, TreeScore, find_occurrences};
 use crate::fts::{DocId, FieldId, WINDOW_LEN, length_code};
 
 /// Names of alternatives that are listed at most.
 const NAMES_LEN_MAX: usize = 8;
 
 /// A document, as an explanation looks at it.
-struct Explained<'e> {
-    plan: &'e Plan,
+struct Explained<'e, 'c> {
     parameters: Parameters,
     norms: &'e BTreeMap<FieldId, Norms>,
-    /// The boosts of those leaves that score in it.
-    scoring: Vec<Option<f64>>,
+    document: TreeScore<'e, 'c>,
 }
 
 impl Searcher<'_, '_> {
@@ -40,14 +40,12 @@ impl Searcher<'_, '_> {
         let scales = chunk.scales(&norms, &lengths)?;
         let number = usize::from(doc.offset()) / WINDOW_LEN;
         let opened = chunk.leaves.iter().enumerate();
-        let windows: Vec<LeafWindow<'_>> =
+        let leaves: Vec<LeafWindow<'_>> =
             opened.filter_map(|(index, leaf)| leaf.window(number, index)).collect();
-        let mut scratch = Scratch::default();
-        let mut occurring = vec![false; plan.leaves.len()];
-        for leaf in &windows {
-            let frequency = leaf.frequency(doc.offset(), &mut scratch)?;
-            occurring[leaf.chunk.open.place] = frequency > 0;
-        }
+        let mut occurrences = vec![None; plan.leaves.len()];
+        let offset = doc.offset();
+        find_occurrences(&leaves, offset, &mut Scratch::default(), &mut occurrences)?;
+        let occurring: Vec<bool> = occurrences.iter().map(Option::is_some).collect();
         if !matches(plan, &occurring) {
             return Ok(Explanation::new(
                 0.0,
@@ -55,54 +53,72 @@ impl Searcher<'_, '_> {
                 reasons(plan, &occurring),
             ));
         }
-        let scoring = scoring(plan, &occurring);
-        let explained = Explained { plan, parameters, norms: &norms, scoring };
+        let (leaves, scales, occurrences) = (&leaves, &scales, &occurrences);
+        let document = TreeScore { plan, leaves, scales, offset, occurrences };
+        let explained = Explained { parameters, norms: &norms, document };
+        let counted = Counted::of_plan(plan, &|&place| occurring[place]);
+        explained.sum(&counted, "score: the sum of these, in this order")
+    }
+}
+
+impl Explained<'_, '_> {
+    /// What counts in a document, as a sum.
+    fn sum(&self, counted: &Counted<'_>, what: &str) -> Result<Explanation> {
+        let plan = self.document.plan;
         let (mut parts, mut sets, mut constant) = (Vec::new(), Vec::new(), 0.0);
-        let is_same = |left: &LeafWindow<'_>, right: &LeafWindow<'_>| {
-            left.chunk.open.leaf.key.is_same(&right.chunk.open.leaf.key)
-        };
-        for same in windows.chunk_by(is_same) {
-            let Some((leaf, boosts)) = explained.boosts(same) else { continue };
-            let boost: f64 = boosts.iter().map(|&(_, boost)| boost).sum();
-            if leaf.chunk.open.leaf.key.set.is_some() {
+        for same in counted.clauses(plan) {
+            let boosts: Vec<(u32, f64)> = same
+                .iter()
+                .map(|&place| (plan.leaves[place].key.group, plan.leaves[place].boost))
+                .collect();
+            let [place, ..] = *same else { continue };
+            let leaf = &plan.leaves[place];
+            if self.document.is_set(same) {
+                let boost: f64 = boosts.iter().map(|&(_, boost)| boost).sum();
                 constant += boost;
-                sets.push(Explanation::leaf(rounded(boost), plan.name(leaf.chunk.open.leaf)));
-                continue;
-            }
-            let Some(Some(scale)) = scales.get(leaf.index) else { continue };
-            let found = leaf.frequency_and_code(doc.offset(), *scale, &mut scratch)?;
-            if let Some((frequency, code)) = found {
-                parts.push(explained.share(leaf.chunk.open.leaf, &boosts, frequency, code));
+                sets.push(Explanation::leaf(rounded(boost), plan.name(leaf)));
+            } else if let Some((_, frequency, code)) = self.document.found(place)? {
+                parts.push(self.share(leaf, &boosts, frequency, code));
             }
         }
+        let mut bests = Vec::with_capacity(counted.bests.len());
+        for best in &counted.bests {
+            bests.push(self.best(best)?);
+        }
+        bests.sort_by(highest_first);
+        parts.append(&mut bests);
         if !sets.is_empty() {
             let what = "constant scores, added exactly and rounded once";
             parts.push(Explanation::new(clause_weight(1.0, constant), what, sets));
         }
         let score = parts.iter().fold(0.0, |sum, part| sum + part.value);
-        Ok(Explanation::new(score, "score: the sum of these, in this order", parts))
+        Ok(Explanation::new(score, what, parts))
     }
-}
 
-impl Explained<'_> {
-    /// Of leaves that ask for the same in several groups one that counts, and the boosts of all that do, each with its group.
-    fn boosts<'l, 'c>(
-        &self,
-        same: &'l [LeafWindow<'c>],
-    ) -> Option<(&'l LeafWindow<'c>, Vec<(u32, f64)>)> {
-        let counting = |leaf: &&LeafWindow<'_>| self.scoring[leaf.chunk.open.place].is_some();
-        let leaf = same.iter().find(counting)?;
-        let boosts = same.iter().filter_map(|leaf| {
-            let open = leaf.chunk.open;
-            Some((open.leaf.key.group, self.scoring[open.place]?))
-        });
-        Some((leaf, boosts.collect()))
+    /// What alternatives give of which the best counts.
+    fn best(&self, best: &Best<usize>) -> Result<Explanation> {
+        let holds = |&place: &usize| self.document.holds(place);
+        let mut parts = Vec::with_capacity(best.alternatives.len());
+        for group in best.alternatives.iter().filter(|group| group.matches(&holds)) {
+            let what = "an alternative: the sum of these, in this order";
+            parts.push(self.sum(&Counted::of(group, &holds), what)?);
+        }
+        parts.sort_by(highest_first);
+        let mut scores: Vec<f32> = parts.iter().map(|part| part.value).collect();
+        let score = best_of(&mut scores, best.tie_breaker);
+        let what = match best.tie_breaker {
+            0.0 => "the best of these".to_owned(),
+            tie_breaker => {
+                format!("the best of these, and {tie_breaker} times the sum of the others")
+            }
+        };
+        Ok(Explanation::new(score, what, parts))
     }
 
     /// What a term or a phrase gives.
     fn share(&self, leaf: &Leaf, boosts: &[(u32, f64)], frequency: u32, code: u8) -> Explanation {
         let boost = boosts.iter().map(|&(_, boost)| boost).sum();
-        let weight = weight_of(self.plan, leaf, boost);
+        let weight = weight_of(self.document.plan, leaf, boost);
         let norms = self.norms.get(&leaf.key.field);
         let value = norms.map_or(0.0, |norms| norms.score(weight, frequency, code));
         let times = if leaf.key.is_phrase {
@@ -113,12 +129,12 @@ impl Explained<'_> {
         let single = rounded(f64::from(frequency));
         let mut parts = vec![self.weight(leaf, boosts, weight), Explanation::leaf(single, times)];
         parts.extend(norms.map(|norms| self.norm(norms, code)));
-        let what = format!("{}: weight · tf / (tf + norm)", self.plan.name(leaf));
+        let what = format!("{}: weight · tf / (tf + norm)", self.document.plan.name(leaf));
         Explanation::new(value, what, parts)
     }
 
     fn weight(&self, leaf: &Leaf, boosts: &[(u32, f64)], weight: f32) -> Explanation {
-        let field = self.plan.fields.get(&leaf.key.field);
+        let field = self.document.plan.fields.get(&leaf.key.field);
         let documents = field.map_or(0, |field| field.statistics.documents);
         let of_terms = leaf.key.terms.iter().zip(&leaf.dfs).map(|((term, _), &df)| {
             let what = format!("idf: {df} of {documents} documents hold {term:?}");
@@ -179,17 +195,9 @@ fn matches(plan: &Plan, occurring: &[bool]) -> bool {
         && !plan.excluded.iter().any(|&place| occurring[place])
 }
 
-/// The boosts of the leaves that score in a document that matches.
-fn scoring(plan: &Plan, occurring: &[bool]) -> Vec<Option<f64>> {
-    let mut scoring = vec![None; plan.leaves.len()];
-    let mut count = |place: usize| scoring[place] = Some(plan.leaves[place].boost);
-    if let Some(tree) = &plan.tree {
-        tree.each_scoring(&|&place| occurring[place], &mut |&place| count(place));
-    } else {
-        let places = 0..plan.leaves.len();
-        places.filter(|&place| occurring[place] && plan.leaves[place].scores).for_each(count);
-    }
-    scoring
+/// Orders numbers from the highest to the lowest.
+fn highest_first(left: &Explanation, right: &Explanation) -> std::cmp::Ordering {
+    right.value.total_cmp(&left.value)
 }
 
 /// Why a document does not match.

@@ -4,6 +4,7 @@
 //! where the best are wanted, the best of the rest come first. Invariant: what is left of a plan matches whatever the plan matches, and
 //! scores it the same where the filters score nothing. Cost: a copy of the plan.
 
+use super::nesting::Node;
 use super::plan::{Leaf, Plan, PlannedSet};
 use crate::bson::Filter;
 
@@ -22,8 +23,8 @@ impl<'p> Postponed<'p> {
         let mut filters = Vec::new();
         for (place, leaf) in plan.leaves.iter().enumerate() {
             let Some(filter) = filter_of(plan, place) else { continue };
-            let is_required = plan.required.iter().any(|set| set.as_slice() == [place]);
-            if leaf.boost != 0.0 || !is_required {
+            let is_excluded = plan.excluded.contains(&place);
+            if leaf.boost != 0.0 || is_excluded || !is_required(plan, place) {
                 return None;
             }
             // Nothing has to be found for a leaf of which there is none.
@@ -41,11 +42,22 @@ pub(super) fn without_filters(plan: &Plan) -> Option<Plan> {
         return None;
     }
     let mut rest = plan.clone();
-    let is_filter =
-        |set: &Vec<usize>| matches!(set.as_slice(), &[place] if filter_of(plan, place).is_some());
-    rest.required.retain(|set| !is_filter(set));
+    let is_filter = |place| filter_of(plan, place).is_some() && is_required(plan, place);
+    rest.required.retain(|set| !matches!(set.as_slice(), &[place] if is_filter(place)));
+    if let Some(tree) = &mut rest.tree {
+        tree.required
+            .retain(|set| !matches!(set.as_slice(), &[Node::Leaf(place)] if is_filter(place)));
+    }
     let is_bound = !rest.required.is_empty() && rest.required.len() < plan.required.len();
-    (is_bound && plan.tree.is_none()).then_some(rest)
+    is_bound.then_some(rest)
+}
+
+/// Whether a leaf has to occur, whatever else does.
+fn is_required(plan: &Plan, place: usize) -> bool {
+    match &plan.tree {
+        None => plan.required.iter().any(|set| set.as_slice() == [place]),
+        Some(tree) => tree.required.iter().any(|set| set.as_slice() == [Node::Leaf(place)]),
+    }
 }
 
 /// How many documents match at most, as far as the words that have to occur tell.

@@ -121,7 +121,7 @@ impl<'p> OpenLeaf<'p> {
             place,
             bounds: Bounds::new(
                 weight_of(plan, leaf, leaf.boost),
-                rounding(plan.leaves.len()),
+                rounding(plan.roundings()),
                 Drift::NONE,
             ),
             required: sets.map(|(set, _)| set).collect(),
@@ -323,7 +323,9 @@ impl<'c> LeafWindow<'c> {
     ) -> Result<Option<f32>> {
         let terms = self.terms()?;
         let ([term], false) = (terms, self.chunk.open.is_placed()) else {
-            return self.score_weighing(offset, self.bounds.weight(), scale, scratch);
+            let frequency = self.frequency(offset, scratch)?;
+            let code = self.length_code(offset, scale)?.filter(|_| frequency > 0);
+            return Ok(code.map(|code| scale.norms.score(self.bounds.weight(), frequency, code)));
         };
         let Some(index) = term.find(offset) else { return Ok(None) };
         if let Some(&score) = term.scores().get(index) {
@@ -333,29 +335,10 @@ impl<'c> LeafWindow<'c> {
         Ok(Some(scale.score(term, offset, index, self.bounds.weight(), frequency)))
     }
 
-    /// What a document would get if the leaf had this weight; `None` when it does not match.
-    pub(super) fn score_weighing(
-        &self,
-        offset: u16,
-        weight: f32,
-        scale: Scale<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Option<f32>> {
-        let found = self.frequency_and_code(offset, scale, scratch)?;
-        Ok(found.map(|(frequency, code)| scale.norms.score(weight, frequency, code)))
-    }
-
-    /// How often the leaf occurs in a document, and the length code of its field there; `None` when it does not match.
-    pub(super) fn frequency_and_code(
-        &self,
-        offset: u16,
-        scale: Scale<'_>,
-        scratch: &mut Scratch,
-    ) -> Result<Option<(u32, u8)>> {
-        let frequency = self.frequency(offset, scratch)?;
-        let first = self.terms()?.first().and_then(|term| Some((term, term.find(offset)?)));
-        let first = first.filter(|_| frequency > 0);
-        Ok(first.map(|(term, index)| (frequency, scale.code(term, offset, index))))
+    /// The length code of the leaf's field in a document; `None` where the leaf cannot occur.
+    pub(super) fn length_code(&self, offset: u16, scale: Scale<'_>) -> Result<Option<u8>> {
+        let found = self.terms()?.first().and_then(|term| Some((term, term.find(offset)?)));
+        Ok(found.map(|(term, index)| scale.code(term, offset, index)))
     }
 
     /// How often the leaf occurs in a document; 0 when it does not match.

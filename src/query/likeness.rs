@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use super::ast::Query;
 use super::bm25::idf;
 use super::error::Result;
-use super::plan::TERMS_LEN_MAX;
+use super::planner::TERMS_LEN_MAX;
 use crate::bson::RawDocument;
 use crate::fts::{Analyzer, Field, FieldId, TextEvent, TextReader};
 

@@ -10,6 +10,9 @@
 //! +(+a b -c)   +a b -c              -(a b)       -a -b
 //! a (+b -c)    stays: `b` is not excluded by `c` where `a` is
 //! ```
+//! [`Best`] is a group of another kind, of whose alternatives the best counts. It stays, unless it is excluded or has one alternative.
+
+use std::collections::BTreeSet;
 
 use super::ast::Occur;
 
@@ -31,6 +34,23 @@ pub enum Node<L> {
     Leaf(L),
     /// A group holds where its conditions say.
     Group(Group<L>),
+    /// Alternatives hold where one of them does.
+    Best(Best<L>),
+}
+
+/// Groups of which the one with the highest score counts in full, and the others as a part of that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Best<L> {
+    /// Two at least; each scores by itself, and is merged with nothing outside of it.
+    pub alternatives: Vec<Group<L>>,
+    /// What part of their scores those that are not the best add, from 0 to 1.
+    pub tie_breaker: f32,
+}
+
+/// What scores in a document.
+pub(super) enum Scoring<'g, L> {
+    Leaf(&'g L),
+    Best(&'g Best<L>),
 }
 
 impl<L> Default for Group<L> {
@@ -82,6 +102,22 @@ impl<L> Group<L> {
         }
     }
 
+    /// Adds groups of which the best counts; those without conditions say nothing.
+    pub(super) fn add_best(&mut self, occur: Occur, mut groups: Vec<Group<L>>, tie_breaker: f32) {
+        groups.retain(|group| !group.is_empty());
+        if occur == Occur::MustNot || groups.len() < 2 {
+            for group in groups {
+                self.add(occur, group);
+            }
+            return;
+        }
+        let best = Node::Best(Best { alternatives: groups, tie_breaker });
+        match occur {
+            Occur::Must => self.required.push(vec![best]),
+            Occur::Should | Occur::MustNot => self.optional.push(best),
+        }
+    }
+
     /// The conditions of which one has to hold, if that is all that the group says; what is optional matters if it `scores`.
     fn into_alternatives(mut self, scores: bool) -> Result<Vec<Node<L>>, Self> {
         match self.required.len() {
@@ -97,6 +133,54 @@ impl<L> Group<L> {
         let sets = self.required.iter().flatten();
         let mut all = sets.chain(&self.optional).chain(&self.excluded);
         all.all(|node| matches!(node, Node::Leaf(_)))
+    }
+
+    /// Whether a document matches wherever any leaf occurs, and gets at least what one of them gives.
+    pub(super) fn is_union(&self) -> bool {
+        let is_union = |node: &Node<L>| match node {
+            Node::Leaf(_) => true,
+            Node::Group(group) => group.is_union(),
+            Node::Best(best) => best.alternatives.iter().all(Group::is_union),
+        };
+        let asks_for_any = self.required.is_empty() && self.excluded.is_empty();
+        asks_for_any && self.optional.iter().all(is_union)
+    }
+
+    /// Whether the score of a document may be less than the sum of what leaves give.
+    pub(super) fn has_best(&self) -> bool {
+        self.scoring_nodes().any(|node| match node {
+            Node::Leaf(_) => false,
+            Node::Group(group) => group.has_best(),
+            Node::Best(_) => true,
+        })
+    }
+
+    /// What no document gets more than, where `of` says so of each leaf.
+    pub(super) fn most(&self, of: &impl Fn(&L) -> f64) -> f64 {
+        let most = |node: &Node<L>| match node {
+            Node::Leaf(leaf) => of(leaf),
+            Node::Group(group) => group.most(of),
+            Node::Best(best) => best.most(of),
+        };
+        self.scoring_nodes().map(most).sum()
+    }
+
+    /// Passes all leaves that may score.
+    pub(super) fn each_leaf(&self, visit: &mut impl FnMut(&L)) {
+        for node in self.scoring_nodes() {
+            match node {
+                Node::Leaf(leaf) => visit(leaf),
+                Node::Group(group) => group.each_leaf(visit),
+                Node::Best(best) => {
+                    best.alternatives.iter().for_each(|group| group.each_leaf(visit));
+                }
+            }
+        }
+    }
+
+    /// The conditions that may score.
+    fn scoring_nodes(&self) -> impl Iterator<Item = &Node<L>> {
+        self.required.iter().flatten().chain(&self.optional)
     }
 
     /// The same of other leaves: `of` is told a leaf, in which group it stands, counted from the outermost, which is 0, and whether
@@ -119,6 +203,14 @@ impl<L> Group<L> {
                     *last += 1;
                     Node::Group(group.map_from(last, scores, of))
                 }
+                Node::Best(Best { alternatives, tie_breaker }) => {
+                    let mut alternative = |group: Group<L>| {
+                        *last += 1;
+                        group.map_from(last, scores, of)
+                    };
+                    let alternatives = alternatives.into_iter().map(&mut alternative).collect();
+                    Node::Best(Best { alternatives, tie_breaker })
+                }
             };
             nodes.into_iter().map(node).collect()
         };
@@ -140,13 +232,18 @@ impl<L> Group<L> {
         asked && !self.excluded.iter().any(matches)
     }
 
-    /// Passes the leaves that score in a document that matches: those that occur, in groups that match.
-    pub(super) fn each_scoring(&self, holds: &impl Fn(&L) -> bool, visit: &mut impl FnMut(&L)) {
-        for node in self.required.iter().flatten().chain(&self.optional) {
+    /// Passes what scores in a document that matches: leaves that occur, in groups that match, and alternatives that hold, from which
+    /// it takes nothing out.
+    pub(super) fn each_scoring<'g>(
+        &'g self,
+        holds: &impl Fn(&L) -> bool,
+        visit: &mut impl FnMut(Scoring<'g, L>),
+    ) {
+        for node in self.scoring_nodes().filter(|node| node.matches(holds)) {
             match node {
-                Node::Leaf(leaf) if holds(leaf) => visit(leaf),
-                Node::Group(group) if group.matches(holds) => group.each_scoring(holds, visit),
-                Node::Leaf(_) | Node::Group(_) => {}
+                Node::Leaf(leaf) => visit(Scoring::Leaf(leaf)),
+                Node::Group(group) => group.each_scoring(holds, visit),
+                Node::Best(best) => visit(Scoring::Best(best)),
             }
         }
     }
@@ -160,12 +257,36 @@ impl<L> Group<L> {
     }
 }
 
+impl<L: Ord + Clone> Group<L> {
+    /// Takes out optional leaves that stand there twice, or are required besides: they say and score the same once.
+    pub(super) fn remove_repeated(&mut self) {
+        let mut known = BTreeSet::new();
+        for node in self.required.iter().flatten() {
+            if let Node::Leaf(leaf) = node {
+                known.insert(leaf.clone());
+            }
+        }
+        self.optional.retain(|node| match node {
+            Node::Leaf(leaf) => known.insert(leaf.clone()),
+            Node::Group(_) | Node::Best(_) => true,
+        });
+        for node in self.required.iter_mut().flatten().chain(&mut self.optional) {
+            match node {
+                Node::Leaf(_) => {}
+                Node::Group(group) => group.remove_repeated(),
+                Node::Best(best) => best.alternatives.iter_mut().for_each(Group::remove_repeated),
+            }
+        }
+    }
+}
+
 impl<L> Node<L> {
     /// Whether it holds where the leaves occur that `holds` says.
     fn matches(&self, holds: &impl Fn(&L) -> bool) -> bool {
         match self {
             Node::Leaf(leaf) => holds(leaf),
             Node::Group(group) => group.matches(holds),
+            Node::Best(best) => best.alternatives.iter().any(|group| group.matches(holds)),
         }
     }
 
@@ -174,7 +295,24 @@ impl<L> Node<L> {
         match self {
             Node::Leaf(leaf) => visit(leaf),
             Node::Group(group) => group.each_witness(visit),
+            Node::Best(best) => {
+                best.alternatives.iter().for_each(|group| group.each_witness(visit));
+            }
         }
+    }
+}
+
+impl<L> Best<L> {
+    /// As of a [group](Group::most).
+    fn most(&self, of: &impl Fn(&L) -> f64) -> f64 {
+        let (mut best, mut rest) = (0.0_f64, 0.0);
+        for group in &self.alternatives {
+            let most = group.most(of);
+            rest += best.min(most);
+            best = best.max(most);
+        }
+        // A product of tiny numbers may be rounded up to the least of all.
+        best + f64::from(self.tie_breaker) * rest + f64::from(f32::from_bits(1))
     }
 }
 
@@ -186,15 +324,25 @@ mod tests {
     enum Asked {
         Leaf(u32),
         Group(Vec<(Occur, Asked)>),
+        /// Of groups.
+        Best(Vec<Asked>, f32),
     }
 
-    fn random(rng: &mut fastrand::Rng, depth: u32) -> Asked {
+    fn random(rng: &mut fastrand::Rng, depth: u32, occurs: &[Occur]) -> Asked {
         if depth == 4 || rng.u8(..3) == 0 && depth > 0 {
             return Asked::Leaf(rng.u32(..8));
         }
+        if depth > 0 && rng.u8(..4) == 0 {
+            let groups = (0..rng.usize(..4)).map(|_| random_group(rng, depth, occurs)).collect();
+            return Asked::Best(groups, *rng.choice(&[0.0, 0.25, 1.0]).unwrap());
+        }
+        random_group(rng, depth, occurs)
+    }
+
+    fn random_group(rng: &mut fastrand::Rng, depth: u32, occurs: &[Occur]) -> Asked {
         let clause = |rng: &mut fastrand::Rng| {
-            let occur = *rng.choice(&[Occur::Should, Occur::Must, Occur::MustNot]).unwrap();
-            (occur, random(rng, depth + 1))
+            let occur = *rng.choice(occurs).unwrap();
+            (occur, random(rng, depth + 1, occurs))
         };
         Asked::Group((0..rng.usize(..4)).map(|_| clause(rng)).collect())
     }
@@ -207,6 +355,10 @@ mod tests {
                 match asked {
                     Asked::Leaf(leaf) => group.add_leaves(*occur, std::iter::once(*leaf)),
                     Asked::Group(_) => group.add(*occur, asked.group()),
+                    Asked::Best(groups, tie_breaker) => {
+                        let groups = groups.iter().map(Asked::group).collect();
+                        group.add_best(*occur, groups, *tie_breaker);
+                    }
                 }
             }
             group
@@ -217,12 +369,16 @@ mod tests {
             match self {
                 Asked::Leaf(_) => true,
                 Asked::Group(clauses) => clauses.iter().any(|(_, asked)| asked.says_something()),
+                Asked::Best(groups, _) => groups.iter().any(Asked::says_something),
             }
         }
 
         fn matches(&self, documents: u32) -> bool {
             let clauses = match self {
                 Asked::Leaf(leaf) => return documents >> leaf & 1 == 1,
+                Asked::Best(groups, _) => {
+                    return groups.iter().any(|asked| asked.matches(documents));
+                }
                 Asked::Group(clauses) => clauses,
             };
             let of = |occur: Occur| {
@@ -236,35 +392,78 @@ mod tests {
             asked && !of(Occur::MustNot).any(|asked| asked.matches(documents))
         }
 
-        /// How often each leaf scores.
-        fn score(&self, documents: u32, scores: &mut [u32; 8]) {
+        /// How often each leaf scores, times what it gives.
+        fn score(&self, documents: u32) -> f64 {
             match self {
-                Asked::Leaf(leaf) => scores[*leaf as usize] += documents >> leaf & 1,
-                Asked::Group(clauses) if self.matches(documents) => {
-                    for (_, asked) in clauses.iter().filter(|(occur, _)| *occur != Occur::MustNot) {
-                        asked.score(documents, scores);
-                    }
+                _ if !self.matches(documents) => 0.0,
+                Asked::Leaf(leaf) => of_leaf(*leaf),
+                Asked::Group(clauses) => {
+                    let scoring = clauses.iter().filter(|(occur, _)| *occur != Occur::MustNot);
+                    scoring.map(|(_, asked)| asked.score(documents)).sum()
                 }
-                Asked::Group(_) => {}
+                Asked::Best(groups, tie_breaker) => {
+                    let scores = groups.iter().map(|asked| asked.score(documents));
+                    let (sum, best) = (scores.clone().sum::<f64>(), scores.fold(0.0, f64::max));
+                    best + f64::from(*tie_breaker) * (sum - best)
+                }
             }
         }
+    }
+
+    /// Sums and quarters of these are exact.
+    fn of_leaf(leaf: u32) -> f64 {
+        f64::from(1 + leaf % 5)
+    }
+
+    /// As [`Asked::score`] of a document that matches.
+    fn score(group: &Group<u32>, holds: &impl Fn(&u32) -> bool) -> f64 {
+        let mut score = 0.0;
+        group.each_scoring(holds, &mut |scoring| match scoring {
+            Scoring::Leaf(leaf) => score += of_leaf(*leaf),
+            Scoring::Best(Best { alternatives, tie_breaker }) => {
+                let matching = alternatives.iter().filter(|group| group.matches(holds));
+                let mut scores: Vec<f64> =
+                    matching.map(|group| self::score(group, holds)).collect();
+                scores.sort_by(f64::total_cmp);
+                let best = scores.pop().unwrap();
+                score += best + f64::from(*tie_breaker) * scores.iter().sum::<f64>();
+            }
+        });
+        score
     }
 
     #[test]
     fn groups_that_are_taken_apart_say_the_same() {
         let mut rng = fastrand::Rng::with_seed(4);
-        let (mut flat, mut nested) = (0, 0);
+        let (mut flat, mut nested, mut bests, mut unions) = (0, 0, 0, 0);
         for _ in 0..3000 {
-            let asked = random(&mut rng, 0);
+            let occurs: &[Occur] = match rng.u8(..8) {
+                0 => &[Occur::Should],
+                _ => &[Occur::Should, Occur::Must, Occur::MustNot],
+            };
+            let asked = random_group(&mut rng, 0, occurs);
             let group = asked.group();
+            let mut once = group.clone();
+            once.remove_repeated();
             *(if group.is_flat() { &mut flat } else { &mut nested }) += 1;
+            bests += u32::from(group.has_best());
+            unions += u32::from(group.has_best() && group.is_union());
             for document in 0..256 {
                 let holds = |leaf: &u32| document >> leaf & 1 == 1;
                 assert_eq!(group.matches(&holds), asked.matches(document));
-                let (mut scores, mut expected) = ([0; 8], [0; 8]);
-                asked.score(document, &mut expected);
-                if group.matches(&holds) {
-                    group.each_scoring(&holds, &mut |&leaf| scores[leaf as usize] += 1);
+                assert_eq!(once.matches(&holds), asked.matches(document));
+                let gives = |leaf: &u32| if holds(leaf) { of_leaf(*leaf) } else { 0.0 };
+                if group.is_union() {
+                    let mut most = 0.0;
+                    group.each_leaf(&mut |leaf| most = f64::max(most, gives(leaf)));
+                    assert_eq!(group.matches(&holds), most > 0.0);
+                    assert!(asked.score(document) >= most);
+                }
+                let is_match = group.matches(&holds);
+                let found = if is_match { score(&group, &holds) } else { 0.0 };
+                assert_eq!(found.to_bits(), asked.score(document).to_bits());
+                assert!(group.most(&gives) >= found);
+                if is_match {
                     for set in &group.required {
                         let mut has_witness = false;
                         for node in set {
@@ -273,10 +472,12 @@ mod tests {
                         assert!(has_witness);
                     }
                 }
-                assert_eq!(scores, expected);
             }
         }
-        assert!(flat > 500 && nested > 500, "{flat} {nested}");
+        assert!(
+            flat > 500 && nested > 500 && bests > 200 && unions > 50,
+            "{flat} {nested} {bests} {unions}"
+        );
     }
 
     #[test]

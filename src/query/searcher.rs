@@ -26,6 +26,7 @@ use super::error::{Error, Result};
 use super::filtered::{Postponed, matching_at_most, without_filters};
 use super::leaf::{ChunkLeaf, OpenLeaf, Scale};
 use super::lists::TermChunk;
+use super::nesting::Group;
 use super::parser::Warning;
 use super::plan::{Plan, PlannedFilter, PlannedSet, SETS};
 use super::sets::{add_terms, each_plan_below};
@@ -354,7 +355,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
             }
             return Ok(top.into_sorted());
         }
-        let is_union = plan.required.is_empty() && plan.excluded.is_empty() && plan.tree.is_none();
+        let is_union = plan.required.is_empty()
+            && plan.excluded.is_empty()
+            && plan.tree.as_ref().is_none_or(Group::is_union);
         // It counts documents that are left out, if any are.
         let is_all = is_union && top.wants_all_below(most);
         let floor = if is_all { first_threshold(leaves, &chunks, top.k()) } else { 0.0 };
@@ -482,6 +485,15 @@ impl<'c> Chunk<'c> {
         self.leaves.iter().filter(move |leaf| !leaf.is_empty(number))
     }
 
+    /// No document of a window gets more.
+    fn bound(&self, plan: &Plan, number: usize) -> f64 {
+        let of_leaves = self.occurring(number).map(|leaf| (leaf.open.place, leaf.bound(number)));
+        let Some(tree) = plan.combining() else { return of_leaves.map(|(_, bound)| bound).sum() };
+        let mut bounds = vec![0.0; plan.leaves.len()];
+        of_leaves.for_each(|(place, bound)| bounds[place] = bound);
+        tree.most(&|&place| bounds[place])
+    }
+
     /// The first term of a leaf, if it may occur.
     fn term(&self, open: &OpenLeaf<'_>) -> Option<&TermChunk<'c>> {
         let leaf = self.leaves.iter().find(|leaf| std::ptr::eq(leaf.open, open));
@@ -572,7 +584,7 @@ fn rank(plan: &Plan, chunks: &[Chunk<'_>], counter: &mut Option<Counter<'_>>) ->
                 }
                 matching = documents;
             }
-            let bound: f64 = chunk.occurring(number).map(|leaf| leaf.bound(number)).sum();
+            let bound = chunk.bound(plan, number);
             most = most.max(bound);
             windows.push(Ranked { bound, place, number, matching });
         }

@@ -22,7 +22,7 @@ use serde::Serialize;
 use super::ast::{Occur, Pattern, Query};
 use super::error::Result;
 use super::parser::ParsedQuery;
-use super::plan::{SIMILAR_LEN_MAX, typos_of};
+use super::planner::{SIMILAR_LEN_MAX, typos_of};
 use super::vocabulary::Vocabulary;
 use crate::collection::CollectionReader;
 use crate::fts::{Analyzer, TermPattern, TextReader};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{
     Clause, Error, Highlighter, Occur, Parameters, ParsedQuery, Pattern, Query, RESULTS_LEN_MAX,
-    Searcher, WarningKind, Weight,
+    Searcher, Warning, WarningKind, Weight,
 };
 use crate::bson::{
     Error as BsonError, Filter, RawBsonRef, RawDocument, RawDocumentBuf, doc, each_string, rawdoc,
@@ -279,6 +279,7 @@ fn random_query(rng: &mut fastrand::Rng, depth: u32) -> Query {
             7 => Query::near(text, rng.u32(..9)),
             8 => random_pattern(rng),
             3 if rng.u32(..3) > depth => random_query(rng, depth + 1).grouped(),
+            4 if rng.u32(..3) > depth => random_best(rng, depth),
             _ => Query::word(random_word(rng)),
         };
         clause = match rng.u8(..12) {
@@ -297,6 +298,17 @@ fn random_query(rng: &mut fastrand::Rng, depth: u32) -> Query {
         query = query.with(clause);
     }
     query
+}
+
+/// Queries of which the best counts.
+fn random_best(rng: &mut fastrand::Rng, depth: u32) -> Query {
+    let tie_breaker = *rng.choice(&[0.0, 0.0, 0.3, 1.0]).unwrap();
+    let word = random_word(rng);
+    let queries: Vec<Query> = match rng.u8(..3) {
+        0 => ["title", "body", "tags"].map(|field| Query::word(word).field(field)).to_vec(),
+        _ => (0..rng.usize(..4)).map(|_| random_query(rng, depth + 1)).collect(),
+    };
+    Query::dis_max(queries, tie_breaker)
 }
 
 #[test]
@@ -481,7 +493,7 @@ fn lists_of_every_shape_are_searched_exactly() {
     let mut world = World::new(TextIndexOptions::default());
     // A word that all but decides scores, beside one that many documents have.
     let mut queries = vec![Query::user("+the golden").query, Query::user("+gold pan slow").query];
-    for _ in 0..40 {
+    for _ in 0..25 {
         let word = |rng: &mut fastrand::Rng| RARITY[rng.usize(..RARITY.len())].0;
         let (a, b, c) = (word(&mut rng), word(&mut rng), word(&mut rng));
         let text = match rng.u8(..9) {
@@ -495,6 +507,18 @@ fn lists_of_every_shape_are_searched_exactly() {
             _ => format!("+\"{a} {b}\" {c} -\"{b} {c}\""),
         };
         queries.push(Query::user(&text).query);
+        let best =
+            [Query::word(a), Query::user(&format!("{b} {c}")).query, Query::user(&text).query];
+        let best = &best[..rng.usize(2..4)];
+        let best = Query::dis_max(best.iter().cloned(), *rng.choice(&[0.0, 0.3, 1.0]).unwrap());
+        queries.push(match rng.u8(..4) {
+            0 => best,
+            1 => best
+                .must()
+                .with(Query::filter(doc! { "_id": { "$mod": [3, 0] } }).must().boost(0.0)),
+            2 => best.with(Query::dis_max([Query::word(c), Query::word(a)], 0.0)),
+            _ => best.with(Query::word(b)),
+        });
     }
     for (step, documents) in (0..).zip([9000, 40, 3000, 1]) {
         let mut transaction = world.store.begin().unwrap();
@@ -641,6 +665,37 @@ fn clauses_mean_what_the_query_tree_says() {
     assert_eq!((numbers.len(), warnings), (3, vec![unknown]));
     let dots = Query::word("gold").with(Query::word("..."));
     assert_eq!(ask(&world, dots).1, [WarningKind::NoTerms]);
+}
+
+#[test]
+fn the_best_of_queries_is_plain_data_and_within_limits() {
+    let world = world_of(&["gold river", "gold", "sand"]);
+    let metal = || Query::word("gold").with(Query::word("silver"));
+    let best = Query::dis_max([metal(), Query::word("river").boost(2.0)], 0.5);
+    assert_eq!(best.to_string(), "((gold silver) | river^2)~0.5");
+    assert_eq!(Query::dis_max(Vec::<Query>::new(), 0.0).field("body").to_string(), "body:()");
+    let stored = serde_json::to_string(&best).unwrap();
+    assert_eq!(serde_json::from_str::<Query>(&stored).unwrap(), best);
+    let found = |query: Query| {
+        let snapshot = world.store.snapshot();
+        let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
+        let text = collection.text_index(None).unwrap();
+        let searcher = Searcher::new(&collection, &text);
+        let (plan, warnings) = searcher.plan(&query).unwrap();
+        (searcher.count(&plan).unwrap(), warnings)
+    };
+    assert_eq!(found(best.clone()), (2, vec![]));
+    assert_eq!(found(Query::word("sand").with(best.must_not())).0, 1);
+    // Of nothing nothing is the best.
+    assert_eq!(found(Query::dis_max([Query::default()], 0.0)), (0, vec![]));
+    for tie_breaker in [-0.1, 1.5, f32::NAN] {
+        let (count, warnings) =
+            found(Query::dis_max(["gold", "sand"].map(Query::word), tie_breaker));
+        assert_eq!((count, warnings.len()), (3, 1));
+        assert_eq!(warnings[0].kind, WarningKind::TieBreakerOutOfRange);
+    }
+    let nested = (0..33).fold(metal(), |query, _| Query::dis_max([query, metal()], 0.0));
+    assert!(matches!(found(nested).1[..], [Warning { kind: WarningKind::TooDeep { .. }, .. }]));
 }
 
 #[test]

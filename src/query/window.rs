@@ -13,14 +13,14 @@
 
 use std::cell::Cell;
 
-use super::bm25::clause_weight;
 use super::deferred::{Deferred, Found};
 use super::error::Result;
-use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch, weight_of};
-use super::nesting::{Group, Node};
+use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch};
+use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
 use super::term_window::{TermWindow, WINDOW};
 use super::topk::{ScoredDoc, TopK};
+use super::tree_score::{Occurrence, TreeScore, find_occurrences, with_constant};
 use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
 use crate::kernels::{Aligned, Bitmap, Kernels, Sums};
 
@@ -48,9 +48,10 @@ pub(super) struct WindowSearch<'p> {
     memory: Box<Memory>,
     /// Which required sets the document at hand matches.
     found: Vec<bool>,
-    /// Where there is a tree: which leaves occur in the document, and the boosts of those that score.
-    occurring: Vec<bool>,
-    scoring: Vec<Option<f64>>,
+    /// Where there is a tree: which leaves occur in the document.
+    occurrences: Vec<Option<Occurrence>>,
+    /// Where less than the sum of bounds may be all that a document gets: the bound of each leaf.
+    combined: Option<(&'p Group<usize>, Vec<f64>)>,
 }
 
 /// What windows are evaluated in. Between them all sums are 0.
@@ -90,7 +91,8 @@ impl<'p> WindowSearch<'p> {
     /// A search for the best documents, of which as many as are wanted have scores of `floor` or more, while no score is above `most`.
     pub(super) fn new(plan: &'p Plan, top: TopK, floor: f64, most: f64) -> Self {
         let positions_decide = plan.leaves.iter().any(|leaf| leaf.key.is_placed());
-        let bounds_decide = !positions_decide && plan.tree.is_none();
+        let bounds_decide = !positions_decide && plan.tree.as_ref().is_none_or(Group::is_union);
+        let combined = plan.combining().map(|tree| (tree, vec![0.0; plan.leaves.len()]));
         WindowSearch {
             plan,
             floor,
@@ -99,8 +101,8 @@ impl<'p> WindowSearch<'p> {
             kernels: Kernels::best(),
             memory: SPARE.take().unwrap_or_else(Memory::new),
             found: Vec::new(),
-            occurring: Vec::new(),
-            scoring: Vec::new(),
+            occurrences: vec![None; if plan.tree.is_some() { plan.leaves.len() } else { 0 }],
+            combined,
         }
     }
 
@@ -177,6 +179,12 @@ impl<'p> WindowSearch<'p> {
                     let of_group = self.matching_group(window, group)?;
                     self.kernels.or(&mut matching, &of_group);
                 }
+                Node::Best(best) => {
+                    for group in &best.alternatives {
+                        let of_group = self.matching_group(window, group)?;
+                        self.kernels.or(&mut matching, &of_group);
+                    }
+                }
             }
         }
         Ok(matching)
@@ -198,11 +206,17 @@ impl<'p> WindowSearch<'p> {
     pub(super) fn search(&mut self, window: &Window<'_>, place: u32) -> Result<()> {
         let leaves = window.leaves();
         let threshold = self.threshold();
-        let (mut candidates, unit) = if self.plan.required.is_empty() {
-            self.any(window, &leaves, threshold)?
+        let (mut candidates, mut unit) = if let Some(best) = self.plan.lone_best() {
+            (self.any_alternative(window, &leaves, best, threshold)?, 0.0)
+        } else if self.plan.required.is_empty() {
+            self.any(window, leaves.iter().collect(), threshold)?
         } else {
             self.all(window, &leaves, threshold)?
         };
+        if let Some((tree, bounds)) = &mut self.combined {
+            combine(&mut candidates, tree, &leaves, bounds, threshold)?;
+            unit = 0.0;
+        }
         if let Some(matching) = window.matching {
             candidates.retain(|&(offset, _)| holds(matching, offset));
         } else {
@@ -348,50 +362,20 @@ impl<'p> WindowSearch<'p> {
         offset: u16,
     ) -> Result<Option<f32>> {
         let offset = window.base() | offset;
-        let WindowSearch { plan, memory, occurring, scoring, .. } = self;
-        occurring.clear();
-        occurring.resize(plan.leaves.len(), false);
-        for leaf in leaves {
-            let frequency = leaf.frequency(offset, &mut memory.scratch)?;
-            occurring[leaf.chunk.open.place] = frequency > 0;
-        }
-        let holds = |&place: &usize| occurring[place];
-        if !tree.matches(&holds) {
-            return Ok(None);
-        }
-        scoring.clear();
-        scoring.resize(plan.leaves.len(), None);
-        tree.each_scoring(&holds, &mut |&place| scoring[place] = Some(plan.leaves[place].boost));
-        let (mut score, mut constant) = (0.0, 0.0);
-        let is_same = |left: &LeafWindow<'_>, right: &LeafWindow<'_>| {
-            left.chunk.open.leaf.key.is_same(&right.chunk.open.leaf.key)
-        };
-        // Clauses of several groups that ask for the same are one leaf in the score.
-        for same in leaves.chunk_by(is_same) {
-            let boost_of = |leaf: &LeafWindow<'_>| scoring[leaf.chunk.open.place];
-            let boost = same.iter().filter_map(boost_of).sum();
-            let Some(leaf) = same.iter().find(|leaf| boost_of(leaf).is_some()) else { continue };
-            if leaf.chunk.open.leaf.key.set.is_some() {
-                constant += boost;
-                continue;
-            }
-            let Some(Some(scale)) = window.scales.get(leaf.index) else { continue };
-            let weight = weight_of(plan, leaf.chunk.open.leaf, boost);
-            let share = leaf.score_weighing(offset, weight, *scale, &mut memory.scratch)?;
-            score += share.unwrap_or_default();
-        }
-        Ok(Some(with_constant(score, constant)))
+        let WindowSearch { plan, memory, occurrences, .. } = self;
+        find_occurrences(leaves, offset, &mut memory.scratch, occurrences)?;
+        let scales = window.scales;
+        TreeScore { plan, leaves, scales, offset, occurrences }.score(tree)
     }
 
     /// Candidates where nothing is required, and what a unit of their bounds is worth, if they were summed in such.
     fn any(
         &mut self,
         window: &Window<'_>,
-        leaves: &[LeafWindow<'_>],
+        mut scoring: Vec<&LeafWindow<'_>>,
         threshold: f64,
     ) -> Result<(Vec<Candidate>, f64)> {
-        let mut scoring: Vec<&LeafWindow<'_>> =
-            leaves.iter().filter(|leaf| leaf.chunk.open.scores()).collect();
+        scoring.retain(|leaf| leaf.chunk.open.scores());
         scoring.sort_by(|left, right| left.bound.total_cmp(&right.bound));
         let mut rest = 0.0;
         let refining = scoring.iter().take_while(|leaf| {
@@ -417,6 +401,37 @@ impl<'p> WindowSearch<'p> {
             rest = refine(&mut candidates, leaf, rest, threshold, false)?;
         }
         Ok((candidates, unit))
+    }
+
+    /// Candidates where alternatives are all that is asked for, of which the best counts: in one of them at least they get what is
+    /// left of the threshold when the others give what they can. Bounds are still to be found.
+    fn any_alternative(
+        &mut self,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        best: &Best<usize>,
+        threshold: f64,
+    ) -> Result<Vec<Candidate>> {
+        let leaf_at = |place: usize| leaves.iter().find(|leaf| leaf.chunk.open.place == place);
+        let of_leaf = |&place: &usize| leaf_at(place).map_or(0.0, |leaf| leaf.bound);
+        let bounds: Vec<f64> = best.alternatives.iter().map(|group| group.most(&of_leaf)).collect();
+        let (total, tie_breaker) = (bounds.iter().sum::<f64>(), f64::from(best.tie_breaker));
+        let mut found = [0; WINDOW_LEN / 8];
+        for (group, bound) in best.alternatives.iter().zip(bounds) {
+            let least = (threshold - tie_breaker * (total - bound)).max(0.0);
+            if bound < least {
+                continue;
+            }
+            let mut of_group = Vec::new();
+            group.each_leaf(&mut |&place| of_group.extend(leaf_at(place)));
+            let (candidates, _) = self.any(window, of_group, least)?;
+            for (offset, _) in candidates {
+                found[usize::from(offset) / 8] |= 1 << (offset % 8);
+            }
+        }
+        let count = self.kernels.bitmap_offsets(&found, &mut self.memory.offsets.0);
+        let found = self.memory.offsets.0.iter().take(count);
+        Ok(found.map(|&offset| (offset, f64::INFINITY)).collect())
     }
 
     /// Candidates where something is required; else as [`any`](Self::any).
@@ -689,11 +704,6 @@ impl<'c> Window<'c> {
     }
 }
 
-/// A score of words with the constant scores of sets, which were added exactly.
-fn with_constant(score: f32, constant: f64) -> f32 {
-    if constant > 0.0 { score + clause_weight(1.0, constant) } else { score }
-}
-
 /// A required set in a window.
 struct RequiredSet<'s, 'l, 'c> {
     places: &'s [usize],
@@ -756,6 +766,25 @@ fn refine(
         retain(candidates, |(offset, bound)| Ok(add(bound, leaf.bound_of(*offset)?)))?;
     }
     Ok(behind)
+}
+
+/// Bounds candidates by what the tree makes of the bounds of leaves, which `bounds` is used for, and drops those that stay below the
+/// threshold.
+fn combine(
+    candidates: &mut Vec<Candidate>,
+    tree: &Group<usize>,
+    leaves: &[LeafWindow<'_>],
+    bounds: &mut [f64],
+    threshold: f64,
+) -> Result<()> {
+    bounds.fill(0.0);
+    retain(candidates, |(offset, bound)| {
+        for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.scores()) {
+            bounds[leaf.chunk.open.place] = leaf.bound_of(*offset)?.unwrap_or_default();
+        }
+        *bound = tree.most(&|&place| bounds[place]);
+        Ok(*bound >= threshold)
+    })
 }
 
 /// Keeps what `keep` says, as far as there is no error.

@@ -64,6 +64,8 @@ enum Part {
     Condition(Condition, f64),
     /// A query in the place of a condition.
     Group(Conditions),
+    /// Queries of which the best counts in full, and the others in part.
+    Best(Vec<Conditions>, f32),
     /// What scores the same wherever it holds.
     Constant(Test, f64),
 }
@@ -99,6 +101,23 @@ struct Conditions {
     should: Vec<Part>,
     must: Vec<Vec<Part>>,
     must_not: Vec<Part>,
+}
+
+/// A search that scores documents.
+struct NaiveScoring<'s, 'a> {
+    search: &'s NaiveSearch<'a>,
+    parameters: &'s NaiveParameters,
+    averages: Vec<f32>,
+    /// Of conditions with their boosts, which many documents have in common.
+    weights: BTreeMap<(Condition, u64), f32>,
+}
+
+/// What holds for a document.
+#[derive(Default)]
+struct Sums<'c> {
+    boosts: BTreeMap<Condition, f64>,
+    bests: Vec<(&'c [Conditions], f32)>,
+    constant: f64,
 }
 
 /// The score's parameters.
@@ -142,27 +161,15 @@ impl<'a> NaiveSearch<'a> {
         parameters: &NaiveParameters,
     ) -> Vec<(&'a RawDocumentBuf, f32)> {
         let conditions = self.conditions(query, None, 1.0);
-        let averages: Vec<f32> =
-            (0..self.fields_len()).map(|field| self.average_length(field)).collect();
-        let mut weights: BTreeMap<(Condition, u64), f32> = BTreeMap::new();
+        let mut scoring = NaiveScoring {
+            search: self,
+            parameters,
+            averages: (0..self.fields_len()).map(|field| self.average_length(field)).collect(),
+            weights: BTreeMap::new(),
+        };
         let mut found = Vec::new();
         for document in self.documents.iter().filter(|document| matches(&conditions, document)) {
-            // Equal clauses are merged and their boosts add.
-            let mut boosts: BTreeMap<Condition, f64> = BTreeMap::new();
-            let mut constant = 0.0;
-            add_boosts(&conditions, document, &mut boosts, &mut constant);
-            let mut score = 0.0_f32;
-            for (condition, boost) in boosts {
-                let frequency = rounded(f64::from(frequency(document, &condition)));
-                let length = stored_length(length(document, condition.field));
-                let ratio = rounded(f64::from(length)) / averages[condition.field];
-                let norm = parameters.k1 * ((1.0 - parameters.b) + parameters.b * ratio);
-                let weight = *weights
-                    .entry((condition, boost.to_bits()))
-                    .or_insert_with_key(|(condition, _)| self.weight(condition, boost));
-                score += weight * (frequency / (frequency + norm));
-            }
-            found.push((document.document, score + rounded(constant)));
+            found.push((document.document, scoring.score(&conditions, document)));
         }
         // Stable, so equal scores keep the order of writing.
         found.sort_by(|(_, left), (_, right)| right.total_cmp(left));
@@ -291,6 +298,18 @@ impl<'a> NaiveSearch<'a> {
                 }
                 return;
             }
+            Pattern::DisMax { queries, tie_breaker } => {
+                let groups = queries.iter();
+                let groups =
+                    groups.map(|query| self.conditions(query, clause.field.as_ref(), boost));
+                let groups: Vec<Conditions> = groups
+                    .filter(|group| !(group.is_empty() && group.must_not.is_empty()))
+                    .collect();
+                if !groups.is_empty() {
+                    conditions.add(clause.occur, vec![Part::Best(groups, *tie_breaker)]);
+                }
+                return;
+            }
             Pattern::All if clause.field.is_none() => {
                 conditions.add(clause.occur, vec![Part::Constant(Test::All, boost)]);
                 return;
@@ -409,6 +428,44 @@ fn alternative_in((field, path): &(usize, Option<String>), term: &str, boost: f6
         path: path.clone(),
     };
     Part::Condition(condition, in_parts(boost))
+}
+
+impl NaiveScoring<'_, '_> {
+    /// The score of a document that matches.
+    fn score(&mut self, conditions: &Conditions, document: &Document<'_>) -> f32 {
+        // Equal clauses are merged and their boosts add.
+        let mut sums = Sums::default();
+        add_up(conditions, document, &mut sums);
+        let mut score = 0.0_f32;
+        for (condition, boost) in sums.boosts {
+            let frequency = rounded(f64::from(frequency(document, &condition)));
+            let length = stored_length(length(document, condition.field));
+            let ratio = rounded(f64::from(length)) / self.averages[condition.field];
+            let NaiveParameters { k1, b } = self.parameters;
+            let norm = k1 * ((1.0 - b) + b * ratio);
+            let weight = *self
+                .weights
+                .entry((condition, boost.to_bits()))
+                .or_insert_with_key(|(condition, _)| self.search.weight(condition, boost));
+            score += weight * (frequency / (frequency + norm));
+        }
+        let mut bests: Vec<f32> = sums
+            .bests
+            .into_iter()
+            .map(|(alternatives, tie_breaker)| self.best(alternatives, tie_breaker, document))
+            .collect();
+        bests.sort_by(|left, right| right.total_cmp(left));
+        bests.iter().fold(score, |sum, best| sum + best) + rounded(sums.constant)
+    }
+
+    /// What queries give of which the best counts.
+    fn best(&mut self, queries: &[Conditions], tie_breaker: f32, document: &Document<'_>) -> f32 {
+        let matching = queries.iter().filter(|conditions| matches(conditions, document));
+        let mut scores: Vec<f32> =
+            matching.map(|conditions| self.score(conditions, document)).collect();
+        scores.sort_by(|left, right| right.total_cmp(left));
+        scores[0] + tie_breaker * scores[1..].iter().fold(0.0_f32, |sum, score| sum + score)
+    }
 }
 
 impl Measure {
@@ -537,6 +594,7 @@ fn holds(part: &Part, document: &Document<'_>) -> bool {
     match part {
         Part::Condition(condition, _) => frequency(document, condition) > 0,
         Part::Group(group) | Part::Constant(Test::Conditions(group), _) => matches(group, document),
+        Part::Best(groups, _) => groups.iter().any(|group| matches(group, document)),
         Part::Constant(Test::All, _) => true,
         Part::Constant(Test::Document(test), _) => test(document.document),
         Part::Constant(Test::Term(scope, fits), _) => scope.iter().any(|(field, path)| {
@@ -547,21 +605,20 @@ fn holds(part: &Part, document: &Document<'_>) -> bool {
     }
 }
 
-/// Adds up the boosts of each condition that holds, of a query and of groups that match, and all constant scores.
-fn add_boosts(
-    conditions: &Conditions,
-    document: &Document<'_>,
-    boosts: &mut BTreeMap<Condition, f64>,
-    constant: &mut f64,
-) {
+/// Adds up the boosts of each condition that holds, of a query and of groups that match, and all constant scores; what is scored
+/// apart is listed.
+fn add_up<'c>(conditions: &'c Conditions, document: &Document<'_>, sums: &mut Sums<'c>) {
     let parts = conditions.must.iter().flatten().chain(&conditions.should);
     for part in parts.filter(|part| holds(part, document)) {
         match part {
             Part::Condition(condition, boost) => {
-                *boosts.entry(condition.clone()).or_default() += boost;
+                *sums.boosts.entry(condition.clone()).or_default() += boost;
             }
-            Part::Group(group) => add_boosts(group, document, boosts, constant),
-            Part::Constant(_, score) => *constant += score,
+            Part::Group(group) => add_up(group, document, sums),
+            // One query alone is a group.
+            Part::Best(groups, _) if groups.len() == 1 => add_up(&groups[0], document, sums),
+            Part::Best(groups, tie_breaker) => sums.bests.push((groups, *tie_breaker)),
+            Part::Constant(_, score) => sums.constant += score,
         }
     }
 }

@@ -65,6 +65,7 @@ impl fmt::Display for Clause {
             Pattern::All => f.write_char('*')?,
             Pattern::Filter(filter) => write!(f, "{filter}")?,
             Pattern::Group(query) => write!(f, "({query})")?,
+            Pattern::DisMax { queries, tie_breaker } => write_best(f, queries, *tie_breaker)?,
         }
         write!(f, "{}", Suffix(self.weight))
     }
@@ -120,6 +121,20 @@ fn write_near(f: &mut fmt::Formatter<'_>, text: &str, distance: u32) -> fmt::Res
         write!(f, "{space}{word}")?;
     }
     write!(f, ", {distance})")
+}
+
+/// Queries of which the best counts, in the way of other engines: no text says it.
+fn write_best(f: &mut fmt::Formatter<'_>, queries: &[Query], tie_breaker: f32) -> fmt::Result {
+    for (index, query) in queries.iter().enumerate() {
+        f.write_str(if index > 0 { " | " } else { "(" })?;
+        if let [_] = query.clauses.as_slice() {
+            write!(f, "{query}")?;
+        } else {
+            write!(f, "({query})")?;
+        }
+    }
+    f.write_str(if queries.is_empty() { "()" } else { ")" })?;
+    if tie_breaker > 0.0 { write!(f, "~{tie_breaker}") } else { Ok(()) }
 }
 
 /// The value of a clause as it is, if that is read as this clause; else with backslashes.

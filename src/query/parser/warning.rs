@@ -73,6 +73,8 @@ pub enum WarningKind {
     },
     /// The number behind `^` is out of range and was moved into it.
     WeightOutOfRange,
+    /// The part that what is not the best counts is not between 0 and 1, and was moved there.
+    TieBreakerOutOfRange,
     /// A range is not written as one and was read as text.
     MalformedRange,
     /// A range has no field and was read as text.
@@ -192,32 +194,42 @@ impl Warning {
             WarningKind::TextTooLong { text_bytes_max } => {
                 format!("a query text has at most {text_bytes_max} bytes, and this one goes on")
             }
-            WarningKind::UnknownField { field } => {
-                format!("there is no field `{field}` (byte {at})")
-            }
-            WarningKind::TooManyPaths { field, paths_max } => format!(
-                "`{field}` (byte {at}) has many paths below it, of which {paths_max} were searched"
-            ),
-            WarningKind::NoTerms => {
-                format!("the text at byte {at} has nothing to search for")
-            }
-            WarningKind::InvalidPattern { message } => {
-                format!("the pattern at byte {at} cannot be searched for ({message})")
-            }
-            WarningKind::TooManyPatterns { patterns_max } => {
-                format!(
-                    "a query has at most {patterns_max} patterns, ranges and constant scores, and at byte {at} \
-                     one more is"
-                )
-            }
-            WarningKind::TooDeep { depth_max } => {
-                format!("a group stands in more than {depth_max} others")
-            }
+            kind => kind.found_by_planner(at),
         }
     }
 }
 
 impl WarningKind {
+    /// What the planner finds wrong at a byte.
+    fn found_by_planner(&self, at: usize) -> String {
+        match self {
+            Self::UnknownField { field } => {
+                format!("there is no field `{field}` (byte {at})")
+            }
+            Self::TooManyPaths { field, paths_max } => format!(
+                "`{field}` (byte {at}) has many paths below it, of which {paths_max} were searched"
+            ),
+            Self::NoTerms => {
+                format!("the text at byte {at} has nothing to search for")
+            }
+            Self::InvalidPattern { message } => {
+                format!("the pattern at byte {at} cannot be searched for ({message})")
+            }
+            Self::TooManyPatterns { patterns_max } => {
+                format!(
+                    "a query has at most {patterns_max} patterns, ranges and constant scores, and at byte {at} \
+                     one more is"
+                )
+            }
+            Self::TooDeep { depth_max } => {
+                format!("a group stands in more than {depth_max} others")
+            }
+            Self::TieBreakerOutOfRange => "a tie breaker is not from 0 to 1".to_owned(),
+            // All others are the parser's.
+            _ => String::new(),
+        }
+    }
+
     fn done_and_remedy(&self) -> (&'static str, &'static str) {
         const IGNORED: &str = " and was ignored";
         const WORD: &str = " and was read as a word";
@@ -257,7 +269,9 @@ impl WarningKind {
             ),
             Self::FuzzyWildcard => (", which was ignored", "use one of them"),
             Self::DistanceTooHigh { .. } => (", so that was searched", "write `~1` or `~2`"),
-            Self::WeightOutOfRange => (" and was moved there", "write a number in that range"),
+            Self::WeightOutOfRange | Self::TieBreakerOutOfRange => {
+                (" and was moved there", "write a number in that range")
+            }
             Self::MalformedRange => (
                 ", so its text was searched",
                 "write `[low TO high]`, `{low TO high}` or `>=low`, or a backslash before the first \

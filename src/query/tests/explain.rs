@@ -36,6 +36,10 @@ fn check_parts(explanation: &Explanation) {
     let sum = explanation.parts.iter().fold(0.0_f32, |sum, part| sum + part.value);
     assert_eq!(sum.to_bits(), explanation.value.to_bits(), "{explanation}");
     for share in &explanation.parts {
+        if let Some(rest) = share.what.strip_prefix("the best of these") {
+            check_best(share, rest);
+            continue;
+        }
         if share.what.starts_with("constant") {
             let sum: f64 = share.parts.iter().map(|part| f64::from(part.value)).sum();
             assert!((sum - f64::from(share.value)).abs() <= sum * 1e-6, "{share}");
@@ -54,6 +58,16 @@ fn check_parts(explanation: &Explanation) {
             assert!((of_parts - sum.value).abs() <= of_parts * 1e-5, "{sum}");
         }
     }
+}
+
+/// The best of alternatives, and what `rest` says of the others.
+fn check_best(share: &Explanation, rest: &str) {
+    let tie_breaker = rest.split(' ').nth(2).map_or(0.0, |text| text.parse::<f32>().unwrap());
+    let (best, others) = share.parts.split_first().unwrap();
+    let others = others.iter().inspect(|other| assert!(other.value <= best.value, "{share}"));
+    let sum = others.fold(0.0_f32, |sum, other| sum + other.value);
+    assert_eq!(share.value.to_bits(), (best.value + tie_breaker * sum).to_bits(), "{share}");
+    share.parts.iter().for_each(check_parts);
 }
 
 /// The explanation of one document of a world.

@@ -113,7 +113,9 @@ fn describe_pattern(text: &str, pattern: &Pattern) -> String {
             format!("range {lower} {upper}")
         }
         Pattern::All => "all".to_owned(),
-        Pattern::Filter(_) | Pattern::Similar { .. } => unreachable!("no text says it"),
+        Pattern::Filter(_) | Pattern::Similar { .. } | Pattern::DisMax { .. } => {
+            unreachable!("no text says it")
+        }
         Pattern::Group(query) => format!("({})", describe_clauses(text, query)),
     }
 }

@@ -1,0 +1,711 @@
+//! The planner: makes the plan of a query for one text index.
+//!
+//! [`Plan::new`] analyzes the query's clauses with the index's analyzer, finds their fields and paths, merges what is
+//! equal, and looks the statistics up.
+//!
+//! * A clause without a field is a leaf in every field.
+//! * Words of several terms: each by itself under `Should`; each required, in whichever field, under `Must`; side by side
+//!   under `MustNot`.
+//! * A field that the index does not have is read as a word. In an index over everything, fields are paths.
+//! * A word with a distance is a leaf for each of the nearest terms ([`EXPANSIONS_LEN_MAX`] a field). They are as rare as the most
+//!   frequent of them, and count the less the further they are. If there are more of them, all together are a set that scores nothing.
+//!
+//! Invariant: at most [`TERMS_LEN_MAX`] terms come from a query's words. Cost: one look-up for each term and field; for a word with a
+//! distance a walk through the terms.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::ast::{Clause, Occur, Pattern, Query, Weight};
+use super::bm25::{boost_of, idf};
+use super::error::{Error, Result};
+use super::nesting::{Group, Node};
+use super::parser::{Warning, WarningKind};
+use super::plan::{Leaf, LeafKey, Plan, PlannedField, PlannedFilter, PlannedSet, Slop, Terms};
+use super::value_range;
+use crate::fts::{
+    self, Analyzer, DocumentSet, Field, FieldId, POSITION_GAP, TermPattern, TextReader, path_term,
+};
+use crate::lsm;
+
+/// The most terms that a query has after analysis; the rest is dropped with a warning.
+pub(crate) const TERMS_LEN_MAX: usize = 1024;
+
+/// The most paths at and below the one of a clause; the rest is not searched, with a warning.
+pub(crate) const PATHS_LEN_MAX: usize = 1024;
+
+/// The most clauses of a query for each of which terms or documents are walked (patterns, ranges, constant scores); the rest is
+/// dropped with a warning.
+pub(crate) const PATTERNS_LEN_MAX: usize = 64;
+
+/// The most terms of a field that score for a word with a distance: the nearest, and of these the most frequent.
+pub(crate) const EXPANSIONS_LEN_MAX: usize = 64;
+
+/// The most words of a query that stand for similar ones; the others are looked for as typed.
+pub(crate) const SIMILAR_LEN_MAX: usize = 64;
+
+/// The most groups that stand in each other; what is deeper is dropped with a warning.
+const DEPTH_MAX: usize = 32;
+
+impl Plan {
+    /// Plans a query; the warnings tell what was not taken as written.
+    ///
+    /// # Errors
+    /// [`Error::Filter`] for a filter that is none; no other query is refused. Those of the text index.
+    pub fn new(reader: &TextReader<'_>, query: &Query) -> Result<(Plan, Vec<Warning>)> {
+        let mut planner = Planner::new(reader);
+        let all = planner.group(query, &Context::default())?;
+        let Planned { plan, mut warnings, stop_words } = planner.finish(all)?;
+        if plan.leaves.is_empty() {
+            warnings.extend(stop_words);
+        }
+        Ok((plan, warnings))
+    }
+}
+
+/// What the groups around a clause say about it.
+#[derive(Debug, Clone, Default)]
+struct Context {
+    field: Option<String>,
+    /// What its boost is multiplied by, if not by 1.
+    boost: Option<f64>,
+    /// How many groups there are.
+    depth: usize,
+}
+
+/// A leaf as a clause asks for it, and its boost, as [`boost_of`] has it.
+type Asked = (LeafKey, f64);
+
+/// What became of all clauses.
+struct Planned {
+    plan: Plan,
+    warnings: Vec<Warning>,
+    /// Warnings that only matter when nothing else is left of the query.
+    stop_words: Vec<Warning>,
+}
+
+/// Where a clause is looked for.
+struct Scope {
+    fields: Vec<FieldId>,
+    path: Option<String>,
+}
+
+struct Planner<'p, 'r> {
+    reader: &'p TextReader<'r>,
+    paths: BTreeMap<String, Vec<String>>,
+    sets: Vec<PlannedSet>,
+    terms_left: usize,
+    patterns_left: usize,
+    similar_left: usize,
+    warnings: Vec<Warning>,
+    /// Warnings that only matter when nothing else is left of the query.
+    stop_words: Vec<Warning>,
+}
+
+impl<'p, 'r> Planner<'p, 'r> {
+    fn new(reader: &'p TextReader<'r>) -> Self {
+        Planner {
+            reader,
+            paths: BTreeMap::new(),
+            sets: Vec::new(),
+            terms_left: TERMS_LEN_MAX,
+            patterns_left: PATTERNS_LEN_MAX,
+            similar_left: SIMILAR_LEN_MAX,
+            warnings: Vec::new(),
+            stop_words: Vec::new(),
+        }
+    }
+
+    /// What the clauses of a query come to in the groups around it.
+    fn group(&mut self, query: &Query, context: &Context) -> Result<Group<Asked>> {
+        let mut group = Group::default();
+        for clause in &query.clauses {
+            let inherited = context
+                .field
+                .as_ref()
+                .filter(|_| clause.field.is_none())
+                .map(|field| Clause { field: Some(field.clone()), ..clause.clone() });
+            let clause = inherited.as_ref().unwrap_or(clause);
+            let around = context.boost.unwrap_or(1.0);
+            match self.weight(clause) {
+                Weight::Constant(score) => {
+                    self.constant(
+                        clause,
+                        boost_of(f64::from(score) * around),
+                        context,
+                        &mut group,
+                    )?;
+                }
+                Weight::Boost(boost) => {
+                    let boost = f64::from(boost) * around;
+                    self.clause(
+                        clause,
+                        &Context { boost: Some(boost), ..context.clone() },
+                        &mut group,
+                    )?;
+                }
+            }
+        }
+        Ok(group)
+    }
+
+    /// The weight of a clause, within its bounds.
+    fn weight(&mut self, clause: &Clause) -> Weight {
+        let (Weight::Boost(factor) | Weight::Constant(factor)) = clause.weight;
+        if (0.0..=Weight::MAX).contains(&factor) {
+            return clause.weight;
+        }
+        self.warn(WarningKind::WeightOutOfRange, clause);
+        // What is no number becomes 0 too.
+        let within = if factor > 0.0 { Weight::MAX } else { 0.0 };
+        match clause.weight {
+            Weight::Boost(_) => Weight::Boost(within),
+            Weight::Constant(_) => Weight::Constant(within),
+        }
+    }
+
+    /// A tie breaker, within its bounds; what is no number is 0.
+    fn tie_breaker(&mut self, tie_breaker: f32, clause: &Clause) -> f32 {
+        if (0.0..=1.0).contains(&tie_breaker) {
+            return tie_breaker;
+        }
+        self.warn(WarningKind::TieBreakerOutOfRange, clause);
+        if tie_breaker > 0.0 { 1.0 } else { 0.0 }
+    }
+
+    /// Adds a clause as a set of documents that all score the same.
+    fn constant(
+        &mut self,
+        clause: &Clause,
+        boost: f64,
+        context: &Context,
+        into: &mut Group<Asked>,
+    ) -> Result<()> {
+        let plain = Clause { weight: Weight::default(), ..clause.clone() };
+        if clause.occur == Occur::MustNot {
+            // What is excluded has no score.
+            return self.clause(&plain, context, into);
+        }
+        if !self.may_walk(clause) {
+            return Ok(());
+        }
+        let &mut Planner { reader, terms_left, patterns_left, similar_left, .. } = self;
+        let mut planner =
+            Planner { terms_left, patterns_left, similar_left, ..Planner::new(reader) };
+        let mut asked = Group::default();
+        planner.clause(&plain, context, &mut asked)?;
+        (self.terms_left, self.patterns_left) = (planner.terms_left, planner.patterns_left);
+        self.similar_left = planner.similar_left;
+        let Planned { plan, warnings, stop_words } = planner.finish(asked)?;
+        self.warnings.extend(warnings);
+        self.stop_words.extend(stop_words);
+        if !plan.leaves.is_empty() {
+            self.add_set(PlannedSet::Query(Box::new(plan)), clause.occur, boost, into);
+        }
+        Ok(())
+    }
+
+    /// Adds a clause whose boost is that of the context.
+    fn clause(
+        &mut self,
+        clause: &Clause,
+        context: &Context,
+        into: &mut Group<Asked>,
+    ) -> Result<()> {
+        let boost = boost_of(context.boost.unwrap_or(1.0));
+        let text = match &clause.pattern {
+            Pattern::Group(_) | Pattern::DisMax { .. } => {
+                return self.nested(clause, context, into);
+            }
+            Pattern::All if clause.field.is_none() => {
+                self.add_set(PlannedSet::All, clause.occur, boost, into);
+                return Ok(());
+            }
+            Pattern::All | Pattern::Range { .. } => {
+                self.values(clause, boost, into);
+                return Ok(());
+            }
+            Pattern::Filter(source) => {
+                let filter = PlannedFilter::new(source.clone()).map_err(Error::Filter)?;
+                self.add_set(PlannedSet::Filter(filter), clause.occur, boost, into);
+                return Ok(());
+            }
+            pattern => pattern.text().unwrap_or_default(),
+        };
+        let Some(scope) = self.scope(clause)? else {
+            let field = clause.field.clone().unwrap_or_default();
+            self.warn(WarningKind::UnknownField { field }, clause);
+            return self.clause(&clause.without_field(), context, into);
+        };
+        match &clause.pattern {
+            &Pattern::Fuzzy { distance, prefix, .. } => {
+                for (term, _) in self.terms(clause, text) {
+                    if !self.may_walk(clause) {
+                        break;
+                    }
+                    // With all of its characters replaced a word is any word.
+                    let most =
+                        u8::try_from(term.chars().count().saturating_sub(1)).unwrap_or(u8::MAX);
+                    let pattern = TermPattern::fuzzy(&term, distance.min(most), prefix);
+                    let keys = self.nearest(&scope, &term, &pattern, boost)?;
+                    into.add_leaves(clause.occur, keys.into_iter());
+                }
+            }
+            &Pattern::Similar { typos, prefix, .. } if clause.occur != Occur::MustNot => {
+                let terms = self.terms(clause, text);
+                for keys in self.similar(&scope, terms, (typos, prefix), boost)? {
+                    into.add_leaves(clause.occur, keys.into_iter());
+                }
+            }
+            Pattern::Prefix(_) | Pattern::Wildcard(_) | Pattern::Regex(_) => {
+                if self.may_walk(clause)
+                    && let Some(pattern) = self.pattern(clause)
+                {
+                    let Scope { fields, path } = scope;
+                    let set = PlannedSet::Terms { fields, path, pattern };
+                    self.add_set(set, clause.occur, boost, into);
+                }
+            }
+            _ => self.words(clause, text, &scope, boost, into),
+        }
+        Ok(())
+    }
+
+    /// Adds a clause that has clauses of its own.
+    fn nested(
+        &mut self,
+        clause: &Clause,
+        context: &Context,
+        into: &mut Group<Asked>,
+    ) -> Result<()> {
+        if context.depth == DEPTH_MAX {
+            self.warn(WarningKind::TooDeep { depth_max: DEPTH_MAX }, clause);
+            return Ok(());
+        }
+        let (field, depth) = (clause.field.clone(), context.depth + 1);
+        let context = Context { field, depth, ..context.clone() };
+        match &clause.pattern {
+            Pattern::Group(query) => {
+                let inner = self.group(query, &context)?;
+                into.add(clause.occur, inner);
+            }
+            Pattern::DisMax { queries, tie_breaker } => {
+                let groups = queries.iter().map(|query| self.group(query, &context));
+                let groups = groups.collect::<Result<Vec<_>>>()?;
+                let tie_breaker = self.tie_breaker(*tie_breaker, clause);
+                into.add_best(clause.occur, groups, tie_breaker);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds a clause about the values of a field.
+    fn values(&mut self, clause: &Clause, boost: f64, into: &mut Group<Asked>) {
+        let Some(field) = &clause.field else {
+            let message = "a range of values needs a field".to_owned();
+            self.warn(WarningKind::InvalidPattern { message }, clause);
+            return;
+        };
+        let source = match &clause.pattern {
+            Pattern::Range { lower, upper } => value_range::filter(field, lower, upper),
+            _ => value_range::has_value(field),
+        };
+        if !self.may_walk(clause) {
+            return;
+        }
+        match PlannedFilter::new(source) {
+            Ok(filter) => self.add_set(PlannedSet::Filter(filter), clause.occur, boost, into),
+            Err(error) => {
+                let message = error.to_string();
+                self.warn(WarningKind::InvalidPattern { message }, clause);
+            }
+        }
+    }
+
+    /// Adds a clause of words, a phrase, or words near each other.
+    fn words(
+        &mut self,
+        clause: &Clause,
+        text: &str,
+        scope: &Scope,
+        boost: f64,
+        into: &mut Group<Asked>,
+    ) {
+        let terms = self.terms(clause, text);
+        if terms.is_empty() {
+            return;
+        }
+        let slop = match clause.pattern {
+            Pattern::Phrase { slop: 0, .. } => Slop::Exact,
+            Pattern::Phrase { slop, .. } => Slop::Ordered(slop),
+            Pattern::Near { distance, .. } => Slop::Any(distance),
+            _ if clause.occur == Occur::MustNot => Slop::Exact,
+            _ => {
+                for (term, _) in terms {
+                    into.add_leaves(clause.occur, scope.keys(&[(term, 0)], Slop::Exact, boost));
+                }
+                return;
+            }
+        };
+        let (terms, slop) = placed(terms, slop);
+        into.add_leaves(clause.occur, scope.keys(&terms, slop, boost));
+    }
+
+    /// Leaves for each term and those that may have been meant by it: with typos, and of the last one with a prefix.
+    fn similar(
+        &mut self,
+        scope: &Scope,
+        terms: Terms,
+        (typos, prefix): (bool, bool),
+        boost: f64,
+    ) -> Result<Vec<Vec<Asked>>> {
+        let (len, mut all) = (terms.len(), Vec::new());
+        for ((term, _), place) in terms.into_iter().zip(1..) {
+            let distance = if typos { typos_of(&term) } else { 0 };
+            let prefix = prefix && place == len;
+            if (distance, prefix) == (0, false) || self.similar_left == 0 {
+                all.push(scope.keys(&[(term, 0)], Slop::Exact, boost).collect());
+                continue;
+            }
+            self.similar_left -= 1;
+            let pattern = TermPattern::typo(&term, distance, prefix);
+            all.push(self.nearest(scope, &term, &pattern, boost)?);
+        }
+        Ok(all)
+    }
+
+    /// Leaves for the terms that fit a pattern, the nearest of which score: `wanted` itself, then the others.
+    fn nearest(
+        &mut self,
+        scope: &Scope,
+        wanted: &str,
+        pattern: &TermPattern,
+        boost: f64,
+    ) -> Result<Vec<Asked>> {
+        let mut keys = Vec::new();
+        for &field in &scope.fields {
+            let (mut found, mut all) = (Vec::new(), DocumentSet::default());
+            self.reader.each_term(field, pattern, &mut |term, distance, postings| {
+                let df = postings.statistics.df;
+                if let (true, Ok(term)) = (df > 0, std::str::from_utf8(term)) {
+                    found.push((term != wanted, distance, Reverse(df), term.to_owned()));
+                }
+                if scope.path.is_none() { all.add(&postings) } else { Ok(()) }
+            })?;
+            found.sort_unstable();
+            if found.len() > EXPANSIONS_LEN_MAX {
+                found.truncate(EXPANSIONS_LEN_MAX);
+                let all = if let Some(path) = scope.path.clone() {
+                    let (path, pattern) = (Some(path), pattern.clone());
+                    PlannedSet::Terms { fields: vec![field], path, pattern }
+                } else {
+                    let (pattern, documents) = (pattern.clone(), Arc::new(all));
+                    PlannedSet::Fitting { field, pattern, documents }
+                };
+                keys.push((self.set_key(all), 0.0));
+            }
+            let documents = self.reader.statistics(field)?.documents;
+            let most = found.iter().map(|(_, _, df, _)| df.0).max().unwrap_or_default();
+            for (_, distance, df, term) in found {
+                // As rare as the most frequent of them: else typing errors, which are rare, would come first.
+                let rarity =
+                    idf(documents, most.min(documents)) / idf(documents, df.0.min(documents));
+                let nearness = rarity / f64::from(distance + 1);
+                let boost = boost_of(boost * nearness);
+                keys.extend(Scope { fields: vec![field], path: scope.path.clone() }.keys(
+                    &[(term, 0)],
+                    Slop::Exact,
+                    boost,
+                ));
+            }
+        }
+        // A word that nothing comes near is still asked for.
+        for key in scope.keys(&[(wanted.to_owned(), 0)], Slop::Exact, boost) {
+            if !keys.iter().any(|(known, _)| *known == key.0) {
+                keys.push(key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Whether terms or documents may be walked for one clause more.
+    fn may_walk(&mut self, clause: &Clause) -> bool {
+        let may = self.patterns_left > 0;
+        self.patterns_left = self.patterns_left.saturating_sub(1);
+        let kind = WarningKind::TooManyPatterns { patterns_max: PATTERNS_LEN_MAX };
+        if !may && !self.warnings.iter().any(|warning| warning.kind == kind) {
+            self.warn(kind, clause);
+        }
+        may
+    }
+
+    /// The pattern of a clause, in terms of the analyzer; `None` when there is none.
+    fn pattern(&mut self, clause: &Clause) -> Option<TermPattern> {
+        let analyzer = self.reader.analyzer();
+        let pattern = match &clause.pattern {
+            Pattern::Prefix(text) => Ok(TermPattern::prefix(&analyzer.fold(text))),
+            Pattern::Wildcard(text) => TermPattern::wildcard(&fold_wildcard(analyzer, text)),
+            Pattern::Regex(text) => TermPattern::regex(text),
+            _ => return None,
+        };
+        match pattern {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                let message = match error {
+                    fts::Error::TermPattern { reason, .. } => reason,
+                    other => other.to_string(),
+                };
+                self.warn(WarningKind::InvalidPattern { message }, clause);
+                None
+            }
+        }
+    }
+
+    /// Adds a leaf that stands for a set.
+    fn add_set(&mut self, set: PlannedSet, occur: Occur, boost: f64, into: &mut Group<Asked>) {
+        into.add_leaves(occur, std::iter::once((self.set_key(set), boost)));
+    }
+
+    /// The leaf that stands for a set.
+    fn set_key(&mut self, set: PlannedSet) -> LeafKey {
+        let known = self.sets.iter().position(|known| *known == set);
+        let place = known.unwrap_or(self.sets.len());
+        if known.is_none() {
+            self.sets.push(set);
+        }
+        LeafKey::of_set(place)
+    }
+
+    /// The fields and the path that a clause names; `None` when the index does not have them.
+    fn scope(&mut self, clause: &Clause) -> Result<Option<Scope>> {
+        let fields = self.reader.fields();
+        let all = || fields.iter().map(|field| field.id).collect();
+        let Some(name) = &clause.field else {
+            return Ok(Some(Scope { fields: all(), path: None }));
+        };
+        if fields.iter().any(|field| field.path.is_some()) {
+            let field = self.reader.field(name);
+            return Ok(field.map(|field| Scope { fields: vec![field], path: None }));
+        }
+        let path = path_term(name).to_owned();
+        if !self.paths.contains_key(&path) {
+            let mut found = self.reader.paths_under(&path, PATHS_LEN_MAX + 1)?;
+            if found.is_empty() {
+                return Ok(None);
+            }
+            if found.len() > PATHS_LEN_MAX {
+                found.truncate(PATHS_LEN_MAX);
+                let kind =
+                    WarningKind::TooManyPaths { field: name.clone(), paths_max: PATHS_LEN_MAX };
+                self.warn(kind, clause);
+            }
+            self.paths.insert(path.clone(), found);
+        }
+        Ok(Some(Scope { fields: all(), path: Some(path) }))
+    }
+
+    /// Analyzes a clause, as far as the limit allows.
+    fn terms(&mut self, clause: &Clause, text: &str) -> Terms {
+        let mut terms = Terms::new();
+        let mut found = 0;
+        self.reader.analyzer().analyze(text, &mut |token| {
+            found += 1;
+            if terms.len() < self.terms_left {
+                terms.push((token.term.to_owned(), token.position));
+            }
+        });
+        if found == 0 {
+            let is_word = text.chars().any(char::is_alphanumeric);
+            if clause.occur == Occur::Should && is_word {
+                // A stop word of a question: nobody misses it while other words are left.
+                self.stop_words.push(Warning::new(WarningKind::NoTerms, clause.span.clone()));
+            } else {
+                self.warn(WarningKind::NoTerms, clause);
+            }
+        }
+        let too_many =
+            |warning: &Warning| matches!(warning.kind, WarningKind::TooManyClauses { .. });
+        if found > terms.len() && !self.warnings.iter().any(too_many) {
+            self.warn(WarningKind::TooManyClauses { clauses_max: TERMS_LEN_MAX }, clause);
+        }
+        self.terms_left -= terms.len();
+        terms
+    }
+
+    fn warn(&mut self, kind: WarningKind, clause: &Clause) {
+        self.warnings.push(Warning::new(kind, clause.span.clone()));
+    }
+
+    fn finish(self, all: Group<Asked>) -> Result<Planned> {
+        let Planner { reader, paths, sets, warnings, stop_words, .. } = self;
+        let is_flat = all.is_flat();
+        let mut leaves: BTreeMap<LeafKey, (bool, f64)> = BTreeMap::new();
+        let all = all.map(&mut |(key, boost), group, scores| {
+            let key = LeafKey { group, ..key };
+            let leaf = leaves.entry(key.clone()).or_default();
+            leaf.0 |= scores;
+            leaf.1 += if scores { boost } else { 0.0 };
+            key
+        });
+        let mut fields = BTreeMap::new();
+        for Field { id, path, weight } in reader.fields() {
+            let statistics = reader.statistics(*id)?;
+            fields.insert(*id, PlannedField { path: path.clone(), weight: *weight, statistics });
+        }
+        let keys: Vec<&LeafKey> = leaves.keys().collect();
+        let place = |key: &LeafKey| {
+            keys.binary_search(&key).expect("invariant: every key of a plan is a leaf")
+        };
+        let mut all = all.map(&mut |key, _, _| place(&key));
+        all.remove_repeated();
+        let mut dfs = HashMap::new();
+        let mut planned = Vec::with_capacity(leaves.len());
+        for (key, &(scores, boost)) in &leaves {
+            let documents = fields.get(&key.field).map_or(0, |field| field.statistics.documents);
+            let mut of_terms = Vec::with_capacity(key.terms.len());
+            for (term, _) in &key.terms {
+                let known = dfs.get(&(key.field, term)).copied();
+                let df = known.map_or_else(|| df(reader, key.field, term, documents), Ok)?;
+                dfs.insert((key.field, term), df);
+                of_terms.push(df);
+            }
+            planned.push(Leaf { key: key.clone(), dfs: of_terms, scores, boost });
+        }
+        let (required, excluded) = (witnesses(&all), excluded(&all));
+        let tree = (!is_flat).then_some(all);
+        let plan = Plan { fields, paths, leaves: planned, sets, required, excluded, tree };
+        Ok(Planned { plan, warnings, stop_words })
+    }
+}
+
+/// In how many characters a word may differ from this one that was typed.
+pub(super) fn typos_of(term: &str) -> u8 {
+    match term.chars().count() {
+        // Another number is another thing.
+        _ if term.contains(char::is_numeric) => 0,
+        0..=3 => 0,
+        4..=7 => 1,
+        _ => 2,
+    }
+}
+
+/// Sets of leaves of which one occurs in every document that matches.
+fn witnesses(all: &Group<usize>) -> Vec<Vec<usize>> {
+    let witnesses = |set: &Vec<Node<usize>>| {
+        let mut witnesses = BTreeSet::new();
+        for node in set {
+            node.each_witness(&mut |&leaf| {
+                witnesses.insert(leaf);
+            });
+        }
+        witnesses.into_iter().collect()
+    };
+    let sets: BTreeSet<Vec<usize>> = all.required.iter().map(witnesses).collect();
+    sets.into_iter().collect()
+}
+
+/// Leaves none of which occurs in a document that matches.
+fn excluded(all: &Group<usize>) -> Vec<usize> {
+    let leaves = all.excluded.iter().filter_map(|node| match node {
+        Node::Leaf(leaf) => Some(*leaf),
+        Node::Group(_) | Node::Best(_) => None,
+    });
+    let leaves: BTreeSet<usize> = leaves.collect();
+    leaves.into_iter().collect()
+}
+
+impl Scope {
+    /// A term or phrase in all of its fields.
+    fn keys(&self, terms: &[(String, u32)], slop: Slop, boost: f64) -> impl Iterator<Item = Asked> {
+        self.fields.iter().map(move |&field| {
+            let key = LeafKey {
+                field,
+                is_phrase: terms.len() > 1,
+                terms: terms.to_vec(),
+                slop,
+                path: self.path.clone(),
+                set: None,
+                group: 0,
+            };
+            (key, boost)
+        })
+    }
+}
+
+/// A wildcard pattern whose characters are folded as those of terms are.
+fn fold_wildcard(analyzer: &Analyzer, pattern: &str) -> String {
+    let (mut folded, mut literal) = (String::new(), String::new());
+    let mut chars = pattern.chars();
+    let flush = |literal: &mut String, folded: &mut String| {
+        for c in analyzer.fold(literal).chars() {
+            if matches!(c, '?' | '*' | '\\') {
+                folded.push('\\');
+            }
+            folded.push(c);
+        }
+        literal.clear();
+    };
+    while let Some(c) = chars.next() {
+        match c {
+            '?' | '*' => {
+                flush(&mut literal, &mut folded);
+                folded.push(c);
+            }
+            '\\' => literal.push(chars.next().unwrap_or(c)),
+            c => literal.push(c),
+        }
+    }
+    flush(&mut literal, &mut folded);
+    folded
+}
+
+/// Terms at their places, which count from the first; of words in any order the terms, sorted. Neither slop nor terms reach over
+/// the gap between two texts.
+fn placed(terms: Terms, slop: Slop) -> (Terms, Slop) {
+    let (terms, slop) = match slop {
+        Slop::Exact => (phrase(terms), slop),
+        Slop::Ordered(slop) => {
+            let terms = phrase(terms);
+            let distances = terms.windows(2).map(|pair| pair[1].1 - pair[0].1);
+            let widest = distances.max().unwrap_or_default();
+            (terms, Slop::Ordered(slop.min(POSITION_GAP - widest)))
+        }
+        Slop::Any(distance) => {
+            let mut terms: Vec<String> = terms.into_iter().map(|(term, _)| term).collect();
+            terms.truncate(POSITION_GAP as usize);
+            terms.sort_unstable();
+            let terms: Terms = terms.into_iter().zip(0..).collect();
+            let others = POSITION_GAP + 1 - terms.last().map_or(0, |&(_, place)| place + 1);
+            (terms, Slop::Any(distance.min(others)))
+        }
+    };
+    if let [_] = terms.as_slice() { (terms, Slop::Exact) } else { (terms, slop) }
+}
+
+/// Terms side by side: positions count from the first. Ends where it could reach over the gap between two texts, which
+/// takes that many stop words in a row.
+fn phrase(terms: Terms) -> Terms {
+    let mut pattern = Terms::new();
+    let mut before = terms.first().map_or(0, |&(_, position)| position);
+    let first = before;
+    for (term, position) in terms {
+        if position - before > POSITION_GAP {
+            break;
+        }
+        before = position;
+        pattern.push((term, position - first));
+    }
+    pattern
+}
+
+/// Number of documents that hold a term in a field of `documents` documents.
+fn df(reader: &TextReader<'_>, field: FieldId, term: &str, documents: u64) -> Result<u64> {
+    let df = reader.term(field, term)?.df;
+    if df > documents {
+        let what = format!("counters: {df} documents hold {term:?} in a field of {documents}");
+        return Err(fts::Error::Lsm(lsm::Error::corruption(what, 0)).into());
+    }
+    Ok(df)
+}
