@@ -69,7 +69,7 @@ pub(crate) struct DemoArguments {
     pub(crate) language: Language,
     #[command(flatten)]
     pub(crate) memory: MemoryArguments,
-    /// Print one JSON object: documents, queries, map, p_at_10, ndcg_at_10, recall_at_100, mrr,
+    /// Print one JSON object: documents, queries, map, ndcg_at_10, p_at_10, recall_at_100, mrr,
     /// file_bytes, reused, and (null for a file that was reused) seconds, documents_per_second,
     /// mb_per_second.
     #[arg(long)]
@@ -513,7 +513,7 @@ pub(crate) struct EvalArguments {
     /// Write the rankings to this file, in the form that trec_eval reads.
     #[arg(long, value_name = "FILE")]
     pub(crate) run: Option<PathBuf>,
-    /// Print one JSON object: queries, map, p_at_10, ndcg_at_10, recall_at_100, mrr.
+    /// Print one JSON object: queries, map, ndcg_at_10, p_at_10, recall_at_100, mrr.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! corpus.jsonl    {"_id": "d1", "title": "…", "text": "…"}   a line; title may be missing
-//! queries.jsonl   {"_id": "q1", "text": "…"}                 a line
+//! queries.jsonl   {"_id": "q1", "text": "…"}                 a line, see `read_queries`
 //! qrels.tsv       query TAB document TAB grade               a line, see `Judgements`
 //! ```
 //! Other members of an object are ignored. Documents are read one by one, so that a corpus may be
@@ -16,17 +16,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::judgements::Judgements;
-use super::lines::{self, Lines, quote};
+use super::lines::{self, Lines};
+use super::queries::{TestQuery, open_queries};
 
 /// What errors say a line of `corpus.jsonl` should be.
 const DOCUMENT_SHAPE: &str = r#"{"_id": string, "title": string, "text": string}"#;
-/// What errors say a line of `queries.jsonl` should be.
-const QUERY_SHAPE: &str = r#"{"_id": string, "text": string}"#;
 
 /// One line of `corpus.jsonl`.
 ///
@@ -46,24 +44,6 @@ pub struct CorpusDocument {
     #[serde(default)]
     pub title: String,
     /// The text.
-    pub text: String,
-}
-
-/// One line of `queries.jsonl`.
-///
-/// ```
-/// use alluvium::eval::TestQuery;
-///
-/// let query: TestQuery = serde_json::from_str(r#"{"_id": "q1", "text": "river gold"}"#)?;
-/// assert_eq!(query.text, "river gold");
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestQuery {
-    /// The identifier that judgements and runs use.
-    #[serde(rename = "_id")]
-    pub id: String,
-    /// What a person would type.
     pub text: String,
 }
 
@@ -115,48 +95,10 @@ impl<R: BufRead> Iterator for CorpusReader<R> {
         if self.finished {
             return None;
         }
-        let next =
-            next_object(&mut self.lines, DOCUMENT_SHAPE, |document: &CorpusDocument| &document.id);
+        let next = next_document(&mut self.lines);
         self.finished = !matches!(next, Ok(Some(_)));
         next.transpose()
     }
-}
-
-/// Reads a query file; `path` is only what errors call the input.
-///
-/// ```
-/// let queries = alluvium::eval::read_queries(
-///     r#"{"_id": "q1", "text": "largest moon of saturn"}"#.as_bytes(),
-///     "queries.jsonl",
-/// )?;
-/// assert_eq!(queries.len(), 1);
-/// # Ok::<(), alluvium::eval::Error>(())
-/// ```
-///
-/// # Errors
-/// A line that is not an object with the strings `_id` and `text`, or an identifier used twice.
-pub fn read_queries(reader: impl BufRead, path: impl Into<PathBuf>) -> Result<Vec<TestQuery>> {
-    let mut lines = Lines::new(reader, path);
-    let mut queries = Vec::new();
-    let mut seen = HashSet::new();
-    while let Some(query) = next_object(&mut lines, QUERY_SHAPE, |query: &TestQuery| &query.id)? {
-        if !seen.insert(query.id.clone()) {
-            let found = format!("{} a second time", quote(&query.id));
-            return Err(lines.malformed("an `_id` of its own for each query", found));
-        }
-        queries.push(query);
-    }
-    Ok(queries)
-}
-
-/// Reads the query file at `path`; see [`read_queries`].
-///
-/// ```no_run
-/// let queries = alluvium::eval::open_queries("corpora/mine/queries.jsonl")?;
-/// # Ok::<(), alluvium::eval::Error>(())
-/// ```
-pub fn open_queries(path: impl AsRef<Path>) -> Result<Vec<TestQuery>> {
-    read_queries(lines::open(path.as_ref())?, path.as_ref())
 }
 
 /// A folder with documents, queries and judgements.
@@ -233,25 +175,16 @@ impl TestCollection {
     }
 }
 
-/// The next line as a JSON object with an identifier that is not empty.
-fn next_object<R: BufRead, T: DeserializeOwned>(
-    lines: &mut Lines<R>,
-    expected: &str,
-    id: impl Fn(&T) -> &str,
-) -> Result<Option<T>> {
+fn next_document<R: BufRead>(lines: &mut Lines<R>) -> Result<Option<CorpusDocument>> {
     let Some(line) = lines.next_line()? else {
         return Ok(None);
     };
-    match serde_json::from_str::<T>(line) {
-        Ok(object) if id(&object).is_empty() => {
-            Err(lines.malformed("an `_id` of at least one character", "an empty one"))
-        }
-        Ok(object) => Ok(Some(object)),
-        Err(error) => {
-            let found = format!("{} ({error})", quote(line));
-            Err(lines.malformed(expected, found))
-        }
+    let line = line.to_owned();
+    let document: CorpusDocument = lines.object(&line, DOCUMENT_SHAPE)?;
+    if document.id.is_empty() {
+        return Err(lines.malformed("an `_id` of at least one character", "an empty one"));
     }
+    Ok(Some(document))
 }
 
 #[cfg(test)]
@@ -259,10 +192,6 @@ mod tests {
     use std::fs;
 
     use super::*;
-
-    fn query_error(text: &str) -> String {
-        read_queries(text.as_bytes(), "queries.jsonl").unwrap_err().to_string()
-    }
 
     #[test]
     fn documents_come_in_file_order_with_or_without_a_title() {
@@ -287,20 +216,6 @@ mod tests {
         );
         assert!(error.contains("invalid type: integer `7`, expected a string"), "{error}");
         assert!(documents.next().is_none());
-    }
-
-    #[test]
-    fn malformed_queries_name_their_line() {
-        assert!(query_error("{\"_id\":\"1\"}").contains("line 1: expected {\"_id\": string"));
-        assert!(query_error("{\"_id\":\"1\"}").contains("missing field `text`"));
-        assert!(query_error("\n[1]").contains("line 2"));
-        assert!(query_error("{\"_id\":\"\",\"text\":\"x\"}").contains("an empty one"));
-        assert!(
-            query_error("{\"_id\":\"1\",\"text\":\"x\"}\n{\"_id\":\"1\",\"text\":\"y\"}").contains(
-                "line 2: expected an `_id` of its own for each query, found `1` a second"
-            )
-        );
-        assert!(query_error("{\"_id\":\"1\",\"text\":\"cut").contains("EOF"));
     }
 
     #[test]

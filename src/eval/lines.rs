@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::error::{Error, Result};
 
 /// Characters of a bad line that an error repeats.
@@ -64,6 +66,12 @@ impl<R: BufRead> Lines<R> {
         }
         let found = quote(&String::from_utf8_lossy(&self.bytes));
         Err(self.malformed("UTF-8 text", found))
+    }
+
+    /// The line given last as a JSON object; `expected` is the shape that errors tell.
+    pub(super) fn object<T: DeserializeOwned>(&self, line: &str, expected: &str) -> Result<T> {
+        serde_json::from_str(line)
+            .map_err(|error| self.malformed(expected, format!("{} ({error})", quote(line))))
     }
 
     /// The error that names the line given last. `found` is printed as it stands.

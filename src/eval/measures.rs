@@ -1,222 +1,275 @@
-//! The measures themselves, by the definitions of `trec_eval`.
+//! The measures themselves, by the definitions of `trec_eval`, and of `gdeval` for ERR.
 //!
-//! With grades `g`, a document at rank `i` (from 1) and `R` documents judged relevant (`g ≥ 1`):
+//! [`evaluate`](super::evaluate) and everything above it names a measure by a [`Measure`]; here it gets its name as text and
+//! its value. With grades `g`, a document at rank `i` (from 1), `R` documents judged relevant (`g ≥ 1`) and `N` judged not
+//! relevant (`g = 0`):
 //!
 //! ```text
-//! average precision   sum over relevant documents found of (relevant up to i) / i, divided by R
-//! P@10                relevant among the first 10, divided by 10, however many were found
-//! recall@100          relevant among the first 100, divided by R
-//! reciprocal rank     1 / rank of the first relevant document, 0 if none was found
-//! DCG@10              sum over the first 10 of max(g, 0) / log2(i + 1)
-//! nDCG@10             DCG@10 of the ranking / DCG@10 of the best order of all judged documents
+//! MAP        sum over relevant documents found of (relevant up to i) / i, divided by R
+//! P@k        relevant among the first k, divided by k, however many were found
+//! recall@k   relevant among the first k, divided by R
+//! MRR        1 / rank of the first relevant document, 0 if none was found
+//! DCG@k      sum over the first k of max(g, 0) / log2(i + 1)
+//! nDCG@k     DCG@k of the ranking / DCG@k of the best order of all judged documents
+//! bpref      sum over relevant documents found of 1 - min(n, R) / min(N, R), divided by R,
+//!            where n documents before it are judged not relevant; 1 while there is none
+//! ERR@k      sum over the first k of r / i times the product of 1 - r of all before it,
+//!            where r = (2^g - 1) / 16
 //! ```
-//! These are `map`, `P_10`, `recall_100`, `recip_rank` and `ndcg_cut_10` of `trec_eval` 9. Average
-//! precision and reciprocal rank look at the whole ranking, so runs to be compared should be of the
-//! same depth (1,000 is usual).
+//! Those that look at the whole ranking (MAP, MRR, bpref, and nDCG and ERR without `@k`) compare runs of the same depth; 1,000
+//! is usual. What nobody judged counts as not relevant, save for bpref, which passes over it and is therefore fit for young
+//! judgements. A grade below 0 is, to bpref, no judgement. ERR is made for grades 0 to 4: higher ones count as 4, and with few
+//! grades, 0 and 1 say, it never comes near 1.
 //!
-//! **Means** are over the queries that have at least one relevant document; such a query without
-//! any result counts as 0. `trec_eval` by default averages over the queries that are in both files,
-//! which rewards an engine for not answering; its `-c` counts missing queries as 0 as we do, but
-//! then also judged queries to which nothing is relevant, which no engine can answer.
-//!
-//! Invariants: every value is finite and in 0..=1, also when there is nothing to average.
-//! Cost: one look-up per ranked document and one sort of the judged grades per query.
+//! Invariants: every value is finite and in 0..=1. Cost: a look-up per ranked document, one sort of the judged grades, and a
+//! walk over the ranking per measure.
 
-use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use super::judgements::{Grades, RELEVANT_GRADE_MIN};
 
-use super::judgements::{Grades, Judgements, RELEVANT_GRADE_MIN};
-use super::run::Run;
+/// The grade from which on ERR sees no difference, as in `gdeval`.
+const ERR_GRADE_MAX: i32 = 4;
 
-/// Ranks that P@10 and nDCG@10 look at.
-const TOP_RANKS: u32 = 10;
-/// Ranks that recall@100 looks at.
-const RECALL_RANKS: u32 = 100;
-
-/// The measures of one query.
+/// One way to tell how good a ranking is, with the ranks that it looks at where that is to choose.
+///
+/// As text it is what people write, in any case: `MAP`, `nDCG`, `nDCG@10`, `P@10`, `recall@100`, `MRR`, `bpref`, `ERR`,
+/// `ERR@20`. [`Measure::key`] is its name in JSON, which parses as well.
 ///
 /// ```
-/// let mut grades = alluvium::eval::Grades::new();
-/// grades.insert("d1".into(), 1);
-/// let measures = alluvium::eval::measure_ranking(["d9", "d1"], &grades).unwrap();
-/// assert_eq!(measures.reciprocal_rank, 0.5);
+/// use alluvium::eval::Measure;
+///
+/// let measure: Measure = "ndcg@10".parse()?;
+/// assert_eq!(measure, Measure::Ndcg(Some(10)));
+/// assert_eq!(measure.to_string(), "nDCG@10");
+/// assert_eq!(measure.key().parse(), Ok(measure));
+/// # Ok::<(), alluvium::eval::MeasureError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct QueryMeasures {
-    /// Average precision: over the relevant documents found, the sum of (relevant up to its rank) /
-    /// rank, divided by the number of relevant documents. Its mean is MAP.
-    pub average_precision: f64,
-    /// Relevant documents among the first 10, divided by 10.
-    pub p_at_10: f64,
-    /// Gains (grades above 0) of the first 10, each divided by log2(rank + 1), divided by the same
-    /// sum for the best order of all judged documents.
-    pub ndcg_at_10: f64,
-    /// Relevant documents among the first 100, divided by the number of relevant documents.
-    pub recall_at_100: f64,
-    /// One over the rank of the first relevant document, 0 if none was found; its mean is MRR.
-    pub reciprocal_rank: f64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Average precision; its mean over queries is MAP.
+    Map,
+    /// Normalised discounted cumulative gain of the first so many documents, or of all.
+    Ndcg(Option<u32>),
+    /// Precision: the relevant among the first so many.
+    Precision(u32),
+    /// The part of the relevant documents that is among the first so many.
+    Recall(u32),
+    /// One over the rank of the first relevant document; its mean over queries is MRR.
+    Mrr,
+    /// How seldom a document judged not relevant stands before a relevant one.
+    Bpref,
+    /// Expected reciprocal rank of the document that satisfies, among the first so many, or in all.
+    ExpectedReciprocalRank(Option<u32>),
 }
 
-/// The means over all queries that have a relevant document; the JSON of `alluvium eval --json`.
-///
-/// ```
-/// let summary = alluvium::eval::MeasureSummary::default();
-/// assert_eq!(
-///     serde_json::to_string(&summary)?,
-///     r#"{"queries":0,"map":0.0,"p_at_10":0.0,"ndcg_at_10":0.0,"recall_at_100":0.0,"mrr":0.0}"#
-/// );
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct MeasureSummary {
-    /// How many queries the means are over.
-    pub queries: u32,
-    /// Mean average precision.
-    pub map: f64,
-    /// Mean precision among the first 10.
-    pub p_at_10: f64,
-    /// Mean normalised discounted cumulative gain among the first 10.
-    pub ndcg_at_10: f64,
-    /// Mean recall among the first 100.
-    pub recall_at_100: f64,
-    /// Mean reciprocal rank.
-    pub mrr: f64,
-}
+impl Measure {
+    /// What is measured unless something else is asked for: MAP, nDCG@10, P@10, recall@100, MRR.
+    pub const DEFAULT: [Measure; 5] = [
+        Measure::Map,
+        Measure::Ndcg(Some(10)),
+        Measure::Precision(10),
+        Measure::Recall(100),
+        Measure::Mrr,
+    ];
 
-/// What [`evaluate`] found: the means, and the measures of each query behind them.
-///
-/// ```
-/// use alluvium::eval::{Judgements, Run, evaluate};
-///
-/// let evaluation = evaluate(&Run::new(), &Judgements::new());
-/// assert_eq!(evaluation.summary.queries, 0);
-/// assert!(evaluation.per_query.is_empty());
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// The means.
-    pub summary: MeasureSummary,
-    /// The measures of each query that has a relevant document, by its identifier.
-    pub per_query: BTreeMap<String, QueryMeasures>,
-}
+    /// The name in JSON: lower case, `_at_` in the place of `@`.
+    ///
+    /// ```
+    /// assert_eq!(alluvium::eval::Measure::Recall(100).key(), "recall_at_100");
+    /// ```
+    pub fn key(self) -> String {
+        self.to_string().to_lowercase().replace('@', "_at_")
+    }
 
-/// Measures a run against judgements, in the order that the run has.
-///
-/// Means are over the queries that have at least one relevant document, and such a query without
-/// any result counts as 0. Answers to queries without judgements are ignored.
-///
-/// ```
-/// use alluvium::eval::{Judgements, Run, evaluate};
-///
-/// let judgements = Judgements::read("q1 d1 1\nq1 d2 2\nq2 d1 1\n".as_bytes(), "qrels.tsv")?;
-/// let mut run = Run::new();
-/// run.insert("q1", [("d1", 9.0), ("d5", 8.0), ("d2", 7.0)])?;
-///
-/// let evaluation = evaluate(&run, &judgements);
-/// assert_eq!(evaluation.per_query["q1"].average_precision, (1.0 / 1.0 + 2.0 / 3.0) / 2.0);
-/// assert_eq!(evaluation.per_query["q2"].average_precision, 0.0); // judged, but no answer
-/// assert_eq!(evaluation.summary.queries, 2);
-/// assert_eq!(evaluation.summary.mrr, 0.5);
-/// # Ok::<(), alluvium::eval::Error>(())
-/// ```
-pub fn evaluate(run: &Run, judgements: &Judgements) -> Evaluation {
-    let mut per_query = BTreeMap::new();
-    for (query, grades) in judgements.iter() {
-        let ranking = run.ranking(query).iter().map(|document| document.id.as_str());
-        if let Some(measures) = measure_ranking(ranking, grades) {
-            per_query.insert(query.to_owned(), measures);
+    /// The value for one ranking.
+    pub(super) fn of(self, ranking: &Graded) -> f64 {
+        match self {
+            Self::Map => ranking.average_precision(),
+            Self::Ndcg(ranks) => ranking.ndcg(ranks_of(ranks)),
+            Self::Precision(0) => 0.0,
+            Self::Precision(ranks) => ranking.found_in(ranks) / f64::from(ranks),
+            Self::Recall(ranks) => ranking.found_in(ranks) / ranking.relevant,
+            Self::Mrr => ranking.reciprocal_rank(),
+            Self::Bpref => ranking.bpref(),
+            Self::ExpectedReciprocalRank(ranks) => {
+                ranking.expected_reciprocal_rank(ranks_of(ranks))
+            }
         }
     }
-    Evaluation { summary: summarize(per_query.values()), per_query }
 }
 
-/// Measures one ranking, best document first; `None` when nothing is relevant to the query.
-///
-/// A document must not appear twice; [`Run`] sees to that.
-///
-/// ```
-/// use alluvium::eval::{Grades, measure_ranking};
-///
-/// let grades = Grades::from([("d1".to_owned(), 0)]);
-/// assert_eq!(measure_ranking(["d1", "d2"], &grades), None);
-/// ```
-pub fn measure_ranking<'a>(
-    ranking: impl IntoIterator<Item = &'a str>,
-    grades: &Grades,
-) -> Option<QueryMeasures> {
-    let ideal_dcg = ideal_dcg(grades);
-    let relevant = count_relevant(grades)?;
+fn ranks_of(ranks: Option<u32>) -> u32 {
+    ranks.unwrap_or(u32::MAX)
+}
 
-    let mut found = 0_u32;
-    let mut found_in_top = 0_u32;
-    let mut found_in_recall = 0_u32;
-    let mut first_rank = None;
-    let mut precision_sum = 0.0;
-    let mut dcg = 0.0;
-    for (rank, document) in (1_u32..).zip(ranking) {
-        let grade = grades.get(document).copied().unwrap_or(0);
-        if grade < RELEVANT_GRADE_MIN {
-            continue;
-        }
-        found += 1;
-        first_rank.get_or_insert(rank);
-        precision_sum += f64::from(found) / f64::from(rank);
-        if rank <= TOP_RANKS {
-            found_in_top = found;
-            dcg += discounted(grade, rank);
-        }
-        if rank <= RECALL_RANKS {
-            found_in_recall = found;
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, ranks) = match *self {
+            Self::Map => ("MAP", None),
+            Self::Ndcg(ranks) => ("nDCG", ranks),
+            Self::Precision(ranks) => ("P", Some(ranks)),
+            Self::Recall(ranks) => ("recall", Some(ranks)),
+            Self::Mrr => ("MRR", None),
+            Self::Bpref => ("bpref", None),
+            Self::ExpectedReciprocalRank(ranks) => ("ERR", ranks),
+        };
+        match ranks {
+            Some(ranks) => f.pad(&format!("{name}@{ranks}")),
+            None => f.pad(name),
         }
     }
-    Some(QueryMeasures {
-        average_precision: precision_sum / relevant,
-        p_at_10: f64::from(found_in_top) / f64::from(TOP_RANKS),
-        ndcg_at_10: dcg / ideal_dcg,
-        recall_at_100: f64::from(found_in_recall) / relevant,
-        reciprocal_rank: first_rank.map_or(0.0, |rank| 1.0 / f64::from(rank)),
-    })
 }
 
-/// The number of relevant documents as the divisor that it will be; `None` instead of 0.
-fn count_relevant(grades: &Grades) -> Option<f64> {
-    let count = grades.values().filter(|&&grade| grade >= RELEVANT_GRADE_MIN).count();
-    u32::try_from(count).ok().filter(|&count| count > 0).map(f64::from)
+impl FromStr for Measure {
+    type Err = MeasureError;
+
+    fn from_str(text: &str) -> Result<Self, MeasureError> {
+        let refused = || MeasureError { found: text.to_owned() };
+        let name = text.trim().to_lowercase().replace("_at_", "@");
+        let (name, ranks) = match name.split_once('@') {
+            Some((name, ranks)) => {
+                let ranks = ranks.parse::<u32>().ok().filter(|ranks| *ranks > 0);
+                (name, Some(ranks.ok_or_else(refused)?))
+            }
+            None => (name.as_str(), None),
+        };
+        match (name, ranks) {
+            ("map", None) => Ok(Self::Map),
+            ("ndcg", ranks) => Ok(Self::Ndcg(ranks)),
+            ("p", Some(ranks)) => Ok(Self::Precision(ranks)),
+            ("recall", Some(ranks)) => Ok(Self::Recall(ranks)),
+            ("mrr", None) => Ok(Self::Mrr),
+            ("bpref", None) => Ok(Self::Bpref),
+            ("err", ranks) => Ok(Self::ExpectedReciprocalRank(ranks)),
+            _ => Err(refused()),
+        }
+    }
 }
 
-/// The largest DCG@10 that any order of the judged documents can reach.
-fn ideal_dcg(grades: &Grades) -> f64 {
-    let mut gains: Vec<i32> =
-        grades.values().copied().filter(|&grade| grade >= RELEVANT_GRADE_MIN).collect();
-    gains.sort_unstable_by(|left, right| right.cmp(left));
-    (1..=TOP_RANKS).zip(gains).map(|(rank, grade)| discounted(grade, rank)).sum()
+/// A text that is not the name of a [`Measure`].
+///
+/// ```
+/// let error = "f1".parse::<alluvium::eval::Measure>().unwrap_err();
+/// assert!(error.to_string().starts_with("`f1` is no measure; expected MAP, nDCG@k"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeasureError {
+    found: String,
+}
+
+impl fmt::Display for MeasureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is no measure; expected MAP, nDCG@k, P@k, recall@k, MRR, bpref or ERR@k, with a whole number from 1 as k \
+             (nDCG and ERR may do without)",
+            self.found
+        )
+    }
+}
+
+impl std::error::Error for MeasureError {}
+
+/// A ranking as measures see it: a grade per rank, and what the judgements say of the whole.
+pub(super) struct Graded {
+    /// Best document first; `None` where nobody judged.
+    grades: Vec<Option<i32>>,
+    /// Grades of all relevant documents, found or not, the highest first.
+    ideal: Vec<i32>,
+    /// Their number as the divisor that it is, at least 1.
+    relevant: f64,
+    /// Documents judged not relevant, found or not.
+    not_relevant: f64,
+}
+
+impl Graded {
+    /// `None` when nothing is relevant to the query.
+    pub(super) fn new<'a>(
+        ranking: impl IntoIterator<Item = &'a str>,
+        judged: &Grades,
+    ) -> Option<Self> {
+        let mut ideal: Vec<i32> =
+            judged.values().copied().filter(|grade| is_relevant(*grade)).collect();
+        ideal.sort_unstable_by(|left, right| right.cmp(left));
+        let relevant = count(ideal.len());
+        let not_relevant =
+            count(judged.values().filter(|grade| is_judged_against(**grade)).count());
+        let grades = ranking.into_iter().map(|document| judged.get(document).copied()).collect();
+        (!ideal.is_empty()).then_some(Self { grades, ideal, relevant, not_relevant })
+    }
+
+    /// Rank and grade of the relevant documents among the first `ranks`.
+    fn hits(&self, ranks: u32) -> impl Iterator<Item = (u32, i32)> {
+        let ranked = (1..=ranks).zip(&self.grades);
+        ranked.filter_map(|(rank, grade)| Some((rank, (*grade)?))).filter(|(_, g)| is_relevant(*g))
+    }
+
+    fn found_in(&self, ranks: u32) -> f64 {
+        count(self.hits(ranks).count())
+    }
+
+    fn average_precision(&self) -> f64 {
+        let found = (1_u32..).zip(self.hits(u32::MAX));
+        let sum: f64 = found.map(|(found, (rank, _))| f64::from(found) / f64::from(rank)).sum();
+        sum / self.relevant
+    }
+
+    fn reciprocal_rank(&self) -> f64 {
+        self.hits(u32::MAX).next().map_or(0.0, |(rank, _)| 1.0 / f64::from(rank))
+    }
+
+    fn ndcg(&self, ranks: u32) -> f64 {
+        let dcg: f64 = self.hits(ranks).map(|(rank, grade)| discounted(grade, rank)).sum();
+        let best = (1..=ranks).zip(&self.ideal);
+        let ideal: f64 = best.map(|(rank, grade)| discounted(*grade, rank)).sum();
+        if ideal > 0.0 { dcg / ideal } else { 0.0 }
+    }
+
+    fn bpref(&self) -> f64 {
+        let bound = self.not_relevant.min(self.relevant);
+        let mut before = 0.0_f64;
+        let mut sum = 0.0;
+        for grade in self.grades.iter().copied().flatten() {
+            if is_relevant(grade) {
+                sum += if before > 0.0 { 1.0 - before.min(self.relevant) / bound } else { 1.0 };
+            } else if is_judged_against(grade) {
+                before += 1.0;
+            }
+        }
+        sum / self.relevant
+    }
+
+    fn expected_reciprocal_rank(&self, ranks: u32) -> f64 {
+        let mut sum = 0.0;
+        let mut still_looking = 1.0;
+        for (rank, grade) in self.hits(ranks) {
+            let satisfied =
+                (2.0_f64.powi(grade.min(ERR_GRADE_MAX)) - 1.0) / 2.0_f64.powi(ERR_GRADE_MAX);
+            sum += still_looking * satisfied / f64::from(rank);
+            still_looking *= 1.0 - satisfied;
+        }
+        sum
+    }
+}
+
+fn is_relevant(grade: i32) -> bool {
+    grade >= RELEVANT_GRADE_MIN
+}
+
+fn is_judged_against(grade: i32) -> bool {
+    (0..RELEVANT_GRADE_MIN).contains(&grade)
 }
 
 /// The gain of a relevant document at a rank counted from 1.
 fn discounted(grade: i32, rank: u32) -> f64 {
-    f64::from(grade) / f64::from(rank + 1).log2()
+    f64::from(grade) / (f64::from(rank) + 1.0).log2()
 }
 
-fn summarize<'a>(per_query: impl Iterator<Item = &'a QueryMeasures>) -> MeasureSummary {
-    let mut sum = MeasureSummary::default();
-    for measures in per_query {
-        sum.queries += 1;
-        sum.map += measures.average_precision;
-        sum.p_at_10 += measures.p_at_10;
-        sum.ndcg_at_10 += measures.ndcg_at_10;
-        sum.recall_at_100 += measures.recall_at_100;
-        sum.mrr += measures.reciprocal_rank;
-    }
-    let divisor = f64::from(sum.queries.max(1));
-    MeasureSummary {
-        queries: sum.queries,
-        map: sum.map / divisor,
-        p_at_10: sum.p_at_10 / divisor,
-        ndcg_at_10: sum.ndcg_at_10 / divisor,
-        recall_at_100: sum.recall_at_100 / divisor,
-        mrr: sum.mrr / divisor,
-    }
+/// A number of documents as a divisor; no ranking has more than 2^32.
+pub(super) fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -227,23 +280,65 @@ mod tests {
         of.iter().map(|(id, grade)| ((*id).to_owned(), *grade)).collect()
     }
 
+    #[track_caller]
+    fn assert_values(ranking: &[&str], judged: &Grades, expected: &[(&str, f64)]) {
+        let ranking = Graded::new(ranking.iter().copied(), judged).unwrap();
+        for (name, expected) in expected {
+            let found = name.parse::<Measure>().unwrap().of(&ranking);
+            assert!((found - expected).abs() < 1e-15, "{name} is {found}, not {expected}");
+        }
+    }
+
     #[test]
-    fn a_perfect_ranking_scores_one_and_precision_still_divides_by_ten() {
-        let grades = grades(&[("a", 3), ("b", 1), ("c", 0)]);
-        let measures = measure_ranking(["a", "b", "c"], &grades).unwrap();
-        assert!((measures.ndcg_at_10 - 1.0).abs() < 1e-15);
-        assert!((measures.average_precision - 1.0).abs() < 1e-15);
-        assert!((measures.p_at_10 - 0.2).abs() < 1e-15);
-        assert!((measures.recall_at_100 - 1.0).abs() < 1e-15);
-        assert!((measures.reciprocal_rank - 1.0).abs() < 1e-15);
+    fn names_are_read_as_they_are_written_and_in_any_case() {
+        for name in ["MAP", "nDCG", "nDCG@10", "P@5", "recall@100", "MRR", "bpref", "ERR", "ERR@20"]
+        {
+            let measure: Measure = name.parse().unwrap();
+            assert_eq!(measure.to_string(), name);
+            assert_eq!(name.to_uppercase().parse(), Ok(measure));
+            assert_eq!(measure.key().parse(), Ok(measure));
+        }
+        for name in
+            ["", "map@10", "P", "recall", "ndcg@", "ndcg@0", "ndcg@-1", "P@x", "f1", "@", "é"]
+        {
+            assert!(name.parse::<Measure>().is_err(), "{name}");
+        }
+        assert_eq!(
+            format!("{:>8}|{:<8}|", Measure::Precision(5), Measure::Mrr),
+            "     P@5|MRR     |"
+        );
+    }
+
+    #[test]
+    fn a_perfect_ranking_scores_one_and_precision_still_divides_by_its_ranks() {
+        let judged = grades(&[("a", 3), ("b", 1), ("c", 0)]);
+        let ones = ["nDCG", "nDCG@1", "nDCG@10", "MAP", "recall@100", "MRR", "bpref"];
+        assert_values(&["a", "b", "c"], &judged, &ones.map(|name| (name, 1.0)));
+        assert_values(&["a", "b", "c"], &judged, &[("P@10", 0.2), ("P@1", 1.0), ("recall@1", 0.5)]);
     }
 
     #[test]
     fn the_ideal_order_knows_judged_documents_that_were_not_found() {
-        let grades = grades(&[("a", 1), ("missed", 3)]);
-        let measures = measure_ranking(["a"], &grades).unwrap();
-        let ideal = 3.0 + 1.0 / 3.0_f64.log2();
-        assert!((measures.ndcg_at_10 - 1.0 / ideal).abs() < 1e-15);
+        let judged = grades(&[("a", 1), ("missed", 3)]);
+        assert_values(&["a"], &judged, &[("nDCG@10", 1.0 / (3.0 + 1.0 / 3.0_f64.log2()))]);
+    }
+
+    #[test]
+    fn bpref_passes_over_what_nobody_judged() {
+        let judged = grades(&[("a", 1), ("b", 2), ("x", 0), ("y", 0), ("z", 0), ("n", -1)]);
+        assert_values(&["?", "n", "a", "?", "b"], &judged, &[("bpref", 1.0)]);
+        assert_values(&["a", "x", "b"], &judged, &[("bpref", (1.0 + 0.5) / 2.0)]);
+        assert_values(&["x", "y", "z", "a", "b"], &judged, &[("bpref", 0.0)]);
+        assert_values(&["?", "a"], &grades(&[("a", 1)]), &[("bpref", 1.0)]);
+    }
+
+    #[test]
+    fn err_stops_looking_where_a_document_satisfies() {
+        let judged = grades(&[("a", 4), ("b", 1), ("c", 9)]);
+        let (high, low) = (15.0 / 16.0, 1.0 / 16.0);
+        assert_values(&["a", "b"], &judged, &[("ERR", high + (1.0 - high) * low / 2.0)]);
+        assert_values(&["a", "b"], &judged, &[("ERR@1", high)]);
+        assert_values(&["?", "c"], &judged, &[("ERR@20", high / 2.0)]);
     }
 
     #[test]
@@ -251,35 +346,61 @@ mod tests {
         let positive = grades(&[("a", 2)]);
         let negative = grades(&[("a", 2), ("b", -3), ("c", 0), ("d", i32::MIN)]);
         let ranking = ["b", "d", "a", "c"];
-        assert_eq!(measure_ranking(ranking, &positive), measure_ranking(ranking, &negative));
-        assert_eq!(measure_ranking(ranking, &grades(&[("b", -3), ("c", 0)])), None);
-    }
-
-    #[test]
-    fn cut_offs_fall_after_ranks_ten_and_one_hundred() {
-        let ids: Vec<String> = (1..=101).map(|rank| format!("d{rank}")).collect();
-        let at = |rank: usize| {
-            let grades = Grades::from([(format!("d{rank}"), 1)]);
-            measure_ranking(ids.iter().map(String::as_str), &grades).unwrap()
+        let values = |judged: &Grades| {
+            let ranking = Graded::new(ranking, judged).unwrap();
+            Measure::DEFAULT.map(|measure| measure.of(&ranking).to_bits())
         };
-        assert!(at(10).p_at_10 > 0.0 && at(10).ndcg_at_10 > 0.0);
-        assert!(at(11).p_at_10 == 0.0 && at(11).ndcg_at_10 == 0.0);
-        assert!(at(100).recall_at_100 > 0.0 && at(101).recall_at_100 == 0.0);
-        assert!((at(101).reciprocal_rank - 1.0 / 101.0).abs() < 1e-15);
-        assert!((at(101).average_precision - 1.0 / 101.0).abs() < 1e-15);
+        assert_eq!(values(&positive), values(&negative));
+        assert!(Graded::new(ranking, &grades(&[("b", -3), ("c", 0)])).is_none());
     }
 
     #[test]
-    fn means_count_unanswered_queries_and_skip_unanswerable_ones() {
-        let judgements =
-            Judgements::read("q1 a 1\nq2 a 1\nq3 a 0\nq4 a -1\n".as_bytes(), "qrels").unwrap();
-        let mut run = Run::new();
-        run.insert("q1", [("a", 1.0)]).unwrap();
-        run.insert("q3", [("a", 1.0)]).unwrap();
-        run.insert("unjudged", [("a", 1.0)]).unwrap();
-        let Evaluation { summary, per_query } = evaluate(&run, &judgements);
-        assert_eq!(per_query.keys().collect::<Vec<_>>(), ["q1", "q2"]);
-        assert_eq!(summary.queries, 2);
-        assert!((summary.map - 0.5).abs() < 1e-15);
+    fn cut_offs_fall_behind_their_rank() {
+        let ids: Vec<String> = (1..=101).map(|rank| format!("d{rank}")).collect();
+        let at = |rank: usize, name: &str| {
+            let judged = Grades::from([(format!("d{rank}"), 1)]);
+            let ranking = Graded::new(ids.iter().map(String::as_str), &judged).unwrap();
+            name.parse::<Measure>().unwrap().of(&ranking)
+        };
+        for name in ["P@10", "nDCG@10", "recall@10", "ERR@10"] {
+            assert!(at(10, name) > 0.0, "{name}");
+            assert!(at(11, name) == 0.0, "{name}");
+        }
+        assert!((at(101, "MRR") - 1.0 / 101.0).abs() < 1e-15);
+        assert!((at(101, "MAP") - 1.0 / 101.0).abs() < 1e-15);
+        assert!(
+            Measure::Precision(0).of(&Graded::new(["a"], &grades(&[("a", 1)])).unwrap()) == 0.0
+        );
+    }
+
+    #[test]
+    fn every_value_is_between_zero_and_one() {
+        let mut random = fastrand::Rng::with_seed(11);
+        let ids: Vec<String> = (0..30).map(|id| format!("d{id}")).collect();
+        for _ in 0..500 {
+            let mut ranking: Vec<&str> = ids.iter().map(String::as_str).collect();
+            random.shuffle(&mut ranking);
+            ranking.truncate(random.usize(0..30));
+            let chosen = ids.iter().filter_map(|id| {
+                let grade = random.i32(-6..9);
+                (grade > -3).then(|| (id.clone(), grade))
+            });
+            let judged: Grades = chosen.collect();
+            let Some(graded) = Graded::new(ranking, &judged) else { continue };
+            let cut = random.u32(0..40);
+            for measure in [
+                Measure::Map,
+                Measure::Ndcg(Some(cut)),
+                Measure::Ndcg(None),
+                Measure::Precision(cut),
+                Measure::Recall(cut),
+                Measure::Mrr,
+                Measure::Bpref,
+                Measure::ExpectedReciprocalRank(Some(cut)),
+            ] {
+                let value = measure.of(&graded);
+                assert!((0.0..=1.0 + 1e-12).contains(&value), "{measure}: {value}");
+            }
+        }
     }
 }

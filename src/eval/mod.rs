@@ -1,23 +1,20 @@
 //! Relevance evaluation: how well a ranking answers the queries of a test collection.
 //!
-//! Three things meet here. A [`TestCollection`] is a folder of documents, queries and
-//! [`Judgements`]; a [`Run`] is what some engine answered; [`evaluate`] compares the two with
-//! MAP, nDCG@10, P@10, recall@100 and MRR as `trec_eval` defines them ([`QueryMeasures`] has the
-//! formulas, [`evaluate`] says which queries count). The layer imports nothing of the others and
-//! knows no engine, so the command line, the tests and a user's own regression tests all use it in
-//! the same way.
+//! Three things meet here. A [`TestCollection`] is a folder of documents, queries and [`Judgements`]; a [`Run`] is what some
+//! engine answered; [`evaluate`] compares the two by any [`Measure`]: MAP, nDCG, precision, recall, MRR, bpref and ERR, as
+//! `trec_eval` and `gdeval` define them. The layer imports nothing of the others and knows no engine, so the command line, the
+//! tests and a user's own regression tests all use it in the same way.
 //!
 //! ```
-//! use alluvium::eval::{Judgements, Run, evaluate};
+//! use alluvium::eval::{Judgements, Measure, Run, evaluate};
 //!
 //! let judgements = Judgements::read("q1\tpenicillin\t2\n".as_bytes(), "qrels.tsv")?;
 //! let mut run = Run::new();
 //! run.insert("q1", [("aspirin", 3.1), ("penicillin", 2.7)])?;
 //!
-//! let summary = evaluate(&run, &judgements).summary;
-//! assert_eq!(summary.queries, 1);
-//! assert_eq!(summary.map, 0.5);
-//! assert_eq!(summary.mrr, 0.5);
+//! let evaluation = evaluate(&run, &judgements, &[Measure::Map, Measure::Recall(1)]);
+//! assert_eq!(evaluation.mean(Measure::Map), Some(0.5));
+//! assert_eq!(evaluation.value("q1", Measure::Recall(1)), Some(0.0));
 //! # Ok::<(), alluvium::eval::Error>(())
 //! ```
 //!
@@ -28,18 +25,20 @@ mod error;
 mod lines;
 
 mod judgements;
+mod queries;
 
 mod collection;
 mod run;
 
+mod evaluation;
 mod measures;
 
-pub use collection::{
-    CorpusDocument, CorpusReader, TestCollection, TestQuery, open_queries, read_queries,
-};
+pub use collection::{CorpusDocument, CorpusReader, TestCollection};
 pub use error::{Error, Result};
+pub use evaluation::{Evaluation, evaluate, measure_ranking};
 pub use judgements::{Grades, Judgements};
-pub use measures::{Evaluation, MeasureSummary, QueryMeasures, evaluate, measure_ranking};
+pub use measures::{Measure, MeasureError};
+pub use queries::{TestQuery, open_queries, read_queries};
 pub use run::{RankedDocument, Run};
 
 #[cfg(test)]

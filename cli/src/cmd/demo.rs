@@ -14,13 +14,13 @@ use std::io::{Cursor, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use alluvium::eval::{Judgements, MeasureSummary, evaluate, read_queries};
+use alluvium::eval::{Evaluation, Judgements, Measure, evaluate, read_queries};
 use alluvium::{Database, SnapshotCollection};
 use serde_json::{Value, json};
 
 use crate::args::{DemoArguments, OnError, RankingArguments};
 use crate::cmd::Outcome;
-use crate::cmd::eval::{ask, write_measures};
+use crate::cmd::eval::{ask, means_json, write_means};
 use crate::cmd::import::{speed_json, speed_text, write_file_line};
 use crate::cmd::search::{find, write_hits};
 use crate::database;
@@ -66,10 +66,9 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Outcome> {
     let collection = db.snapshot().collection(COLLECTION).at(path)?;
     let mut out = output::open(arguments.json);
     if arguments.json {
-        let summary = measure(&collection, path)?;
+        let means = means_json(&measure(&collection, path)?);
         let mut object = json!({ "documents": collection.count().at(path)? });
-        let members = [serde_json::to_value(summary), Ok(imported_json(imported))];
-        for (name, member) in members.into_iter().flatten().flat_map(into_members) {
+        for (name, member) in means.into_iter().chain(into_members(imported_json(imported))) {
             object[name] = member;
         }
         drop(collection);
@@ -85,7 +84,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Outcome> {
             out,
             "{STRONG}How good is the ranking?{STRONG:#} The questions of the collection, judged by reading:"
         )?;
-        write_measures(&mut out, &measure(&collection, path)?)?;
+        write_means(&mut out, &measure(&collection, path)?)?;
         write_next_steps(&mut out, path)?;
         drop(collection);
         db.close().at(path)?;
@@ -148,11 +147,11 @@ fn import(db: &Database, path: &Path) -> Result<(Tally, Duration)> {
     Ok((filled, elapsed))
 }
 
-fn measure(collection: &SnapshotCollection, path: &Path) -> Result<MeasureSummary> {
+fn measure(collection: &SnapshotCollection, path: &Path) -> Result<Evaluation> {
     let queries = read_queries(QUERIES.as_bytes(), "the bundled queries.jsonl")?;
     let judgements = Judgements::read(QRELS.as_bytes(), "the bundled qrels.tsv")?;
     let run = ask(collection, &queries, RankingArguments::default(), DEPTH, path)?;
-    Ok(evaluate(&run, &judgements).summary)
+    Ok(evaluate(&run, &judgements, &Measure::DEFAULT))
 }
 
 /// Speed of the import; null where there was none.

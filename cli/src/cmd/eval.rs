@@ -10,8 +10,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use alluvium::eval::{Judgements, MeasureSummary, Run, TestQuery, evaluate, open_queries};
+use alluvium::eval::{Evaluation, Judgements, Measure, Run, TestQuery, evaluate, open_queries};
 use alluvium::{Query, SnapshotCollection};
+use serde_json::{Map, Value, json};
 
 use crate::args::{EvalArguments, RankingArguments};
 use crate::cmd::Outcome;
@@ -43,14 +44,14 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<Outcome> {
         let file = File::create(target).at(target)?;
         run.write(BufWriter::new(file), target, "alluvium")?;
     }
-    let summary = evaluate(&run, &judgements).summary;
+    let evaluation = evaluate(&run, &judgements, &Measure::DEFAULT);
 
     let mut out = output::open(arguments.json);
     if arguments.json {
-        output::json_line(&mut out, &summary)?;
+        output::json_line(&mut out, &means_json(&evaluation))?;
     } else {
-        write_measures(&mut out, &summary)?;
-        let (asked, judged) = (queries.len(), summary.queries);
+        write_means(&mut out, &evaluation)?;
+        let (asked, judged) = (queries.len(), evaluation.queries());
         writeln!(
             out,
             "{FAINT}{asked} questions asked in {elapsed}; means over the {judged} that have a \
@@ -82,16 +83,21 @@ pub(crate) fn ask(
     Ok(run)
 }
 
+/// The number of questions that means are over, and the means.
+pub(crate) fn means_json(evaluation: &Evaluation) -> Map<String, Value> {
+    let queries = ("queries".to_owned(), json!(evaluation.queries()));
+    let means = evaluation.means().map(|(measure, mean)| (measure.key(), json!(mean)));
+    [queries].into_iter().chain(means).collect()
+}
+
 /// A table of one row.
-pub(crate) fn write_measures(out: &mut dyn Write, summary: &MeasureSummary) -> Result<()> {
-    let heads = ["questions", "MAP", "nDCG@10", "P@10", "recall@100", "MRR"];
-    let line: Vec<_> = heads.iter().map(|head| format!("{head:>11}")).collect();
-    writeln!(out, "{STRONG}{}{STRONG:#}", line.concat())?;
-    write!(out, "{:>11}", summary.queries)?;
-    for value in
-        [summary.map, summary.ndcg_at_10, summary.p_at_10, summary.recall_at_100, summary.mrr]
-    {
-        write!(out, "{value:>11.4}")?;
+pub(crate) fn write_means(out: &mut dyn Write, evaluation: &Evaluation) -> Result<()> {
+    let heads = evaluation.measures().iter().map(|measure| format!("{measure:>11}"));
+    let heads: String = heads.collect();
+    writeln!(out, "{STRONG}{:>11}{heads}{STRONG:#}", "questions")?;
+    write!(out, "{:>11}", evaluation.queries())?;
+    for (_, mean) in evaluation.means() {
+        write!(out, "{mean:>11.4}")?;
     }
     writeln!(out)?;
     Ok(())

@@ -23,7 +23,7 @@ fn measures_are_means_over_the_judged_questions() {
     let summary = shell.succeed(&[&EVAL[..], &["--json"]].concat()).object();
     assert_eq!(
         names(&summary),
-        ["queries", "map", "p_at_10", "ndcg_at_10", "recall_at_100", "mrr"]
+        ["queries", "map", "ndcg_at_10", "p_at_10", "recall_at_100", "mrr"]
     );
     // Three of four questions find their one document first; signs in the first are no operators.
     assert_eq!(summary["queries"], 4);

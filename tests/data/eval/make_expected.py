@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Makes the expected measures in this folder with pytrec_eval, and the runs that they are of.
+"""Makes the expected measures in this folder with pytrec_eval and gdeval, and the runs that they are of.
 
 For each NAME there are NAME.qrels.tsv (query, document, grade) and NAME.run.tsv (query, Q0,
 document, rank, score, tag), separated by tabs. expected.json holds per NAME the measures
   as_ranked    in the order of the rank column: pytrec_eval is given scores that strictly descend
                with the rank, so that it cannot choose another order;
-  trec_order   with the scores of the run: trec_eval sorts them, equal ones by document descending.
+  trec_order   with the scores of the run: trec_eval sorts them, equal ones by document descending;
+               gdeval does the same.
 Means are over queries with at least one relevant document, and such a query without results
 counts as 0; pytrec_eval leaves means to its caller. Judgements below 0 are given to it as they are.
 
@@ -19,9 +20,13 @@ counts as 0; pytrec_eval leaves means to its caller. Judgements below 0 are give
               1, every other article that the run has among its first 20 and at an even rank
               grade 0. Identifiers only are stored, no text.
 
-Usage, in an environment with `pip install pytrec-eval-terrier==0.5.11 bm25s==0.3.16`:
+  bundled     A real run of Alluvium over the same articles, 120 deep, with the collection's own
+              questions and judgements: every seventh of them.
+
+Usage, in an environment with `pip install pytrec-eval-terrier==0.5.11 ir-measures==0.4.3
+bm25s==0.3.16` and perl, which gdeval (in ir-measures) is written in:
   python3 tests/data/eval/make_expected.py           writes expected.json for the stored runs
-  python3 tests/data/eval/make_expected.py --runs    makes the runs again first
+  python3 tests/data/eval/make_expected.py --runs    makes the runs again first; `alluvium` is on the PATH
 
 pytrec-eval-terrier is pytrec_eval with trec_eval compiled in; pytrec_eval itself fetches
 trec_eval's source while it is installed, which needs more than a package registry.
@@ -33,22 +38,34 @@ import gzip
 import json
 import random
 import re
+import subprocess
+import tempfile
 from pathlib import Path
 
+import ir_measures
 import pytrec_eval
 
 HERE = Path(__file__).resolve().parent
-CORPUS = HERE.parents[2] / "corpora" / "wikipedia-vital-en" / "corpus.jsonl.gz"
-NAMES = ["random", "wikipedia"]
+COLLECTION = HERE.parents[2] / "corpora" / "wikipedia-vital-en"
+CORPUS = COLLECTION / "corpus.jsonl.gz"
+NAMES = ["random", "wikipedia", "bundled"]
 
-# What trec_eval calls them, and what the library calls them per query and as a mean.
+# What trec_eval calls them, and what the library calls them.
 MEASURES = [
-    ("map", "average_precision", "map"),
-    ("P_10", "p_at_10", "p_at_10"),
-    ("ndcg_cut_10", "ndcg_at_10", "ndcg_at_10"),
-    ("recall_100", "recall_at_100", "recall_at_100"),
-    ("recip_rank", "reciprocal_rank", "mrr"),
+    ("map", "map"),
+    ("ndcg", "ndcg"),
+    ("ndcg_cut_10", "ndcg_at_10"),
+    ("ndcg_cut_20", "ndcg_at_20"),
+    ("P_5", "p_at_5"),
+    ("P_10", "p_at_10"),
+    ("recall_10", "recall_at_10"),
+    ("recall_100", "recall_at_100"),
+    ("recip_rank", "mrr"),
+    ("bpref", "bpref"),
 ]
+
+# The ranks that gdeval looks at, and what the library calls that. No run here is as deep as 1,000.
+ERR = [(10, "err_at_10"), (20, "err_at_20"), (1000, "err")]
 
 
 def write_tsv(path, rows):
@@ -151,18 +168,51 @@ def make_wikipedia():
     write_pair("wikipedia", qrels, run)
 
 
+def make_bundled():
+    with tempfile.TemporaryDirectory() as folder:
+        database, ranked = f"{folder}/bundled.alv", f"{folder}/bundled.run"
+        files = [COLLECTION / "queries.jsonl", COLLECTION / "qrels.tsv"]
+        for command in (
+            ["import", CORPUS, database, "--language", "en"],
+            ["eval", database, "--queries", files[0], "--qrels", files[1]]
+            + ["--depth", "120", "--run", ranked],
+        ):
+            subprocess.run(["alluvium", *map(str, command)], check=True, stdout=subprocess.DEVNULL)
+        rows = read_tsv(ranked)
+    chosen = set(sorted({query for query, *_ in rows})[::7])
+    qrels = [row for row in read_tsv(COLLECTION / "qrels.tsv") if row[0] in chosen]
+    write_tsv(HERE / "bundled.qrels.tsv", qrels)
+    write_tsv(HERE / "bundled.run.tsv", [row for row in rows if row[0] in chosen])
+
+
+def measure_err(qrels, run):
+    """What gdeval says. It wants numbers as queries, and no grade above 4, which none here is."""
+    numbers = {query: str(number) for number, query in enumerate(qrels, 1)}
+    judged = {numbers[query]: grades for query, grades in qrels.items()}
+    ranked = {numbers[query]: ranking for query, ranking in run.items() if query in numbers}
+    names = {ir_measures.ERR @ ranks: ours for ranks, ours in ERR}
+    measured = {query: {ours: 0.0 for _, ours in ERR} for query in qrels}
+    queries = {number: query for query, number in numbers.items()}
+    for value in ir_measures.gdeval.iter_calc(list(names), judged, ranked):
+        measured[queries[value.query_id]][names[value.measure]] = value.value
+    return measured
+
+
 def measure(qrels, run):
     relevant = {query: grades for query, grades in qrels.items() if max(grades.values()) > 0}
-    evaluator = pytrec_eval.RelevanceEvaluator(relevant, {name for name, _, _ in MEASURES})
+    evaluator = pytrec_eval.RelevanceEvaluator(relevant, {name for name, _ in MEASURES})
     measured = evaluator.evaluate({query: run[query] for query in relevant if query in run})
-    per_query = {
-        query: {ours: measured.get(query, {}).get(theirs, 0.0) for theirs, ours, _ in MEASURES}
-        for query in sorted(relevant)
+    per_query = measure_err(relevant, run)
+    for query, values in per_query.items():
+        values.update({ours: measured.get(query, {}).get(theirs, 0.0) for theirs, ours in MEASURES})
+    names = [ours for _, ours in MEASURES + ERR]
+    means = {
+        name: sum(values[name] for values in per_query.values()) / len(per_query) for name in names
     }
-    summary = {"queries": len(per_query)}
-    for _, ours, mean in MEASURES:
-        summary[mean] = sum(values[ours] for values in per_query.values()) / len(per_query)
-    return {"summary": summary, "per_query": per_query}
+    per_query = {
+        query: {name: per_query[query][name] for name in names} for query in sorted(per_query)
+    }
+    return {"means": means, "per_query": per_query}
 
 
 def expect(name):
@@ -175,18 +225,35 @@ def expect(name):
     return {"as_ranked": measure(qrels, as_ranked), "trec_order": measure(qrels, scored)}
 
 
+def as_text(expected):
+    """JSON with one line for each query, which reviews better than one for each number."""
+    lines = json.dumps(expected, indent=1, ensure_ascii=False).split("\n")
+    text, inside = [], False
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        joined = inside and text
+        if joined:
+            text[-1] += line.strip() if line.strip()[0] == "}" else line.strip() + " "
+        else:
+            text.append(line)
+        # A query stands four levels deep, means three.
+        opens = line.endswith("{") and (depth == 4 or line.strip().startswith('"means"'))
+        inside = opens or (inside and not line.strip().startswith("}"))
+    return "\n".join(line.replace(" }", "}") for line in text) + "\n"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", action="store_true", help="make the runs again first")
     if parser.parse_args().runs:
         make_random()
         make_wikipedia()
+        make_bundled()
     expected = {name: expect(name) for name in NAMES}
-    text = json.dumps(expected, indent=1, ensure_ascii=False) + "\n"
-    (HERE / "expected.json").write_text(text, encoding="utf-8")
+    (HERE / "expected.json").write_text(as_text(expected), encoding="utf-8")
     for name, values in expected.items():
         for order, measured in values.items():
-            print(f"{name:10} {order:10} {measured['summary']}")
+            print(f"{name:10} {order:10} {measured['means']}")
 
 
 if __name__ == "__main__":
