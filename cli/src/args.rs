@@ -4,10 +4,14 @@
 //! are checked here, so that verbs meet only values that make sense; what is wrong on the command
 //! line ends the process with exit code 2 before anything is opened.
 
+mod eval;
+
 use std::path::PathBuf;
 
 use alluvium::{Language, Position};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use eval::{EvalArguments, places_of_grid};
 
 /// Full-text search over documents in one file.
 #[derive(Debug, Parser)]
@@ -480,40 +484,6 @@ pub(crate) struct GetArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
     /// Print one line on a terminal too.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Measure the ranking with the questions and judgements of a test collection.
-///
-/// Every question is asked as plain words: signs that are operators in a search have no meaning
-/// here, since real questions hold hyphens, colons and quotes as text. Document identifiers in the
-/// judgements are compared with `_id` as text. Means are over the questions that have a relevant
-/// document, by the definitions of trec_eval.
-#[derive(Debug, Args)]
-pub(crate) struct EvalArguments {
-    /// The database file.
-    #[arg(value_name = "DB")]
-    pub(crate) database: PathBuf,
-    /// The questions, {"_id": …, "text": …} a line.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) queries: PathBuf,
-    /// The judgements, `question TAB document TAB grade` a line, or TREC's four columns.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) qrels: PathBuf,
-    /// The collection; may be left out when the file has only one.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) collection: Option<String>,
-    #[command(flatten)]
-    pub(crate) ranking: RankingArguments,
-    /// Most hits of each question that are looked at.
-    #[arg(long, value_name = "HITS", default_value_t = 1000,
-          value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) depth: u32,
-    /// Write the rankings to this file, in the form that trec_eval reads.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) run: Option<PathBuf>,
-    /// Print one JSON object: queries, map, ndcg_at_10, p_at_10, recall_at_100, mrr.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 0 | done; `search`, `like`, `complete`, `suggest` and `find` found something, `get` found the document, `check` found nothing wrong |
 //! | 1 | one of these found nothing, `get` found no such document, `index list` no index, `repair` could not recover everything |
-//! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong |
+//! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong; `eval` found a regression |
 //!
 //! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
 
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     match run(&arguments.verb) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::NothingFound | Outcome::Incomplete) => ExitCode::from(1),
-        Ok(Outcome::NotSound) => ExitCode::from(2),
+        Ok(Outcome::NotSound | Outcome::Worse) => ExitCode::from(2),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             let style = output::ERROR;

@@ -11,16 +11,16 @@ use crate::output::{FAINT, printable};
 /// Rows of cells under a head.
 pub(crate) struct Table {
     /// Titles, and whether their column stands to the left.
-    head: Vec<(&'static str, bool)>,
+    head: Vec<(String, bool)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns; a title that begins with `<` makes its column stand to the left.
-    pub(crate) fn new(head: &[&'static str]) -> Self {
-        let column = |title: &&'static str| match title.strip_prefix('<') {
-            Some(title) => (title, true),
-            None => (*title, false),
+    pub(crate) fn new(head: &[&str]) -> Self {
+        let column = |title: &&str| match title.strip_prefix('<') {
+            Some(title) => (title.to_owned(), true),
+            None => ((*title).to_owned(), false),
         };
         Table { head: head.iter().map(column).collect(), rows: Vec::new() }
     }
@@ -56,7 +56,7 @@ impl Table {
             }
             line.trim_end().to_owned()
         };
-        let titles: Vec<&str> = self.head.iter().map(|(title, _)| *title).collect();
+        let titles: Vec<&str> = self.head.iter().map(|(title, _)| title.as_str()).collect();
         writeln!(out, "{FAINT}{}{FAINT:#}", line(&titles))?;
         for row in &self.rows {
             let cells: Vec<&str> = row.iter().map(String::as_str).collect();

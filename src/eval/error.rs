@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::measure::Measure;
+
 /// The result of every fallible function of [`eval`](crate::eval).
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -54,6 +56,20 @@ pub enum Error {
         /// The compressed file that is there.
         path: PathBuf,
     },
+    /// A file that should hold a [`Baseline`](super::Baseline) holds something else.
+    UnusableBaseline {
+        /// The file, as the caller named it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A measure is to be kept under test that the two sides of a comparison do not both have.
+    NotCompared {
+        /// The measure.
+        measure: Measure,
+    },
+    /// The two sides of a comparison have no query in common.
+    NothingToCompare,
     /// A run was given two rankings for one query.
     DuplicateQuery {
         /// The query's identifier.
@@ -98,6 +114,21 @@ impl fmt::Display for Error {
                 "{}: the documents are compressed; unpack them to corpus.jsonl, or give \
                  CorpusReader::new a reader that decompresses",
                 path.display()
+            ),
+            Self::UnusableBaseline { path, reason } => write!(
+                f,
+                "{}: not a baseline: {reason}; save it again from a run that is as it should be",
+                path.display()
+            ),
+            Self::NotCompared { measure } => write!(
+                f,
+                "{measure} is not in both baselines, so no drop of it can be seen; measure it, and \
+                 save the baseline again if it lacks it"
+            ),
+            Self::NothingToCompare => write!(
+                f,
+                "the baseline and this run have no query in common; compare runs of one query file, \
+                 or save the baseline again"
             ),
             Self::DuplicateQuery { query } => write!(
                 f,

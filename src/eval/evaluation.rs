@@ -1,7 +1,7 @@
 //! A whole run measured: one value per query and measure, and the means.
 //!
 //! Called by the command line, by tests, and by [`Baseline`](super::Baseline), which keeps what is found here; the values are
-//! made in `measures`.
+//! made in `graded`.
 //!
 //! **Means** are over the queries that have at least one relevant document; such a query without any result counts as 0.
 //! `trec_eval` by default averages over the queries that are in both files, which rewards an engine for not answering; its `-c`
@@ -11,8 +11,9 @@
 
 use std::collections::BTreeMap;
 
+use super::graded::{Graded, count};
 use super::judgements::{Grades, Judgements};
-use super::measures::{Graded, Measure, count};
+use super::measure::Measure;
 use super::run::Run;
 
 /// What [`evaluate`] found: the means, and the values of each query behind them.
@@ -139,7 +140,7 @@ pub fn measure_ranking<'a>(
     measures: &[Measure],
 ) -> Option<Vec<f64>> {
     let graded = Graded::new(ranking, grades)?;
-    Some(measures.iter().map(|measure| measure.of(&graded)).collect())
+    Some(measures.iter().map(|measure| graded.value(*measure)).collect())
 }
 
 /// The mean of each column; 0 for each of them without rows.

@@ -18,11 +18,16 @@
 //! # Ok::<(), alluvium::eval::Error>(())
 //! ```
 //!
+//! What a ranking was worth is kept in a [`Baseline`], a file for reviews. A [`Comparison`] sets what is measured now beside it:
+//! means with their significance, queries, documents that moved; [`Comparison::regression`] decides and tells which queries got
+//! worse. `examples/relevance_test.rs` is a test of one's own made of these.
+//!
 //! Every reader names file, line and expectation in its errors. Numbers are checked against
-//! `pytrec_eval`: `tests/data/eval/make_expected.py` made the expected values.
+//! `pytrec_eval` and `gdeval`: `tests/data/eval/make_expected.py` made the expected values.
 
 mod error;
 mod lines;
+mod measure;
 
 mod judgements;
 mod queries;
@@ -31,14 +36,22 @@ mod collection;
 mod run;
 
 mod evaluation;
-mod measures;
+mod graded;
 
+mod baseline;
+mod comparison;
+mod regression;
+mod significance;
+
+pub use baseline::{Baseline, BaselineQuery};
 pub use collection::{CorpusDocument, CorpusReader, TestCollection};
+pub use comparison::{Comparison, DocumentMove, MeanChange, ParameterChange, QueryChange};
 pub use error::{Error, Result};
 pub use evaluation::{Evaluation, evaluate, measure_ranking};
 pub use judgements::{Grades, Judgements};
-pub use measures::{Measure, MeasureError};
+pub use measure::{Measure, MeasureError};
 pub use queries::{TestQuery, open_queries, read_queries};
+pub use regression::{Regression, Tolerances, TolerancesError};
 pub use run::{RankedDocument, Run};
 
 #[cfg(test)]

@@ -150,8 +150,8 @@ fn import(db: &Database, path: &Path) -> Result<(Tally, Duration)> {
 fn measure(collection: &SnapshotCollection, path: &Path) -> Result<Evaluation> {
     let queries = read_queries(QUERIES.as_bytes(), "the bundled queries.jsonl")?;
     let judgements = Judgements::read(QRELS.as_bytes(), "the bundled qrels.tsv")?;
-    let run = ask(collection, &queries, RankingArguments::default(), DEPTH, path)?;
-    Ok(evaluate(&run, &judgements, &Measure::DEFAULT))
+    let asked = ask(collection, &queries, RankingArguments::default(), DEPTH, path)?;
+    Ok(evaluate(&asked.run, &judgements, &Measure::DEFAULT))
 }
 
 /// Speed of the import; null where there was none.

@@ -38,4 +38,6 @@ pub(crate) enum Outcome {
     Incomplete,
     /// The file is not what it should be; the verb has said in which way.
     NotSound,
+    /// The ranking is worse than it may be; the verb has said in which way.
+    Worse,
 }

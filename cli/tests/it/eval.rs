@@ -1,5 +1,5 @@
-//! Tests of `alluvium eval`: the measures of a ranking that is known by hand, and the run file. The
-//! measures' definitions are tested in the library's `eval` layer.
+//! Tests of `alluvium eval`: the measures of a ranking that is known by hand, the run file, baselines and what is said when the
+//! ranking got worse, grids. Definitions of measures and comparisons are tested in the library's `eval` layer.
 
 use crate::{Shell, names, rivers};
 
@@ -56,4 +56,155 @@ fn files_that_do_not_fit_are_errors_that_name_their_place() {
     shell.fail(&EVAL, &["qrels.tsv, line 1: expected 3 columns"]);
     shell.write("queries.jsonl", "{\"_id\":1}\n");
     shell.fail(&EVAL, &["queries.jsonl, line 1: expected"]);
+}
+
+#[test]
+fn measures_are_chosen_and_shown_for_each_question() {
+    let shell = judged_rivers();
+    let chosen = ["--measures", "mrr,P@1,nDCG,bpref,err@20", "--per-query"];
+    let table = shell.succeed(&[&EVAL[..], &chosen].concat()).stdout;
+    let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["question", "MRR", "P@1", "nDCG", "bpref", "ERR@20", "text"]);
+    assert_eq!(rows[1][..6], ["q1", "1.0000", "1.0000", "1.0000", "1.0000", "0.0625"]);
+    assert_eq!(rows[3][..6], ["q3", "0.0000", "0.0000", "0.0000", "0.0000", "0.0000"]);
+    assert_eq!(rows[6], ["questions", "MRR", "P@1", "nDCG", "bpref", "ERR@20"]);
+    let object = shell.succeed(&[&EVAL[..], &chosen, &["--json"]].concat()).object();
+    let members = ["queries", "mrr", "p_at_1", "ndcg", "bpref", "err_at_20"];
+    assert_eq!(names(&object), [&members[..], &["per_query"]].concat());
+    assert_eq!(object["per_query"]["q2"]["err_at_20"], 3.0 / 16.0);
+    let wrong = shell.run(&[&EVAL[..], &["--measures", "map,f1"]].concat());
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("`f1` is no measure; expected MAP, nDCG@k"), "{wrong:?}");
+}
+
+#[test]
+fn questions_and_judgements_come_in_several_forms() {
+    let shell = judged_rivers();
+    let expected = shell.succeed(&[&EVAL[..], &["--json"]].concat()).stdout;
+    shell.write(
+        "topics.txt",
+        "<top>\n<num> Number: q1\n<title> quiet -don: +flows\n<desc> -\n</top>\n\
+         <top><num>q2</num><title>wild</title></top>\n\
+         <top><num>q3</num><title>zirconium</title></top>\n<top><num>q4<title>slows</top>\n",
+    );
+    shell.write("queries.tsv", "q1\tquiet -don: +flows\nq2\twild\nq3\tzirconium\nq4\tslows\n");
+    shell.write("trec.qrels", "q1 0 don 1\nq2 0 loire 2\nq3 0 rhine 1\nq4 0 7 1\n");
+    let object = |query, document, grade| {
+        format!("{{\"query\":\"{query}\",\"document\":\"{document}\",\"grade\":{grade}}}\n")
+    };
+    let lines = [("q1", "don", 1), ("q2", "loire", 2), ("q3", "rhine", 1), ("q4", "7", 1)];
+    let lines: String =
+        lines.map(|(query, document, grade)| object(query, document, grade)).concat();
+    shell.write("qrels.jsonl", lines);
+    for queries in ["topics.txt", "queries.tsv"] {
+        for qrels in ["trec.qrels", "qrels.jsonl"] {
+            let arguments =
+                ["eval", "rivers.alv", "--queries", queries, "--qrels", qrels, "--json"];
+            assert_eq!(shell.succeed(&arguments).stdout, expected, "{queries}, {qrels}");
+        }
+    }
+}
+
+/// The rivers, of which the Don flows no more; the baseline is of when it did.
+fn dried_up() -> Shell {
+    let shell = judged_rivers();
+    shell.succeed(&[&EVAL[..], &["--save-baseline", "before.json"]].concat());
+    shell.write(
+        "don.ndjson",
+        "{\"_id\":\"don\",\"text\":\"dry\"}\n{\"_id\":\"ob\",\"text\":\"flows\"}\n",
+    );
+    shell.succeed(&["import", "don.ndjson", "rivers.alv", "--id", "_id"]);
+    shell
+}
+
+const AGAINST: [&str; 2] = ["--against", "before.json"];
+
+#[test]
+fn a_ranking_that_got_worse_ends_with_2_and_names_question_loss_and_documents() {
+    let shell = dried_up();
+    let ran = shell.run(&[&EVAL[..], &AGAINST, &["--fail-on-regression"]].concat());
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for said in [
+        "Against before.json: documents 5 → 6\n",
+        "MAP         0.7500  0.5000  -0.2500  1.0000       0      1\n",
+        "relevance fell further than tolerated:\n",
+        "  MAP      0.7500 → 0.5000  -0.2500, tolerated 0, p 1.0000\n",
+        "1 query got worse:\n",
+        "  q1  MAP 1.0000 → 0.0000, nDCG@10 1.0000 → 0.0000, P@10 0.1000 → 0.0000",
+        "  quiet -don: +flows\n",
+        "      don 1 → – (grade 1), ob – → 1\n",
+    ] {
+        assert!(ran.stdout.contains(said), "{said:?} is missing in {}", ran.stdout);
+    }
+    assert_eq!(ran.stderr, "");
+    let object =
+        shell.run(&[&EVAL[..], &AGAINST, &["--fail-on-regression", "mrr", "--json"]].concat());
+    assert_eq!(object.code, 2);
+    let object = object.object();
+    assert_eq!(object["regression"]["means"][0]["measure"], "mrr");
+    assert_eq!(object["regression"]["queries"][0]["id"], "q1");
+    assert_eq!(object["comparison"]["queries_compared"], 4);
+    assert_eq!(object["comparison"]["queries"][0]["moves"][0]["before"], 1);
+}
+
+#[test]
+fn what_is_tolerated_is_shown_and_ends_with_0() {
+    let shell = dried_up();
+    for tolerances in ["map=0.25,mrr=0.3", "recall@100=1"] {
+        let flags = ["--fail-on-regression", tolerances];
+        let ran = shell.succeed(&[&EVAL[..], &AGAINST, &flags].concat());
+        assert!(ran.stdout.contains("1 of 4 questions changed; by MAP"), "{ran:?}");
+        let object = shell.succeed(&[&EVAL[..], &AGAINST, &flags, &["--json"]].concat()).object();
+        assert!(object["regression"].is_null());
+    }
+    // The baseline's measures are compared unless others are asked for.
+    let other = ["--measures", "bpref", "--fail-on-regression", "map"];
+    shell.fail(&[&EVAL[..], &AGAINST, &other].concat(), &["MAP is not in both baselines"]);
+    let unchanged = judged_rivers();
+    unchanged.succeed(&[&EVAL[..], &["--save-baseline", "before.json"]].concat());
+    let ran = unchanged.succeed(&[&EVAL[..], &AGAINST, &["--fail-on-regression"]].concat());
+    assert!(ran.stdout.ends_with("\n0 of 4 questions changed\n"), "{ran:?}");
+}
+
+#[test]
+fn a_baseline_is_small_readable_and_the_same_every_time() {
+    let shell = judged_rivers();
+    let save = ["--save-baseline", "before.json", "--measures", "mrr"];
+    shell.succeed(&[&EVAL[..], &save].concat());
+    let text = String::from_utf8(shell.read("before.json")).unwrap();
+    assert!(text.starts_with(
+        "{\n  \"format\": \"alluvium baseline 1\",\n  \"parameters\": {\n    \"b\": \"0.75\",\n    \
+         \"depth\": \"1000\",\n    \"documents\": \"5\",\n    \"k1\": \"1.2\",\n    \"language\": \"none\"\n"
+    ));
+    assert!(text.contains(
+        "      \"text\": \"quiet -don: +flows\",\n      \"measures\": {\"mrr\": 1.0},\n"
+    ));
+    assert!(text.contains("      \"top\": [\n        \"don\"\n      ]\n"), "{text}");
+    shell.succeed(&[&EVAL[..], &save].concat());
+    assert_eq!(shell.read("before.json"), text.as_bytes());
+    shell.write("before.json", "{}");
+    shell.fail(&[&EVAL[..], &AGAINST].concat(), &["before.json: not a baseline", "format"]);
+}
+
+#[test]
+fn a_grid_is_measured_at_every_place_and_ordered_by_one_measure() {
+    let shell = judged_rivers();
+    let grid = ["--grid", "k1=0.6:1.2:0.3", "--grid", "b=0.4,0.75", "--measures", "mrr,map"];
+    let table = shell.succeed(&[&EVAL[..], &grid].concat()).stdout;
+    let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["k1", "b", "MRR", "MAP"]);
+    assert_eq!(rows.len(), 7);
+    assert_eq!(rows[1], ["0.6", "0.4", "0.7500", "0.7500"]);
+    let sorted = [&EVAL[..], &grid, &["--sort", "ndcg@10", "--json"]].concat();
+    let places = shell.succeed(&sorted).json();
+    assert_eq!(names(&places[0]), ["k1", "b", "queries", "mrr", "map", "ndcg_at_10"]);
+    let best = places.iter().map(|place| place["ndcg_at_10"].as_f64().unwrap());
+    assert!(best.is_sorted_by(|left, right| left >= right));
+    assert!(places.iter().any(|place| place["k1"] == 1.2 && place["b"] == 0.75));
+    for wrong in
+        [&["--grid", "k3=1"] as &[&str], &["--sort", "map"], &["--grid", "b=1", "--run", "x"]]
+    {
+        assert_eq!(shell.run(&[&EVAL[..], wrong].concat()).code, 2, "{wrong:?}");
+    }
+    shell.fail(&[&EVAL[..], &["--grid", "b=0", "--grid", "b=1"]].concat(), &["name k1 and b once"]);
 }
