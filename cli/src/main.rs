@@ -20,6 +20,7 @@ mod documents;
 mod error;
 mod output;
 mod progress;
+mod report;
 mod table;
 
 use std::io::Write;

@@ -186,7 +186,7 @@ mod tests {
     fn bpref_passes_over_what_nobody_judged() {
         let judged = grades(&[("a", 1), ("b", 2), ("x", 0), ("y", 0), ("z", 0), ("n", -1)]);
         assert_values(&["?", "n", "a", "?", "b"], &judged, &[("bpref", 1.0)]);
-        assert_values(&["a", "x", "b"], &judged, &[("bpref", (1.0 + 0.5) / 2.0)]);
+        assert_values(&["a", "x", "b"], &judged, &[("bpref", 0.75)]);
         assert_values(&["x", "y", "z", "a", "b"], &judged, &[("bpref", 0.0)]);
         assert_values(&["?", "a"], &grades(&[("a", 1)]), &[("bpref", 1.0)]);
     }

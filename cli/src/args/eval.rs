@@ -65,9 +65,12 @@ pub(crate) struct EvalArguments {
     /// End with 2 when a mean fell further than tolerated, as in `ndcg@10=0.01,map=0.02`; without a list, when any fell.
     #[arg(long, value_name = "TOLERANCES", requires = "against", num_args = 0..=1, default_missing_value = "")]
     pub(crate) fail_on_regression: Option<Tolerances>,
+    /// Write a report to this file: a page with means, questions, rankings and latencies.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Measure with each of these values of k1 or b, as in k1=0.6,0.9,1.2 or b=0.4:0.8:0.1 (first, last, step); twice for both.
     #[arg(long, value_name = "AXIS",
-          conflicts_with_all = ["per_query", "run", "save_baseline", "against"])]
+          conflicts_with_all = ["per_query", "run", "save_baseline", "against", "html"])]
     pub(crate) grid: Vec<GridAxis>,
     /// The measure that orders the table of a grid, the best first [default: the first measure].
     #[arg(long, value_name = "MEASURE", requires = "grid")]

@@ -213,7 +213,8 @@ fn write_count(out: &mut dyn Write, shown: usize, matching: u64, elapsed: Durati
     Ok(())
 }
 
-fn title(document: &RawDocument) -> Option<String> {
+/// What a document is called, if it says so.
+pub(crate) fn title(document: &RawDocument) -> Option<String> {
     let texts = TITLE_FIELDS.iter().filter_map(|field| document.get_str(field).ok());
     let title = output::printable(texts.map(str::trim).find(|text| !text.is_empty())?);
     Some(title)

@@ -1,5 +1,5 @@
 //! Tests of `alluvium eval`: the measures of a ranking that is known by hand, the run file, baselines and what is said when the
-//! ranking got worse, grids. Definitions of measures and comparisons are tested in the library's `eval` layer.
+//! ranking got worse, grids, reports. Definitions of measures and comparisons are tested in the library's `eval` layer.
 
 use crate::{Shell, names, rivers};
 
@@ -207,4 +207,80 @@ fn a_grid_is_measured_at_every_place_and_ordered_by_one_measure() {
         assert_eq!(shell.run(&[&EVAL[..], wrong].concat()).code, 2, "{wrong:?}");
     }
     shell.fail(&[&EVAL[..], &["--grid", "b=0", "--grid", "b=1"]].concat(), &["name k1 and b once"]);
+}
+
+/// The page of a report, after a look at its markup: tags are balanced, nothing is fetched, nothing is run.
+#[track_caller]
+fn page(shell: &Shell, arguments: &[&str]) -> String {
+    shell.succeed(&[&EVAL[..], &["--html", "report.html"], arguments].concat());
+    let page = String::from_utf8(shell.read("report.html")).expect("a page in UTF-8");
+    let mut open = Vec::new();
+    for tag in page.split('<').skip(1).filter_map(|rest| rest.split('>').next()) {
+        let name = tag.split_whitespace().next().expect("a tag has a name");
+        if let Some(name) = name.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name), "{page}");
+        } else if !tag.ends_with('/') && !["!doctype", "meta"].contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    for absent in ["<script", "src=", "http:", "https:", "url(", "NaN", "inf\""] {
+        assert!(!page.contains(absent), "{absent}");
+    }
+    page
+}
+
+#[test]
+fn a_report_is_one_page_that_shows_values_or_changes() {
+    let shell = judged_rivers();
+    let values = page(&shell, &["--measures", "mrr,ndcg@10"]);
+    for part in [
+        "<title>Relevance of rivers.alv</title>",
+        "prefers-color-scheme: dark",
+        "<th scope=\"row\">MRR</th><td class=\"number\">0.7500</td>",
+        "4 questions, 1 of them at 0",
+        "<title>q3 0.0000 zirconium</title>",
+        "<h2>Latency</h2>",
+        "title=\"loire\">The Loire</span>",
+    ] {
+        assert!(values.contains(part), "{part:?} is missing in {values}");
+    }
+    let shell = dried_up();
+    let changes = page(&shell, &AGAINST);
+    for part in [
+        "documents <b>5 → 6</b>",
+        "<title>q1 −1.0000 quiet -don: +flows</title>",
+        "MAP 1.0000 → 0.0000 <b class=\"loss\">−1.0000</b>",
+        "<path class=\"away loss\"",
+        "<span class=\"moved\">new</span>",
+        "1 worse, 0 better, 3 the same",
+    ] {
+        assert!(changes.contains(part), "{part:?} is missing in {changes}");
+    }
+}
+
+#[test]
+fn a_report_of_what_did_not_change_or_found_nothing_is_still_a_page() {
+    let shell = judged_rivers();
+    shell.succeed(&[&EVAL[..], &["--save-baseline", "before.json"]].concat());
+    assert!(page(&shell, &AGAINST).contains("0 of 4 questions changed"));
+    shell.write("qrels.tsv", "q1\tdon\t0\n");
+    assert!(page(&shell, &[]).contains("<p class=\"faint\">0 questions"));
+}
+
+#[test]
+fn what_files_hold_cannot_become_markup_of_a_report() {
+    let shell = judged_rivers();
+    let evil = "<script>alert(1)</script><img src=x onerror='y'>";
+    shell.write("evil.ndjson", format!("{{\"_id\":\"{evil}\",\"title\":\"{evil} quiet\"}}\n"));
+    shell.succeed(&["import", "evil.ndjson", "rivers.alv"]);
+    shell.write("queries.jsonl", format!("{{\"_id\":\"{evil}\",\"text\":\"quiet {evil}\"}}\n"));
+    shell.write("qrels.tsv", format!("{evil}\tdon\t1\n"));
+    let page = {
+        shell.succeed(&[&EVAL[..], &["--html", "report.html"]].concat());
+        String::from_utf8(shell.read("report.html")).unwrap()
+    };
+    assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+    let escaped = "&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=&#39;y&#39;&gt;";
+    assert!(page.matches(escaped).count() >= 5, "{page}");
 }

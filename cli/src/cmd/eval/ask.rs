@@ -14,10 +14,10 @@ use crate::cmd::search::{places, ranked};
 use crate::database::id_text;
 use crate::error::{At, Result};
 
-/// The answers, and how long they took.
+/// The answers, and how long each of them took.
 pub(crate) struct Asked {
     pub(crate) run: Run,
-    pub(crate) elapsed: Duration,
+    pub(crate) times: Vec<Duration>,
 }
 
 /// Asks every question as plain words and ranks at most `depth` documents for each.
@@ -29,17 +29,19 @@ pub(crate) fn ask(
     path: &Path,
 ) -> Result<Asked> {
     let mut run = Run::new();
-    let started = Instant::now();
+    let mut times = Vec::with_capacity(queries.len());
     for query in queries {
+        let started = Instant::now();
         let words = Query::word(query.text.as_str());
         let search = ranked(collection, words, ranking, path)?.limit(places(depth));
         let mut answer = Vec::new();
         for hit in search.run().at(path)? {
             answer.push((id_text(hit.id().at(path)?), f64::from(hit.score)));
         }
+        times.push(started.elapsed());
         run.insert(query.id.as_str(), answer)?;
     }
-    Ok(Asked { run, elapsed: started.elapsed() })
+    Ok(Asked { run, times })
 }
 
 /// The parameters that a ranking is made with, those that were not asked for included.

@@ -8,8 +8,8 @@ mod ask;
 mod grid;
 mod tables;
 
-use std::collections::HashSet;
-use std::fs::File;
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -22,9 +22,11 @@ use serde_json::{Value, json};
 
 use crate::args::EvalArguments;
 use crate::cmd::Outcome;
-use crate::database;
+use crate::cmd::search::title;
+use crate::database::{self, readings_of_id};
 use crate::error::{At, Error, Result};
 use crate::output::{self, FAINT};
+use crate::report::{Against, Report};
 
 use ask::Asked;
 pub(crate) use ask::ask;
@@ -73,6 +75,18 @@ pub(crate) fn run(arguments: &EvalArguments) -> Result<Outcome> {
         (Some(comparison), Some(tolerances)) => comparison.regression(tolerances)?,
         _ => None,
     };
+    if let Some(target) = &arguments.html {
+        let against = match (&arguments.against, &before, &comparison) {
+            (Some(path), Some(before), Some(comparison)) => {
+                Some(Against { path, before, comparison })
+            }
+            _ => None,
+        };
+        let titles = titles(&collection, [Some(&after), before.as_ref()], path)?;
+        let (judgements, times) = (&questions.judgements, asked.times.as_slice());
+        let report = Report { database: path, now: &after, against, judgements, titles, times };
+        fs::write(target, report.to_html()).at(target)?;
+    }
     let measured = Measured { evaluation, comparison, regression };
 
     let mut out = output::open(arguments.json);
@@ -127,6 +141,26 @@ fn with_parameters(
         .parameter("language", language))
 }
 
+/// What the documents are called that a report may show, where they say so.
+fn titles(
+    collection: &SnapshotCollection,
+    baselines: [Option<&Baseline>; 2],
+    path: &Path,
+) -> Result<BTreeMap<String, String>> {
+    let queries = baselines.into_iter().flatten().flat_map(Baseline::queries);
+    let ids: HashSet<&String> = queries.flat_map(|(_, query)| &query.top).collect();
+    let mut titles = BTreeMap::new();
+    for id in ids {
+        for reading in readings_of_id(id) {
+            if let Some(document) = collection.get(reading).at(path)? {
+                titles.extend(title(&document).map(|title| (id.clone(), title)));
+                break;
+            }
+        }
+    }
+    Ok(titles)
+}
+
 fn as_json(measured: &Measured, arguments: &EvalArguments) -> Result<Value> {
     let member = |value: serde_json::Result<Value>| {
         value.map_err(|error| Error::Other(format!("a result cannot be written as JSON: {error}")))
@@ -159,7 +193,7 @@ fn write_text(
         writeln!(out)?;
     }
     write_means(out, &measured.evaluation)?;
-    let (number, elapsed) = (questions.queries.len(), output::time(asked.elapsed));
+    let (number, elapsed) = (questions.queries.len(), output::time(asked.times.iter().sum()));
     writeln!(
         out,
         "{FAINT}{number} questions asked in {elapsed}; means over the {} that have a relevant \
