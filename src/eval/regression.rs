@@ -124,7 +124,7 @@ impl std::error::Error for TolerancesError {}
 /// assert_eq!(
 ///     regression.to_string(),
 ///     "relevance fell further than tolerated:\n  \
-///        MRR      1.0000 → 0.0000  -1.0000, tolerated 0, p 1.0000\n\
+///        MRR  1.0000 → 0.0000  -1.0000, tolerated 0, p 1.0000\n\
 ///      1 query got worse:\n  \
 ///        q1  MRR 1.0000 → 0.0000\n      \
 ///          panning 1 → – (grade 2), rhine 2 → 1\n"
@@ -214,12 +214,14 @@ impl fmt::Display for Regression {
         if !self.means.is_empty() {
             writeln!(f, "relevance fell further than tolerated:")?;
         }
+        let names = self.means.iter().map(|mean| mean.change.measure.to_string().len());
+        let width = names.max().unwrap_or_default();
         for MeanDrop { change, tolerance } in &self.means {
             let MeanChange { measure, before, after, p_value, .. } = change;
             let delta = change.delta();
             writeln!(
                 f,
-                "  {measure:<7}  {before:.4} → {after:.4}  {delta:+.4}, tolerated {tolerance}, p {p_value:.4}"
+                "  {measure:<width$}  {before:.4} → {after:.4}  {delta:+.4}, tolerated {tolerance}, p {p_value:.4}"
             )?;
         }
         match self.queries.len() {
@@ -342,8 +344,8 @@ mod tests {
         let message = regression.unwrap().to_string();
         let lines: Vec<&str> = message.lines().collect();
         assert_eq!(lines[0], "relevance fell further than tolerated:");
-        assert!(lines[1].starts_with("  MRR      1.0000 → "), "{message}");
-        assert!(lines[2].starts_with("  P@1      1.0000 → 0.0714  -0.9286, tolerated 0.3, p 0.0"));
+        assert!(lines[1].starts_with("  MRR  1.0000 → "), "{message}");
+        assert!(lines[2].starts_with("  P@1  1.0000 → 0.0714  -0.9286, tolerated 0.3, p 0.0"));
         assert_eq!(lines[3], "13 queries got worse, the worst first:");
         assert_eq!(lines[4], "  q03  MRR 1.0000 → 0.0833, P@1 1.0000 → 0.0000");
         assert!(lines[5].starts_with("      a 1 → – (grade 1), d1 – → 1, d2 – → 2"), "{message}");

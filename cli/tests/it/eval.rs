@@ -128,7 +128,7 @@ fn a_ranking_that_got_worse_ends_with_2_and_names_question_loss_and_documents() 
         "Against before.json: documents 5 → 6\n",
         "MAP         0.7500  0.5000  -0.2500  1.0000       0      1\n",
         "relevance fell further than tolerated:\n",
-        "  MAP      0.7500 → 0.5000  -0.2500, tolerated 0, p 1.0000\n",
+        "  MAP         0.7500 → 0.5000  -0.2500, tolerated 0, p 1.0000\n",
         "1 query got worse:\n",
         "  q1  MAP 1.0000 → 0.0000, nDCG@10 1.0000 → 0.0000, P@10 0.1000 → 0.0000",
         "  quiet -don: +flows\n",
