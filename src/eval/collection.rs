@@ -106,7 +106,7 @@ impl<R: BufRead> Iterator for CorpusReader<R> {
 /// Queries without judgements are kept, since they may be asked; measures leave them out.
 ///
 /// ```no_run
-/// use alluvium::eval::{Run, TestCollection, evaluate};
+/// use alluvium::eval::{Measure, Run, TestCollection, evaluate};
 /// # fn search(_: &str) -> Vec<(String, f64)> { Vec::new() }
 ///
 /// let collection = TestCollection::open("corpora/mine")?;
@@ -118,7 +118,7 @@ impl<R: BufRead> Iterator for CorpusReader<R> {
 /// for query in collection.queries() {
 ///     run.insert(&query.id, search(&query.text))?;
 /// }
-/// let summary = evaluate(&run, collection.judgements()).summary;
+/// let evaluation = evaluate(&run, collection.judgements(), &Measure::DEFAULT);
 /// # Ok::<(), alluvium::eval::Error>(())
 /// ```
 #[derive(Clone, Debug)]
