@@ -53,7 +53,7 @@ fn read(path: &str) -> Source {
 }
 
 fn rust_sources() -> Vec<Source> {
-    let roots = ["src/", "cli/", "tests/", "benches/", "bench/", "examples/"];
+    let roots = ["src/", "cli/", "sources/", "tests/", "benches/", "bench/", "examples/"];
     let rust = |path: &&String| {
         has_extension(path, "rs") && roots.iter().any(|root| path.starts_with(root))
     };
@@ -98,6 +98,7 @@ fn no_file_is_dead() {
     let sources = rust_sources();
     report(&check_reachable(&sources, "src/", &["lib.rs"]));
     report(&check_reachable(&sources, "cli/src/", &["main.rs", "lib.rs"]));
+    report(&check_reachable(&sources, "sources/src/", &["lib.rs"]));
     report(&check_reachable(&sources, "bench/src/", &["main.rs"]));
 }
 

@@ -113,19 +113,21 @@ fn choose(names: &[String], path: &Path, name: Option<&str>) -> Result<String> {
     }))
 }
 
-/// Makes the collection unless it is there. A language that differs from the one it was made with
+/// Makes the collection unless it is there, with this text index or one over everything. A language that differs from the one it was made with
 /// is an error, since the index would answer in the old one.
 pub(crate) fn prepare_collection(
     db: &Database,
     path: &Path,
     name: &str,
     language: Option<Language>,
+    text_index: Option<&TextIndexOptions>,
 ) -> Result<()> {
     let names = db.collection_names().at(path)?;
     if !names.iter().any(|there| there == name) {
         let analyzer =
             language.map_or_else(AnalyzerOptions::default, AnalyzerOptions::for_language);
-        let options = CollectionOptions::new().text_index(TextIndexOptions::all(analyzer));
+        let text_index = text_index.cloned().unwrap_or_else(|| TextIndexOptions::all(analyzer));
+        let options = CollectionOptions::new().text_index(text_index);
         db.create_collection(name, &options).at(path)?;
         return Ok(());
     }

@@ -7,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use alluvium_sources::Place;
+
 /// What everything in the command that can fail returns.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
@@ -21,12 +23,13 @@ pub(crate) enum Error {
     Database { path: PathBuf, source: alluvium::Error },
     /// A file of a test collection cannot be used.
     Evaluation(alluvium::eval::Error),
-    /// A line of an import cannot become a document, and the import is to stop there.
-    Line {
-        /// What is imported, as given.
-        path: PathBuf,
-        line: u64,
-        /// What is wrong with the line.
+    /// A source of documents cannot be read on, or a file of them not be written.
+    Source(alluvium_sources::Error),
+    /// A record of an import cannot become a document, and the import is to stop there.
+    Record {
+        /// Where it stands.
+        place: Place,
+        /// What is wrong with it.
         reason: String,
         database: PathBuf,
         /// Documents of the batches before, which stay.
@@ -39,7 +42,12 @@ pub(crate) enum Error {
 impl Error {
     /// Whether the reader of our output went away.
     pub(crate) fn is_broken_pipe(&self) -> bool {
-        matches!(self, Error::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
+        let (Error::Output(source) | Error::Source(alluvium_sources::Error::Io { source, .. })) =
+            self
+        else {
+            return false;
+        };
+        source.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
@@ -57,12 +65,11 @@ impl fmt::Display for Error {
                 }
             }
             Error::Evaluation(source) => write!(f, "{source}"),
-            Error::Line { path, line, reason, database, documents_kept } => write!(
+            Error::Source(source) => write!(f, "{source}"),
+            Error::Record { place, reason, database, documents_kept } => write!(
                 f,
-                "{}, line {line}: {reason}; {} holds {documents_kept} documents of the batches \
-                 before this line and none of its own: correct the line, or import with --on-error \
-                 skip",
-                path.display(),
+                "{place}: {reason}; {} holds {documents_kept} documents of the batches before this \
+                 one and none of its own: correct it, or import with --on-error skip",
                 database.display(),
             ),
             Error::Other(message) => write!(f, "{message}"),
@@ -76,7 +83,8 @@ impl std::error::Error for Error {
             Error::Output(source) | Error::File { source, .. } => Some(source),
             Error::Database { source, .. } => Some(source),
             Error::Evaluation(source) => Some(source),
-            Error::Line { .. } | Error::Other(_) => None,
+            Error::Source(source) => Some(source),
+            Error::Record { .. } | Error::Other(_) => None,
         }
     }
 }
@@ -91,6 +99,12 @@ impl From<io::Error> for Error {
 impl From<alluvium::eval::Error> for Error {
     fn from(source: alluvium::eval::Error) -> Self {
         Error::Evaluation(source)
+    }
+}
+
+impl From<alluvium_sources::Error> for Error {
+    fn from(source: alluvium_sources::Error) -> Self {
+        Error::Source(source)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! This file reads the command line, calls one verb of [`cmd`] and turns what it returns into an
 //! exit code. Verbs build on the library's facade alone; what they share is in `database` (opening
-//! files, collections, identifiers), `documents` (from lines to transactions), `output` and
+//! files, collections, identifiers), `documents` (from records to transactions), `output` and
 //! `progress`.
 //!
 //! | exit code | meaning |
@@ -52,6 +52,7 @@ fn run(verb: &Verb) -> Result<Outcome> {
     match verb {
         Verb::Demo(arguments) => cmd::demo::run(arguments),
         Verb::Import(arguments) => cmd::import::run(arguments),
+        Verb::Export(arguments) => cmd::export::run(arguments),
         Verb::Search(arguments) => cmd::search::run(arguments),
         Verb::Like(arguments) => cmd::like::run(arguments),
         Verb::Complete(arguments) => cmd::complete::run(arguments),

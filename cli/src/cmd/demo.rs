@@ -10,12 +10,13 @@
 //! other file is left as it was.
 
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
 use alluvium::eval::{Evaluation, Judgements, Measure, evaluate, read_queries};
 use alluvium::{Database, SnapshotCollection};
+use alluvium_sources::{Shape, Source, SourceOptions};
 use serde_json::{Value, json};
 
 use crate::args::{DemoArguments, OnError, RankingArguments};
@@ -24,7 +25,7 @@ use crate::cmd::eval::{ask, means_json, write_means};
 use crate::cmd::import::{speed_json, speed_text, write_file_line};
 use crate::cmd::search::{find, write_hits};
 use crate::database;
-use crate::documents::{self, Import, Tally};
+use crate::documents::{Import, Tally};
 use crate::error::{At, Error, Result};
 use crate::output::{self, STRONG};
 use crate::progress::Progress;
@@ -58,9 +59,9 @@ type Imported = Option<(Tally, Duration)>;
 pub(crate) fn run(arguments: &DemoArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = open(path, arguments.memory.bytes)?;
-    database::prepare_collection(&db, path, COLLECTION, Some(arguments.language))?;
+    database::prepare_collection(&db, path, COLLECTION, Some(arguments.language), None)?;
     let imported = match db.collection(COLLECTION).at(path)?.count().at(path)? {
-        0 => Some(import(&db, path)?),
+        0 => Some(import(&db, path, arguments.json)?),
         _ => None,
     };
     let collection = db.snapshot().collection(COLLECTION).at(path)?;
@@ -124,27 +125,31 @@ fn open(path: &Path, memory_bytes: u64) -> Result<Database> {
 }
 
 /// Imports the bundled corpus as one transaction.
-fn import(db: &Database, path: &Path) -> Result<(Tally, Duration)> {
-    let name = Path::new("the bundled corpus");
-    let progress = Progress::new(u64::try_from(CORPUS.len()).ok());
-    let reader = documents::unpacked(progress.watch(Cursor::new(CORPUS))).at(name)?;
+fn import(db: &Database, path: &Path, json: bool) -> Result<(Tally, Duration)> {
+    let source = corpus()?;
+    let mut progress = Progress::new(u64::try_from(CORPUS.len()).ok(), json);
     let import = Import {
-        source: name,
         db,
         path,
-        collection: COLLECTION,
-        id: Some("_id"),
-        on_error: OnError::Stop,
+        collection: Some(COLLECTION),
+        shape: Shape::new(),
+        replaces: true,
+        on_error: &OnError::Stop,
         batch_documents: u64::MAX,
         batch_bytes: u64::MAX,
     };
-    let filled = import.fill(reader, &progress);
+    let filled = import.fill(source, &mut progress);
     let elapsed = progress.elapsed();
     progress.finish();
     let filled = filled?;
     // One transaction of everything leaves as much log behind; the file that people look at is the small one.
     db.compact().at(path)?;
     Ok((filled, elapsed))
+}
+
+/// The bundled documents.
+fn corpus() -> Result<Source> {
+    Ok(Source::from_reader("the bundled corpus", CORPUS, &SourceOptions::new())?)
 }
 
 fn measure(collection: &SnapshotCollection, path: &Path) -> Result<Evaluation> {
@@ -214,14 +219,11 @@ fn shell_word(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::BufRead;
-
     use super::*;
 
     #[test]
     fn the_bundled_corpus_has_the_documents_that_the_demo_expects() {
-        let lines = documents::unpacked(CORPUS).unwrap().lines();
-        let documents = lines.map(|line| line.unwrap()).filter(|line| !line.is_empty());
+        let documents = corpus().unwrap().map(|record| record.unwrap().document.unwrap());
         assert_eq!(u64::try_from(documents.count()).unwrap(), DOCUMENTS);
     }
 

@@ -1,67 +1,246 @@
-//! `alluvium import`: documents from a file of JSON lines into a collection.
+//! `alluvium import`: documents from anything that `alluvium-sources` reads, into one collection or, from a dump, into several.
 //!
-//! The reading, the batches and what happens to malformed lines are in `documents`; this file opens
-//! both ends and reports. The source is opened first, so that a mistyped name makes no database.
+//! The reading is that library's, the batches and what happens to malformed records are in `documents`; this file says what is
+//! read and into what, and reports. The source is opened first, so that a mistyped name makes no database. Indexes of values that
+//! a dump had are created behind its documents.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use alluvium::Database;
+use alluvium_sources::{DumpedCollection, Format, Meter, Shape, Source, SourceOptions, Typing};
 use serde_json::{Value, json};
 
-use crate::args::ImportArguments;
+use crate::args::{ImportArguments, OnError};
 use crate::cmd::Outcome;
 use crate::database;
 use crate::documents::{self, Import, Tally};
 use crate::error::{At, Error, Result};
-use crate::output;
+use crate::output::{self, bytes, count};
+use crate::progress::{Memory, Progress, memory};
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
-    if arguments.id.as_deref() == Some("") {
-        return Err(Error::Other(
-            "--id: expected the name of a field, found an empty one".to_owned(),
-        ));
+    let shape = shape(arguments)?;
+    let source = open(arguments)?;
+    let meter = source.meter();
+    let (format, dumped) = (source.format(), source.collections().to_vec());
+    for warning in source.warnings() {
+        output::warn(format_args!("{}: {warning}", source.name()));
     }
-    let (reader, progress) = documents::open(&arguments.source)?;
-    let memory_bytes = arguments.memory.bytes;
-    let db = database::open_or_create(path, memory_bytes)?;
-    database::prepare_collection(&db, path, &arguments.collection, arguments.language)?;
+    let collection = target(arguments, &dumped)?;
+    let db = database::open_or_create(path, arguments.memory.bytes)?;
+    let collections = prepare(arguments, &db, &dumped, collection)?;
+
+    let mut progress = Progress::new(meter.bytes_total(), arguments.json);
     let import = Import {
-        source: &arguments.source,
         db: &db,
         path,
-        collection: &arguments.collection,
-        id: arguments.id.as_deref(),
-        on_error: arguments.on_error,
+        collection,
+        shape,
+        // The path of a file says which document it is.
+        replaces: arguments.id.is_some() || format == Format::Text,
+        on_error: &arguments.on_error,
         batch_documents: u64::from(arguments.batch),
-        batch_bytes: documents::batch_bytes(memory_bytes),
+        batch_bytes: documents::batch_bytes(arguments.memory.bytes),
     };
-    let filled = import.fill(reader, &progress);
+    let filled = import.fill(source, &mut progress);
     let elapsed = progress.elapsed();
     progress.finish();
     let tally = filled?;
+    let indexes = create_indexes(&db, &dumped, collection, path)?;
+    let written = db.stats().written.amplification_percent();
     db.close().at(path)?;
 
     let file_bytes = fs::metadata(path).at(path)?.len();
+    let (amplification, memory) = (output::float(written) / 100.0, memory(Memory::AtMost));
     let mut out = output::open(arguments.json);
     if arguments.json {
-        let mut report = speed_json(&tally, elapsed);
+        let mut report = json!({ "format": format.name(), "collections": collections });
+        merge(&mut report, speed_json(&tally, elapsed));
+        report["bytes_read"] = json!(meter.bytes_read());
         report["skipped"] = json!(tally.skipped);
+        report["files_left_out"] = json!(meter.files_left_out());
+        report["indexes"] = json!(indexes);
         report["file_bytes"] = json!(file_bytes);
-        report["collection"] = json!(arguments.collection);
+        report["write_amplification"] = json!(amplification);
+        report["memory_bytes_max"] = json!(memory);
         output::json_line(&mut out, &report)?;
     } else {
         writeln!(out, "{}", speed_text(&tally, elapsed))?;
-        if tally.skipped > 0 {
-            writeln!(out, "{} malformed lines were skipped.", output::count(tally.skipped))?;
+        write_left_out(&mut out, arguments, &tally, &meter)?;
+        if !dumped.is_empty() {
+            let names = output::printable(&collections.join(", "));
+            writeln!(out, "Collections: {names}; {indexes} indexes were created.")?;
         }
         write_file_line(&mut out, path, file_bytes)?;
+        let memory = memory.map(|memory| format!("; {} of memory at most", bytes(memory)));
+        writeln!(
+            out,
+            "{amplification:.1} bytes were written for each of documents and index{}.",
+            memory.unwrap_or_default()
+        )?;
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// What becomes of documents.
+fn shape(arguments: &ImportArguments) -> Result<Shape> {
+    let empty = |option: &str| {
+        Error::Other(format!("{option}: expected the name of a field, found an empty one"))
+    };
+    let mut shape = Shape::new();
+    if let Some(id) = &arguments.id {
+        if id.is_empty() {
+            return Err(empty("--id"));
+        }
+        shape = shape.id(id);
+    }
+    if arguments.fields.iter().any(String::is_empty) {
+        return Err(empty("--fields"));
+    }
+    if !arguments.fields.is_empty() {
+        shape = shape.fields(&arguments.fields);
+    }
+    for (old, new) in &arguments.map {
+        shape =
+            shape.rename(old, new).map_err(|reason| Error::Other(format!("--map: {reason}")))?;
+    }
+    Ok(shape)
+}
+
+fn open(arguments: &ImportArguments) -> Result<Source> {
+    let table = &arguments.table;
+    let mut options = SourceOptions::new()
+        .format(arguments.format)
+        .record_bytes_max(usize::try_from(arguments.record_max).unwrap_or(usize::MAX))
+        .columns(&table.columns)
+        .typing(if table.all_text { Typing::Text } else { Typing::Lossless })
+        .collections(&arguments.only);
+    for (column, becomes) in &table.types {
+        options = options.column_type(column, *becomes);
+    }
+    if let Some(encoding) = &table.encoding {
+        options = options.encoding_named(encoding).unwrap_or_default();
+    }
+    Ok(if arguments.source == Path::new("-") {
+        Source::from_reader("-", io::stdin(), &options)?
+    } else {
+        Source::open(&arguments.source, &options)?
+    })
+}
+
+/// The collection that takes everything; none when those of a dump keep their names.
+fn target<'a>(
+    arguments: &'a ImportArguments,
+    dumped: &[DumpedCollection],
+) -> Result<Option<&'a str>> {
+    let source = arguments.source.display();
+    match (&arguments.collection, dumped) {
+        (None, []) if arguments.only.is_empty() => Ok(Some(database::COLLECTION)),
+        (Some(name), []) if arguments.only.is_empty() => Ok(Some(name)),
+        (_, []) => Err(Error::Other(format!(
+            "{source}: it is no dump, so there are no collections to choose with --only"
+        ))),
+        (None, _) => Ok(None),
+        (Some(name), [_]) => Ok(Some(name)),
+        (Some(name), several) => {
+            let names: Vec<&str> = several.iter().map(|dumped| dumped.namespace.as_str()).collect();
+            Err(Error::Other(format!(
+                "{source}: several collections would be mixed in `{name}`; choose one with --only: {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Makes the collections that are not there, and gives the names of all.
+fn prepare(
+    arguments: &ImportArguments,
+    db: &Database,
+    dumped: &[DumpedCollection],
+    collection: Option<&str>,
+) -> Result<Vec<String>> {
+    let (path, language) = (arguments.database.as_path(), arguments.language);
+    let mut names = Vec::new();
+    for dumped in dumped {
+        let name = collection.unwrap_or(&dumped.name);
+        for warning in &dumped.indexes.warnings {
+            output::warn(format_args!("{}: {warning}", dumped.namespace));
+        }
+        database::prepare_collection(db, path, name, language, dumped.indexes.text.as_ref())?;
+        names.push(name.to_owned());
+    }
+    if let (Some(name), []) = (collection, dumped) {
+        database::prepare_collection(db, path, name, language, None)?;
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+/// Creates the indexes of values that a dump had and that are not there yet, and gives their number.
+fn create_indexes(
+    db: &Database,
+    dumped: &[DumpedCollection],
+    collection: Option<&str>,
+    path: &Path,
+) -> Result<u64> {
+    let mut created = 0;
+    for dumped in dumped {
+        let target = db.collection(collection.unwrap_or(&dumped.name)).at(path)?;
+        let there = target.value_indexes().at(path)?;
+        for (name, options) in &dumped.indexes.values {
+            if there.iter().any(|(known, _)| known == name) {
+                continue;
+            }
+            match target.create_value_index(name, options) {
+                Ok(()) => created += 1,
+                // The documents are there all the same.
+                Err(error) => output::warn(format_args!(
+                    "{}: index `{name}` is not made: {error}",
+                    dumped.namespace
+                )),
+            }
+        }
+    }
+    Ok(created)
+}
+
+fn write_left_out(
+    out: &mut dyn Write,
+    arguments: &ImportArguments,
+    tally: &Tally,
+    meter: &Meter,
+) -> Result<()> {
+    match &arguments.on_error {
+        _ if tally.skipped == 0 => {}
+        OnError::Rejects(file) => {
+            let (skipped, file) = (count(tally.skipped), file.display().to_string());
+            writeln!(
+                out,
+                "{skipped} malformed records were left out; {} has them.",
+                output::printable(&file)
+            )?;
+        }
+        OnError::Skip | OnError::Stop => {
+            writeln!(out, "{} malformed records were skipped.", count(tally.skipped))?;
+        }
+    }
+    if meter.files_left_out() > 0 {
+        writeln!(out, "{} files are no text and were left out.", count(meter.files_left_out()))?;
+    }
+    Ok(())
+}
+
+/// Adds the members of one object to another.
+fn merge(object: &mut Value, more: Value) {
+    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
+    }
 }
 
 /// What was imported and how fast, as members of an object.
@@ -81,8 +260,8 @@ pub(crate) fn speed_json(tally: &Tally, elapsed: Duration) -> Value {
 pub(crate) fn speed_text(tally: &Tally, elapsed: Duration) -> String {
     format!(
         "Imported {} documents ({}) in {}: {} documents/s, {:.1} MB/s.",
-        output::count(tally.documents),
-        output::bytes(tally.bytes),
+        count(tally.documents),
+        bytes(tally.bytes),
         output::time(elapsed),
         output::rate(output::per_second(tally.documents, elapsed)),
         output::per_second(tally.bytes, elapsed) / 1e6,
@@ -91,7 +270,7 @@ pub(crate) fn speed_text(tally: &Tally, elapsed: Duration) -> String {
 
 /// The line that says where everything is now.
 pub(crate) fn write_file_line(out: &mut dyn Write, path: &Path, file_bytes: u64) -> Result<()> {
-    let (path, file_bytes) = (path.display(), output::bytes(file_bytes));
+    let (path, file_bytes) = (path.display(), bytes(file_bytes));
     writeln!(out, "{path} has {file_bytes}, documents and index in one file.")?;
     Ok(())
 }

@@ -12,6 +12,7 @@ pub(crate) mod complete;
 pub(crate) mod demo;
 pub(crate) mod dump;
 pub(crate) mod eval;
+pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod get;
 pub(crate) mod import;

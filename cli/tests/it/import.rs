@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use alluvium::bson::{RawDocumentBuf, parse_json, rawdoc};
 use serde_json::json;
 
 use crate::{RIVERS, Shell, names, rivers};
@@ -49,14 +50,20 @@ fn the_report_is_text_or_one_object() {
     assert!(text.stdout.contains("a.alv has "), "{text:?}");
     assert_eq!(text.stderr, "");
     let report = shell.succeed(&["import", "rivers.ndjson", "b.alv", "--json"]).object();
-    for name in ["seconds", "documents_per_second", "mb_per_second", "file_bytes"] {
+    for name in
+        ["seconds", "documents_per_second", "mb_per_second", "file_bytes", "write_amplification"]
+    {
         assert!(report[name].is_number(), "{name} in {report}");
     }
     assert_eq!((&report["documents"], &report["skipped"]), (&json!(5), &json!(0)));
-    assert_eq!(report["bytes"], RIVERS.len());
-    assert_eq!(report["collection"], "documents");
+    assert_eq!((&report["format"], &report["files_left_out"]), (&json!("ndjson"), &json!(0)));
+    assert_eq!(
+        (&report["bytes"], &report["bytes_read"]),
+        (&json!(RIVERS.len()), &json!(RIVERS.len()))
+    );
+    assert_eq!((&report["collections"], &report["indexes"]), (&json!(["documents"]), &json!(0)));
     assert_eq!(report["file_bytes"], shell.read("b.alv").len());
-    assert_eq!(names(&report).len(), 8);
+    assert_eq!(names(&report).len(), 14);
 }
 
 #[test]
@@ -167,6 +174,17 @@ fn compressed_text_and_standard_input_are_read() {
     shell.write("cut.gz", &packed[..packed.len() / 2]);
     shell.fail(&["import", "cut.gz", "cut.alv"], &["cut.gz: "]);
     shell.succeed(&["check", "cut.alv"]);
+    let line = |n: u32| format!("{{\"_id\":{n},\"n\":{}}}\n", n.wrapping_mul(2_654_435_761));
+    let many: String = (0..900).map(line).collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(many.as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    shell.write("cut.gz", &packed[..packed.len() / 2]);
+    shell.fail(&["import", "cut.gz", "half.alv", "--on-error", "skip"], &["cut.gz: "]);
+    assert!(
+        found(&shell, "half.alv", "documents").len() >= 300,
+        "what came before the cut is kept"
+    );
 }
 
 #[test]
@@ -197,4 +215,237 @@ fn a_language_stays_with_its_collection() {
     shell.fail(&with("de"), &["x.alv: collection `documents` was made with", "--language"]);
     let other = [&with("de")[..], &["--collection", "german"]].concat();
     shell.succeed(&other);
+}
+
+/// The documents of a file as lines of JSON, sorted.
+fn found(shell: &Shell, database: &str, collection: &str) -> Vec<String> {
+    let find = ["find", database, "{}", "--collection", collection];
+    let mut lines: Vec<String> = shell.run(&find).stdout.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn every_format_gives_the_same_documents() {
+    let shell = Shell::new();
+    let lines = [
+        "{\"_id\":1,\"river\":\"Loire\",\"km\":1006}",
+        "{\"_id\":2,\"river\":\"Don\",\"km\":1870.5}",
+    ];
+    let documents: Vec<RawDocumentBuf> =
+        lines.iter().map(|line| parse_json(line).unwrap()).collect();
+    let bson: Vec<u8> = documents.iter().flat_map(|d| d.as_bytes().to_vec()).collect();
+    let utf16: Vec<u8> = format!("\u{FEFF}{}\n", lines.join("\n"))
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let contents: [(&str, Vec<u8>); 8] = [
+        ("a.ndjson", format!("{}\n{}", lines[0], lines[1]).into_bytes()),
+        ("b.json", format!("[\n  {},\n  {}\n]\n", lines[0], lines[1]).into_bytes()),
+        ("c.json", format!("{{\n{}\n{}\n", &lines[0][1..], lines[1]).into_bytes()),
+        ("d.csv", b"_id,river,km\r\n1,Loire,1006\r\n2,\"Don\",1870.5\r\n".to_vec()),
+        ("e.csv", b"_id;river;km\n1;Loire;1006\n2;Don;1870.5\n".to_vec()),
+        ("f.tsv", b"_id\triver\tkm\n1\tLoire\t1006\n2\tDon\t1870.5\n".to_vec()),
+        ("g.bson", bson),
+        ("h.ndjson", utf16),
+    ];
+    for (name, content) in contents {
+        let packed = format!("{name}.gz");
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&content).unwrap();
+        shell.write(name, &content);
+        shell.write(&packed, encoder.finish().unwrap());
+        for source in [name, &packed] {
+            let database = format!("{source}.alv");
+            shell.succeed(&["import", source, &database]);
+            assert_eq!(found(&shell, &database, "documents"), lines, "{source}");
+        }
+        let format = match name.split('.').next_back().unwrap() {
+            "json" | "ndjson" | "bson" => vec![],
+            other => vec!["--format", other],
+        };
+        let database = format!("{name}.in.alv");
+        let arguments = [&["import", "-", &database][..], &format].concat();
+        assert_eq!(shell.run_with_input(&arguments, content).code, 0, "{name}");
+        assert_eq!(found(&shell, &database, "documents"), lines, "{name}");
+    }
+}
+
+#[test]
+fn what_nothing_tells_is_asked_for() {
+    let shell = Shell::new();
+    shell.write("x.data", "river,km\nLoire,1006\n");
+    shell.fail(&["import", "x.data", "x.alv"], &["x.data: nothing tells what it is", "--format"]);
+    assert!(!shell.path("x.alv").exists());
+    shell.succeed(&["import", "x.data", "x.alv", "--format", "csv", "--id", "river"]);
+    assert_eq!(found(&shell, "x.alv", "documents"), [r#"{"_id":"Loire","km":1006}"#]);
+    shell.fail(&["import", "x.data", "x.alv", "--format", "dump"], &["it is a file"]);
+}
+
+#[test]
+fn documents_are_shaped_before_they_are_stored() {
+    let shell = Shell::new();
+    shell.write("x.ndjson", "{\"key\":7,\"Full Name\":\"Ann\",\"a\":{\"b\":1,\"c\":2},\"x\":3}\n");
+    let import = ["import", "x.ndjson", "x.alv", "--id", "key", "--fields", "Full Name,a.b"];
+    let map = ["--map", "Full Name=name", "--map", "a.b=b"];
+    shell.succeed(&[&import[..], &map].concat());
+    assert_eq!(found(&shell, "x.alv", "documents"), [r#"{"_id":7,"name":"Ann","a":{},"b":1}"#]);
+    for wrong in [["--map", "a"], ["--map", "_id=a"], ["--map", "a=a"], ["--fields", ""]] {
+        assert_eq!(shell.run(&[&import[..], &wrong].concat()).code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn cells_of_tables_become_what_was_said() {
+    let shell = Shell::new();
+    shell.write("x.csv", b"1,02134,2020-01-02,caf\xE9\n2,90210,soon,x\n");
+    let import =
+        ["import", "x.csv", "x.alv", "--columns", "_id,zip,on,name", "--encoding", "latin1"];
+    let types = ["--type", "zip=text", "--type", "on=date", "--on-error", "skip"];
+    let ran = shell.succeed(&[&import[..], &types].concat());
+    assert!(ran.stderr.contains("x.csv, line 2: column `on`: expected a date"), "{ran:?}");
+    let expected = r#"{"_id":1,"zip":"02134","on":{"$date":"2020-01-02T00:00:00Z"},"name":"café"}"#;
+    assert_eq!(found(&shell, "x.alv", "documents"), [expected]);
+    let text = [
+        "import",
+        "x.csv",
+        "y.alv",
+        "--columns",
+        "_id,a,b,c",
+        "--all-text",
+        "--encoding",
+        "latin1",
+    ];
+    shell.succeed(&text);
+    assert!(found(&shell, "y.alv", "documents")[1].starts_with(r#"{"_id":"2","a":"90210""#));
+}
+
+#[test]
+fn rejects_hold_what_was_left_out() {
+    let shell = Shell::new();
+    let mut text = numbered(6, &[2, 5]);
+    text.push_str("{\"_id\":\"d1\",\"text\":\"again\"}\n");
+    shell.write("x.ndjson", text);
+    let import =
+        ["import", "x.ndjson", "x.alv", "--batch", "2", "--on-error", "rejects=bad.ndjson"];
+    let ran = shell.succeed(&import);
+    assert_eq!(ran.stderr, "");
+    assert!(
+        ran.stdout.contains("3 malformed records were left out; bad.ndjson has them."),
+        "{ran:?}"
+    );
+    assert_eq!(documents_found(&shell), [1, 3, 4, 6]);
+    let lines = String::from_utf8(shell.read("bad.ndjson")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let places: Vec<_> = lines.iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    assert_eq!(places, [2, 5, 7]);
+    assert_eq!(lines[0]["text"], "{\"_id\": \"broken");
+    assert_eq!(lines[0]["offset"], numbered(1, &[]).len());
+    assert_eq!(lines[2]["document"]["text"], "again");
+    assert!(lines[2]["reason"].as_str().unwrap().contains("d1"));
+    shell.succeed(&["check", "x.alv", "--deep"]);
+}
+
+#[test]
+fn what_was_read_before_a_source_ends_in_damage_is_kept_if_records_are_left_out() {
+    let shell = Shell::new();
+    let documents: Vec<u8> =
+        (1..=5).flat_map(|n| rawdoc! { "_id": format!("d{n}") }.into_bytes()).collect();
+    shell.write("x.bson", [&documents[..], &[1, 0, 0, 0, 9]].concat());
+    shell.fail(&["import", "x.bson", "y.alv"], &["x.bson, record 6: "]);
+    let skip = ["import", "x.bson", "x.alv", "--on-error", "skip"];
+    shell.fail(&skip, &["x.bson, record 6: 1 stands here", "nothing behind this place"]);
+    assert_eq!(documents_found(&shell), [1, 2, 3, 4, 5]);
+    shell.succeed(&["check", "x.alv", "--deep"]);
+}
+
+#[test]
+fn a_folder_of_texts_becomes_a_collection_and_again_the_same() {
+    let shell = Shell::new();
+    std::fs::create_dir_all(shell.path("notes/deep")).unwrap();
+    shell.write("notes/gold.md", "# Gold\n\nSettles where a *river* slows.\n");
+    shell
+        .write("notes/deep/page.html", "<title>Silver</title><p>Ore &amp; veins<script>x</script>");
+    shell.write("notes/photo.jpg", b"\xFF\xD8\0");
+    for _ in 0..2 {
+        let ran = shell.succeed(&["import", "notes", "x.alv", "--language", "en"]);
+        assert!(ran.stdout.contains("1 files are no text and were left out."), "{ran:?}");
+    }
+    let found = found(&shell, "x.alv", "documents");
+    assert_eq!(found.len(), 2);
+    assert!(
+        found[0].starts_with(
+            r#"{"_id":"deep/page.html","title":"Silver","body":"Ore & veins","modified":"#
+        ),
+        "{found:?}"
+    );
+    assert!(
+        found[1].starts_with(
+            r#"{"_id":"gold.md","title":"Gold","headings":["Gold"],"body":"Gold\nSettles"#
+        ),
+        "{found:?}"
+    );
+    let hit = shell.succeed(&["search", "x.alv", "rivers", "--json"]).object();
+    assert_eq!(hit["id"], "gold.md");
+    shell.succeed(&["import", "notes/gold.md", "y.alv"]);
+}
+
+#[test]
+fn a_dump_brings_its_collections_and_indexes() {
+    let shell = Shell::new();
+    let bson = |numbers: std::ops::Range<i32>| -> Vec<u8> {
+        numbers
+            .flat_map(|n| {
+                rawdoc! { "_id": n, "km": n * 10, "text": "A running river" }.into_bytes()
+            })
+            .collect()
+    };
+    std::fs::create_dir_all(shell.path("dump/atlas")).unwrap();
+    shell.write("dump/atlas/rivers.bson", bson(0..4));
+    shell.write(
+        "dump/atlas/rivers.metadata.json",
+        r#"{"indexes":[{"key":{"_id":1},"name":"_id_"},{"key":{"km":-1},"name":"km_-1"},{"key":{"p":"2d"},"name":"p_2d"},{"key":{"_fts":"text","_ftsx":1},"name":"t","weights":{"text":1},"default_language":"english"}],"collectionName":"rivers"}"#,
+    );
+    shell.write("dump/atlas/lakes.bson", bson(5..7));
+    let ran = shell.succeed(&["import", "dump", "x.alv", "--json"]);
+    assert!(ran.stderr.contains("atlas.rivers: index `p_2d` is not made"), "{ran:?}");
+    let report = ran.object();
+    assert_eq!((&report["documents"], &report["indexes"]), (&json!(6), &json!(1)));
+    assert_eq!(
+        (&report["format"], &report["collections"]),
+        (&json!("dump"), &json!(["lakes", "rivers"]))
+    );
+    assert_eq!(
+        (found(&shell, "x.alv", "rivers").len(), found(&shell, "x.alv", "lakes").len()),
+        (4, 2)
+    );
+    let list =
+        shell.succeed(&["index", "list", "x.alv", "--collection", "rivers", "--json"]).object();
+    assert_eq!(list["name"], "km_-1");
+    assert_eq!(shell.run(&["search", "x.alv", "run", "--collection", "rivers"]).code, 0);
+    assert_eq!(shell.run(&["search", "x.alv", "run", "--collection", "lakes"]).code, 1);
+
+    let named = ["import", "dump", "y.alv", "--collection", "waters"];
+    shell.fail(&named, &["would be mixed in `waters`", "atlas.lakes, atlas.rivers"]);
+    shell.succeed(&[&named[..], &["--only", "lakes"]].concat());
+    assert_eq!(found(&shell, "y.alv", "waters").len(), 2);
+    shell.fail(&["import", "dump", "z.alv", "--only", "seas"], &["no collection `seas`"]);
+}
+
+#[test]
+fn progress_is_told_in_lines_when_it_takes_long() {
+    let shell = Shell::new();
+    let text = "gold silver copper river lake ".repeat(40);
+    let line = |n: u32| format!("{{\"_id\":{n},\"text\":\"{text}\"}}\n");
+    let lines: String = (0..6000).map(line).collect();
+    shell.write("x.ndjson", lines);
+    let ran = shell.succeed(&["import", "x.ndjson", "x.alv", "--json"]);
+    for line in ran.stderr.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(names(&line).len(), 7, "{line}");
+        assert!(line["documents"].as_u64().unwrap() < 6000 && line["bytes"].is_number());
+    }
+    let seconds = ran.object()["seconds"].as_f64().unwrap();
+    assert!(f64::from(u32::try_from(ran.stderr.lines().count()).unwrap()) <= seconds, "{ran:?}");
 }

@@ -6,6 +6,7 @@
 
 mod demo;
 mod eval;
+mod export;
 mod import;
 mod reindex;
 mod room;
