@@ -6,6 +6,9 @@
 //!
 //! The library has no opinion on what becomes of a record that is no document: that is for the caller to say. It has one on
 //! hostile bytes: memory is bounded whatever they claim, and nothing panics.
+//!
+//! What the formats are, and what becomes of documents, is described for users:
+#![doc = include_str!("../../docs/import.md")]
 
 mod archive;
 mod bson;

@@ -19,7 +19,7 @@ use alluvium::bson::{Bson, CString, Document, RawBsonRef, RawDocument, RawDocume
 ///
 /// let shape = Shape::new().id("key").fields(["title", "author.name"]).rename("author.name", "writer")?;
 /// let document = parse_json(r#"{"title":"Gold","key":7,"author":{"name":"Ann","born":1820},"x":1}"#).unwrap();
-/// assert_eq!(to_json(&shape.apply(&document)?), r#"{"_id":7,"title":"Gold","author":{},"writer":"Ann"}"#);
+/// assert_eq!(to_json(&shape.apply(&document)?), r#"{"_id":7,"title":"Gold","writer":"Ann"}"#);
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -57,8 +57,8 @@ impl Shape {
         self
     }
 
-    /// Gives the field at one dotted path another: a new name in its place if only the last name differs, else another place. A
-    /// document that has something there already is refused.
+    /// Gives the field at one dotted path another: a new name in its place if only the last name differs, else another place,
+    /// and documents that are empty then go. A document that has something there already is refused.
     ///
     /// # Errors
     /// When one of them is no path, or `_id`, or they are the same.
@@ -211,6 +211,7 @@ fn rename(tree: &mut Document, old: &[String], new: &[String]) -> Result<(), Str
         return Ok(());
     }
     let Some(value) = parent.remove(old_name) else { return Ok(()) };
+    drop_empty(tree, old_parent);
     let mut inside = tree;
     for name in new_parent {
         let entry = inside.entry(name.clone()).or_insert_with(|| Bson::Document(Document::new()));
@@ -221,6 +222,16 @@ fn rename(tree: &mut Document, old: &[String], new: &[String]) -> Result<(), Str
     }
     inside.insert(new_name.clone(), value);
     Ok(())
+}
+
+/// Drops the documents on a path that have become empty, from the innermost on.
+fn drop_empty(tree: &mut Document, path: &[String]) {
+    let Some((name, deeper)) = path.split_first() else { return };
+    let Ok(inside) = tree.get_document_mut(name) else { return };
+    drop_empty(inside, deeper);
+    if inside.is_empty() {
+        tree.remove(name);
+    }
 }
 
 #[cfg(test)]
@@ -269,7 +280,9 @@ mod tests {
         let rename = |old, new| Shape::new().rename(old, new).unwrap();
         is(&rename("a", "z"), r#"{"x":1,"a":2,"y":3}"#, r#"{"x":1,"z":2,"y":3}"#);
         is(&rename("a.b", "a.z"), r#"{"a":{"b":1,"c":2},"y":3}"#, r#"{"a":{"z":1,"c":2},"y":3}"#);
-        is(&rename("a.b", "z"), r#"{"a":{"b":1},"y":3}"#, r#"{"a":{},"y":3,"z":1}"#);
+        is(&rename("a.b", "z"), r#"{"a":{"b":1},"y":3}"#, r#"{"y":3,"z":1}"#);
+        is(&rename("a.b.c", "a.z"), r#"{"a":{"b":{"c":1}}}"#, r#"{"a":{"z":1}}"#);
+        is(&rename("a.b.c", "z"), r#"{"a":{"b":{"c":1},"d":2}}"#, r#"{"a":{"d":2},"z":1}"#);
         is(&rename("b", "a.z.y"), r#"{"b":1}"#, r#"{"a":{"z":{"y":1}}}"#);
         is(&rename("a", "z"), r#"{"b":1}"#, r#"{"b":1}"#);
         is(&rename("a.b", "z"), r#"{"a":1}"#, r#"{"a":1}"#);

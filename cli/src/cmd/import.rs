@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
         write_left_out(&mut out, arguments, &tally, &meter)?;
         if !dumped.is_empty() {
             let names = output::printable(&collections.join(", "));
-            writeln!(out, "Collections: {names}; {indexes} indexes were created.")?;
+            writeln!(out, "Collections: {names}; indexes created: {indexes}.")?;
         }
         write_file_line(&mut out, path, file_bytes)?;
         let memory = memory.map(|memory| format!("; {} of memory at most", bytes(memory)));
@@ -172,7 +172,14 @@ fn prepare(
         for warning in &dumped.indexes.warnings {
             output::warn(format_args!("{}: {warning}", dumped.namespace));
         }
-        database::prepare_collection(db, path, name, language, dumped.indexes.text.as_ref())?;
+        let text_index = dumped.indexes.text.as_ref();
+        database::prepare_collection(db, path, name, language, text_index).map_err(|error| {
+            // A name that was good there may be none here.
+            let namespace = &dumped.namespace;
+            let alone =
+                "to import it under another name, choose it with --only and name --collection";
+            Error::Other(format!("{namespace}: {error}; {alone}"))
+        })?;
         names.push(name.to_owned());
     }
     if let (Some(name), []) = (collection, dumped) {
@@ -220,18 +227,15 @@ fn write_left_out(
         _ if tally.skipped == 0 => {}
         OnError::Rejects(file) => {
             let (skipped, file) = (count(tally.skipped), file.display().to_string());
-            writeln!(
-                out,
-                "{skipped} malformed records were left out; {} has them.",
-                output::printable(&file)
-            )?;
+            let file = output::printable(&file);
+            writeln!(out, "Malformed records left out: {skipped}; {file} has them.")?;
         }
         OnError::Skip | OnError::Stop => {
-            writeln!(out, "{} malformed records were skipped.", count(tally.skipped))?;
+            writeln!(out, "Malformed records left out: {}.", count(tally.skipped))?;
         }
     }
     if meter.files_left_out() > 0 {
-        writeln!(out, "{} files are no text and were left out.", count(meter.files_left_out()))?;
+        writeln!(out, "Files left out that are no text: {}.", count(meter.files_left_out()))?;
     }
     Ok(())
 }
