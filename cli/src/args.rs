@@ -132,6 +132,10 @@ pub(crate) struct ImportArguments {
     /// what it was.
     #[arg(long, value_name = "WHAT", value_parser = on_error, default_value = "stop")]
     pub(crate) on_error: OnError,
+    /// Go on behind the last record of this source that was committed, whatever ended the import; options that say how it is read have
+    /// to be the same. Without it, or when nothing was, the source is read from its beginning.
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Largest record in the source; larger ones are malformed.
     #[arg(long, value_name = "BYTES", value_parser = size, default_value = "192MiB")]
     pub(crate) record_max: u64,

@@ -149,11 +149,6 @@ pub(crate) fn prepare_collection(
     )))
 }
 
-/// Whether the document is at fault, and not the file, the disk or the budget.
-pub(crate) fn blames_document(error: &alluvium::Error) -> bool {
-    error.is_document_refused()
-}
-
 /// What an identifier typed on the command line may stand for, likeliest first.
 pub(crate) fn readings_of_id(text: &str) -> Vec<Bson> {
     let mut readings = vec![Bson::String(text.to_owned())];

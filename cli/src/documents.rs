@@ -1,37 +1,34 @@
-//! From the records of a source to documents in collections, in batches that are transactions.
+//! From the records of a source to documents in collections, by the library's imports.
 //!
-//! `import` feeds it anything that `alluvium-sources` reads, `demo` the bundled corpus. A batch ends at a number of documents
-//! or of bytes, whichever comes first, and is committed with `Durability::Sync` before the next one starts: one device sync for
-//! thousands of documents costs nothing that can be measured, and whatever ends the process, the file holds whole batches from
-//! the start of the source.
+//! `import` feeds it anything that `alluvium-sources` reads, `demo` the bundled corpus. Records that follow each other and go to one
+//! collection are one import of the library, which stores them in batches that are transactions, and analyzes them on all
+//! processors. Every batch notes how far the source was read, so that an import that was ended can go on.
 //!
 //! A record that cannot become a document, and a document that cannot be stored (an `_id` that is there already), are named with
-//! their place. [`OnError::Stop`] then rolls its batch back and ends; [`OnError::Skip`] leaves out the record, and
+//! their place. [`OnError::Stop`] then ends the import, and nothing of the batch of that record is kept; [`OnError::Skip`] leaves out the record, and
 //! [`OnError::Rejects`] also writes it to a file. A source that cannot be read on ends the import with an error; where records
 //! are left out, what was read before it is kept.
 //!
-//! Memory: one record and one batch; the budget of the database bounds the rest.
+//! Memory: two batches beside the database's own, which gets what they leave of the budget.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alluvium::bson::{RawDocument, RawDocumentBuf};
-use alluvium::{Database, Transaction};
-use alluvium_sources::{Meter, Place, Record, Refusal, Rejects, Shape, Source};
+use alluvium::{Database, ImportReport};
+use alluvium_sources::{Mark, Meter, Place, Record, Refusal, Rejects, Shape, Source};
 
 use crate::args::OnError;
-use crate::database::blames_document;
 use crate::error::{At, Error, Result};
 use crate::progress::{Done, Progress};
 
-/// Bytes in one batch, as a part of the memory budget: the transaction holds documents and postings,
-/// while the store still folds what earlier batches left.
+/// Batches of documents for which the memory budget has room.
 const BATCHES_PER_MEMORY: u64 = 16;
 /// No batch has to be smaller than this, however small the budget.
 const BATCH_BYTES_MIN: u64 = 64 << 10;
-/// Larger batches gain nothing.
-const BATCH_BYTES_MAX: u64 = 32 << 20;
 
 /// Where documents go and how.
 #[derive(Debug)]
@@ -46,8 +43,10 @@ pub(crate) struct Import<'a> {
     /// Whether documents replace those of the same `_id`.
     pub(crate) replaces: bool,
     pub(crate) on_error: &'a OnError,
-    pub(crate) batch_documents: u64,
-    pub(crate) batch_bytes: u64,
+    pub(crate) batch_documents: usize,
+    pub(crate) batch_bytes: usize,
+    /// The name by which the import can go on; none when its source cannot.
+    pub(crate) resumable: Option<String>,
 }
 
 /// What an import did.
@@ -62,8 +61,14 @@ pub(crate) struct Tally {
 }
 
 /// Bytes of documents in a batch under a memory budget.
-pub(crate) fn batch_bytes(memory_bytes: u64) -> u64 {
-    (memory_bytes / BATCHES_PER_MEMORY).clamp(BATCH_BYTES_MIN, BATCH_BYTES_MAX)
+pub(crate) fn batch_bytes(memory_bytes: u64) -> usize {
+    let bytes = (memory_bytes / BATCHES_PER_MEMORY).max(BATCH_BYTES_MIN);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+/// Bytes that two batches and what is analyzed of them leave to the database.
+pub(crate) fn database_bytes(memory_bytes: u64) -> u64 {
+    memory_bytes / 8 * 5
 }
 
 impl Import<'_> {
@@ -74,12 +79,25 @@ impl Import<'_> {
             OnError::Rejects(path) => Some((path.clone(), Rejects::open(path).at(path)?)),
             OnError::Stop | OnError::Skip => None,
         };
-        let tally = Tally::default();
-        let lost = None;
-        let mut pass = Pass { import: self, source, meter, progress, rejects, tally, lost };
-        while let Some(first) = pass.next_document()? {
-            pass.batch(first)?;
+        let pass = RefCell::new(Pass {
+            import: self,
+            source,
+            meter,
+            progress,
+            rejects,
+            tally: Tally::default(),
+            read: 0,
+            next: None,
+            places: VecDeque::new(),
+            failed: None,
+            lost: None,
+        });
+        loop {
+            let next = pass.borrow_mut().next_collection()?;
+            let Some(name) = next else { break };
+            self.fill_collection(&name, &pass)?;
         }
+        let mut pass = pass.into_inner();
         if let Some((path, rejects)) = &mut pass.rejects {
             rejects.flush().at(path)?;
         }
@@ -89,11 +107,71 @@ impl Import<'_> {
         pass.tally.bytes = pass.meter.bytes_unpacked();
         Ok(pass.tally)
     }
+
+    /// Stores the records that follow each other and go to one collection.
+    fn fill_collection(&self, name: &str, pass: &RefCell<Pass<'_>>) -> Result<()> {
+        let collection = self.db.collection(name).at(self.path)?;
+        let before = pass.borrow().tally.documents;
+        let first = pass.borrow().read;
+        let mut import = collection
+            .import()
+            .replace(self.replaces)
+            .batch_bytes(self.batch_bytes)
+            .batch_documents(self.batch_documents)
+            .on_progress(|report| pass.borrow_mut().stored(before, first, report))
+            .on_refused(|refused| {
+                let mut pass = pass.borrow_mut();
+                let place = pass.place(first + refused.number);
+                let reason = refused.error.to_string();
+                let document = refused.document.unwrap_or_default();
+                pass.refuse(&place, &Refused::Document(&document, reason)).map_err(|error| {
+                    pass.failed = Some(error);
+                    refused.error
+                })
+            });
+        if let Some(name) = &self.resumable {
+            import = import.resumable(name);
+        }
+        let records = std::iter::from_fn(|| {
+            pass.borrow_mut().next_of(name).map_err(Stopped::Reading).transpose()
+        });
+        match import.run_marked(records, Mark::to_document) {
+            Ok(_) => Ok(()),
+            Err(stopped) => {
+                let mut pass = pass.borrow_mut();
+                let mut error = match stopped {
+                    Stopped::Reading(error) => error,
+                    Stopped::Writing(error) => match pass.failed.take() {
+                        Some(failed) => failed,
+                        None => return Err(error).at(self.path),
+                    },
+                };
+                // What was read before is committed by now.
+                if let Error::Record { documents_kept, .. } = &mut error {
+                    *documents_kept = pass.tally.documents;
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Why the library's import ended.
+enum Stopped {
+    Reading(Error),
+    Writing(alluvium::Error),
+}
+
+impl From<alluvium::Error> for Stopped {
+    fn from(error: alluvium::Error) -> Self {
+        Stopped::Writing(error)
+    }
 }
 
 /// A document and where it is from.
 struct Found {
     place: Place,
+    mark: Mark,
     collection: Option<Arc<str>>,
     document: RawDocumentBuf,
 }
@@ -106,57 +184,69 @@ struct Pass<'a> {
     progress: &'a mut Progress,
     rejects: Option<(PathBuf, Rejects)>,
     tally: Tally,
+    /// Documents that were handed to the library.
+    read: u64,
+    /// The document that comes next, once it was looked at.
+    next: Option<Found>,
+    /// Number and place of documents that may still be refused.
+    places: VecDeque<(u64, Place)>,
+    /// What ends the import, in place of the library's error.
+    failed: Option<Error>,
     /// Why the source cannot be read on, once what was read before is kept.
     lost: Option<Error>,
 }
 
 impl Pass<'_> {
-    /// One transaction: `first`, and what follows until the batch is full.
-    fn batch(&mut self, first: Found) -> Result<()> {
-        let Import { db, path, .. } = *self.import;
-        let (mut documents, mut bytes) = (0, 0);
-        let mut transaction = db.begin().at(path)?;
-        let mut next = Some(first);
-        while let Some(found) = next {
-            bytes += found.document.as_bytes().len() as u64;
-            documents += u64::from(self.put(&mut transaction, &found)?);
-            self.progress.tell(Done {
-                documents: self.tally.documents + documents,
-                bytes: self.meter.bytes_unpacked(),
-                part: self.meter.bytes_read(),
-            });
-            let full = documents >= self.import.batch_documents || bytes >= self.import.batch_bytes;
-            next = if full { None } else { self.next_document()? };
-        }
-        transaction.commit().at(path)?;
-        self.tally.documents += documents;
-        Ok(())
+    fn collection_of(&self, found: &Found) -> String {
+        self.import.collection.or(found.collection.as_deref()).unwrap_or_default().to_owned()
     }
 
-    /// Whether the document went in; if not, its record was left out.
-    fn put(&mut self, transaction: &mut Transaction, found: &Found) -> Result<bool> {
-        let name = self.import.collection.or(found.collection.as_deref()).unwrap_or_default();
-        let mut target = transaction.collection(name).at(self.import.path)?;
-        let document = &found.document;
-        let done = if self.import.replaces {
-            target.upsert(document).map(drop)
-        } else {
-            target.insert(document).map(drop)
-        };
-        match done {
-            Ok(()) => Ok(true),
-            Err(error) if blames_document(&error) => {
-                self.refuse(&found.place, &Refused::Document(document, error.to_string()))?;
-                Ok(false)
-            }
-            Err(error) => Err(error).at(self.import.path),
+    /// The collection of the next document.
+    fn next_collection(&mut self) -> Result<Option<String>> {
+        if self.next.is_none() {
+            self.next = self.next_document()?;
         }
+        Ok(self.next.as_ref().map(|found| self.collection_of(found)))
+    }
+
+    /// The next document, if it goes to this collection.
+    fn next_of(&mut self, name: &str) -> Result<Option<(RawDocumentBuf, Mark)>> {
+        let next = self.next_collection()?;
+        if next.as_deref() != Some(name) {
+            return Ok(None);
+        }
+        let Some(Found { place, mark, document, .. }) = self.next.take() else { return Ok(None) };
+        self.places.push_back((self.read, place));
+        self.read += 1;
+        let (documents, bytes, part) =
+            (self.read, self.meter.bytes_unpacked(), self.meter.bytes_read());
+        self.progress.tell(Done { documents, bytes, part });
+        Ok(Some((document, mark)))
+    }
+
+    /// Takes note of a batch that was committed.
+    fn stored(&mut self, before: u64, first: u64, report: &ImportReport) {
+        self.tally.documents = before + report.documents;
+        let settled = first + report.documents + report.refused;
+        while self.places.front().is_some_and(|&(number, _)| number < settled) {
+            self.places.pop_front();
+        }
+    }
+
+    /// Where the document of this number stood; those before it are settled.
+    fn place(&mut self, number: u64) -> Place {
+        while let Some((first, place)) = self.places.pop_front() {
+            if first == number {
+                return place;
+            }
+        }
+        unreachable!("documents are refused in the order in which they were read")
     }
 
     /// The document of the next record that has one.
     fn next_document(&mut self) -> Result<Option<Found>> {
         loop {
-            let Record { place, collection, document, .. } = match self.source.next() {
+            let Record { place, collection, document, mark, .. } = match self.source.next() {
                 None => return Ok(None),
                 Some(Ok(record)) => record,
                 Some(Err(error)) if *self.import.on_error == OnError::Stop => {
@@ -183,7 +273,7 @@ impl Pass<'_> {
                 }
             };
             let document = shaped.unwrap_or(document);
-            return Ok(Some(Found { place, collection, document }));
+            return Ok(Some(Found { place, mark, collection, document }));
         }
     }
 
@@ -226,8 +316,7 @@ mod tests {
 
     #[test]
     fn batches_follow_the_budget_within_bounds() {
-        assert_eq!(batch_bytes(0), BATCH_BYTES_MIN);
+        assert_eq!(batch_bytes(0), 64 << 10);
         assert_eq!(batch_bytes(256 << 20), 16 << 20);
-        assert_eq!(batch_bytes(u64::MAX), BATCH_BYTES_MAX);
     }
 }

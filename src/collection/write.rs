@@ -294,7 +294,7 @@ impl CollectionWriter {
         &self,
         transaction: &mut Transaction,
         import: &str,
-        mark: u64,
+        mark: &RawDocument,
     ) -> Result<()> {
         put_import_mark(transaction, self.keyspaces.catalog, &self.name, import, mark)
     }

@@ -93,7 +93,7 @@ impl Collection {
     ///
     /// # Errors
     /// When the catalog cannot be read, or no import can have this name.
-    pub fn import_mark(&self, import: &str) -> Result<Option<u64>> {
+    pub fn import_mark(&self, import: &str) -> Result<Option<RawDocumentBuf>> {
         let snapshot = self.database.shared.store.snapshot();
         Ok(collection::import_mark(&snapshot, &self.name, import)?)
     }

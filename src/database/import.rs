@@ -18,7 +18,7 @@ use rayon::ThreadPool;
 
 use super::collection::Collection;
 use super::document::IntoDocument;
-use crate::bson::RawDocumentBuf;
+use crate::bson::{self, Document, RawDocumentBuf, doc};
 use crate::collection::{BulkIndexer, BulkText, Upserted};
 use crate::error::{Error, Result};
 use crate::fts::TextIndexOptions;
@@ -29,6 +29,8 @@ const BATCHES_PER_MEMORY: usize = 8;
 const DOCUMENT_BYTES: usize = 64;
 /// Pending bytes from which on a batch is written to the file by itself and not through the log.
 const SPILL_BYTES_MIN: usize = 4 << 20;
+/// Where a mark has the number of documents.
+const MARK: &str = "documents";
 /// Documents that a thread takes at once.
 const SLICE_LEN: usize = 16;
 
@@ -51,6 +53,7 @@ pub struct Import<'c> {
     replaces: bool,
     threads: usize,
     batch_bytes: usize,
+    batch_documents: usize,
     resumable: Option<String>,
     on_progress: Box<dyn FnMut(&ImportReport) + 'c>,
     on_refused: Box<dyn FnMut(RefusedDocument) -> Result<()> + 'c>,
@@ -91,14 +94,13 @@ pub struct RefusedDocument {
 }
 
 /// Documents that are stored together.
-#[derive(Default)]
-struct Batch {
+struct Batch<M> {
     documents: Vec<RawDocumentBuf>,
     /// Place of each document among all that the iterator gave.
     numbers: Vec<u64>,
     bytes: usize,
-    /// Where an import goes on behind the batch.
-    mark: u64,
+    /// Where an import goes on behind the batch; there is one when the batch is whole.
+    mark: Option<M>,
 }
 
 /// The threads, and what each of them analyzes with.
@@ -109,11 +111,13 @@ struct Analysts {
 }
 
 /// Where documents come from.
-struct Source<I> {
+struct Source<I, E> {
     documents: I,
     /// Documents that it gave.
     len: u64,
     has_ended: bool,
+    /// Why it ended, if it was before its time.
+    failed: Option<E>,
 }
 
 impl fmt::Debug for Import<'_> {
@@ -135,6 +139,7 @@ impl<'c> Import<'c> {
             replaces: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             batch_bytes: memory_bytes / BATCHES_PER_MEMORY,
+            batch_documents: usize::MAX,
             resumable: None,
             on_progress: Box::new(|_| ()),
             on_refused: Box::new(|refused| Err(refused.error)),
@@ -160,6 +165,12 @@ impl<'c> Import<'c> {
         self
     }
 
+    /// Documents in a batch at most, at least 1. Default: as many as its bytes have room for.
+    pub fn batch_documents(mut self, documents: usize) -> Self {
+        self.batch_documents = documents.max(1);
+        self
+    }
+
     /// Has every batch note how far this import, known by `name`, has come. An import of the same name leaves out the documents that were
     /// committed before, whatever ended it: the iterator has to give the same ones again, in the same order.
     ///
@@ -172,7 +183,7 @@ impl<'c> Import<'c> {
     /// rivers.import().resumable("list").run(documents().take(6))?;
     /// let rest = rivers.import().resumable("list").run(documents())?;
     /// assert_eq!((rest.documents, rivers.count()?), (4, 10));
-    /// assert_eq!(rivers.import_mark("list")?, Some(10));
+    /// assert_eq!(rivers.import_mark("list")?.unwrap().get_i64("documents").unwrap(), 10);
     /// # Ok::<(), alluvium::Error>(())
     /// ```
     pub fn resumable(mut self, name: impl Into<String>) -> Self {
@@ -218,33 +229,40 @@ impl<'c> Import<'c> {
         self,
         documents: impl IntoIterator<Item = impl IntoDocument<'d>>,
     ) -> Result<ImportReport> {
-        let skipped = match &self.resumable {
-            Some(name) => self.collection.import_mark(name)?.unwrap_or_default(),
-            None => 0,
-        };
+        let mut skipped = 0;
+        if let Some(name) = &self.resumable
+            && let Some(mark) = self.collection.import_mark(name)?
+        {
+            // Another kind of import may have had the name.
+            skipped = mark.get_i64(MARK).unwrap_or_default();
+        }
         let mut documents = documents.into_iter();
         for _ in 0..skipped {
             if documents.next().is_none() {
                 break;
             }
         }
-        self.run_marked(documents.zip(skipped + 1..))
+        let marked = documents.zip(skipped + 1..).map(Ok::<_, Error>);
+        self.run_marked(marked, |&documents| doc! { MARK: documents })
     }
 
-    /// Like [`run`](Self::run) for a source that knows how to go on: behind each document stands the mark from which it would, and
-    /// nothing is left out. [`Collection::import_mark`] has the mark of the last document that was committed.
+    /// Like [`run`](Self::run) for a source that may fail and knows how to go on: nothing is left out, and `mark` makes a document of
+    /// what stands beside the last one of a batch. [`Collection::import_mark`] has it when the import was ended.
     ///
     /// # Errors
-    /// Those of [`run`](Self::run).
-    pub fn run_marked<'d>(
+    /// Those of [`run`](Self::run), and what the iterator gives: the documents that were read since the last full batch are not
+    /// stored then.
+    pub fn run_marked<'d, D: IntoDocument<'d>, M, E: From<Error>>(
         mut self,
-        documents: impl IntoIterator<Item = (impl IntoDocument<'d>, u64)>,
-    ) -> Result<ImportReport> {
-        let mut source = Source { documents: documents.into_iter(), len: 0, has_ended: false };
+        documents: impl IntoIterator<Item = Result<(D, M), E>>,
+        mark: impl Fn(&M) -> Document,
+    ) -> Result<ImportReport, E> {
+        let documents = documents.into_iter();
+        let mut source = Source { documents, len: 0, has_ended: false, failed: None };
         let mut analysts = Analysts::new(self.threads, self.text_options()?)?;
         let mut report = ImportReport::default();
-        let mut collected: Option<Batch> = None;
-        let mut analyzed: Option<(Batch, Option<BulkText>)> = None;
+        let mut collected: Option<Batch<M>> = None;
+        let mut analyzed: Option<(Batch<M>, Option<BulkText>)> = None;
         while collected.is_some() || analyzed.is_some() || !source.has_ended {
             let documents =
                 collected.as_ref().map(|batch| &batch.documents[..]).unwrap_or_default();
@@ -253,7 +271,7 @@ impl<'c> Import<'c> {
             let (text, next) =
                 analyze_beside(pool.as_ref(), indexers, documents, &mut report, |report| {
                     if let Some((batch, text)) = analyzed.take() {
-                        changed = self.write(batch, text, options, report)?;
+                        changed = self.write(batch, &mark, text, options, report)?;
                     }
                     self.collect(&mut source, report)
                 })?;
@@ -265,7 +283,7 @@ impl<'c> Import<'c> {
                 analyzed = analyzed.map(|(batch, _)| (batch, None));
             }
         }
-        Ok(report)
+        source.failed.map_or(Ok(report), Err)
     }
 
     /// The options of the text indexes that the collection has, or will be created with.
@@ -276,22 +294,31 @@ impl<'c> Import<'c> {
     }
 
     /// The next batch.
-    fn collect<'d, D: IntoDocument<'d>>(
+    fn collect<'d, D: IntoDocument<'d>, M, E>(
         &mut self,
-        source: &mut Source<impl Iterator<Item = (D, u64)>>,
+        source: &mut Source<impl Iterator<Item = Result<(D, M), E>>, E>,
         report: &mut ImportReport,
-    ) -> Result<Option<Batch>> {
+    ) -> Result<Option<Batch<M>>> {
         let start = Instant::now();
-        let mut batch = Batch::default();
-        let mut is_empty = true;
-        while batch.bytes < self.batch_bytes.max(1) && !source.has_ended {
-            let Some((document, mark)) = source.documents.next() else {
-                source.has_ended = true;
-                break;
+        let mut batch = Batch { documents: Vec::new(), numbers: Vec::new(), bytes: 0, mark: None };
+        while batch.bytes < self.batch_bytes.max(1)
+            && batch.documents.len() < self.batch_documents
+            && !source.has_ended
+        {
+            let (document, mark) = match source.documents.next() {
+                Some(Ok(next)) => next,
+                Some(Err(error)) => {
+                    (source.has_ended, source.failed) = (true, Some(error));
+                    return Ok(None);
+                }
+                None => {
+                    source.has_ended = true;
+                    break;
+                }
             };
             let number = source.len;
             source.len += 1;
-            (batch.mark, is_empty) = (mark, false);
+            batch.mark = Some(mark);
             match document.into_document() {
                 Ok(document) => {
                     batch.bytes += document.as_bytes().len() + DOCUMENT_BYTES;
@@ -305,13 +332,14 @@ impl<'c> Import<'c> {
             }
         }
         report.reading += start.elapsed();
-        Ok(Some(batch).filter(|_| !is_empty))
+        Ok(Some(batch).filter(|batch| batch.mark.is_some()))
     }
 
     /// Stores a batch; gives the options of the text indexes when they are others than `options`.
-    fn write(
+    fn write<M>(
         &mut self,
-        batch: Batch,
+        batch: Batch<M>,
+        mark: &impl Fn(&M) -> Document,
         text: Option<BulkText>,
         options: &[TextIndexOptions],
         report: &mut ImportReport,
@@ -346,8 +374,9 @@ impl<'c> Import<'c> {
             _ => analyze(&stored, &current)?,
         };
         writer.add_text(first, text);
-        if let Some(name) = &self.resumable {
-            writer.mark_import(pending, name, batch.mark)?;
+        if let Some((name, last)) = self.resumable.as_ref().zip(batch.mark.as_ref()) {
+            let mark = RawDocumentBuf::try_from(&mark(last)).map_err(bson::Error::from)?;
+            writer.mark_import(pending, name, &mark)?;
         }
         transaction.commit_bulk(SPILL_BYTES_MIN)?;
         after.batches += 1;

@@ -135,8 +135,9 @@ fn import(db: &Database, path: &Path, json: bool) -> Result<(Tally, Duration)> {
         shape: Shape::new(),
         replaces: true,
         on_error: &OnError::Stop,
-        batch_documents: u64::MAX,
-        batch_bytes: u64::MAX,
+        batch_documents: usize::MAX,
+        batch_bytes: usize::MAX,
+        resumable: None,
     };
     let filled = import.fill(source, &mut progress);
     let elapsed = progress.elapsed();

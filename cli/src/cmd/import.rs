@@ -10,7 +10,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use alluvium::Database;
-use alluvium_sources::{DumpedCollection, Format, Meter, Shape, Source, SourceOptions, Typing};
+use alluvium::bson::Document;
+use alluvium_sources::{
+    DumpedCollection, Format, Mark, Meter, Shape, Source, SourceOptions, Typing,
+};
 use serde_json::{Value, json};
 
 use crate::args::{ImportArguments, OnError};
@@ -25,15 +28,19 @@ use crate::progress::{Memory, Progress, memory};
 pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let shape = shape(arguments)?;
-    let source = open(arguments)?;
+    let mut source = open(arguments)?;
     let meter = source.meter();
     let (format, dumped) = (source.format(), source.collections().to_vec());
     for warning in source.warnings() {
         output::warn(format_args!("{}: {warning}", source.name()));
     }
     let collection = target(arguments, &dumped)?;
-    let db = database::open_or_create(path, arguments.memory.bytes)?;
+    let db = database::open_or_create(path, documents::database_bytes(arguments.memory.bytes))?;
     let collections = prepare(arguments, &db, &dumped, collection)?;
+    let resumable = resumable(arguments, collection)?;
+    if arguments.resume {
+        resume(&db, path, &mut source, collection.zip(resumable.as_deref()))?;
+    }
 
     let mut progress = Progress::new(meter.bytes_total(), arguments.json);
     let import = Import {
@@ -44,8 +51,9 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
         // The path of a file says which document it is.
         replaces: arguments.id.is_some() || format == Format::Text,
         on_error: &arguments.on_error,
-        batch_documents: u64::from(arguments.batch),
+        batch_documents: usize::try_from(arguments.batch).unwrap_or(usize::MAX),
         batch_bytes: documents::batch_bytes(arguments.memory.bytes),
+        resumable,
     };
     let filled = import.fill(source, &mut progress);
     let elapsed = progress.elapsed();
@@ -86,6 +94,42 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// The name of the import by which it can go on: where its source is. A stream cannot be read again, and the collections of a dump are
+/// imports of their own.
+fn resumable(arguments: &ImportArguments, collection: Option<&str>) -> Result<Option<String>> {
+    if collection.is_none() || arguments.source == Path::new("-") {
+        return Ok(None);
+    }
+    let source = fs::canonicalize(&arguments.source).at(&arguments.source)?;
+    Ok(Some(source.to_string_lossy().into_owned()))
+}
+
+/// Has a source go on behind the last record that was committed.
+fn resume(
+    db: &Database,
+    path: &Path,
+    source: &mut Source,
+    import: Option<(&str, &str)>,
+) -> Result<()> {
+    let Some((collection, name)) = import else {
+        return Err(Error::Other(
+            "--resume: expected a file or a folder that goes to one collection; a stream and a whole dump begin anew, or name \
+             --collection"
+                .to_owned(),
+        ));
+    };
+    let Some(mark) = db.collection(collection).at(path)?.import_mark(name).at(path)? else {
+        return Ok(());
+    };
+    let parsed = Document::try_from(&mark).ok().and_then(|mark| Mark::from_document(&mark));
+    let mark = parsed.ok_or_else(|| {
+        Error::Other(format!(
+            "--resume: the mark that {name} left is not understood; import without"
+        ))
+    })?;
+    Ok(source.skip_to(&mark)?)
 }
 
 /// What becomes of documents.
