@@ -32,6 +32,8 @@ mod meter;
 mod ndjson;
 mod options;
 mod page;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod place;
 mod record;
 mod records;

@@ -77,6 +77,12 @@ impl Source {
             let chosen = Chosen::default();
             return Ok(Source { name, format, records: Some(records), chosen, meter });
         }
+        #[cfg(feature = "parquet")]
+        if format == Format::Parquet {
+            let records = Box::new(crate::parquet::Parquet::open(path, &name, &meter)?);
+            let chosen = Chosen::default();
+            return Ok(Source { name, format, records: Some(records), chosen, meter });
+        }
         Self::over(input, format, meter, options)
     }
 
@@ -149,8 +155,12 @@ impl Source {
                 Box::new(archive)
             }
             Format::Parquet => {
-                let reason = "it is a Parquet file, which this build does not read; build it with \
-                              the feature `parquet`";
+                let reason = if cfg!(feature = "parquet") {
+                    "Parquet is read from a plain file, since its end comes first"
+                } else {
+                    "it is a Parquet file, which this build does not read; build it with the \
+                     feature `parquet`"
+                };
                 return Err(Error::unusable(&name, reason));
             }
             Format::Dump | Format::Text => {
