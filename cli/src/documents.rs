@@ -102,7 +102,10 @@ impl Import<'_> {
             rejects.flush().at(path)?;
         }
         if let Some(lost) = pass.lost {
-            return Err(lost);
+            let (path, documents) = (self.path.display(), pass.tally.documents);
+            return Err(Error::Other(format!(
+                "{lost}; {path} holds the {documents} documents before it"
+            )));
         }
         pass.tally.bytes = pass.meter.bytes_unpacked();
         Ok(pass.tally)
@@ -193,7 +196,7 @@ struct Pass<'a> {
     /// What ends the import, in place of the library's error.
     failed: Option<Error>,
     /// Why the source cannot be read on, once what was read before is kept.
-    lost: Option<Error>,
+    lost: Option<alluvium_sources::Error>,
 }
 
 impl Pass<'_> {
@@ -253,7 +256,7 @@ impl Pass<'_> {
                     return Err(error.into());
                 }
                 Some(Err(error)) => {
-                    self.lost = Some(error.into());
+                    self.lost = Some(error);
                     return Ok(None);
                 }
             };

@@ -7,7 +7,6 @@
 //! Files come in the order of their paths, component by component, so that a mark is the path of one. Memory: one file, of at
 //! most `record_bytes_max` and of what a document may have.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use ignore::{Walk, WalkBuilder};
 use crate::decoding::{decoded, marked};
 use crate::error::{Error, Result};
 use crate::html::{read_html, told_encoding};
+use crate::input::Input;
 use crate::markdown::read_markdown;
 use crate::meter::Meter;
 use crate::options::SourceOptions;
@@ -41,6 +41,8 @@ pub(crate) struct Folder {
     /// Files up to this one were read.
     resumed_at: Option<PathBuf>,
     number: u64,
+    /// Mark of the record given last.
+    mark: Mark,
 }
 
 impl Folder {
@@ -63,7 +65,15 @@ impl Folder {
             meter: Arc::clone(meter),
             resumed_at: None,
             number: 0,
+            mark: Mark::default(),
         }
+    }
+
+    /// What cannot be looked into.
+    fn unreachable(&self, error: &ignore::Error) -> Record {
+        let file = self.name.as_str().into();
+        let place = Place { file, position: Position::Whole, offset: 0 };
+        Record::new(place, self.mark.clone(), Err(Refusal::without_original(error)))
     }
 
     /// The document of a file; `None` if it is no text.
@@ -76,13 +86,12 @@ impl Folder {
         let Some(id) = id else { return refused(&"its path is not UTF-8, and cannot be an `_id`") };
         let mut bytes = Vec::new();
         let limit = (self.bytes_max as u64).saturating_add(1);
-        let read = File::open(path).and_then(|file| {
-            let modified = file.metadata()?.modified().ok();
-            file.take(limit).read_to_end(&mut bytes)?;
-            Ok(modified)
+        let shown = path.display().to_string();
+        let read = Input::open(path, &shown, &self.meter).and_then(|input| {
+            let wrong = |source| Error::io(&shown, source);
+            input.take(limit).read_to_end(&mut bytes).map_err(wrong)?;
+            Ok(path.metadata().and_then(|metadata| metadata.modified()).ok())
         });
-        self.meter.add_read(bytes.len() as u64);
-        self.meter.add_unpacked(bytes.len() as u64);
         let modified = match read {
             Ok(modified) => modified,
             Err(error) => return refused(&error),
@@ -108,7 +117,9 @@ impl Folder {
     }
 
     fn page(&self, path: &Path, bytes: &[u8]) -> Page {
-        let extension = path.extension().and_then(|extension| extension.to_str());
+        let packed = path.extension().is_some_and(|extension| extension == "gz");
+        let unpacked = path.file_stem().filter(|_| packed).map_or(path, Path::new);
+        let extension = unpacked.extension().and_then(|extension| extension.to_str());
         let extension = extension.unwrap_or_default().to_ascii_lowercase();
         match extension.as_str() {
             "html" | "htm" | "xhtml" => {
@@ -130,7 +141,10 @@ impl Records for Folder {
     fn next(&mut self) -> Result<Option<Record>> {
         loop {
             let Some(entry) = self.walk.next() else { return Ok(None) };
-            let entry = entry.map_err(|error| Error::unusable(&self.name, error.to_string()))?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return Ok(Some(self.unreachable(&error))),
+            };
             if !entry.file_type().is_some_and(|kind| kind.is_file()) {
                 continue;
             }
@@ -151,14 +165,15 @@ impl Records for Folder {
                 offset: 0,
             };
             let file = Some(id.unwrap_or_else(|| below.display().to_string()).into());
-            let mark = Mark { file, offset: 0, number: self.number };
-            return Ok(Some(Record::new(place, mark, document)));
+            self.mark = Mark { file, offset: 0, number: self.number };
+            return Ok(Some(Record::new(place, self.mark.clone(), document)));
         }
     }
 
     fn resume(&mut self, mark: &Mark) -> Result<()> {
         self.resumed_at = mark.file.as_deref().map(|file| file.split('/').collect());
         self.number = mark.number;
+        self.mark = mark.clone();
         Ok(())
     }
 }
@@ -202,6 +217,33 @@ mod tests {
         ("c/deep/y", b"\xFF\xFEa\0b\0"),
         ("d.txt", b""),
     ];
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_looked_into_costs_itself() {
+        use std::os::unix::fs::symlink;
+        let tree = tree(&[("a.txt", b"a"), ("c.txt", b"c")]);
+        // Nobody can follow a link to itself, root included.
+        symlink("b", tree.path().join("b")).unwrap();
+        let found = records(&mut over(tree.path()).0);
+        assert_eq!(found.iter().filter(|record| record.document.is_ok()).count(), 2);
+        let folder = tree.path().join("none");
+        let refused = records(&mut over(&folder).0);
+        assert!(refused.len() == 1 && refused[0].document.is_err());
+    }
+
+    #[test]
+    fn packed_files_are_unpacked() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, b"# Gold\n").unwrap();
+        let tree = tree(&[("a.md.gz", &packed.finish().unwrap())]);
+        let found = records(&mut over(tree.path()).0);
+        let document = found[0].document.as_ref().unwrap();
+        assert_eq!(
+            (document.get_str("_id").unwrap(), document.get_str("title").unwrap()),
+            ("a.md.gz", "Gold")
+        );
+    }
 
     #[test]
     fn files_become_documents() {

@@ -49,6 +49,11 @@ impl Meter {
         self.unpacked.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    pub(crate) fn begin_anew(&self) {
+        self.read.store(0, Ordering::Relaxed);
+        self.unpacked.store(0, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_total(&self, bytes: u64) {
         self.total.store(bytes.saturating_add(1), Ordering::Relaxed);
     }

@@ -72,6 +72,10 @@ impl Source {
         }
         let input = Input::open(path, &name, &meter)?;
         let format = format_of(&input, options)?;
+        if matches!(format, Format::Text | Format::Parquet) {
+            // What was read to tell the format is read again.
+            meter.begin_anew();
+        }
         if format == Format::Text {
             let records = Box::new(Folder::new(path, &name, &meter, options));
             let chosen = Chosen::default();
