@@ -272,6 +272,7 @@ mod tests {
         );
         is(&some, r#"{"b":5,"c":6}"#, "{}");
         is(&Shape::new().fields(["b.c", "b"]), r#"{"b":{"x":1}}"#, r#"{"b":{"x":1}}"#);
+        is(&Shape::new().fields(["b.x"]), r#"{"b":{"_id":1,"x":2}}"#, r#"{"b":{"x":2}}"#);
         is(&Shape::new().fields(["b._id"]), r#"{"b":{"_id":1,"x":2}}"#, r#"{"b":{"_id":1}}"#);
     }
 
