@@ -446,3 +446,77 @@ fn progress_is_told_in_lines_when_it_takes_long() {
     let seconds = ran.object()["seconds"].as_f64().unwrap();
     assert!(f64::from(u32::try_from(ran.stderr.lines().count()).unwrap()) <= seconds, "{ran:?}");
 }
+
+/// `kill -9` at random moments, until an import has ended by itself: the file is that of an import that nobody disturbed.
+#[test]
+fn an_import_that_is_killed_again_and_again_ends_as_one_that_is_not() {
+    let shell = Shell::new();
+    let mut rng = fastrand::Rng::with_seed(9);
+    let words = ["gold", "river", "silt", "bed", "pan"];
+    let mut lines = String::new();
+    for number in 0..6000 {
+        let text: Vec<&str> = (0..rng.usize(1..30)).map(|_| words[rng.usize(..5)]).collect();
+        lines += &json!({ "_id": number, "text": text.join(" "), "number": number }).to_string();
+        lines.push('\n');
+        // Now and then a record that is left out.
+        if rng.u8(..100) == 0 {
+            lines += "{\"_id\": \"broken\n";
+        }
+    }
+    shell.write("list.ndjson", &lines);
+    let arguments = |database| {
+        [
+            "import",
+            "list.ndjson",
+            database,
+            "--resume",
+            "--on-error",
+            "skip",
+            "--batch",
+            "150",
+            "--json",
+        ]
+    };
+    shell.succeed(&arguments("whole.alv"));
+    let (mut kills, mut rounds) = (0, 0);
+    loop {
+        rounds += 1;
+        assert!(rounds < 1000, "the import gets nowhere");
+        let mut child = shell.start(&arguments("killed.alv"));
+        // Killed as soon as the file has grown by so many bytes; later rounds may end by themselves.
+        let more =
+            rng.u64(0..200_000) * u64::from(kills < 12) + 1_000_000_000 * u64::from(kills >= 12);
+        let before = shell.len("killed.alv");
+        let ended = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if shell.len("killed.alv") > before + more {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            std::thread::yield_now();
+        };
+        if let Some(status) = ended {
+            assert!(status.success());
+            break;
+        }
+        kills += 1;
+    }
+    assert!(kills >= 3, "{kills}");
+    shell.succeed(&["check", "killed.alv", "--deep"]);
+    for query in ["gold", "+river +silt", "\"pan bed\"", "number:7 gold -silt"] {
+        let found = |database| {
+            let ran = shell.run(&["search", database, query, "--limit", "50", "--json"]);
+            ran.stdout
+                .lines()
+                .filter(|line| line.contains("\"score\""))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert_eq!(found("killed.alv"), found("whole.alv"), "{query}");
+    }
+    let count = |database| shell.run(&["find", database, "{}", "--count", "--json"]).stdout;
+    assert_eq!(count("killed.alv"), count("whole.alv"));
+}

@@ -16,7 +16,7 @@ mod suggestions;
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Child, Output, Stdio};
 
 use assert_cmd::Command;
 use serde_json::Value;
@@ -56,6 +56,18 @@ impl Shell {
         command.current_dir(self.folder.path()).args(arguments);
         command.env_remove("CLICOLOR_FORCE").env_remove("NO_COLOR");
         command
+    }
+
+    /// Starts the command, to be waited for or killed; what it says goes nowhere.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_alluvium"));
+        command.current_dir(self.folder.path()).args(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts")
+    }
+
+    /// Bytes of a file; none when it is not there.
+    pub(crate) fn len(&self, name: &str) -> u64 {
+        fs::metadata(self.path(name)).map_or(0, |metadata| metadata.len())
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
