@@ -24,6 +24,8 @@
 //!
 //! Every reader names file, line and expectation in its errors. Numbers are checked against
 //! `pytrec_eval` and `gdeval`: `tests/data/eval/make_expected.py` made the expected values.
+//!
+#![doc = include_str!("../../docs/relevance.md")]
 
 mod error;
 mod lines;
