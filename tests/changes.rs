@@ -1,5 +1,7 @@
 //! The change feed: whoever applies what changed has the same documents, across rollbacks, compactions and reopenings, and with other
 //! writers; waiting ends when something is there.
+//!
+//! A follower that reads page by page is compared with the collection; waiting is tried with another thread that writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,24 +16,28 @@ struct Follower {
     next: u64,
 }
 
-fn number(id: Bson) -> i32 {
-    id.as_i32().unwrap()
+fn number(id: &Bson) -> i32 {
+    id.as_i32().expect("ids of the test are numbers")
 }
 
 impl Follower {
     fn follow(&mut self, collection: &Collection, limit: usize) {
         loop {
-            let page = collection.changes(self.next, limit).unwrap();
+            let page =
+                collection.changes(self.next, limit).expect("the collection of the test works");
             assert!(page.changes.len() <= limit);
             let is_last = page.changes.len() < limit;
             for change in page.changes {
                 match change {
                     Change::Stored(document) => {
                         let document = parsed(&document);
-                        self.documents.insert(document.get_i32("_id").unwrap(), document);
+                        self.documents.insert(
+                            document.get_i32("_id").expect("the collection of the test works"),
+                            document,
+                        );
                     }
                     Change::Removed(id) => {
-                        self.documents.remove(&number(id));
+                        self.documents.remove(&number(&id));
                     }
                     _ => panic!("there are no other changes"),
                 }
@@ -46,13 +52,22 @@ impl Follower {
 }
 
 fn parsed(document: &RawDocumentBuf) -> Document {
-    Document::try_from(document).unwrap()
+    Document::try_from(document).expect("what is stored is a document")
 }
 
 fn all(collection: &Collection) -> BTreeMap<i32, Document> {
-    let found = collection.find(doc! {}).unwrap().run().unwrap();
-    let documents = found.map(|document| parsed(&document.unwrap()));
-    documents.map(|document| (document.get_i32("_id").unwrap(), document)).collect()
+    let found = collection
+        .find(doc! {})
+        .expect("the collection of the test works")
+        .run()
+        .expect("the collection of the test works");
+    let documents =
+        found.map(|document| parsed(&document.expect("the collection of the test works")));
+    documents
+        .map(|document| {
+            (document.get_i32("_id").expect("the collection of the test works"), document)
+        })
+        .collect()
 }
 
 #[test]

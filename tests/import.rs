@@ -1,5 +1,7 @@
 //! Imports through the public API: whatever the number of threads and the size of batches, the collection is the one that results
 //! from storing document by document; refused documents are left out, and an import goes on where it was ended.
+//!
+//! Random documents are imported and inserted one by one, and the two collections compared; files are compared entry by entry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,32 +46,46 @@ fn options(scheduler: bool) -> lsm::Options {
 }
 
 fn open(path: &std::path::Path) -> Database {
-    Database::open_storage(FileStorage::open(path).unwrap(), options(false)).unwrap()
+    Database::open_storage(
+        FileStorage::open(path).expect("the file of the test works"),
+        options(false),
+    )
+    .expect("the file of the test works")
 }
 
 fn create(db: &Database) -> Collection {
     let english = AnalyzerOptions::for_language(Language::English);
     let fields = TextIndexOptions::chosen([("title", 2.0), ("body", 1.0)], english);
-    let notes =
-        db.create_collection("notes", &CollectionOptions::new().text_index(fields)).unwrap();
-    notes.create_text_index("all", &TextIndexOptions::default()).unwrap();
-    notes.create_value_index("year", &ValueIndexOptions::ascending("year")).unwrap();
-    notes.create_column("year").unwrap();
+    let notes = db
+        .create_collection("notes", &CollectionOptions::new().text_index(fields))
+        .expect("the file of the test works");
+    notes
+        .create_text_index("all", &TextIndexOptions::default())
+        .expect("the file of the test works");
+    notes
+        .create_value_index("year", &ValueIndexOptions::ascending("year"))
+        .expect("the file of the test works");
+    notes.create_column("year").expect("the file of the test works");
     notes
 }
 
 /// All entries of every keyspace.
 fn entries(path: &std::path::Path) -> BTreeMap<(String, Vec<u8>), Vec<u8>> {
-    let store = Store::open(FileStorage::open(path).unwrap(), options(false)).unwrap();
+    let store =
+        Store::open(FileStorage::open(path).expect("the file of the test works"), options(false))
+            .expect("the file of the test works");
     let snapshot = store.snapshot();
     let mut entries = BTreeMap::new();
     for name in snapshot.keyspace_names() {
-        let keyspace = snapshot.keyspace(&name).unwrap();
-        let mut cursor = snapshot.cursor(keyspace).unwrap();
-        let mut valid = cursor.first().unwrap();
+        let keyspace = snapshot.keyspace(&name).expect("the file of the test works");
+        let mut cursor = snapshot.cursor(keyspace).expect("the file of the test works");
+        let mut valid = cursor.first().expect("the file of the test works");
         while valid {
-            entries.insert((name.clone(), cursor.key().to_vec()), cursor.value().unwrap().to_vec());
-            valid = cursor.next().unwrap();
+            entries.insert(
+                (name.clone(), cursor.key().to_vec()),
+                cursor.value().expect("the file of the test works").to_vec(),
+            );
+            valid = cursor.next().expect("the file of the test works");
         }
     }
     entries
@@ -160,7 +176,7 @@ fn an_import_stores_what_single_writes_store() {
         for word in WORDS {
             let hits = |collection: &Collection| {
                 let hits = collection.search(*word).unwrap().limit(1000).run().unwrap();
-                hits.map(|hit| (hit.score.to_bits(), hit.document().unwrap().to_owned()))
+                hits.map(|hit| (hit.score.to_bits(), hit.document().unwrap().clone()))
                     .collect::<Vec<_>>()
             };
             assert!(hits(&one) == hits(&bulk), "seed {seed}, {word}");
@@ -192,8 +208,11 @@ fn indexes_that_come_during_an_import_are_filled() {
 
 /// How many documents the import `list` is behind.
 fn mark(collection: &Collection) -> Option<u64> {
-    let mark = collection.import_mark("list").unwrap()?;
-    Some(u64::try_from(mark.get_i64("documents").unwrap()).unwrap())
+    let mark = collection.import_mark("list").expect("the mark can be read")?;
+    Some(
+        u64::try_from(mark.get_i64("documents").expect("the mark can be read"))
+            .expect("the mark can be read"),
+    )
 }
 
 #[test]

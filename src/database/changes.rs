@@ -3,7 +3,7 @@
 //! The collection layer knows what a change is; here they are read a page at a time, so that nobody holds a snapshot while
 //! working on them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::collection::Collection;
 use super::snapshot::SnapshotCollection;
@@ -11,6 +11,7 @@ use crate::bson::{self, Bson, RawDocumentBuf};
 use crate::collection;
 use crate::error::Result;
 use crate::fts::DocId;
+use crate::lsm::{Clock, SystemClock};
 
 /// A change of a collection.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +115,7 @@ impl Collection {
     /// # Errors
     /// When the file cannot be read, or a write has failed.
     pub fn wait_for_changes(&self, since: u64, timeout: Duration) -> Result<bool> {
-        let start = Instant::now();
+        let clock = SystemClock::default();
         let store = &self.database().shared.store;
         loop {
             let snapshot = self.database().snapshot();
@@ -122,7 +123,7 @@ impl Collection {
             if collection.open()?.is_some_and(|open| open.next_doc_id().number() > since) {
                 return Ok(true);
             }
-            let left = timeout.saturating_sub(start.elapsed());
+            let left = timeout.saturating_sub(clock.now());
             if !store.wait_for_commit(snapshot.commit(), left)? {
                 return Ok(false);
             }

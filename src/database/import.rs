@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rayon::ThreadPool;
 
@@ -22,6 +22,7 @@ use crate::bson::{self, Document, RawDocumentBuf, doc};
 use crate::collection::{BulkIndexer, BulkText, Upserted};
 use crate::error::{Error, Result};
 use crate::fts::TextIndexOptions;
+use crate::lsm::{Clock, SystemClock};
 
 /// Batches for which the memory budget has room.
 const BATCHES_PER_MEMORY: usize = 8;
@@ -55,6 +56,7 @@ pub struct Import<'c> {
     batch_bytes: usize,
     batch_documents: usize,
     resumable: Option<String>,
+    clock: SystemClock,
     on_progress: Box<dyn FnMut(&ImportReport) + 'c>,
     on_refused: Box<dyn FnMut(RefusedDocument) -> Result<()> + 'c>,
 }
@@ -141,6 +143,7 @@ impl<'c> Import<'c> {
             batch_bytes: memory_bytes / BATCHES_PER_MEMORY,
             batch_documents: usize::MAX,
             resumable: None,
+            clock: SystemClock::default(),
             on_progress: Box::new(|_| ()),
             on_refused: Box::new(|refused| Err(refused.error)),
         }
@@ -273,7 +276,7 @@ impl<'c> Import<'c> {
                     if let Some((batch, text)) = analyzed.take() {
                         changed = self.write(batch, &mark, text, options, report)?;
                     }
-                    self.collect(&mut source, report)
+                    Ok(self.collect(&mut source, report))
                 })?;
             analyzed = collected.take().map(|batch| (batch, text));
             collected = next;
@@ -294,12 +297,12 @@ impl<'c> Import<'c> {
     }
 
     /// The next batch.
-    fn collect<'d, D: IntoDocument<'d>, M, E>(
+    fn collect<'d, D: IntoDocument<'d>, M, E: From<Error>>(
         &mut self,
         source: &mut Source<impl Iterator<Item = Result<(D, M), E>>, E>,
         report: &mut ImportReport,
-    ) -> Result<Option<Batch<M>>> {
-        let start = Instant::now();
+    ) -> Option<Batch<M>> {
+        let start = self.clock.now();
         let mut batch = Batch { documents: Vec::new(), numbers: Vec::new(), bytes: 0, mark: None };
         while batch.bytes < self.batch_bytes.max(1)
             && batch.documents.len() < self.batch_documents
@@ -309,7 +312,7 @@ impl<'c> Import<'c> {
                 Some(Ok(next)) => next,
                 Some(Err(error)) => {
                     (source.has_ended, source.failed) = (true, Some(error));
-                    return Ok(None);
+                    return None;
                 }
                 None => {
                     source.has_ended = true;
@@ -327,12 +330,16 @@ impl<'c> Import<'c> {
                 }
                 Err(error) => {
                     report.refused += 1;
-                    (self.on_refused)(RefusedDocument { number, document: None, error })?;
+                    let refused = RefusedDocument { number, document: None, error };
+                    if let Err(error) = (self.on_refused)(refused) {
+                        (source.has_ended, source.failed) = (true, Some(error.into()));
+                        return None;
+                    }
                 }
             }
         }
-        report.reading += start.elapsed();
-        Ok(Some(batch).filter(|batch| batch.mark.is_some()))
+        report.reading += self.clock.now().saturating_sub(start);
+        Some(batch).filter(|batch| batch.mark.is_some())
     }
 
     /// Stores a batch; gives the options of the text indexes when they are others than `options`.
@@ -344,7 +351,7 @@ impl<'c> Import<'c> {
         options: &[TextIndexOptions],
         report: &mut ImportReport,
     ) -> Result<Option<Vec<TextIndexOptions>>> {
-        let start = Instant::now();
+        let start = self.clock.now();
         let mut after = *report;
         let mut transaction = self.collection.database().begin()?;
         let (pending, writer) = transaction.writer(self.collection.name())?;
@@ -380,7 +387,7 @@ impl<'c> Import<'c> {
         }
         transaction.commit_bulk(SPILL_BYTES_MIN)?;
         after.batches += 1;
-        after.writing += start.elapsed();
+        after.writing += self.clock.now().saturating_sub(start);
         *report = after;
         (self.on_progress)(report);
         Ok(Some(current).filter(|_| is_changed))
@@ -423,7 +430,7 @@ fn analyze_beside<T>(
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let nanos = AtomicUsize::new(0);
     let work = |indexer: &mut BulkIndexer| {
-        let start = Instant::now();
+        let clock = SystemClock::default();
         while !failed.load(Ordering::Relaxed) {
             let first = next.fetch_add(SLICE_LEN, Ordering::Relaxed);
             let Some(slice) = documents.get(first..) else { break };
@@ -435,29 +442,29 @@ fn analyze_beside<T>(
                 failed.store(true, Ordering::Relaxed);
             }
         }
-        nanos
-            .fetch_add(usize::try_from(start.elapsed().as_nanos()).unwrap_or(0), Ordering::Relaxed);
+        nanos.fetch_add(usize::try_from(clock.now().as_nanos()).unwrap_or(0), Ordering::Relaxed);
     };
     let Some((own, others)) = indexers.split_first_mut() else {
         return Ok((None, other(report)?));
     };
-    let done = match pool {
-        Some(pool) => pool.in_place_scope(|scope| {
+    let done = if let Some(pool) = pool {
+        pool.in_place_scope(|scope| {
             for indexer in others {
                 scope.spawn(|_| work(indexer));
             }
             let done = other(report);
             work(own);
             done
-        }),
-        None => {
-            let done = other(report);
-            work(own);
-            done
-        }
+        })
+    } else {
+        let done = other(report);
+        work(own);
+        done
     };
     let mut text = BulkText::default();
-    indexers.iter_mut().for_each(|indexer| indexer.take_into(&mut text));
+    for indexer in indexers {
+        indexer.take_into(&mut text);
+    }
     report.analyzing += Duration::from_nanos(nanos.into_inner() as u64);
     Ok((Some(text).filter(|_| !failed.into_inner()), done?))
 }

@@ -1,4 +1,6 @@
 //! One build in a process of its own: its time, its memory, its file, and what single changes cost.
+//!
+//! The parent starts it and reads what it says as JSON. Memory is sampled by a thread that only sleeps in between.
 
 use std::fs::File;
 use std::io::Write;

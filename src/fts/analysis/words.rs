@@ -41,14 +41,10 @@ const SPACE: u8 = 0;
 
 /// What each byte says about its stretch.
 const KINDS: [u8; 256] = {
-    let mut kinds = [MARK; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        if byte >= 0x80 {
-            kinds[byte] = HIGH;
-        } else if (byte as u8).is_ascii_alphanumeric() {
-            kinds[byte] = WORD;
-        }
+    let mut kinds = [HIGH; 256];
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        kinds[byte as usize] = if byte.is_ascii_alphanumeric() { WORD } else { MARK };
         byte += 1;
     }
     kinds[b' ' as usize] = SPACE;
@@ -157,9 +153,7 @@ struct Classes<'t> {
     at: usize,
 }
 
-impl Iterator for Classes<'_> {
-    type Item = (Class, usize);
-
+impl Classes<'_> {
     fn next(&mut self) -> Option<(Class, usize)> {
         let c = self.stretch[self.at..].chars().next()?;
         let start = self.at;
@@ -171,24 +165,42 @@ impl Iterator for Classes<'_> {
 /// What a character is to the rules; nothing when it takes more than these rules, as marks, joiners, Hebrew, Katakana and emoji do.
 fn class(c: char) -> Option<Class> {
     Some(match c {
-        'a'..='z' | 'A'..='Z' => Class::Letter,
+        'a'..='z'
+        | 'A'..='Z'
+        | 'ª'
+        | 'µ'
+        | 'º'
+        | 'À'..='Ö'
+        | 'Ø'..='ö'
+        | 'ø'..='ɏ'
+        | 'Έ'..='Ί'
+        | 'Ό'
+        | 'Ύ'..='Ρ'
+        | 'Σ'..='ώ'
+        | 'Ѐ'..='ҁ'
+        | 'Ҋ'..='ԯ' => Class::Letter,
         '0'..='9' => Class::Digit,
         '_' => Class::Connector,
         '.' | '\'' | '‘' | '’' => Class::Between,
         ',' | ';' => Class::BetweenDigits,
         ':' | '·' => Class::BetweenLetters,
-        '\0'..='\x7F' => Class::Other,
-        'ª' | 'µ' | 'º' | 'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ɏ' => Class::Letter,
-        // Without the soft hyphen, and without digits above the line and fractions, which are words by themselves.
-        '\u{80}'..='§' | '©' | '«' | '¬' | '®' | '°' | '±' | '¶' | '»' | '¿' | '×' | '÷' => {
-            Class::Other
-        }
-        // Greek and Cyrillic.
-        'Ά' | 'Έ'..='Ί' | 'Ό' | 'Ύ'..='Ρ' | 'Σ'..='ώ' | 'Ѐ'..='ҁ' | 'Ҋ'..='ԯ' => {
-            Class::Letter
-        }
-        // Dashes, quotation marks, daggers, the bullet, the ellipsis.
-        '‐'..='‗' | '‚'..='‣' | '…' => Class::Other,
+        // Of Latin-1 without the soft hyphen, and without digits above the line and fractions, which are words by themselves. Of what
+        // is beyond: dashes, quotation marks, daggers, the bullet, the ellipsis.
+        '\0'..='§'
+        | '©'
+        | '«'
+        | '¬'
+        | '®'
+        | '°'
+        | '±'
+        | '¶'
+        | '»'
+        | '¿'
+        | '×'
+        | '÷'
+        | '‐'..='‗'
+        | '‚'..='‣'
+        | '…' => Class::Other,
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use super::{FieldLengths, Inverter, Part, TermTokens};
+use super::gather::{FieldLengths, Inverter, Part, TermTokens};
 use crate::fts::counters::{FieldStatistics, TermCounters};
 use crate::fts::error::Result;
 use crate::fts::ids::{DocId, FieldId};
@@ -85,7 +85,9 @@ fn joined_fields(inverters: &mut [Inverter]) -> BTreeMap<FieldId, FieldLengths> 
             all.codes.append(&mut lengths.codes);
         }
     }
-    joined.values_mut().for_each(|lengths| lengths.codes.sort_unstable());
+    for lengths in joined.values_mut() {
+        lengths.codes.sort_unstable();
+    }
     joined
 }
 

@@ -5,8 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::gather::TermTokens;
 use super::*;
-use crate::fts::error::Error;
+use crate::fts::counters::{FieldStatistics, TermCounters};
+use crate::fts::error::{Error, Result};
+use crate::fts::ids::{DocId, FieldId};
+use crate::fts::keyspace::{self, IndexKeyspace};
+use crate::fts::length_code;
 use crate::fts::norms::{LengthCodes, NormsOperator};
 use crate::fts::postings::{Postings, TextOperator};
 use crate::lsm::MergeOperator;
@@ -271,7 +276,9 @@ fn inverters_that_were_filled_side_by_side_drain_as_one() {
                 removed.push((doc, document));
             }
         }
-        several.iter_mut().for_each(|inverter| inverter.shift(first.number()));
+        for inverter in &mut several {
+            inverter.shift(first.number());
+        }
         let mut own = Inverter::default();
         for (doc, document) in &removed {
             remove(&mut one, *doc, document);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -318,10 +318,14 @@ impl Core {
 
     /// Waits until readers see a commit behind `commit`, or as long as `timeout`; whether they do.
     pub(super) fn wait_for_commit(&self, commit: CommitNo, timeout: Duration) -> Result<bool> {
-        let start = Instant::now();
+        let clock = &self.options().clock;
+        let start = clock.now();
         let mut writer = self.writer()?;
         while self.version.visible_commit() <= commit {
-            let Some(left) = timeout.checked_sub(start.elapsed()) else { return Ok(false) };
+            let waited = clock.now().saturating_sub(start);
+            let Some(left) = timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                return Ok(false);
+            };
             writer.watching += 1;
             let waited = self.shown.wait_timeout(writer, left);
             (writer, _) = waited.unwrap_or_else(PoisonError::into_inner);

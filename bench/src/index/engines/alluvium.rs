@@ -1,4 +1,6 @@
 //! Alluvium through its public face: an import, and a transaction for each change.
+//!
+//! The file is closed and opened again inside the clock, so that nothing is left to be done in the background.
 
 use std::path::Path;
 

@@ -1,4 +1,6 @@
 //! SQLite's FTS5 with its documents in it, a write-ahead log and `synchronous=FULL`; one thread.
+//!
+//! The documents are one transaction. Its content is in tables of the same file.
 
 use std::path::Path;
 

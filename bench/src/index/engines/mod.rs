@@ -1,5 +1,7 @@
 //! The engines of the `index` benchmark behind one small face: each builds an index of all documents that it also stores, and changes
 //! single ones.
+//!
+//! One file each. What cannot be made equal stands in the file's header and in `bench/README.md`.
 
 mod alluvium;
 mod fts5;
