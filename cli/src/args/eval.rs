@@ -47,7 +47,7 @@ pub(crate) struct EvalArguments {
     #[arg(long, value_name = "HITS", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) depth: u32,
-    /// What to measure, with commas between [default: MAP,nDCG@10,P@10,recall@100,MRR, or what the baseline has].
+    /// What to measure, with commas between; by default MAP,nDCG@10,P@10,recall@100,MRR, or what the baseline has.
     #[arg(long, value_name = "MEASURES", value_delimiter = ',')]
     pub(crate) measures: Vec<Measure>,
     /// Show the measures of each question too.

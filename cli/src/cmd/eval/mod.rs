@@ -1,6 +1,6 @@
 //! `alluvium eval`: how well a collection answers the questions of a test collection, and whether it still does.
 //!
-//! [`ask`] turns questions into a run, the library's `eval` layer measures and compares; this folder prints. `demo` asks and
+//! [`ask()`] turns questions into a run, the library's `eval` layer measures and compares; this folder prints. `demo` asks and
 //! prints in the same way. One file each: asking, the tables of means and questions, comparisons, grids.
 
 mod against;
