@@ -94,7 +94,7 @@ fn entries(path: &std::path::Path) -> BTreeMap<(String, Vec<u8>), Vec<u8>> {
 #[test]
 fn what_is_stored_does_not_depend_on_the_number_of_threads() {
     let mut rng = fastrand::Rng::with_seed(7);
-    let documents: Vec<Document> = (0..3000)
+    let documents: Vec<Document> = (0..1500)
         .map(|id| {
             let mut d = random_document(&mut rng, 10);
             d.insert("_id", id);
