@@ -45,8 +45,6 @@ pub(super) struct Core {
     pub(super) writer: Mutex<Writer>,
     /// Told when a flight of the log has ended.
     pub(super) landed: Condvar,
-    /// Tells those that wait for a commit to be visible.
-    pub(super) shown: Condvar,
     pub(super) gate: Gate,
     /// What was committed since the oldest optimistic transaction began. Taken with or without the writer's lock.
     pub(super) window: Mutex<Window>,
@@ -231,7 +229,8 @@ pub(super) struct Writer {
     pub(super) flying: Option<u64>,
     /// Threads that wait for that.
     pub(super) waiting: usize,
-    /// Threads that wait for a commit to be visible.
+    /// Tells threads that wait for a commit to be visible that one is, or that none will be; and how many there are.
+    pub(super) shown: Arc<Condvar>,
     pub(super) watching: usize,
     /// Commits that readers do not see yet.
     pub(super) held: Held,
@@ -310,9 +309,7 @@ impl Core {
     pub(super) fn show(&self, writer: &mut Writer) {
         if let Some(past) = self.version.show(&mut writer.held, writer.log.durable()) {
             writer.note_past(&past);
-            if writer.watching > 0 {
-                self.shown.notify_all();
-            }
+            writer.tell_watchers();
         }
     }
 
@@ -327,7 +324,8 @@ impl Core {
                 return Ok(false);
             };
             writer.watching += 1;
-            let waited = self.shown.wait_timeout(writer, left);
+            let shown = Arc::clone(&writer.shown);
+            let waited = shown.wait_timeout(writer, left);
             (writer, _) = waited.unwrap_or_else(PoisonError::into_inner);
             writer.watching -= 1;
             writer.expect_sound()?;
@@ -382,7 +380,14 @@ impl Writer {
     pub(super) fn poison_on_error<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.poison.get_or_insert_with(|| error.to_string());
+            self.tell_watchers();
         }
         result
+    }
+
+    fn tell_watchers(&self) {
+        if self.watching > 0 {
+            self.shown.notify_all();
+        }
     }
 }

@@ -353,7 +353,12 @@ fn after_a_failed_write_no_commit_that_waited_for_it_shows() -> Result<()> {
         let (store, id) = open_gated(&storage)?;
         let (before, _) = counted(&store.snapshot(), id)?;
         storage.close();
+        let seen = store.snapshot().commit();
         thread::scope(|scope| -> Result<()> {
+            let watcher = scope.spawn(|| store.wait_for_commit(seen, Duration::MAX));
+            while lock(&store.core.writer).watching == 0 {
+                thread::yield_now();
+            }
             let leader = scope.spawn(|| count_up(&store, id, Durability::Sync));
             storage.await_flight();
             let record = appended(&store);
@@ -369,6 +374,8 @@ fn after_a_failed_write_no_commit_that_waited_for_it_shows() -> Result<()> {
                 let error = waiting.join().expect("no panic").expect_err("it waited");
                 assert!(matches!(error, Error::Poisoned { .. }), "{error}");
             }
+            let error = watcher.join().expect("no panic").expect_err("nothing will come");
+            assert!(matches!(error, Error::Poisoned { .. }), "{error}");
             Ok(())
         })?;
         assert_eq!(counted(&store.snapshot(), id)?.0, before);
