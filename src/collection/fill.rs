@@ -8,7 +8,7 @@ use super::documents::Documents;
 use super::error::Result;
 use crate::bson::RawDocument;
 use crate::columns::ColumnIndexer;
-use crate::fts::{DocId, TextIndexer};
+use crate::fts::{DocId, INVERTER_BYTES_MAX, TextIndexer};
 use crate::lsm::Transaction;
 
 /// What gathers entries of documents and writes them together.
@@ -21,7 +21,7 @@ pub(super) trait Gathers {
     fn drain(&mut self, transaction: &mut Transaction) -> Result<()>;
 }
 
-/// Lets all living documents go through; no more than about `bytes_max` gather.
+/// Lets all living documents go through; no more than about `bytes_max` gather, and no more than an inverter may hold.
 pub(super) fn fill(
     transaction: &mut Transaction,
     collection: &str,
@@ -34,7 +34,7 @@ pub(super) fn fill(
         for document in Documents::from(transaction, &keyspaces, from)? {
             let (doc, document) = document?;
             gathers.add(doc, &document)?;
-            if gathers.bytes() >= bytes_max {
+            if gathers.bytes() >= bytes_max.min(INVERTER_BYTES_MAX) {
                 start = Some(doc.plus(1)?);
                 break;
             }

@@ -30,13 +30,13 @@ use crate::bson::{
     sort_key, validate,
 };
 use crate::columns::ColumnIndexer;
-use crate::fts::{DeadChunk, DocId, TextIndexOptions, dead_key, names};
+use crate::fts::{DeadChunk, DocId, INVERTER_BYTES_MAX, TextIndexOptions, dead_key, names};
 use crate::lsm::{self, KEY_BYTES_MAX, KeyspaceId, Reader, Transaction};
 
 /// What a writer is given by those above.
 #[derive(Debug, Clone, Copy)]
 pub struct WriterOptions {
-    /// Bytes that may gather before the writer drains by itself. Default: 32 MiB.
+    /// Bytes that may gather before the writer drains by itself, at most 1 GiB. Default: 32 MiB.
     pub inverter_bytes_max: usize,
     /// Where the `_id`s of documents without one come from. Default: `ObjectId::new`.
     pub object_ids: fn() -> ObjectId,
@@ -492,7 +492,7 @@ impl CollectionWriter {
             self.tally = Tally { next: doc.plus(1)?, live: self.tally.live + 1 };
         }
         self.failed = false;
-        if self.bytes() > self.options.inverter_bytes_max {
+        if self.bytes() > self.options.inverter_bytes_max.min(INVERTER_BYTES_MAX) {
             self.drain(transaction)?;
         }
         Ok(())

@@ -28,4 +28,4 @@ mod tests;
 mod token_lists;
 
 pub(super) use drain::drain;
-pub use gather::{Inverter, Part};
+pub use gather::{INVERTER_BYTES_MAX, Inverter, Part};

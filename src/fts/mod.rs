@@ -64,7 +64,7 @@ pub use index::{FieldStatistics, StoredLengths, TextIndex};
 pub use indexer::{
     PATH_BYTES_MAX, POSITION_GAP, SideIndexer, TextEvent, TextIndexer, TextWalker, path_term,
 };
-pub use inverter::{Inverter, Part};
+pub use inverter::{INVERTER_BYTES_MAX, Inverter, Part};
 pub use keyspace::{
     IndexKeyspace, NormsKey, NormsKind, TERM_BYTES_MAX, TextKey, dead_key, decode_dead, names,
 };

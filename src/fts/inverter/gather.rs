@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::queue::TokenQueue;
-use super::term_table::{TermKey, TermTable};
+use super::term_table::TermTable;
 use super::token_lists::{TokenList, TokenLists};
 use crate::fts::counters::{FieldStatistics, TermCounters};
 use crate::fts::error::Result;
@@ -70,6 +70,9 @@ pub(super) struct FieldLengths {
     pub(super) codes: Vec<(u64, u8)>,
 }
 
+/// Bytes of which an inverter has to be drained at the latest, give or take a document: places in it are numbers of 32 bits.
+pub const INVERTER_BYTES_MAX: usize = 1 << 30;
+
 /// Bytes that an entry of a map takes beside what it holds, estimated from above.
 const ENTRY_BYTES: usize = 32;
 /// Bytes that the counters of removed documents take for a chunk, the smallest map included.
@@ -88,7 +91,8 @@ impl Inverter {
     /// When documents or positions descend, here or in one of the next calls.
     pub fn add(&mut self, field: FieldId, term: &[u8], doc: DocId, position: u32) -> Result<()> {
         keyspace::check_term(term)?;
-        if self.queue.push(field, term, doc.number(), position) {
+        let key = self.terms.key(field, term);
+        if self.queue.push(key, term, doc.number(), position) {
             self.empty_queue();
         }
         Ok(())
@@ -136,7 +140,7 @@ impl Inverter {
     /// [`Error::TermTooLong`](crate::fts::Error::TermTooLong); nothing was subtracted.
     pub fn subtract(&mut self, field: FieldId, term: &[u8], doc: DocId) -> Result<()> {
         keyspace::check_term(term)?;
-        let number = self.terms.number(TermKey::new(field, term), term);
+        let number = self.terms.number(self.terms.key(field, term), term);
         let nothing = || Removed { last: doc, counters: BTreeMap::new() };
         let mut is_first = false;
         let removed = self.removed.entry(number).or_insert_with(|| {

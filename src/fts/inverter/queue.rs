@@ -4,7 +4,6 @@
 //! of tokens, first all slots and then all entries are read, and the processor waits for many of them at once. Cost: a copy of each term.
 
 use super::term_table::TermKey;
-use crate::fts::ids::FieldId;
 
 /// Tokens that are looked up together.
 const QUEUE_LEN: usize = 32;
@@ -29,16 +28,10 @@ pub(super) struct QueuedToken {
 
 impl TokenQueue {
     /// Adds a token; whether the queue is full.
-    pub(super) fn push(
-        &mut self,
-        field: FieldId,
-        term: &[u8],
-        document: u64,
-        position: u32,
-    ) -> bool {
+    pub(super) fn push(&mut self, key: TermKey, term: &[u8], document: u64, position: u32) -> bool {
         let start = self.terms.len();
         self.terms.extend_from_slice(term);
-        let (key, end) = (TermKey::new(field, term), self.terms.len());
+        let end = self.terms.len();
         self.tokens.push(QueuedToken { key, start, end, document, position });
         self.tokens.len() >= QUEUE_LEN
     }

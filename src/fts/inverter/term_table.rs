@@ -12,6 +12,7 @@
 //! form of terms that comparing begins with are those of Lucene's and tantivy's term tables, and of sorts of strings.
 
 use std::cmp::Ordering;
+use std::hash::{BuildHasher, RandomState};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -21,8 +22,10 @@ use crate::fts::ids::FieldId;
 const SLOTS_LEN_MIN: usize = 64;
 
 /// Values of type `S` by field and term.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct TermTable<S> {
+    /// Another one in each table, so that nobody can choose terms that all want the same slot.
+    seed: u64,
     slots: Vec<Slot>,
     entries: Vec<Entry<S>>,
     names: Vec<u8>,
@@ -46,6 +49,13 @@ struct Entry<S> {
     state: S,
 }
 
+impl<S> Default for TermTable<S> {
+    fn default() -> Self {
+        let seed = RandomState::new().hash_one(0);
+        TermTable { seed, slots: Vec::new(), entries: Vec::new(), names: Vec::new() }
+    }
+}
+
 /// What a term is looked up by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TermKey {
@@ -54,13 +64,13 @@ pub(super) struct TermKey {
     head: u64,
 }
 
-impl TermKey {
-    pub(super) fn new(field: FieldId, term: &[u8]) -> Self {
-        TermKey { field, hash: hash(field, term), head: head(term) }
-    }
-}
-
 impl<S: Default> TermTable<S> {
+    /// What a term of a field is looked up by in this table.
+    pub(super) fn key(&self, field: FieldId, term: &[u8]) -> TermKey {
+        let hash = xxh3_64_with_seed(term, self.seed ^ u64::from(field.0));
+        TermKey { field, hash: (hash >> 32) as u32, head: head(term) }
+    }
+
     /// The number of a term of at most 65,535 bytes, which is added when it is not there.
     pub(super) fn number(&mut self, key: TermKey, term: &[u8]) -> u32 {
         if (self.entries.len() + 1) * 2 > self.slots.len() {
@@ -185,11 +195,6 @@ fn head(term: &[u8]) -> u64 {
     u64::from_be_bytes(head)
 }
 
-fn hash(field: FieldId, term: &[u8]) -> u32 {
-    let hash = xxh3_64_with_seed(term, u64::from(field.0));
-    (hash >> 32) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -206,7 +211,7 @@ mod tests {
             // Short and long ones, with zeroes at the end and beginnings in common.
             let mut term = vec![b'a'; [0, 6, 7, 8, 9, 40][random.usize(..6)]];
             term.extend((0..random.usize(..3)).map(|_| [0, 1, b'b', 0xFF][random.usize(..4)]));
-            let key = TermKey::new(field, &term);
+            let key = table.key(field, &term);
             let guess = table.guess(key).filter(|&guess| table.is(guess, key, &term));
             let number = table.number(key, &term);
             assert!(guess.is_none_or(|guess| guess == number));
