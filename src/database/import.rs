@@ -26,6 +26,8 @@ use crate::lsm::{Clock, SystemClock};
 
 /// Batches for which the memory budget has room.
 const BATCHES_PER_MEMORY: usize = 8;
+/// The largest batch in bytes, whatever the memory: larger ones gain nothing, and what is analyzed of one has to fit into an inverter.
+const BATCH_BYTES_MAX: usize = 256 << 20;
 /// Bytes that a document of a batch takes beside its own.
 const DOCUMENT_BYTES: usize = 64;
 /// Pending bytes from which on a batch is written to the file by itself and not through the log.
@@ -140,7 +142,7 @@ impl<'c> Import<'c> {
             collection,
             replaces: false,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
-            batch_bytes: memory_bytes / BATCHES_PER_MEMORY,
+            batch_bytes: (memory_bytes / BATCHES_PER_MEMORY).clamp(1, BATCH_BYTES_MAX),
             batch_documents: usize::MAX,
             resumable: None,
             clock: SystemClock::default(),
@@ -161,10 +163,10 @@ impl<'c> Import<'c> {
         self
     }
 
-    /// Bytes of documents in a batch. Default: an eighth of the database's memory. Two batches are held in memory beside what the
+    /// Bytes of documents in a batch, at most 256 MiB. Default: an eighth of the database's memory. Two batches are held in memory beside what the
     /// database holds.
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
-        self.batch_bytes = bytes;
+        self.batch_bytes = bytes.clamp(1, BATCH_BYTES_MAX);
         self
     }
 
@@ -245,7 +247,7 @@ impl<'c> Import<'c> {
                 break;
             }
         }
-        let marked = documents.zip(skipped + 1..).map(Ok::<_, Error>);
+        let marked = documents.zip(skipped.saturating_add(1)..).map(Ok::<_, Error>);
         self.run_marked(marked, |&documents| doc! { MARK: documents })
     }
 
@@ -304,7 +306,7 @@ impl<'c> Import<'c> {
     ) -> Option<Batch<M>> {
         let start = self.clock.now();
         let mut batch = Batch { documents: Vec::new(), numbers: Vec::new(), bytes: 0, mark: None };
-        while batch.bytes < self.batch_bytes.max(1)
+        while batch.bytes < self.batch_bytes
             && batch.documents.len() < self.batch_documents
             && !source.has_ended
         {
@@ -447,19 +449,21 @@ fn analyze_beside<T>(
     let Some((own, others)) = indexers.split_first_mut() else {
         return Ok((None, other(report)?));
     };
-    let done = if let Some(pool) = pool {
-        pool.in_place_scope(|scope| {
+    let calling = || {
+        let done = other(report);
+        // Nobody needs the text of what will not be stored.
+        failed.fetch_or(done.is_err(), Ordering::Relaxed);
+        work(own);
+        done
+    };
+    let done = match pool {
+        Some(pool) => pool.in_place_scope(|scope| {
             for indexer in others {
                 scope.spawn(|_| work(indexer));
             }
-            let done = other(report);
-            work(own);
-            done
-        })
-    } else {
-        let done = other(report);
-        work(own);
-        done
+            calling()
+        }),
+        None => calling(),
     };
     let mut text = BulkText::default();
     for indexer in indexers {
