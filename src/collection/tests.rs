@@ -613,4 +613,14 @@ fn what_is_wrong_is_said_in_words() {
         tx.put(id, &key, vec![1, 0, 0, 3]).unwrap();
     });
     assert!(foreign.iter().any(|finding| finding.contains("never given")), "{foreign:?}");
+
+    let removed = findings_after(|tx| {
+        let id =
+            tx.create_keyspace("notes/removals", crate::lsm::KeyspaceOptions::default()).unwrap();
+        tx.put(id, &DocId::from_parts(0, 5).to_key(), rawdoc! { "_id": 5 }.as_bytes()).unwrap();
+        tx.put(id, &DocId::from_parts(0, 3).to_key(), rawdoc! { "a": 3 }.as_bytes()).unwrap();
+    });
+    assert_eq!(removed.len(), 2, "{removed:?}");
+    assert!(removed[0].contains("3 does not say of what"), "{removed:?}");
+    assert!(removed[1].contains("number 5, which is not dead"), "{removed:?}");
 }

@@ -37,7 +37,8 @@ impl SnapshotCollection {
     /// What changed since `since`, at most `limit` changes: 0 for everything, and then [`Changes::next`].
     ///
     /// Removals are among them as far as they were tracked ([`Collection::track_removals`]). Whoever applies all changes in their order has
-    /// the same documents. A file that was repaired or reordered begins anew.
+    /// the same documents. A copy that was made by repair or by reordering has other numbers and tracks nothing: who follows it begins
+    /// anew.
     ///
     /// ```
     /// use alluvium::{Change, Database, doc};

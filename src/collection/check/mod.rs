@@ -217,6 +217,7 @@ fn check_collection(reader: &dyn Reader, name: &str, report: &mut DeepReport) ->
     check_dropped_indexes(reader, &collection, report)?;
     let documents = check_documents(reader, &collection, &dead, &mut indexes, report)?;
     check_ids(reader, &collection, &dead, documents, report)?;
+    check_removals(reader, &collection, &dead, report)?;
     for (counted, what, expected) in [
         (documents, "live documents by the tally", collection.count()),
         (documents + dead.len(), "live and dead by the numbers given", dead.next.number()),
@@ -372,6 +373,35 @@ fn check_ids(
     }
     if ids != documents {
         report.found(format_args!("{name}: {ids} _ids lead to {documents} live documents"));
+    }
+    Ok(())
+}
+
+/// What was removed, where that is tracked, stands at numbers of documents that are not alive, and says which one it was.
+fn check_removals(
+    reader: &dyn Reader,
+    collection: &CollectionReader<'_>,
+    dead: &Dead,
+    report: &mut DeepReport,
+) -> Result<()> {
+    let name = collection.name();
+    let Some(removals) = reader.keyspace(&names::removals(name)) else { return Ok(()) };
+    let mut cursor = reader.cursor(removals)?;
+    let mut valid = cursor.first()?;
+    while valid {
+        let number = DocId::from_key(cursor.key())?;
+        let value = cursor.value()?;
+        if dead.life(number) != Life::Dead {
+            report.found(format_args!(
+                "{name}: a removal has the number {number}, which is not dead"
+            ));
+        }
+        let is_named =
+            validate(&value, NESTING_MAX).is_ok() && id_of(stored_document(&value)?)?.is_some();
+        if !is_named {
+            report.found(format_args!("{name}: the removal {number} does not say of what"));
+        }
+        valid = cursor.next()?;
     }
     Ok(())
 }
