@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use alluvium::bson::Direction::{Ascending, Descending};
 use alluvium::bson::{Bson, Document, Filter, RawDocumentBuf};
 use alluvium::lsm::SimulatedStorage;
-use alluvium::{Database, Error, Find, Transaction, ValueIndexOptions, doc};
+use alluvium::{Database, Error, Find, Query, Transaction, ValueIndexOptions, doc};
 
 #[path = "support/tiny.rs"]
 mod tiny;
@@ -231,6 +231,24 @@ fn a_search_with_a_filter_finds_the_same_with_indexes_as_without() -> Result<(),
             };
             assert_eq!(run(&with)?, run(&without)?, "seed {seed} {query} {filter}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_filter_that_is_wanted_and_unwanted_lets_nothing_through() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    let things = db.collection("things")?;
+    for id in 0..50 {
+        things.insert(doc! { "_id": id, "n": id % 5, "text": "gold" })?;
+    }
+    let filter = || Query::filter(doc! { "n": 1 });
+    for words in [Query::default(), Query::word("gold").must(), Query::word("gold")] {
+        let query = words.clone().with(filter().must());
+        assert_eq!(things.search(query.clone())?.limit(50).run()?.count(), 10, "{query}");
+        let query = query.with(filter().must_not());
+        assert_eq!(things.search(query.clone())?.limit(50).run()?.count(), 0, "{query}");
+        assert_eq!(things.search(query)?.count()?, 0);
     }
     Ok(())
 }
