@@ -4,8 +4,12 @@
 
 use std::io::BufRead;
 
+use alluvium::bson::RawDocumentBuf;
+
 use crate::error::Result;
 use crate::input::Input;
+use crate::place::{Mark, Place, Position};
+use crate::record::{Record, Refusal};
 
 /// What the buffer keeps of its memory from line to line.
 const LINE_BYTES_KEPT: usize = 1 << 20;
@@ -54,6 +58,14 @@ impl Lines {
                 return Ok(Some(Line::Whole(&self.line)));
             }
         }
+    }
+
+    /// What the line that was read last came to, with its place.
+    pub(crate) fn record(&self, document: std::result::Result<RawDocumentBuf, Refusal>) -> Record {
+        let (file, number) = (self.input.name().clone(), self.number);
+        let place = Place { file, position: Position::Line(number), offset: self.offset };
+        let mark = Mark { file: None, offset: self.input.offset(), number };
+        Record::new(place, mark, document)
     }
 
     /// Reads a line into the buffer, without its end; whether there was room.

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::input::Input;
 use crate::lines::{Line, Lines};
 use crate::options::SourceOptions;
-use crate::place::{Mark, Place, Position};
+use crate::place::Mark;
 use crate::record::{Record, Refusal};
 use crate::records::Records;
 
@@ -35,11 +35,7 @@ impl Records for Ndjson {
             ))),
             Some(Line::Whole(line)) => parse_json(line).map_err(|error| Refusal::new(error, line)),
         };
-        let (lines, number) = (&self.lines, self.lines.number);
-        let file = lines.input.name().clone();
-        let place = Place { file, position: Position::Line(number), offset: lines.offset };
-        let mark = Mark { file: None, offset: lines.input.offset(), number };
-        Ok(Some(Record::new(place, mark, document)))
+        Ok(Some(self.lines.record(document)))
     }
 
     fn resume(&mut self, mark: &Mark) -> Result<()> {
