@@ -29,37 +29,46 @@ pub(crate) struct Documents {
     words: u64,
 }
 
-/// A line of a corpus; other members are ignored.
-#[derive(Deserialize)]
-struct Line {
+/// A line of a corpus, as people wrote it; other members are ignored.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Text {
     #[serde(default)]
-    title: String,
-    text: String,
+    pub(crate) title: String,
+    pub(crate) text: String,
+}
+
+/// The texts of a file with a JSON object a line; `.gz` is decompressed.
+pub(crate) fn texts(path: &Path) -> Result<impl Iterator<Item = Result<Text>>> {
+    let wrong = |what: String| format!("{}: {what}", path.display());
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let source: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    let lines = (1..).zip(BufReader::with_capacity(1 << 20, source).lines());
+    Ok(lines.map(move |(number, line)| {
+        let line = line.map_err(|error| wrong(error.to_string()))?;
+        let expected = "expected {\"title\": …, \"text\": …}";
+        let parsed = serde_json::from_str(&line);
+        Ok(parsed.map_err(|error| wrong(format!("line {number}: {error}; {expected}")))?)
+    }))
 }
 
 impl Documents {
     /// Reads at most `len_max` documents of a file with a JSON object a line; `.gz` is decompressed.
     pub(crate) fn read(path: &Path, len_max: usize) -> Result<Self> {
-        let wrong = |what: String| format!("{}: {what}", path.display());
-        let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
-        let source: Box<dyn Read> = if path.extension().is_some_and(|extension| extension == "gz") {
-            Box::new(MultiGzDecoder::new(file))
-        } else {
-            Box::new(file)
-        };
         let mut documents = Documents::default();
-        for (number, line) in (1..).zip(BufReader::with_capacity(1 << 20, source).lines()) {
+        for text in texts(path)? {
             if documents.len() == len_max {
                 break;
             }
-            let line = line.map_err(|error| wrong(error.to_string()))?;
-            let Line { title, text } = serde_json::from_str(&line).map_err(|error| {
-                wrong(format!("line {number}: {error}; expected {{\"title\": …, \"text\": …}}"))
-            })?;
+            let Text { title, text } = text?;
             documents.push(&title, &text);
         }
         if documents.len() == 0 {
-            return Err(wrong("there is no document with a word in it".to_owned()).into());
+            let path = path.display();
+            return Err(format!("{path}: there is no document with a word in it").into());
         }
         Ok(documents)
     }

@@ -5,7 +5,7 @@
 //! they answer, and [`table`] shows the times. An engine that answers something else than the others is an error.
 
 mod agreement;
-mod corpus;
+pub(crate) mod corpus;
 mod engines;
 mod measure;
 mod queries;
