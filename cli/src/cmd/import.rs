@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     }
 
     let mut progress = Progress::new(meter.bytes_total(), arguments.json);
+    let batch_documents = arguments.batch.and_then(|len| usize::try_from(len).ok());
     let import = Import {
         db: &db,
         path,
@@ -51,7 +52,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
         // The path of a file says which document it is.
         replaces: arguments.id.is_some() || format == Format::Text,
         on_error: &arguments.on_error,
-        batch_documents: usize::try_from(arguments.batch).unwrap_or(usize::MAX),
+        batch_documents: batch_documents.unwrap_or(usize::MAX),
         batch_bytes: documents::batch_bytes(arguments.memory.bytes),
         resumable,
     };
