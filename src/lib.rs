@@ -39,8 +39,8 @@ pub use database::{
     Database, DatabaseReader, Find, FindIter, Found, FoundDocuments, Hit, Hits, Import,
     ImportReport, IntoDocument, Options, RefusedDocument, ReorderProgress, ReorderReport,
     RepairProgress, RepairReport, RepairedCollection, Search, Snapshot, SnapshotCollection,
-    TextIndexRebuild, Transaction, TransactionCollection, Typed, TypedCollection,
-    TypedSnapshotCollection, TypedTransactionCollection,
+    TextIndexRebuild, Transaction, TransactionCollection, Typed, TypedCollection, TypedFind,
+    TypedFound, TypedSnapshotCollection, TypedTransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};

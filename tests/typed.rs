@@ -339,10 +339,11 @@ fn find_gives_values_of_the_documents_that_a_filter_lets_through() {
     rivers(&db).insert_many([rhine(), loire()]).unwrap();
     let filter = doc! { "stations.km": { "$gt": 500 } };
     let found: Vec<River> =
-        rivers(&db).find(filter.clone()).unwrap().collect::<Result<_>>().unwrap();
+        rivers(&db).find(filter.clone()).unwrap().run().unwrap().collect::<Result<_>>().unwrap();
     assert_eq!(found, [rhine()]);
     let snapshot = db.snapshot().collection("rivers").unwrap().typed::<River>();
-    let found: Vec<River> = snapshot.find(filter).unwrap().collect::<Result<_>>().unwrap();
+    let found: Vec<River> =
+        snapshot.find(filter).unwrap().run().unwrap().collect::<Result<_>>().unwrap();
     assert_eq!(found, [rhine()]);
     assert!(rivers(&db).find(doc! { "$no": 1 }).is_err());
 }
@@ -676,9 +677,9 @@ fn documents_that_fit_follow_one_that_does_not() {
     let snapshot = db.snapshot().collection("rivers").unwrap().typed::<River>();
     let all: [Vec<Result<River>>; 4] = [
         rivers(&db).documents().unwrap().collect(),
-        rivers(&db).find(doc! {}).unwrap().collect(),
+        rivers(&db).find(doc! {}).unwrap().run().unwrap().collect(),
         snapshot.documents().collect(),
-        snapshot.find(doc! {}).unwrap().collect(),
+        snapshot.find(doc! {}).unwrap().run().unwrap().collect(),
     ];
     for mut found in all {
         assert_eq!(found.len(), 3);

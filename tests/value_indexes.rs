@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use alluvium::bson::Direction::{Ascending, Descending};
 use alluvium::bson::{Bson, Document, Filter, RawDocumentBuf};
 use alluvium::lsm::SimulatedStorage;
-use alluvium::{Database, Error, Find, Query, Transaction, ValueIndexOptions, doc};
+use alluvium::{
+    Database, Error, Find, Query, SortKey, Transaction, ValueIndexOptions, doc,
+};
 
 #[path = "support/tiny.rs"]
 mod tiny;
@@ -197,6 +199,93 @@ fn a_filter_finds_the_same_over_every_index_as_over_none() -> Result<(), Error> 
         let report = db.check(true)?;
         assert!(report.is_ok(), "seed {seed}: {report}");
     }
+    Ok(())
+}
+
+/// A document whose indexes stay in order: it has no arrays.
+fn flat_document(rng: &mut fastrand::Rng, id: i32) -> Document {
+    let mut document = doc! { "_id": id };
+    for field in ["n", "kind"] {
+        if rng.u32(0..5) > 0 {
+            document.insert(field, value(rng, false));
+        }
+    }
+    if rng.bool() {
+        document.insert("a", doc! { "b": value(rng, false) });
+    }
+    document
+}
+
+/// A filter of which an index may tell everything, or a part.
+fn plain_filter(rng: &mut fastrand::Rng) -> Document {
+    match rng.u32(0..5) {
+        0 => doc! {},
+        1 => doc! { "kind": value(rng, false) },
+        2 => doc! { "kind": value(rng, false), "n": { "$gte": rng.i32(0..4) } },
+        3 => doc! { "kind": { "$in": [value(rng, false), 3] }, "a.b": { "$exists": rng.bool() } },
+        _ => condition(rng),
+    }
+}
+
+#[test]
+fn a_sort_over_an_index_gives_what_sorting_gives() -> Result<(), Error> {
+    let indexes = [
+        ("n", ValueIndexOptions::ascending("n")),
+        ("kind_n", ValueIndexOptions::new([("kind", Ascending), ("n", Descending)])),
+        ("sparse", ValueIndexOptions::new([("a.b", Descending)]).sparse()),
+        ("partial", ValueIndexOptions::ascending("kind").partial(doc! { "n": { "$gte": 1 } })),
+        ("unique", ValueIndexOptions::ascending("_id").unique()),
+    ];
+    let sorts =
+        [vec!["n"], vec!["kind", "n"], vec!["a.b"], vec!["kind"], vec!["_id"], vec!["n", "kind"]];
+    let (mut walked, mut sorted) = (0, 0);
+    for seed in 0..8 * tiny::scale() {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let db = Database::open_storage(SimulatedStorage::new(seed), tiny::options())?;
+        let things = db.collection("things")?;
+        for (name, options) in &indexes {
+            things.create_value_index(name, options)?;
+        }
+        for round in 0..8 {
+            for _ in 0..20 {
+                let id = rng.i32(0..60);
+                match rng.u32(0..5) {
+                    0 => drop(things.remove(id)?),
+                    1 if round == 7 => drop(things.upsert(document(&mut rng, id))?),
+                    _ => drop(things.upsert(flat_document(&mut rng, id))?),
+                }
+            }
+            while rng.u32(0..4) > 0 && db.step()? {}
+            for _ in 0..20 {
+                let filter = plain_filter(&mut rng);
+                let paths = &sorts[rng.usize(0..sorts.len())];
+                let keys: Vec<SortKey> = paths
+                    .iter()
+                    .map(|path| {
+                        if rng.bool() {
+                            SortKey::ascending(*path)
+                        } else {
+                            SortKey::descending(*path)
+                        }
+                    })
+                    .collect();
+                let (offset, limit) = (rng.usize(0..4), rng.usize(0..8));
+                let find = || -> Result<Find<'_>, Error> {
+                    let found = things.find(&filter)?.sort_by(keys.clone());
+                    Ok(found.offset(offset).limit(limit))
+                };
+                let expected = ids(find()?.without_indexes())?;
+                assert_eq!(
+                    ids(find()?)?,
+                    expected,
+                    "seed {seed} {filter} {keys:?} {offset} {limit}"
+                );
+                let report = find()?.explain()?;
+                *(if report.ordered.is_some() { &mut walked } else { &mut sorted }) += 1;
+            }
+        }
+    }
+    assert!(walked > 200 && sorted > 200, "{walked} {sorted}");
     Ok(())
 }
 

@@ -110,6 +110,18 @@ pub(crate) struct SearchArguments {
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
+    /// The text index; may be left out when the collection has only one, or one named default.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) index: Option<String>,
+    /// Look for words in all fields of the index as if these were one, instead of in each by itself.
+    #[arg(long)]
+    pub(crate) combine_fields: bool,
+    /// Of hits with the same value at this path show the best alone.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) distinct: Option<String>,
+    /// Print only these fields of documents, dotted paths joined by commas; with a - before each all others, as in a,b.c or -a,-b.
+    #[arg(long, value_name = "PATHS", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) fields: Vec<String>,
     /// Most hits to show.
     #[arg(long, value_name = "HITS", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -147,6 +159,9 @@ pub(crate) struct LikeArguments {
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
+    /// The text index; may be left out when the collection has only one, or one named default.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) index: Option<String>,
     /// Leave out documents that this filter does not let through; all of them have to, if there are several.
     #[arg(long, value_name = "JSON")]
     pub(crate) filter: Vec<String>,
@@ -178,6 +193,9 @@ pub(crate) struct CompleteArguments {
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
+    /// The text index; may be left out when the collection has only one, or one named default.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) index: Option<String>,
     /// Only words of this field, one of those that the text index was created with.
     #[arg(long, value_name = "PATH")]
     pub(crate) field: Option<String>,
@@ -205,6 +223,9 @@ pub(crate) struct SuggestArguments {
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
+    /// The text index; may be left out when the collection has only one, or one named default.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) index: Option<String>,
     /// Print one JSON object: text, corrections (span [start, end) in bytes of the query, word, correction).
     #[arg(long)]
     pub(crate) json: bool,
@@ -225,6 +246,9 @@ pub(crate) struct FindArguments {
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
+    /// Print only these fields of documents, dotted paths joined by commas; with a - before each all others, as in a,b.c or -a,-b.
+    #[arg(long, value_name = "PATHS", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) fields: Vec<String>,
     /// Most documents to print; without it, all.
     #[arg(long, value_name = "DOCUMENTS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: Option<u32>,
@@ -241,7 +265,7 @@ pub(crate) struct FindArguments {
     #[arg(long, conflicts_with_all = ["limit", "explain"])]
     pub(crate) count: bool,
     /// Print how the documents are found, instead of the documents.
-    #[arg(long, conflicts_with = "limit")]
+    #[arg(long)]
     pub(crate) explain: bool,
     /// Print one JSON object for --count and --explain; documents are JSON in any case.
     #[arg(long)]
@@ -435,6 +459,9 @@ pub(crate) struct GetArguments {
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
+    /// Print only these fields of documents, dotted paths joined by commas; with a - before each all others, as in a,b.c or -a,-b.
+    #[arg(long, value_name = "PATHS", value_delimiter = ',', allow_hyphen_values = true)]
+    pub(crate) fields: Vec<String>,
     /// Print one line on a terminal too.
     #[arg(long)]
     pub(crate) json: bool,

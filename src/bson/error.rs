@@ -76,6 +76,13 @@ pub enum Error {
         /// Largest size of all its keys in bytes.
         bytes_max: usize,
     },
+    /// The document does not say which fields are wanted.
+    Projection {
+        /// The dotted path in question.
+        position: String,
+        /// What was expected there and what was found.
+        message: String,
+    },
     /// The document is not a filter.
     Filter {
         /// Dotted path inside the filter, operators included, as in `$or.1.year.$gte`; empty for the
@@ -127,6 +134,9 @@ impl fmt::Display for Error {
                 "index keys of a document: {keys} of {bytes} bytes in all exceed {keys_max} keys or \
                  {bytes_max} bytes; index fewer array fields together"
             ),
+            Self::Projection { position, message } => {
+                write!(f, "invalid projection at {position}: {message}")
+            }
             Self::Filter { position, message } if position.is_empty() => {
                 write!(f, "invalid filter: {message}")
             }

@@ -12,6 +12,7 @@
 //! | [`compare`] | which of two values comes first, whatever their types? |
 //! | [`sort_key`] | the same order as bytes, for keys of a keyspace |
 //! | [`each_string`] | which strings does this document hold, and where? |
+//! | [`Projection`] | which fields of this document are wanted? |
 //! | [`json`] | extended JSON in and out |
 //! | [`KeyShape`] | under which keys does a value index hold this document? |
 //! | [`Filter`] | is this document one of those wanted, and in which ranges of keys do those lie? |
@@ -22,7 +23,7 @@
 //!   recursion goes deeper than [`NESTING_MAX`].
 //! * `sort_key(a) < sort_key(b)` exactly when `compare(a, b)` is `Less`, and the same for equal.
 //!
-//! Order of the files (each imports only what stands before it): `error validate path compare
+//! Order of the files (each imports only what stands before it): `error validate path projection compare
 //! sort_key text json route index_key filter`; `samples` makes random values for the tests of all of them.
 
 mod compare;
@@ -31,6 +32,7 @@ pub mod filter;
 mod index_key;
 pub mod json;
 mod path;
+mod projection;
 mod route;
 #[cfg(test)]
 mod samples;
@@ -53,6 +55,7 @@ pub use filter::{Filter, KeyRange, KeyRanges};
 pub use index_key::{Direction, IndexKeys, KeyField, KeyShape};
 pub use json::{parse_json, to_json};
 pub use path::Path;
+pub use projection::Projection;
 pub use sort_key::sort_key;
 pub use text::each_string;
 pub use validate::{DOCUMENT_BYTES_MAX, NESTING_MAX, validate};

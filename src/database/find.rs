@@ -5,9 +5,13 @@
 
 use std::fmt;
 
+use super::document::IntoDocument;
 use super::view::View;
-use crate::bson::{Filter, RawDocumentBuf};
-use crate::collection::{Access, AccessReport, CollectionColumns, CollectionReader, Hint};
+use crate::bson::{Filter, Projection, RawDocumentBuf};
+use crate::collection::{
+    Access, AccessReport, CollectionColumns, CollectionReader, Hint, OrderedDocuments,
+    first_in_order,
+};
 use crate::columns::{Aggregation, AggregationResults, SortKey, aggregate, sorted};
 use crate::error::{Error, Result};
 use crate::fts::{DocId, DocumentSet};
@@ -41,12 +45,14 @@ pub struct Find<'a> {
     sort: Vec<SortKey>,
     offset: usize,
     limit: usize,
+    projection: Option<Projection>,
 }
 
 impl<'a> Find<'a> {
     pub(super) fn new(view: View<'a>, filter: Filter) -> Self {
         let (sort, offset, limit) = (Vec::new(), 0, usize::MAX);
-        Find { view, filter, hint: Hint::None, sort, offset, limit }
+        let projection = None;
+        Find { view, filter, hint: Hint::None, sort, offset, limit, projection }
     }
 
     /// Orders the documents by their values at some paths, the most significant first. Ascending a document counts with its least
@@ -78,6 +84,27 @@ impl<'a> Find<'a> {
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// Hands out only some fields of the documents: see [`Projection`].
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    /// use alluvium::bson::rawdoc;
+    ///
+    /// let db = Database::in_memory()?;
+    /// let rivers = db.collection("rivers")?;
+    /// rivers.insert(doc! { "_id": "loire", "km": 1006, "sea": { "name": "Atlantic", "salt": 35 } })?;
+    /// let mut found = rivers.find(doc! {})?.project(doc! { "sea.name": 1 })?.run()?;
+    /// assert_eq!(found.next().unwrap()?, rawdoc! { "_id": "loire", "sea": { "name": "Atlantic" } });
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is no projection; the message says where, and what was expected there.
+    pub fn project<'d>(mut self, projection: impl IntoDocument<'d>) -> Result<Self> {
+        self.projection = Some(Projection::parse(&projection.into_document()?)?);
+        Ok(self)
     }
 
     /// Takes the way over the value index of this name, whatever it costs.
@@ -140,7 +167,8 @@ impl<'a> Find<'a> {
         Ok(aggregate(&found, &CollectionColumns::new(&collection, &found), &aggregations)?)
     }
 
-    /// How the documents are found: the way that is taken and those that are not, with what each costs. Finds them.
+    /// How the documents are found: the way that is taken and those that are not, with what each costs; with a sort and a limit, whether an
+    /// index is walked in that order, and for which paths documents are read since they have no column. Finds them.
     ///
     /// ```
     /// use alluvium::{Database, ValueIndexOptions, doc};
@@ -159,7 +187,31 @@ impl<'a> Find<'a> {
     /// Those of [`count`](Self::count).
     pub fn explain(&self) -> Result<AccessReport> {
         let Some(collection) = self.view.collection()? else { return Ok(AccessReport::default()) };
-        Ok(self.gather(&collection)?.1)
+        if let Some(found) = self.walk(&collection)? {
+            return Ok(AccessReport::in_order(&found));
+        }
+        let mut report = self.gather(&collection)?.1;
+        let columns = &collection.definition().columns;
+        let paths = self.sort.iter().map(|key| &key.path);
+        report.read_to_sort = paths.filter(|path| !columns.contains(path)).cloned().collect();
+        Ok(report)
+    }
+
+    /// The documents of the page in the order that was asked for, the last first.
+    fn in_order(&self, collection: &CollectionReader<'_>) -> Result<Vec<DocId>> {
+        if let Some(found) = self.walk(collection)? {
+            return Ok(found.documents.into_iter().skip(self.offset).rev().collect());
+        }
+        let found = self.gather(collection)?.0;
+        let columns = CollectionColumns::new(collection, &found);
+        let sorted = sorted(&found, &columns, &self.sort, self.offset, self.limit, None)?;
+        Ok(sorted.into_iter().rev().map(|sorted| sorted.doc).collect())
+    }
+
+    /// The documents up to the end of the page, where an index has them in order.
+    fn walk(&self, collection: &CollectionReader<'_>) -> Result<Option<OrderedDocuments>> {
+        let wanted = self.offset.saturating_add(self.limit);
+        Ok(first_in_order(collection, &self.filter, &self.hint, &self.sort, wanted)?)
     }
 
     /// Asks: the documents, in the order that was asked for, or else that in which they were last written.
@@ -171,11 +223,8 @@ impl<'a> Find<'a> {
         let way = match self.view.collection()? {
             None => Way::Listed(DocumentSet::default()),
             Some(collection) if !self.sort.is_empty() => {
-                let found = self.gather(&collection)?.0;
-                let columns = CollectionColumns::new(&collection, &found);
-                let sorted = sorted(&found, &columns, &self.sort, self.offset, self.limit, None)?;
                 (skip, left) = (0, usize::MAX);
-                Way::Ordered(sorted.into_iter().rev().map(|sorted| sorted.doc).collect())
+                Way::Ordered(self.in_order(&collection)?)
             }
             Some(collection) => {
                 let enough = self.offset.saturating_add(self.limit);
@@ -188,9 +237,8 @@ impl<'a> Find<'a> {
             }
         };
         let page = Vec::new().into_iter();
-        let documents =
-            FoundDocuments { view: self.view, way, next: Some(DocId::MIN), page, skip, left };
-        Ok(documents)
+        let (view, projection, next) = (self.view, self.projection, Some(DocId::MIN));
+        Ok(FoundDocuments { view, way, next, page, skip, left, projection })
     }
 
     fn access<'c, 'r>(&self, collection: &'c CollectionReader<'r>) -> Result<Access<'c, 'r>> {
@@ -240,6 +288,7 @@ pub struct FoundDocuments<'a> {
     /// Documents that are left out before the first, and those that may follow.
     skip: usize,
     left: usize,
+    projection: Option<Projection>,
 }
 
 /// Which documents are read.
@@ -310,16 +359,17 @@ impl Iterator for FoundDocuments<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        if let Some(document) = self.page.next() {
-            return Some(Ok(document));
-        }
-        match self.read_page() {
-            Ok(page) => {
-                self.page = page.into_iter();
-                self.page.next().map(Ok)
+        if self.page.len() == 0 {
+            match self.read_page() {
+                Ok(page) => self.page = page.into_iter(),
+                Err(error) => return Some(Err(error)),
             }
-            Err(error) => Some(Err(error)),
         }
+        let document = self.page.next()?;
+        Some(match &self.projection {
+            Some(projection) => projection.apply(&document).map_err(Error::from),
+            None => Ok(document),
+        })
     }
 }
 

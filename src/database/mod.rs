@@ -19,6 +19,7 @@ mod snapshot;
 mod suggestions;
 mod transaction;
 mod typed;
+mod typed_find;
 mod values;
 mod view;
 
@@ -39,3 +40,4 @@ pub use snapshot::{Snapshot, SnapshotCollection};
 pub use suggestions::Completions;
 pub use transaction::{Transaction, TransactionCollection};
 pub use typed::{Typed, TypedCollection, TypedSnapshotCollection, TypedTransactionCollection};
+pub use typed_find::{TypedFind, TypedFound};

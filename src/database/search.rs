@@ -11,7 +11,7 @@ use super::document::IntoDocument;
 use super::transaction::raw_id;
 use super::values::decode;
 use super::view::View;
-use crate::bson::{self, Bson, Document, Filter, RawBson, RawBsonRef, RawDocumentBuf};
+use crate::bson::{self, Bson, Document, Filter, Projection, RawBson, RawBsonRef, RawDocumentBuf};
 use crate::collection::{self, CollectionColumns, CollectionReader};
 use crate::columns::{Aggregation, AggregationResults, SortKey, aggregate};
 use crate::error::{Error, Result};
@@ -44,6 +44,8 @@ pub struct Search<'a> {
     view: View<'a>,
     index: Option<String>,
     query: ParsedQuery,
+    /// Whether words are looked for in all fields as in one.
+    combines_fields: bool,
     /// All of them have to let a document through.
     filters: Vec<Document>,
     after: Option<Position>,
@@ -53,6 +55,10 @@ pub struct Search<'a> {
     k1: f32,
     b: f32,
     order: Order,
+    /// The path of whose values each is that of one hit at most.
+    distinct: Option<String>,
+    /// Which fields of hits are handed out; all where there is none.
+    projection: Option<Projection>,
     /// The `_id` of a document that is no hit.
     left_out: Option<RawBson>,
 }
@@ -82,8 +88,25 @@ impl<'a> Search<'a> {
         let defaults = Parameters::default();
         let (k1, b) = (defaults.k1(), defaults.b());
         let (index, filters, after, left_out) = (None, Vec::new(), None, None);
-        let order = Order::Score;
-        Search { view, index, query, filters, after, limit, offset, totals, k1, b, order, left_out }
+        let (order, combines_fields) = (Order::Score, false);
+        let (distinct, projection) = (None, None);
+        Search {
+            view,
+            index,
+            query,
+            combines_fields,
+            filters,
+            after,
+            limit,
+            offset,
+            totals,
+            k1,
+            b,
+            order,
+            distinct,
+            projection,
+            left_out,
+        }
     }
 
     /// Leaves out the document with this `_id`.
@@ -166,12 +189,38 @@ impl<'a> Search<'a> {
     /// What may match, with the filters.
     fn asked(&self) -> Cow<'_, Query> {
         let query = self.query.relaxed.as_ref().unwrap_or(&self.query.query);
-        if self.filters.is_empty() {
+        if self.filters.is_empty() && !self.combines_fields {
             return Cow::Borrowed(query);
         }
+        let asked = if self.combines_fields {
+            Query::across(Vec::<String>::new(), query.clone())
+        } else {
+            query.clone().grouped()
+        };
         let filters = self.filters.iter().cloned();
         let filters = filters.map(|filter| Query::filter(filter).must().boost(0.0));
-        Cow::Owned(filters.fold(query.clone().grouped().must(), Query::with))
+        Cow::Owned(filters.fold(asked.must(), Query::with))
+    }
+
+    /// Looks for words that name no field in all fields of the index as if these were one: BM25F, as of [`Query::across`]. Default: a
+    /// word is scored in each field by itself, and the scores are added.
+    ///
+    /// ```
+    /// use alluvium::{AnalyzerOptions, Database, TextIndexOptions, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// let fields = [("title", 3.0), ("body", 1.0)];
+    /// notes.create_text_index("default", TextIndexOptions::chosen(fields, AnalyzerOptions::default()))?;
+    /// notes.insert(doc! { "_id": 1, "title": "Gold", "body": "Where the river slows." })?;
+    /// let mut hits = notes.search("gold river")?.combine_fields().run()?;
+    /// let explanation = hits.next().unwrap().explain()?;
+    /// assert!(explanation.to_string().contains("gold as in one field"));
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn combine_fields(mut self) -> Self {
+        self.combines_fields = true;
+        self
     }
 
     /// Orders hits by the values of their documents at some paths instead of by score, as of
@@ -224,6 +273,54 @@ impl<'a> Search<'a> {
         self.order =
             Order::Rescored(paths.into_iter().map(Into::into).collect(), Box::new(rescore));
         self
+    }
+
+    /// Returns of the documents with the same value at `path` only the one that is ranked first; those without a value there, or with
+    /// null, stay. A document with several values counts with the least. [`count`](Self::count) and [`Hits::total`] count what is left.
+    /// Paths with a [column](crate::Collection::create_column) need no documents to be read.
+    ///
+    /// Behind a [position](Self::after) what has a value of a hit before it is left out too, so that pages fit together; for that
+    /// the ranking is gone through from its front.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "_id": 1, "text": "gold", "author": "Ada" },
+    ///     doc! { "_id": 2, "text": "gold and gold", "author": "Ada" },
+    ///     doc! { "_id": 3, "text": "gold and silver and sand", "author": "Bo" },
+    /// ])?;
+    /// let hits = notes.search("gold")?.distinct("author").run()?;
+    /// let ids: Vec<_> = hits.map(|hit| hit.id()).collect::<alluvium::Result<_>>()?;
+    /// assert_eq!(ids, [1.into(), 3.into()]);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn distinct(mut self, path: impl Into<String>) -> Self {
+        self.distinct = Some(path.into());
+        self
+    }
+
+    /// Hands out only some fields of [documents](Hit::document): see [`bson::Projection`]. Snippets are made of the whole.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    /// use alluvium::bson::rawdoc;
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert(doc! { "_id": 1, "title": "Gold", "body": "Where the river slows." })?;
+    /// let hit = notes.search("river")?.project(doc! { "title": 1 })?.run()?.next().unwrap();
+    /// assert_eq!(hit.document()?, rawdoc! { "_id": 1, "title": "Gold" });
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is no projection; the message says where, and what was expected there.
+    pub fn project<'d>(mut self, projection: impl IntoDocument<'d>) -> Result<Self> {
+        self.projection = Some(Projection::parse(&projection.into_document()?)?);
+        Ok(self)
     }
 
     /// Counts and sums up the documents that match, whatever offset and limit: a result under each name, as of
@@ -298,7 +395,7 @@ impl<'a> Search<'a> {
         self
     }
 
-    /// Number of documents that match, whatever the limit. Scores nothing.
+    /// Number of documents that match, whatever the limit; of [distinct](Self::distinct) ones those that are left. Scores nothing.
     ///
     /// # Errors
     /// When the index cannot be read.
@@ -307,7 +404,7 @@ impl<'a> Search<'a> {
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(0) };
         let searcher = Searcher::new(&collection, &reader);
         let (plan, _) = self.plan(searcher, &self.asked())?;
-        Ok(searcher.count(&plan)?)
+        self.total(searcher, &plan)
     }
 
     /// How the score of the document with this `_id` comes about, be it among the hits or not, and if it does not match, why.
@@ -394,7 +491,8 @@ impl<'a> Search<'a> {
                 }
             }
         };
-        let context = Context { view: self.view, index: self.index, plan, parameters };
+        let Search { view, index, projection, .. } = self;
+        let context = Context { view, index, plan, parameters, projection };
         Ok(Hits { context: Arc::new(context), ranked: ranked.into_iter(), total, warnings })
     }
 
@@ -408,25 +506,36 @@ impl<'a> Search<'a> {
     ) -> Result<(Vec<RankedDoc>, Option<u64>)> {
         let (offset, limit) = (self.offset, self.limit);
         let after = self.after;
-        let total = || self.totals.then(|| searcher.count(plan)).transpose();
-        match &self.order {
-            Order::Score => {}
+        let total = || self.totals.then(|| self.total(searcher, plan)).transpose();
+        let page = |after, offset, limit| match &self.order {
+            Order::Score => searcher.search_tiers(plan, as_typed, parameters, after, offset, limit),
             Order::Values(keys) => {
-                let found = searcher.search_sorted(plan, parameters, keys, after, offset, limit)?;
-                return Ok((found, total()?));
+                searcher.search_sorted(plan, parameters, keys, after, offset, limit)
             }
             Order::Rescored(paths, rescore) => {
                 let how: (&[String], &Rescore<'_>) = (paths, &**rescore);
-                let found =
-                    searcher.search_rescored(plan, parameters, how, after, offset, limit)?;
-                return Ok((found, total()?));
+                searcher.search_rescored(plan, parameters, how, after, offset, limit)
             }
+        };
+        if let Some(path) = &self.distinct {
+            let mut ranking = |after, limit| page(after, 0, limit);
+            let found = searcher.distinct(path, &mut ranking, after, offset, limit)?;
+            return Ok((found, total()?));
         }
-        if self.totals && as_typed.is_none() && after.is_none() {
+        let is_plain = matches!(self.order, Order::Score) && as_typed.is_none() && after.is_none();
+        if self.totals && is_plain {
             let (found, total) = searcher.search_and_count(plan, parameters, offset, limit)?;
             return Ok((found.into_iter().map(RankedDoc::as_typed).collect(), Some(total)));
         }
-        Ok((searcher.search_tiers(plan, as_typed, parameters, after, offset, limit)?, total()?))
+        Ok((page(after, offset, limit)?, total()?))
+    }
+
+    /// How many hits there are, whatever the limit.
+    fn total(&self, searcher: Searcher<'_, '_>, plan: &Plan) -> Result<u64> {
+        match &self.distinct {
+            Some(path) => Ok(searcher.count_distinct(plan, path)?),
+            None => Ok(searcher.count(plan)?),
+        }
     }
 }
 
@@ -472,6 +581,7 @@ struct Context<'a> {
     index: Option<String>,
     plan: Plan,
     parameters: Parameters,
+    projection: Option<Projection>,
 }
 
 impl fmt::Debug for Context<'_> {
@@ -537,11 +647,20 @@ impl Hit<'_> {
         self.ranked.position()
     }
 
-    /// The document.
+    /// The document, or what a [projection](Search::project) leaves of it.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn document(&self) -> Result<RawDocumentBuf> {
+        let document = self.stored()?;
+        match &self.context.projection {
+            Some(projection) => Ok(projection.apply(&document)?),
+            None => Ok(document),
+        }
+    }
+
+    /// The document as it is stored.
+    fn stored(&self) -> Result<RawDocumentBuf> {
         let gone = || {
             let what = format!("document {} is indexed but not stored", self.ranked.doc);
             Error::Store(crate::lsm::Error::corruption(what, 0))
@@ -580,7 +699,7 @@ impl Hit<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn id(&self) -> Result<Bson> {
-        let document = self.document()?;
+        let document = self.stored()?;
         let id = document.get("_id").map_err(bson::Error::from)?.unwrap_or(RawBsonRef::Null);
         Ok(Bson::try_from(id).map_err(bson::Error::from)?)
     }
@@ -619,7 +738,7 @@ impl Hit<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn snippet(&self, path: &str) -> Result<Snippet> {
-        let document = self.document()?;
+        let document = self.stored()?;
         let found = self.with_highlighter(|highlighter| Ok(highlighter.field(&document, path)?))?;
         Ok(found.unwrap_or_default())
     }
@@ -629,7 +748,7 @@ impl Hit<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn best_snippet(&self) -> Result<Option<(String, Snippet)>> {
-        let document = self.document()?;
+        let document = self.stored()?;
         self.with_highlighter(|highlighter| Ok(highlighter.best(&document)?))
     }
 

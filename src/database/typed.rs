@@ -16,12 +16,14 @@ use super::collection::Collection;
 use super::document::IntoDocument;
 use super::search::Search;
 use super::snapshot::SnapshotCollection;
+use super::suggestions::Completions;
 use super::transaction::TransactionCollection;
+use super::typed_find::TypedFind;
 use super::values::{decode, encode};
 use crate::bson::Bson;
 use crate::collection::Upserted;
 use crate::error::Result;
-use crate::query::ParsedQuery;
+use crate::query::{ParsedQuery, Suggestion};
 
 /// A collection whose documents are values of type `T`: `C` is a [`Collection`], a [`SnapshotCollection`] or a
 /// [`TransactionCollection`].
@@ -359,21 +361,15 @@ impl<T> Typed<Collection, T> {
     /// let rivers = db.collection("rivers")?.typed::<River>();
     /// rivers.insert(River { name: "loire".into(), km: 1006 })?;
     /// rivers.insert(River { name: "rhine".into(), km: 1233 })?;
-    /// let long: Vec<River> = rivers.find(doc! { "km": { "$gt": 1100 } })?.collect::<Result<_, _>>()?;
+    /// let long: Vec<River> = rivers.find(doc! { "km": { "$gt": 1100 } })?.run()?.collect::<Result<_, _>>()?;
     /// assert_eq!(long.iter().map(|river| &river.name).collect::<Vec<_>>(), ["rhine"]);
     /// # Ok::<(), alluvium::Error>(())
     /// ```
     ///
     /// # Errors
-    /// When the filter is none, and when the file cannot be read; items are those of [`documents`](Self::documents).
-    pub fn find<'d, F: IntoDocument<'d>>(
-        &self,
-        filter: F,
-    ) -> Result<impl Iterator<Item = Result<T>> + use<'d, F, T>>
-    where
-        T: DeserializeOwned,
-    {
-        Ok(self.raw.find(filter)?.run()?.map(|document| decode(&document?)))
+    /// When the filter is none.
+    pub fn find<'d>(&self, filter: impl IntoDocument<'d>) -> Result<TypedFind<'static, T>> {
+        Ok(TypedFind::new(self.raw.find(filter)?))
     }
 
     /// A search, as of [`Collection::search`]; [`Hit::document_as`](crate::Hit::document_as) gives a hit's value.
@@ -382,6 +378,30 @@ impl<T> Typed<Collection, T> {
     /// Never for what the query says; running the search may fail.
     pub fn search(&self, query: impl Into<ParsedQuery>) -> Result<Search<'static>> {
         self.raw.search(query)
+    }
+
+    /// A search for what is like the document with this `_id`, as of [`Collection::more_like`].
+    ///
+    /// # Errors
+    /// When there is no such document, and when the file cannot be read.
+    pub fn more_like(&self, id: impl Into<Bson>) -> Result<Search<'static>> {
+        self.raw.more_like(id)
+    }
+
+    /// The words that begin as the last one of a text does, as of [`Collection::complete`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn complete(&self, text: &str) -> Result<Completions<'static>> {
+        self.raw.complete(text)
+    }
+
+    /// The query that was probably meant, as of [`Collection::suggest`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn suggest(&self, query: &str) -> Result<Option<Suggestion>> {
+        self.raw.suggest(query)
     }
 }
 
@@ -418,15 +438,9 @@ impl<T> Typed<SnapshotCollection, T> {
     /// The values whose documents `filter` lets through, as of [`Collection::find`].
     ///
     /// # Errors
-    /// When the filter is none; items are those of [`documents`](Self::documents).
-    pub fn find<'d, F: IntoDocument<'d>>(
-        &self,
-        filter: F,
-    ) -> Result<impl Iterator<Item = Result<T>> + use<'d, F, T>>
-    where
-        T: DeserializeOwned,
-    {
-        Ok(self.raw.find(filter)?.run()?.map(|document| decode(&document?)))
+    /// When the filter is none.
+    pub fn find<'d>(&self, filter: impl IntoDocument<'d>) -> Result<TypedFind<'static, T>> {
+        Ok(TypedFind::new(self.raw.find(filter)?))
     }
 
     /// A search over what the snapshot shows; [`Hit::document_as`](crate::Hit::document_as) gives a hit's value.
@@ -435,6 +449,30 @@ impl<T> Typed<SnapshotCollection, T> {
     /// None for now; running the search may fail.
     pub fn search(&self, query: impl Into<ParsedQuery>) -> Result<Search<'static>> {
         self.raw.search(query)
+    }
+
+    /// A search for what is like the document with this `_id`, as of [`SnapshotCollection::more_like`].
+    ///
+    /// # Errors
+    /// When there is no such document, and when the file cannot be read.
+    pub fn more_like(&self, id: impl Into<Bson>) -> Result<Search<'static>> {
+        self.raw.more_like(id)
+    }
+
+    /// The words that begin as the last one of a text does, as of [`SnapshotCollection::complete`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn complete(&self, text: &str) -> Result<Completions<'static>> {
+        self.raw.complete(text)
+    }
+
+    /// The query that was probably meant, as of [`SnapshotCollection::suggest`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn suggest(&self, query: &str) -> Result<Option<Suggestion>> {
+        self.raw.suggest(query)
     }
 }
 
@@ -510,5 +548,12 @@ impl<T> Typed<TransactionCollection<'_>, T> {
     /// When what was gathered cannot be made searchable.
     pub fn search(&mut self, query: impl Into<ParsedQuery>) -> Result<Search<'_>> {
         self.raw.search(query)
+    }
+    /// The values whose documents `filter` lets through, those that this transaction wrote among them.
+    ///
+    /// # Errors
+    /// When the filter is none.
+    pub fn find<'d>(&mut self, filter: impl IntoDocument<'d>) -> Result<TypedFind<'_, T>> {
+        Ok(TypedFind::new(self.raw.find(filter)?))
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! A [`Pattern::Group`] is a query in place of a word: it counts as one clause does, and what is inside scores where the group
 //! matches. A group of which nothing is left after analysis is ignored; one that only excludes matches nothing. A [`Pattern::DisMax`] is
-//! several such queries of which the best counts.
+//! several such queries of which the best counts; a [`Pattern::Across`] is one whose words are looked for in several fields as in one.
 //!
 //! Patterns over the words of the index ([`Pattern::Prefix`], [`Pattern::Wildcard`], [`Pattern::Regex`]) match the documents
 //! that hold any word that fits, and give each the same score, 1; so do [`Pattern::Range`], [`Pattern::All`] and [`Pattern::Filter`]. [`Pattern::Fuzzy`] stands for the words that come nearest,
@@ -160,6 +160,14 @@ pub enum Pattern {
     Filter(Document),
     /// A query of its own. The clause's field is that of the clauses inside that have none.
     Group(Query),
+    /// A query of its own, whose words, phrases and words near each other are looked for in some fields as if these were one, where
+    /// they have no field of their own.
+    Across {
+        /// The fields; none for all of the index.
+        fields: Vec<String>,
+        /// The query.
+        query: Query,
+    },
     /// Several queries, each as in a group: a document that matches one of them gets its highest score from them, and a part of
     /// the others.
     DisMax {
@@ -377,6 +385,31 @@ impl Query {
         Self::one(Occur::Should, Pattern::Group(self))
     }
 
+    /// What `query` asks for, with words looked for in all of `fields` as if these were one: BM25F. How often a word occurs is added up over
+    /// the fields, each with its weight in the index and by its own length, and then scored once, by how many documents have the word in
+    /// any of them. So `+gold +river` finds documents with one word in the title and the other in the body, and a word that is rare in
+    /// titles alone does not outweigh others. Without fields all of the index are meant. No text says it.
+    ///
+    /// ```
+    /// use alluvium::{AnalyzerOptions, Database, Query, TextIndexOptions, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// let fields = [("title", 3.0), ("body", 1.0)];
+    /// notes.create_text_index("default", TextIndexOptions::chosen(fields, AnalyzerOptions::default()))?;
+    /// notes.insert(doc! { "_id": 1, "title": "Rivers", "body": "Gold settles where the rivers slow." })?;
+    /// let query = Query::across(["title", "body"], Query::all_words("gold rivers"));
+    /// assert_eq!(notes.search(query)?.count()?, 1);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn across<F: Into<String>>(
+        fields: impl IntoIterator<Item = F>,
+        query: impl Into<Self>,
+    ) -> Self {
+        let fields = fields.into_iter().map(Into::into).collect();
+        Self::one(Occur::Should, Pattern::Across { fields, query: query.into() })
+    }
+
     /// Documents that match any of `queries`. Each scores by itself; the highest of their scores counts, and `tie_breaker` times the
     /// sum of the others, from 0 (the best alone) to 1 (all of them). So a word that stands in several fields counts where it fits
     /// best, and does not outweigh the other words. No text says it.
@@ -489,6 +522,7 @@ impl Pattern {
             | Self::All
             | Self::Filter(_)
             | Self::Group(_)
+            | Self::Across { .. }
             | Self::DisMax { .. } => None,
         }
     }

@@ -26,6 +26,9 @@ pub(crate) struct Norms {
     /// Apart, so that tables move cheaply.
     by_code: Box<[f32; 256]>,
     average: f32,
+    parameters: Parameters,
+    /// What a frequency is multiplied by, where several fields score as one.
+    factor: f32,
 }
 
 impl Parameters {
@@ -87,6 +90,15 @@ pub(crate) fn rounding(scores: usize) -> f64 {
     1.0 + roundings / 8_388_608.0
 }
 
+/// The score of a clause across fields, of a frequency that was added up over them.
+pub(crate) fn score_across(weight: f32, frequency: f64, parameters: Parameters) -> f32 {
+    if frequency > 0.0 {
+        weight * rounded(frequency / (f64::from(parameters.k1) + frequency))
+    } else {
+        0.0
+    }
+}
+
 /// The score of alternatives that have these: the highest, and `tie_breaker` times the sum of the others, which are added from the highest on.
 pub(crate) fn best_of(scores: &mut [f32], tie_breaker: f32) -> f32 {
     scores.sort_unstable_by(|left, right| right.total_cmp(left));
@@ -102,7 +114,8 @@ static LENGTHS: LazyLock<[f32; 256]> = LazyLock::new(|| length_code::DECODED.map
 impl Norms {
     /// The table of what scores its whole weight wherever it occurs.
     pub(crate) fn constant() -> Self {
-        Norms { by_code: Box::new([0.0; 256]), average: 0.0 }
+        let (by_code, parameters) = (Box::new([0.0; 256]), Parameters::default());
+        Norms { by_code, average: 0.0, parameters, factor: 1.0 }
     }
 
     /// The table of a field in which `documents` documents have `total_length` tokens.
@@ -113,7 +126,18 @@ impl Norms {
         // Without a token there is no posting to score, and nothing to divide by.
         let average_is_zero = total_length == 0;
         let by_code = LENGTHS.map(|length| if average_is_zero { k1 } else { norm(length) });
-        Norms { by_code: Box::new(by_code), average }
+        Norms { by_code: Box::new(by_code), average, parameters, factor: 1.0 }
+    }
+
+    /// The same of a field that scores as one with others, and in which an occurrence counts `factor` times. By itself it scores as in
+    /// a search for it alone.
+    pub(crate) fn times(mut self, factor: f32) -> Self {
+        self.factor = factor;
+        for norm in self.by_code.iter_mut() {
+            // Beyond the greatest number scores would be nothing, and bounds below them.
+            *norm = (*norm / factor).min(f32::MAX);
+        }
+        self
     }
 
     /// Tokens of the field in a document that has some, on average.
@@ -124,6 +148,28 @@ impl Norms {
     /// What the frequency in a document with this length code is weighed against.
     pub(crate) fn norm(&self, length_code: u8) -> f32 {
         self.by_code[usize::from(length_code)]
+    }
+
+    /// What an occurrence in a document with this length code counts, where several fields score as one.
+    pub(crate) fn length_factor(&self, length_code: u8) -> f32 {
+        let b = self.parameters.b;
+        if self.average > 0.0 {
+            (1.0 - b) + b * (LENGTHS[usize::from(length_code)] / self.average)
+        } else {
+            1.0
+        }
+    }
+
+    /// The frequency as it is added up over fields that score as one.
+    pub(crate) fn weighted(&self, frequency: u32, length_code: u8) -> f64 {
+        let frequency = f64::from(self.factor) * f64::from(frequency);
+        // Only fields of no length have nothing to divide by, and those have no term.
+        frequency / f64::from(self.length_factor(length_code).max(f32::MIN_POSITIVE))
+    }
+
+    /// The parameters.
+    pub(crate) fn parameters(&self) -> Parameters {
+        self.parameters
     }
 
     /// How scores by these norms differ from what impacts say that assume `averages`.

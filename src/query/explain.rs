@@ -4,16 +4,14 @@
 //! document alone, and looked at in canonical order, so that the same numbers are added in the same order; which leaves count is decided
 //! as in `window`. Cost: that of opening the plan, where sets of documents are gathered as in a search, and a few steps a leaf.
 
-use std::collections::BTreeMap;
-
-use super::bm25::{Norms, Parameters, best_of, clause_weight, idf, rounded};
+use super::bm25::{Norms, Parameters, best_of, clause_weight, idf, rounded, score_across};
 use super::error::Result;
 use super::explanation::Explanation;
-use super::leaf::{LeafWindow, Scratch, weight_of};
+use super::leaf::{FieldNorms, LeafWindow, Scratch, weight_of};
 use super::nesting::Best;
 use super::plan::{Leaf, LeafKey, Plan, PlannedSet, Slop};
-use super::searcher::{Searcher, norms};
-use super::tree_score::{Counted, TreeScore, find_occurrences};
+use super::searcher::Searcher;
+use super::tree_score::{Counted, TreeScore, boosts, fields, find_occurrences};
 use crate::fts::{DocId, FieldId, WINDOW_LEN, length_code};
 
 /// Names of alternatives that are listed at most.
@@ -22,7 +20,7 @@ const NAMES_LEN_MAX: usize = 8;
 /// A document, as an explanation looks at it.
 struct Explained<'e, 'c> {
     parameters: Parameters,
-    norms: &'e BTreeMap<FieldId, Norms>,
+    norms: &'e FieldNorms,
     document: TreeScore<'e, 'c>,
 }
 
@@ -33,7 +31,7 @@ impl Searcher<'_, '_> {
     /// Those of the text index.
     pub fn explain(self, plan: &Plan, parameters: Parameters, doc: DocId) -> Result<Explanation> {
         let leaves = self.open(plan, true)?;
-        let norms = norms(plan, parameters);
+        let norms = FieldNorms::new(plan, parameters);
         let chunk = [self.chunk(&leaves, doc.chunk(), Some(&norms))?];
         let lengths = self.lengths(&chunk)?;
         let [chunk] = &chunk;
@@ -67,16 +65,15 @@ impl Explained<'_, '_> {
         let plan = self.document.plan;
         let (mut parts, mut sets, mut constant) = (Vec::new(), Vec::new(), 0.0);
         for same in counted.clauses(plan) {
-            let boosts: Vec<(u32, f64)> = same
-                .iter()
-                .map(|&place| (plan.leaves[place].key.group, plan.leaves[place].boost))
-                .collect();
+            let boosts: Vec<(u32, f64)> = boosts(plan, same).collect();
             let [place, ..] = *same else { continue };
             let leaf = &plan.leaves[place];
             if self.document.is_set(same) {
                 let boost: f64 = boosts.iter().map(|&(_, boost)| boost).sum();
                 constant += boost;
                 sets.push(Explanation::leaf(rounded(boost), plan.name(leaf)));
+            } else if leaf.key.across.is_some() {
+                parts.push(self.share_across(leaf, same, &boosts)?);
             } else if let Some((_, frequency, code)) = self.document.found(place)? {
                 parts.push(self.share(leaf, &boosts, frequency, code));
             }
@@ -119,7 +116,7 @@ impl Explained<'_, '_> {
     fn share(&self, leaf: &Leaf, boosts: &[(u32, f64)], frequency: u32, code: u8) -> Explanation {
         let boost = boosts.iter().map(|&(_, boost)| boost).sum();
         let weight = weight_of(self.document.plan, leaf, boost);
-        let norms = self.norms.get(&leaf.key.field);
+        let norms = self.norms.of(&leaf.key);
         let value = norms.map_or(0.0, |norms| norms.score(weight, frequency, code));
         let times = if leaf.key.is_phrase {
             "tf: places in the document where it stands so"
@@ -133,10 +130,61 @@ impl Explained<'_, '_> {
         Explanation::new(value, what, parts)
     }
 
+    /// What a term or a phrase gives in several fields.
+    fn share_across(
+        &self,
+        leaf: &Leaf,
+        same: &[usize],
+        boosts: &[(u32, f64)],
+    ) -> Result<Explanation> {
+        let plan = self.document.plan;
+        let boost = boosts.iter().map(|&(_, boost)| boost).sum();
+        let weight = weight_of(plan, leaf, boost);
+        let (mut sum, mut of_fields) = (0.0, Vec::new());
+        for place in fields(plan, same) {
+            let Some((scale, frequency, code)) = self.document.found(place)? else { continue };
+            let weighted = scale.norms.weighted(frequency, code);
+            sum += weighted;
+            let leaf = &plan.leaves[place];
+            let field = plan.fields.get(&leaf.key.field);
+            let length = rounded(f64::from(length_code::decode(code)));
+            let factor = Explanation::new(
+                scale.norms.length_factor(code),
+                "length: (1 − b) + b · length / average",
+                vec![
+                    Explanation::leaf(self.parameters.b(), "b"),
+                    Explanation::leaf(
+                        length,
+                        "length of the field in the document, as it is stored",
+                    ),
+                    Explanation::leaf(scale.norms.average(), "average length of the field"),
+                ],
+            );
+            let parts = vec![
+                Explanation::leaf(field.map_or(0.0, |field| field.weight), "weight of the field"),
+                Explanation::leaf(rounded(f64::from(frequency)), "how often it occurs there"),
+                factor,
+            ];
+            let what = format!("{}: weight of the field · occurrences / length", plan.name(leaf));
+            of_fields.push(Explanation::new(rounded(weighted), what, parts));
+        }
+        let parts = vec![
+            self.weight(leaf, boosts, weight),
+            Explanation::new(rounded(sum), "tf: the sum of those of the fields", of_fields),
+            Explanation::leaf(self.parameters.k1(), "k1"),
+        ];
+        let value = score_across(weight, sum, self.parameters);
+        let what = format!("{} as in one field: weight · tf / (tf + k1)", Plan::words(leaf));
+        Ok(Explanation::new(value, what, parts))
+    }
+
     fn weight(&self, leaf: &Leaf, boosts: &[(u32, f64)], weight: f32) -> Explanation {
-        let field = self.document.plan.fields.get(&leaf.key.field);
-        let documents = field.map_or(0, |field| field.statistics.documents);
-        let of_terms = leaf.key.terms.iter().zip(&leaf.dfs).map(|((term, _), &df)| {
+        let plan = self.document.plan;
+        let across = leaf.key.across.and_then(|across| plan.across.get(across));
+        let field = plan.fields.get(&leaf.key.field).filter(|_| across.is_none());
+        let documents = field.map_or(plan.documents, |field| field.statistics.documents);
+        let of_terms = leaf.key.terms.iter().zip(across.map_or(&leaf.dfs, |across| &across.dfs));
+        let of_terms = of_terms.map(|((term, _), &df)| {
             let what = format!("idf: {df} of {documents} documents hold {term:?}");
             (idf(documents, df), what)
         });
@@ -166,8 +214,10 @@ impl Explained<'_, '_> {
                 Explanation::new(rounded(sum), "boost: the sum of those of the groups", parts)
             }
         };
-        let of_field = field.map_or(0.0, |field| field.weight);
-        let parts = vec![Explanation::leaf(of_field, "weight of the field"), boost, rarity];
+        let Some(field) = field else {
+            return Explanation::new(weight, "weight: boost · idf", vec![boost, rarity]);
+        };
+        let parts = vec![Explanation::leaf(field.weight, "weight of the field"), boost, rarity];
         Explanation::new(weight, "weight: that of the field · boost · idf", parts)
     }
 
@@ -232,19 +282,24 @@ fn listed(names: impl Iterator<Item = String>) -> String {
 impl Plan {
     /// What a leaf looks for, and where, as people write it.
     fn name(&self, leaf: &Leaf) -> String {
-        let LeafKey { field, terms, slop, path, set, .. } = &leaf.key;
+        let LeafKey { field, path, set, .. } = &leaf.key;
         if let Some(set) = set.and_then(|set| self.sets.get(set)) {
             return self.name_of_set(set);
         }
+        Self::words(leaf) + &self.name_of_place(*field, path.as_deref())
+    }
+
+    /// What a leaf looks for.
+    fn words(leaf: &Leaf) -> String {
+        let LeafKey { terms, slop, .. } = &leaf.key;
         let words: Vec<&str> = terms.iter().map(|(term, _)| term.as_str()).collect();
         let words = words.join(" ");
-        let what = match slop {
+        match slop {
             _ if !leaf.key.is_phrase => words,
             Slop::Exact => format!("\"{words}\""),
             Slop::Ordered(slop) => format!("\"{words}\"~{slop}"),
             Slop::Any(distance) => format!("NEAR({words}, {distance})"),
-        };
-        what + &self.name_of_place(*field, path.as_deref())
+        }
     }
 
     /// ` in title`, where only this field is meant.

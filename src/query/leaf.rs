@@ -7,14 +7,15 @@
 //! in the list; a score one more, and a division.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::bm25::{Norms, clause_weight, idf, rounding};
+use super::bm25::{Norms, Parameters, clause_weight, idf, rounding};
 use super::bounds::Bounds;
 use super::error::Result;
 use super::lists::TermChunk;
 use super::placed::{PathRanges, each_sloppy, keep_followed};
-use super::plan::{Leaf, Plan, Slop};
+use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
 use super::term_window::{TermWindow, WINDOW};
 use crate::fts::{self, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader, WINDOW_LEN};
 use crate::kernels::{Bitmap, Kernels};
@@ -57,6 +58,38 @@ pub(super) struct LeafWindow<'c> {
     terms: OnceCell<Vec<TermWindow<'c>>>,
     /// In their place where there is only one: it takes no allocation.
     term: OnceCell<TermWindow<'c>>,
+}
+
+/// The tables of fields.
+#[derive(Debug, Default)]
+pub(super) struct FieldNorms {
+    alone: BTreeMap<FieldId, Norms>,
+    /// Of fields that score as one with others.
+    across: BTreeMap<FieldId, Norms>,
+}
+
+impl FieldNorms {
+    /// Those of the fields that the leaves of a plan name.
+    pub(super) fn new(plan: &Plan, parameters: Parameters) -> Self {
+        let mut norms = FieldNorms::default();
+        for (&id, field) in &plan.fields {
+            let statistics = field.statistics;
+            let of_field = Norms::new(parameters, statistics.documents, statistics.total_length);
+            if !plan.across.is_empty() {
+                norms.across.insert(id, of_field.clone().times(field.weight));
+            }
+            norms.alone.insert(id, of_field);
+        }
+        if !plan.sets.is_empty() {
+            norms.alone.insert(SETS, Norms::constant());
+        }
+        norms
+    }
+
+    /// The table that a leaf is scored by.
+    pub(super) fn of(&self, key: &LeafKey) -> Option<&Norms> {
+        if key.across.is_some() { &self.across } else { &self.alone }.get(&key.field)
+    }
 }
 
 /// What scoring in one chunk needs of a leaf's field.
@@ -407,11 +440,14 @@ impl<'c> LeafWindow<'c> {
     }
 }
 
-/// The weight of a leaf with this boost: that of its field, times the boost, times the idf of its terms, added in their order; of a
-/// set the boost.
+/// The weight of a leaf with this boost: that of its field, times the boost, times the idf of its terms, added in their order; of what
+/// scores as one the boost times the idf; of a set the boost.
 pub(super) fn weight_of(plan: &Plan, leaf: &Leaf, boost: f64) -> f32 {
     if leaf.key.set.is_some() {
         return clause_weight(1.0, boost);
+    }
+    if let Some(across) = leaf.key.across.and_then(|across| plan.across.get(across)) {
+        return clause_weight(across.dfs.iter().map(|&df| idf(plan.documents, df)).sum(), boost);
     }
     let Some(field) = plan.fields.get(&leaf.key.field) else { return 0.0 };
     let documents = field.statistics.documents;

@@ -11,6 +11,7 @@
 //! a (+b -c)    stays: `b` is not excluded by `c` where `a` is
 //! ```
 //! [`Best`] is a group of another kind, of whose alternatives the best counts. It stays, unless it is excluded or has one alternative.
+//! So do leaves that score as one, such as a word in several fields.
 
 use std::collections::BTreeSet;
 
@@ -36,6 +37,8 @@ pub enum Node<L> {
     Group(Group<L>),
     /// Alternatives hold where one of them does.
     Best(Best<L>),
+    /// Leaves that score as one hold where one of them occurs.
+    Across(Vec<L>),
 }
 
 /// Groups of which the one with the highest score counts in full, and the others as a part of that.
@@ -102,6 +105,15 @@ impl<L> Group<L> {
         }
     }
 
+    /// Adds leaves that score as one.
+    pub(super) fn add_across(&mut self, occur: Occur, leaves: Vec<L>) {
+        match occur {
+            Occur::Should => self.optional.push(Node::Across(leaves)),
+            Occur::Must => self.required.push(vec![Node::Across(leaves)]),
+            Occur::MustNot => self.add_leaves(occur, leaves.into_iter()),
+        }
+    }
+
     /// Adds groups of which the best counts; those without conditions say nothing.
     pub(super) fn add_best(&mut self, occur: Occur, mut groups: Vec<Group<L>>, tie_breaker: f32) {
         groups.retain(|group| !group.is_empty());
@@ -138,7 +150,7 @@ impl<L> Group<L> {
     /// Whether a document matches wherever any leaf occurs, and gets at least what one of them gives.
     pub(super) fn is_union(&self) -> bool {
         let is_union = |node: &Node<L>| match node {
-            Node::Leaf(_) => true,
+            Node::Leaf(_) | Node::Across(_) => true,
             Node::Group(group) => group.is_union(),
             Node::Best(best) => best.alternatives.iter().all(Group::is_union),
         };
@@ -147,20 +159,21 @@ impl<L> Group<L> {
     }
 
     /// Whether the score of a document may be less than the sum of what leaves give.
-    pub(super) fn has_best(&self) -> bool {
+    pub(super) fn combines(&self) -> bool {
         self.scoring_nodes().any(|node| match node {
             Node::Leaf(_) => false,
-            Node::Group(group) => group.has_best(),
-            Node::Best(_) => true,
+            Node::Group(group) => group.combines(),
+            Node::Best(_) | Node::Across(_) => true,
         })
     }
 
-    /// What no document gets more than, where `of` says so of each leaf.
-    pub(super) fn most(&self, of: &impl Fn(&L) -> f64) -> f64 {
+    /// What no document gets more than, where `of` says so of each leaf, and `across` of leaves that score as one.
+    pub(super) fn most(&self, of: &impl Fn(&L) -> f64, across: &impl Fn(&[L]) -> f64) -> f64 {
         let most = |node: &Node<L>| match node {
             Node::Leaf(leaf) => of(leaf),
-            Node::Group(group) => group.most(of),
-            Node::Best(best) => best.most(of),
+            Node::Group(group) => group.most(of, across),
+            Node::Best(best) => best.most(of, across),
+            Node::Across(leaves) => across(leaves),
         };
         self.scoring_nodes().map(most).sum()
     }
@@ -174,6 +187,7 @@ impl<L> Group<L> {
                 Node::Best(best) => {
                     best.alternatives.iter().for_each(|group| group.each_leaf(visit));
                 }
+                Node::Across(leaves) => leaves.iter().for_each(&mut *visit),
             }
         }
     }
@@ -211,6 +225,9 @@ impl<L> Group<L> {
                     let alternatives = alternatives.into_iter().map(&mut alternative).collect();
                     Node::Best(Best { alternatives, tie_breaker })
                 }
+                Node::Across(leaves) => {
+                    Node::Across(leaves.into_iter().map(|leaf| of(leaf, number, scores)).collect())
+                }
             };
             nodes.into_iter().map(node).collect()
         };
@@ -244,6 +261,13 @@ impl<L> Group<L> {
                 Node::Leaf(leaf) => visit(Scoring::Leaf(leaf)),
                 Node::Group(group) => group.each_scoring(holds, visit),
                 Node::Best(best) => visit(Scoring::Best(best)),
+                Node::Across(leaves) => {
+                    leaves
+                        .iter()
+                        .filter(|leaf| holds(leaf))
+                        .map(Scoring::Leaf)
+                        .for_each(&mut *visit);
+                }
             }
         }
     }
@@ -261,18 +285,19 @@ impl<L: Ord + Clone> Group<L> {
     /// Takes out optional leaves that stand there twice, or are required besides: they say and score the same once.
     pub(super) fn remove_repeated(&mut self) {
         let mut known = BTreeSet::new();
-        for node in self.required.iter().flatten() {
-            if let Node::Leaf(leaf) = node {
-                known.insert(leaf.clone());
-            }
-        }
-        self.optional.retain(|node| match node {
-            Node::Leaf(leaf) => known.insert(leaf.clone()),
+        let mut is_new = |node: &Node<L>| match node {
+            Node::Leaf(leaf) => known.insert(vec![leaf.clone()]),
+            // Those of one are in no other.
+            Node::Across(leaves) => known.insert(leaves.clone()),
             Node::Group(_) | Node::Best(_) => true,
-        });
+        };
+        for node in self.required.iter().flatten() {
+            is_new(node);
+        }
+        self.optional.retain(is_new);
         for node in self.required.iter_mut().flatten().chain(&mut self.optional) {
             match node {
-                Node::Leaf(_) => {}
+                Node::Leaf(_) | Node::Across(_) => {}
                 Node::Group(group) => group.remove_repeated(),
                 Node::Best(best) => best.alternatives.iter_mut().for_each(Group::remove_repeated),
             }
@@ -287,6 +312,7 @@ impl<L> Node<L> {
             Node::Leaf(leaf) => holds(leaf),
             Node::Group(group) => group.matches(holds),
             Node::Best(best) => best.alternatives.iter().any(|group| group.matches(holds)),
+            Node::Across(leaves) => leaves.iter().any(holds),
         }
     }
 
@@ -298,16 +324,17 @@ impl<L> Node<L> {
             Node::Best(best) => {
                 best.alternatives.iter().for_each(|group| group.each_witness(visit));
             }
+            Node::Across(leaves) => leaves.iter().for_each(visit),
         }
     }
 }
 
 impl<L> Best<L> {
     /// As of a [group](Group::most).
-    fn most(&self, of: &impl Fn(&L) -> f64) -> f64 {
+    fn most(&self, of: &impl Fn(&L) -> f64, across: &impl Fn(&[L]) -> f64) -> f64 {
         let (mut best, mut rest) = (0.0_f64, 0.0);
         for group in &self.alternatives {
-            let most = group.most(of);
+            let most = group.most(of, across);
             rest += best.min(most);
             best = best.max(most);
         }
@@ -446,8 +473,8 @@ mod tests {
             let mut once = group.clone();
             once.remove_repeated();
             *(if group.is_flat() { &mut flat } else { &mut nested }) += 1;
-            bests += u32::from(group.has_best());
-            unions += u32::from(group.has_best() && group.is_union());
+            bests += u32::from(group.combines());
+            unions += u32::from(group.combines() && group.is_union());
             for document in 0..256 {
                 let holds = |leaf: &u32| document >> leaf & 1 == 1;
                 assert_eq!(group.matches(&holds), asked.matches(document));
@@ -462,7 +489,7 @@ mod tests {
                 let is_match = group.matches(&holds);
                 let found = if is_match { score(&group, &holds) } else { 0.0 };
                 assert_eq!(found.to_bits(), asked.score(document).to_bits());
-                assert!(group.most(&gives) >= found);
+                assert!(group.most(&gives, &|_| 0.0) >= found);
                 if is_match {
                     for set in &group.required {
                         let mut has_witness = false;

@@ -38,6 +38,10 @@ pub struct Plan {
     pub paths: BTreeMap<String, Vec<String>>,
     /// All terms and phrases, in canonical order.
     pub leaves: Vec<Leaf>,
+    /// What leaves score as one, in the order in which these scores are summed.
+    pub across: Vec<PlannedAcross>,
+    /// Number of live documents of the collection.
+    pub documents: u64,
     /// What the leaves that are no terms stand for.
     pub sets: Vec<PlannedSet>,
     /// Sets of leaves, by their places: a document has to match a leaf of each set.
@@ -71,6 +75,31 @@ pub struct Leaf {
     /// The boosts of all clauses of the query, or of its group, that ask for it.
     pub boost: f64,
 }
+
+/// A term or a phrase in several fields, which scores as in one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedAcross {
+    /// What it is.
+    pub key: AcrossKey,
+    /// Number of documents that hold each of the terms in any of the fields, in the order of the terms.
+    pub dfs: Vec<u64>,
+}
+
+/// What tells a term or a phrase in several fields from others. The derived order is the canonical one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AcrossKey {
+    /// Whether it has several terms.
+    pub is_phrase: bool,
+    /// The terms, each with its distance in positions from the first.
+    pub terms: Vec<(String, u32)>,
+    /// How else than at these distances the terms may stand.
+    pub slop: Slop,
+    /// The fields, ascending, each with a path in an index over everything.
+    pub places: Vec<Place>,
+}
+
+/// Where a term is looked for: a field, and in an index over everything a path.
+pub(super) type Place = (FieldId, Option<String>);
 
 /// Documents that a leaf stands for.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,6 +163,8 @@ impl fmt::Display for PlannedFilter {
 /// What tells a leaf from others. The order of the fields makes the derived order the canonical one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeafKey {
+    /// The place in [`Plan::across`] of what it scores as one with, if it does not score by itself.
+    pub across: Option<usize>,
     /// The field.
     pub field: FieldId,
     /// Whether it has several terms.
@@ -194,7 +225,7 @@ impl Plan {
 
     /// The tree, where a score may be less than the sum of what leaves give.
     pub(super) fn combining(&self) -> Option<&Group<usize>> {
-        self.tree.as_ref().filter(|tree| tree.has_best())
+        self.tree.as_ref().filter(|tree| tree.combines())
     }
 
     /// The alternatives of which the best counts, where nothing else is asked for.
@@ -219,6 +250,7 @@ impl LeafKey {
     /// That of the leaf for a set, outside of all groups.
     pub(super) fn of_set(place: usize) -> Self {
         LeafKey {
+            across: None,
             field: SETS,
             is_phrase: false,
             terms: Terms::new(),
@@ -234,9 +266,14 @@ impl LeafKey {
         self.is_phrase || self.path.is_some()
     }
 
-    /// Whether it looks for the same, be it in another group.
+    /// Whether both are one clause in a score, be it in several groups.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let parts = |key: &Self| (key.field, key.is_phrase, key.slop, key.set);
+        if self.across.is_some() { self.across == other.across } else { self.is_twin(other) }
+    }
+
+    /// Whether it looks for the same, be it in another group.
+    pub(super) fn is_twin(&self, other: &Self) -> bool {
+        let parts = |key: &Self| (key.across, key.field, key.is_phrase, key.slop, key.set);
         parts(self) == parts(other) && self.terms == other.terms && self.path == other.path
     }
 }

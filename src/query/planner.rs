@@ -22,7 +22,10 @@ use super::bm25::{boost_of, idf};
 use super::error::{Error, Result};
 use super::nesting::{Group, Node};
 use super::parser::{Warning, WarningKind};
-use super::plan::{Leaf, LeafKey, Plan, PlannedField, PlannedFilter, PlannedSet, Slop, Terms};
+use super::plan::{
+    AcrossKey, Leaf, LeafKey, Place, Plan, PlannedAcross, PlannedField, PlannedFilter, PlannedSet,
+    Slop, Terms,
+};
 use super::value_range;
 use crate::fts::{
     self, Analyzer, DocumentSet, Field, FieldId, POSITION_GAP, TermPattern, TextReader, path_term,
@@ -49,12 +52,16 @@ pub(crate) const SIMILAR_LEN_MAX: usize = 64;
 const DEPTH_MAX: usize = 32;
 
 impl Plan {
-    /// Plans a query; the warnings tell what was not taken as written.
+    /// Plans a query in a collection of so many live documents; the warnings tell what was not taken as written.
     ///
     /// # Errors
     /// [`Error::Filter`] for a filter that is none; no other query is refused. Those of the text index.
-    pub fn new(reader: &TextReader<'_>, query: &Query) -> Result<(Plan, Vec<Warning>)> {
-        let mut planner = Planner::new(reader);
+    pub fn new(
+        reader: &TextReader<'_>,
+        documents: u64,
+        query: &Query,
+    ) -> Result<(Plan, Vec<Warning>)> {
+        let mut planner = Planner::new(reader, documents);
         let all = planner.group(query, &Context::default())?;
         let Planned { plan, mut warnings, stop_words } = planner.finish(all)?;
         if plan.leaves.is_empty() {
@@ -68,6 +75,8 @@ impl Plan {
 #[derive(Debug, Clone, Default)]
 struct Context {
     field: Option<String>,
+    /// Fields that words are looked for in as in one, where clauses have none of their own.
+    across: Option<Arc<[Place]>>,
     /// What its boost is multiplied by, if not by 1.
     boost: Option<f64>,
     /// How many groups there are.
@@ -87,12 +96,17 @@ struct Planned {
 
 /// Where a clause is looked for.
 struct Scope {
-    fields: Vec<FieldId>,
-    path: Option<String>,
+    places: Vec<Place>,
+    /// Whether what stands there scores as in one.
+    is_across: bool,
 }
 
 struct Planner<'p, 'r> {
     reader: &'p TextReader<'r>,
+    /// Live ones of the collection.
+    documents: u64,
+    /// What scores across fields, in the order in which it was found.
+    across: Vec<AcrossKey>,
     paths: BTreeMap<String, Vec<String>>,
     sets: Vec<PlannedSet>,
     terms_left: usize,
@@ -104,9 +118,11 @@ struct Planner<'p, 'r> {
 }
 
 impl<'p, 'r> Planner<'p, 'r> {
-    fn new(reader: &'p TextReader<'r>) -> Self {
+    fn new(reader: &'p TextReader<'r>, documents: u64) -> Self {
         Planner {
             reader,
+            documents,
+            across: Vec::new(),
             paths: BTreeMap::new(),
             sets: Vec::new(),
             terms_left: TERMS_LEN_MAX,
@@ -190,9 +206,11 @@ impl<'p, 'r> Planner<'p, 'r> {
         if !self.may_walk(clause) {
             return Ok(());
         }
-        let &mut Planner { reader, terms_left, patterns_left, similar_left, .. } = self;
+        let &mut Planner { reader, documents, terms_left, patterns_left, similar_left, .. } = self;
         let mut planner =
-            Planner { terms_left, patterns_left, similar_left, ..Planner::new(reader) };
+            Planner { terms_left, patterns_left, similar_left, ..Planner::new(reader, documents) };
+        // Those of fields that the groups around name.
+        planner.paths.clone_from(&self.paths);
         let mut asked = Group::default();
         planner.clause(&plain, context, &mut asked)?;
         (self.terms_left, self.patterns_left) = (planner.terms_left, planner.patterns_left);
@@ -215,7 +233,7 @@ impl<'p, 'r> Planner<'p, 'r> {
     ) -> Result<()> {
         let boost = boost_of(context.boost.unwrap_or(1.0));
         let text = match &clause.pattern {
-            Pattern::Group(_) | Pattern::DisMax { .. } => {
+            Pattern::Group(_) | Pattern::Across { .. } | Pattern::DisMax { .. } => {
                 return self.nested(clause, context, into);
             }
             Pattern::All if clause.field.is_none() => {
@@ -233,7 +251,7 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
             pattern => pattern.text().unwrap_or_default(),
         };
-        let Some(scope) = self.scope(clause)? else {
+        let Some(scope) = self.scope(clause, context)? else {
             let field = clause.field.clone().unwrap_or_default();
             self.warn(WarningKind::UnknownField { field }, clause);
             return self.clause(&clause.without_field(), context, into);
@@ -254,17 +272,13 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
             &Pattern::Similar { typos, prefix, .. } if clause.occur != Occur::MustNot => {
                 let terms = self.terms(clause, text);
-                for keys in self.similar(&scope, terms, (typos, prefix), boost)? {
-                    into.add_leaves(clause.occur, keys.into_iter());
-                }
+                self.similar(&scope, terms, (typos, prefix), (clause.occur, boost), into)?;
             }
             Pattern::Prefix(_) | Pattern::Wildcard(_) | Pattern::Regex(_) => {
                 if self.may_walk(clause)
                     && let Some(pattern) = self.pattern(clause)
                 {
-                    let Scope { fields, path } = scope;
-                    let set = PlannedSet::Terms { fields, path, pattern };
-                    self.add_set(set, clause.occur, boost, into);
+                    self.add_fitting(&scope, &pattern, (clause.occur, boost), into);
                 }
             }
             _ => self.words(clause, text, &scope, boost, into),
@@ -288,6 +302,11 @@ impl<'p, 'r> Planner<'p, 'r> {
         match &clause.pattern {
             Pattern::Group(query) => {
                 let inner = self.group(query, &context)?;
+                into.add(clause.occur, inner);
+            }
+            Pattern::Across { fields, query } => {
+                let across = Some(self.places(fields, clause)?);
+                let inner = self.group(query, &Context { across, ..context })?;
                 into.add(clause.occur, inner);
             }
             Pattern::DisMax { queries, tie_breaker } => {
@@ -344,36 +363,83 @@ impl<'p, 'r> Planner<'p, 'r> {
             _ if clause.occur == Occur::MustNot => Slop::Exact,
             _ => {
                 for (term, _) in terms {
-                    into.add_leaves(clause.occur, scope.keys(&[(term, 0)], Slop::Exact, boost));
+                    self.add_terms(scope, &[(term, 0)], Slop::Exact, (clause.occur, boost), into);
                 }
                 return;
             }
         };
         let (terms, slop) = placed(terms, slop);
-        into.add_leaves(clause.occur, scope.keys(&terms, slop, boost));
+        self.add_terms(scope, &terms, slop, (clause.occur, boost), into);
     }
 
-    /// Leaves for each term and those that may have been meant by it: with typos, and of the last one with a prefix.
+    /// Adds a term or a phrase in all of its places.
+    fn add_terms(
+        &mut self,
+        scope: &Scope,
+        terms: &[(String, u32)],
+        slop: Slop,
+        (occur, boost): (Occur, f64),
+        into: &mut Group<Asked>,
+    ) {
+        let keys = scope.keys(terms, slop, boost);
+        if !scope.is_across || occur == Occur::MustNot {
+            into.add_leaves(occur, keys);
+            return;
+        }
+        let (is_phrase, terms) = (terms.len() > 1, terms.to_vec());
+        let key = AcrossKey { is_phrase, terms, slop, places: scope.places.clone() };
+        let known = self.across.iter().position(|known| *known == key);
+        let across = Some(known.unwrap_or(self.across.len()));
+        if known.is_none() {
+            self.across.push(key);
+        }
+        let keys = keys.map(|(key, boost)| (LeafKey { across, ..key }, boost));
+        into.add_across(occur, keys.collect());
+    }
+
+    /// Adds the documents with a term that fits: a set for each path.
+    fn add_fitting(
+        &mut self,
+        scope: &Scope,
+        pattern: &TermPattern,
+        (occur, boost): (Occur, f64),
+        into: &mut Group<Asked>,
+    ) {
+        let mut by_path: BTreeMap<Option<String>, Vec<FieldId>> = BTreeMap::new();
+        for (field, path) in &scope.places {
+            by_path.entry(path.clone()).or_default().push(*field);
+        }
+        let mut keys = Vec::with_capacity(by_path.len());
+        for (path, fields) in by_path {
+            let set = PlannedSet::Terms { fields, path, pattern: pattern.clone() };
+            keys.push((self.set_key(set), boost));
+        }
+        into.add_leaves(occur, keys.into_iter());
+    }
+
+    /// Adds each term and those that may have been meant by it: with typos, and of the last one with a prefix.
     fn similar(
         &mut self,
         scope: &Scope,
         terms: Terms,
         (typos, prefix): (bool, bool),
-        boost: f64,
-    ) -> Result<Vec<Vec<Asked>>> {
-        let (len, mut all) = (terms.len(), Vec::new());
+        (occur, boost): (Occur, f64),
+        into: &mut Group<Asked>,
+    ) -> Result<()> {
+        let len = terms.len();
         for ((term, _), place) in terms.into_iter().zip(1..) {
             let distance = if typos { typos_of(&term) } else { 0 };
             let prefix = prefix && place == len;
             if (distance, prefix) == (0, false) || self.similar_left == 0 {
-                all.push(scope.keys(&[(term, 0)], Slop::Exact, boost).collect());
+                self.add_terms(scope, &[(term, 0)], Slop::Exact, (occur, boost), into);
                 continue;
             }
             self.similar_left -= 1;
             let pattern = TermPattern::typo(&term, distance, prefix);
-            all.push(self.nearest(scope, &term, &pattern, boost)?);
+            let keys = self.nearest(scope, &term, &pattern, boost)?;
+            into.add_leaves(occur, keys.into_iter());
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Leaves for the terms that fit a pattern, the nearest of which score: `wanted` itself, then the others.
@@ -385,19 +451,20 @@ impl<'p, 'r> Planner<'p, 'r> {
         boost: f64,
     ) -> Result<Vec<Asked>> {
         let mut keys = Vec::new();
-        for &field in &scope.fields {
+        for (field, path) in &scope.places {
+            let field = *field;
             let (mut found, mut all) = (Vec::new(), DocumentSet::default());
             self.reader.each_term(field, pattern, &mut |term, distance, postings| {
                 let df = postings.statistics.df;
                 if let (true, Ok(term)) = (df > 0, std::str::from_utf8(term)) {
                     found.push((term != wanted, distance, Reverse(df), term.to_owned()));
                 }
-                if scope.path.is_none() { all.add(&postings) } else { Ok(()) }
+                if path.is_none() { all.add(&postings) } else { Ok(()) }
             })?;
             found.sort_unstable();
             if found.len() > EXPANSIONS_LEN_MAX {
                 found.truncate(EXPANSIONS_LEN_MAX);
-                let all = if let Some(path) = scope.path.clone() {
+                let all = if let Some(path) = path.clone() {
                     let (path, pattern) = (Some(path), pattern.clone());
                     PlannedSet::Terms { fields: vec![field], path, pattern }
                 } else {
@@ -414,11 +481,8 @@ impl<'p, 'r> Planner<'p, 'r> {
                     idf(documents, most.min(documents)) / idf(documents, df.0.min(documents));
                 let nearness = rarity / f64::from(distance + 1);
                 let boost = boost_of(boost * nearness);
-                keys.extend(Scope { fields: vec![field], path: scope.path.clone() }.keys(
-                    &[(term, 0)],
-                    Slop::Exact,
-                    boost,
-                ));
+                let here = Scope { places: vec![(field, path.clone())], is_across: false };
+                keys.extend(here.keys(&[(term, 0)], Slop::Exact, boost));
             }
         }
         // A word that nothing comes near is still asked for.
@@ -479,15 +543,38 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     /// The fields and the path that a clause names; `None` when the index does not have them.
-    fn scope(&mut self, clause: &Clause) -> Result<Option<Scope>> {
-        let fields = self.reader.fields();
-        let all = || fields.iter().map(|field| field.id).collect();
+    fn scope(&mut self, clause: &Clause, context: &Context) -> Result<Option<Scope>> {
         let Some(name) = &clause.field else {
-            return Ok(Some(Scope { fields: all(), path: None }));
+            let places = match &context.across {
+                Some(places) => places.to_vec(),
+                None => self.reader.fields().iter().map(|field| (field.id, None)).collect(),
+            };
+            return Ok(Some(Scope { places, is_across: context.across.is_some() }));
         };
+        let places = self.places_of(name, clause)?;
+        Ok(places.map(|places| Scope { places, is_across: false }))
+    }
+
+    /// The fields, or paths, of these names; of none all.
+    fn places(&mut self, names: &[String], clause: &Clause) -> Result<Arc<[Place]>> {
+        let mut places = BTreeSet::new();
+        for name in names {
+            match self.places_of(name, clause)? {
+                Some(found) => places.extend(found),
+                None => self.warn(WarningKind::MissingField { field: name.clone() }, clause),
+            }
+        }
+        if names.is_empty() {
+            places.extend(self.reader.fields().iter().map(|field| (field.id, None)));
+        }
+        Ok(places.into_iter().collect())
+    }
+
+    /// The field, or the path in all fields, of this name; `None` when the index does not have it.
+    fn places_of(&mut self, name: &str, clause: &Clause) -> Result<Option<Vec<Place>>> {
+        let fields = self.reader.fields();
         if fields.iter().any(|field| field.path.is_some()) {
-            let field = self.reader.field(name);
-            return Ok(field.map(|field| Scope { fields: vec![field], path: None }));
+            return Ok(self.reader.field(name).map(|field| vec![(field, None)]));
         }
         let path = path_term(name).to_owned();
         if !self.paths.contains_key(&path) {
@@ -497,13 +584,13 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
             if found.len() > PATHS_LEN_MAX {
                 found.truncate(PATHS_LEN_MAX);
-                let kind =
-                    WarningKind::TooManyPaths { field: name.clone(), paths_max: PATHS_LEN_MAX };
+                let field = name.to_owned();
+                let kind = WarningKind::TooManyPaths { field, paths_max: PATHS_LEN_MAX };
                 self.warn(kind, clause);
             }
             self.paths.insert(path.clone(), found);
         }
-        Ok(Some(Scope { fields: all(), path: Some(path) }))
+        Ok(Some(fields.iter().map(|field| (field.id, Some(path.clone()))).collect()))
     }
 
     /// Analyzes a clause, as far as the limit allows.
@@ -539,11 +626,17 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     fn finish(self, all: Group<Asked>) -> Result<Planned> {
-        let Planner { reader, paths, sets, warnings, stop_words, .. } = self;
+        let Planner { reader, documents, paths, sets, warnings, stop_words, .. } = self;
         let is_flat = all.is_flat();
+        let keys: BTreeSet<&AcrossKey> = self.across.iter().collect();
+        let rank = |key: &AcrossKey| keys.iter().take_while(|known| **known < key).count();
+        let ranks: Vec<usize> = self.across.iter().map(rank).collect();
+        let across = keys.into_iter().map(|key| planned_across(reader, key));
+        let across = across.collect::<Result<Vec<_>>>()?;
         let mut leaves: BTreeMap<LeafKey, (bool, f64)> = BTreeMap::new();
         let all = all.map(&mut |(key, boost), group, scores| {
-            let key = LeafKey { group, ..key };
+            let across = key.across.map(|found| ranks[found]);
+            let key = LeafKey { across, group, ..key };
             let leaf = leaves.entry(key.clone()).or_default();
             leaf.0 |= scores;
             leaf.1 += if scores { boost } else { 0.0 };
@@ -575,7 +668,9 @@ impl<'p, 'r> Planner<'p, 'r> {
         }
         let (required, excluded) = (witnesses(&all), excluded(&all));
         let tree = (!is_flat).then_some(all);
-        let plan = Plan { fields, paths, leaves: planned, sets, required, excluded, tree };
+        let leaves = planned;
+        let plan =
+            Plan { fields, paths, leaves, across, documents, sets, required, excluded, tree };
         Ok(Planned { plan, warnings, stop_words })
     }
 }
@@ -610,7 +705,7 @@ fn witnesses(all: &Group<usize>) -> Vec<Vec<usize>> {
 fn excluded(all: &Group<usize>) -> Vec<usize> {
     let leaves = all.excluded.iter().filter_map(|node| match node {
         Node::Leaf(leaf) => Some(*leaf),
-        Node::Group(_) | Node::Best(_) => None,
+        Node::Group(_) | Node::Best(_) | Node::Across(_) => None,
     });
     let leaves: BTreeSet<usize> = leaves.collect();
     leaves.into_iter().collect()
@@ -619,13 +714,14 @@ fn excluded(all: &Group<usize>) -> Vec<usize> {
 impl Scope {
     /// A term or phrase in all of its fields.
     fn keys(&self, terms: &[(String, u32)], slop: Slop, boost: f64) -> impl Iterator<Item = Asked> {
-        self.fields.iter().map(move |&field| {
+        self.places.iter().map(move |(field, path)| {
             let key = LeafKey {
-                field,
+                across: None,
+                field: *field,
                 is_phrase: terms.len() > 1,
                 terms: terms.to_vec(),
                 slop,
-                path: self.path.clone(),
+                path: path.clone(),
                 set: None,
                 group: 0,
             };
@@ -698,6 +794,37 @@ fn phrase(terms: Terms) -> Terms {
         pattern.push((term, position - first));
     }
     pattern
+}
+
+/// Finds in how many live documents the terms stand, in whichever of their fields.
+fn planned_across(reader: &TextReader<'_>, key: &AcrossKey) -> Result<PlannedAcross> {
+    let mut fields: Vec<FieldId> = key.places.iter().map(|&(field, _)| field).collect();
+    fields.dedup();
+    let mut dfs = Vec::with_capacity(key.terms.len());
+    for (term, _) in &key.terms {
+        let mut holding = Vec::with_capacity(fields.len());
+        for &field in &fields {
+            let postings = reader.postings(field, term)?;
+            if postings.statistics.df > 0 {
+                holding.push(postings);
+            }
+        }
+        if let [] | [_] = holding.as_slice() {
+            // Of one field the counter tells.
+            dfs.push(holding.first().map_or(0, |postings| postings.statistics.df));
+            continue;
+        }
+        let mut documents = DocumentSet::default();
+        for postings in &holding {
+            documents.add(postings)?;
+        }
+        let chunks: Vec<u32> = documents.chunks().map(|(chunk, _)| chunk).collect();
+        for chunk in chunks {
+            documents.remove_dead(chunk, &*reader.dead(chunk)?);
+        }
+        dfs.push(documents.len());
+    }
+    Ok(PlannedAcross { key: key.clone(), dfs })
 }
 
 /// Number of documents that hold a term in a field of `documents` documents.

@@ -21,16 +21,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ast::Query;
-use super::bm25::{Norms, Parameters};
+use super::bm25::Parameters;
 use super::error::{Error, Result};
 use super::filtered::{Postponed, matching_at_most, without_filters};
-use super::leaf::{ChunkLeaf, OpenLeaf, Scale};
+use super::leaf::{ChunkLeaf, FieldNorms, OpenLeaf, Scale};
 use super::lists::TermChunk;
 use super::nesting::Group;
 use super::parser::Warning;
-use super::plan::{Plan, PlannedFilter, PlannedSet, SETS};
+use super::plan::{Plan, PlannedFilter, PlannedSet};
 use super::sets::{add_terms, each_plan_below};
 use super::topk::{ScoredDoc, TopK};
+use super::tree_score::TreeBounds;
 use super::window::{Window, WindowSearch};
 use crate::bson::Filter;
 use crate::collection::{self, Access, CollectionReader, Hint};
@@ -74,7 +75,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// # Errors
     /// [`Error::Filter`] for a filter that is none; no other query is refused. Those of the text index.
     pub fn plan(self, query: &Query) -> Result<(Plan, Vec<Warning>)> {
-        Plan::new(self.reader, query)
+        Plan::new(self.reader, self.collection.count(), query)
     }
 
     /// The best documents, best first: score descending, then DocId ascending; `limit` of them from `offset` on.
@@ -196,7 +197,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
         let known = if counts { self.counted(plan) } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
         let top = TopK::new(k, after);
-        let mut best = self.best(plan, &leaves, &norms(plan, parameters), top, &mut counter)?;
+        let mut best =
+            self.best(plan, &leaves, &FieldNorms::new(plan, parameters), top, &mut counter)?;
         best.drain(..page.start.min(best.len()));
         let found = counter.map_or(0, Counter::end);
         Ok((best, known.unwrap_or(found)))
@@ -311,7 +313,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         self,
         plan: &Plan,
         leaves: &'c [OpenLeaf<'c>],
-        norms: Option<&BTreeMap<FieldId, Norms>>,
+        norms: Option<&FieldNorms>,
     ) -> Result<Vec<Chunk<'c>>> {
         let numbers: BTreeSet<u32> = leaves.iter().flat_map(OpenLeaf::chunks).collect();
         let mut chunks = Vec::new();
@@ -329,11 +331,11 @@ impl<'s, 'r> Searcher<'s, 'r> {
         self,
         leaves: &'c [OpenLeaf<'c>],
         number: u32,
-        norms: Option<&BTreeMap<FieldId, Norms>>,
+        norms: Option<&FieldNorms>,
     ) -> Result<Chunk<'c>> {
         let mut opened = Vec::with_capacity(leaves.len());
         for open in leaves {
-            let norms = norms.and_then(|norms| norms.get(&open.leaf.key.field));
+            let norms = norms.and_then(|norms| norms.of(&open.leaf.key));
             opened.extend(ChunkLeaf::open(open, number, norms)?);
         }
         Ok(Chunk { number, leaves: opened, dead: self.reader.dead(number)? })
@@ -343,7 +345,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         self,
         plan: &Plan,
         leaves: &[OpenLeaf<'_>],
-        norms: &BTreeMap<FieldId, Norms>,
+        norms: &FieldNorms,
         mut top: TopK,
         counter: &mut Option<Counter<'_>>,
     ) -> Result<Vec<ScoredDoc>> {
@@ -429,16 +431,6 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 }
 
-/// The tables of the fields that leaves name.
-pub(super) fn norms(plan: &Plan, parameters: Parameters) -> BTreeMap<FieldId, Norms> {
-    let norms = plan.fields.iter().map(|(&id, field)| {
-        let statistics = field.statistics;
-        (id, Norms::new(parameters, statistics.documents, statistics.total_length))
-    });
-    let of_sets = (!plan.sets.is_empty()).then(|| (SETS, Norms::constant()));
-    norms.chain(of_sets).collect()
-}
-
 /// The documents that all filters let through, where indexes tell that at less than what it costs to look at so many documents.
 fn found_over_indexes(
     accesses: &mut [Access<'_, '_>],
@@ -487,11 +479,15 @@ impl<'c> Chunk<'c> {
 
     /// No document of a window gets more.
     fn bound(&self, plan: &Plan, number: usize) -> f64 {
-        let of_leaves = self.occurring(number).map(|leaf| (leaf.open.place, leaf.bound(number)));
-        let Some(tree) = plan.combining() else { return of_leaves.map(|(_, bound)| bound).sum() };
-        let mut bounds = vec![0.0; plan.leaves.len()];
-        of_leaves.for_each(|(place, bound)| bounds[place] = bound);
-        tree.most(&|&place| bounds[place])
+        let leaves = self.occurring(number);
+        let Some(tree) = plan.combining() else {
+            return leaves.map(|leaf| leaf.bound(number)).sum();
+        };
+        let mut bounds = TreeBounds::new(plan);
+        for leaf in leaves {
+            bounds.set(leaf.open.place, leaf.bound(number), leaf.open.bounds.full());
+        }
+        bounds.most(tree)
     }
 
     /// The first term of a leaf, if it may occur.
@@ -513,7 +509,7 @@ impl<'c> Chunk<'c> {
     /// What scoring needs for each leaf.
     pub(super) fn scales<'s>(
         &self,
-        norms: &'s BTreeMap<FieldId, Norms>,
+        norms: &'s FieldNorms,
         lengths: &'s Lengths,
     ) -> Result<Vec<Option<Scale<'s>>>> {
         let mut scales = Vec::with_capacity(self.leaves.len());
@@ -530,7 +526,7 @@ impl<'c> Chunk<'c> {
                 );
                 return Err(fts::Error::Lsm(lsm::Error::corruption(what, 0)).into());
             }
-            scales.push(norms.get(&field).map(|norms| Scale { norms, lengths }));
+            scales.push(norms.of(&leaf.open.leaf.key).map(|norms| Scale { norms, lengths }));
         }
         Ok(scales)
     }

@@ -38,6 +38,7 @@ pub(super) fn each_plan_below(
         reader.each_term(field, pattern, &mut |term, _, postings| {
             let (df, term) = (postings.statistics.df, String::from_utf8_lossy(term).into_owned());
             let key = LeafKey {
+                across: None,
                 field,
                 is_phrase: false,
                 terms: vec![(term, 0)],

@@ -123,7 +123,8 @@ impl Searcher<'_, '_> {
     }
 }
 
-fn check_len(k: usize) -> Result<()> {
+/// Whether so many results may be asked for.
+pub(super) fn check_len(k: usize) -> Result<()> {
     if k > RESULTS_LEN_MAX {
         let what = "results (offset and limit together)";
         return Err(Error::LimitExceeded { what, asked: k, limit: RESULTS_LEN_MAX });

@@ -24,6 +24,7 @@ use crate::lsm::{
 };
 use naive_search::{NaiveParameters, NaiveSearch};
 
+mod distinct;
 mod explain;
 #[path = "../../tests/support/naive_search.rs"]
 mod naive_search;
@@ -152,9 +153,10 @@ impl World {
                 let page: Vec<_> = expected.iter().copied().skip(offset).take(limit).collect();
                 assert_eq!(found, page, "{query:?} k1 {k1} b {b} offset {offset} limit {limit}");
             }
-            match rng.u8(..4) {
-                0 => explain::check(searcher, &plan, parameters, &expected),
-                1 => paging::check(searcher, &plan, None, parameters, rng),
+            match rng.u8(..8) {
+                2 if expected.len() < 1000 => distinct::check(searcher, &plan, parameters, rng),
+                0 | 3 => explain::check(searcher, &plan, parameters, &expected),
+                1 | 4 => paging::check(searcher, &plan, None, parameters, rng),
                 _ => {}
             }
             check_snippets(&Highlighter::new(&text, &plan), &self.documents());
@@ -280,6 +282,7 @@ fn random_query(rng: &mut fastrand::Rng, depth: u32) -> Query {
             8 => random_pattern(rng),
             3 if rng.u32(..3) > depth => random_query(rng, depth + 1).grouped(),
             4 if rng.u32(..3) > depth => random_best(rng, depth),
+            5 if rng.u32(..3) > depth => random_across(rng, depth),
             _ => Query::word(random_word(rng)),
         };
         clause = match rng.u8(..12) {
@@ -300,13 +303,28 @@ fn random_query(rng: &mut fastrand::Rng, depth: u32) -> Query {
     query
 }
 
+/// A query whose words are looked for in several fields as in one.
+fn random_across(rng: &mut fastrand::Rng, depth: u32) -> Query {
+    let len = if rng.bool() { 0 } else { rng.usize(1..4) };
+    let fields: Vec<&str> = (0..len).map(|_| PATHS[rng.usize(..PATHS.len())]).collect();
+    let words = (0..rng.usize(1..4)).map(|_| random_word(rng)).collect::<Vec<_>>().join(" ");
+    Query::across(
+        fields,
+        match rng.u8(..3) {
+            0 => Query::word(words),
+            1 => Query::all_words(words),
+            _ => random_query(rng, depth + 1),
+        },
+    )
+}
+
 /// Queries of which the best counts.
 fn random_best(rng: &mut fastrand::Rng, depth: u32) -> Query {
     let tie_breaker = *rng.choice(&[0.0, 0.0, 0.3, 1.0]).unwrap();
     let word = random_word(rng);
     let queries: Vec<Query> = match rng.u8(..3) {
         0 => ["title", "body", "tags"].map(|field| Query::word(word).field(field)).to_vec(),
-        _ => (0..rng.usize(..4)).map(|_| random_query(rng, depth + 1)).collect(),
+        _ => (0..rng.usize(..3)).map(|_| random_query(rng, depth + 1)).collect(),
     };
     Query::dis_max(queries, tie_breaker)
 }
@@ -411,7 +429,7 @@ fn every_search_equals_the_naive_one() {
                 }
             }
             writer.drain(&mut transaction).unwrap();
-            let queries = random_queries(&mut rng, 12);
+            let queries = random_queries(&mut rng, 10);
             results += world.compare(&transaction, &queries, &mut rng);
             if step > 0 && rng.u8(..6) == 0 {
                 drop(transaction);
@@ -544,6 +562,46 @@ fn lists_of_every_shape_are_searched_exactly() {
     world.compare(&world.store.snapshot(), &queries, &mut rng);
     let report = check(&world.store.snapshot()).unwrap();
     assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn words_of_several_fields_are_scored_exactly_in_long_lists() {
+    let mut rng = fastrand::Rng::with_seed(14);
+    let fields = [("title", 2.5), ("body", 1.0), ("tags", 0.01)];
+    let mut world = World::new(TextIndexOptions::chosen(fields, AnalyzerOptions::default()));
+    let mut queries = Vec::new();
+    for _ in 0..12 {
+        let word = |rng: &mut fastrand::Rng| RARITY[rng.usize(..RARITY.len())].0;
+        let (a, b) = (word(&mut rng), word(&mut rng));
+        let across = |query: Query| Query::across(Vec::<String>::new(), query);
+        let of_fields = |word| ["title", "body"].map(|field| Query::word(word).field(field));
+        let best = |word| Query::dis_max(of_fields(word), 0.2);
+        queries.push(match rng.u8(..6) {
+            0 => across(Query::word(a)),
+            1 => across(Query::word(format!("{a} {b}"))),
+            2 => Query::across(["title", "tags"], Query::all_words(format!("{a} {b}"))),
+            3 => across(Query::phrase(format!("{a} {b}")).with(Query::word(a))),
+            4 => best(a).with(best(b)),
+            _ => Query::dis_max([across(Query::word(a)), across(Query::word(b))], 0.5),
+        });
+    }
+    for documents in [2500, 30] {
+        let mut transaction = world.store.begin().unwrap();
+        let mut writer = world.writer(&mut transaction);
+        for _ in 0..documents {
+            let id = i32::try_from(world.turn).unwrap();
+            let mut text = || text_by_rarity(&mut rng);
+            let document = rawdoc! { "_id": id, "title": text(), "body": text(), "tags": text() };
+            world.put(&mut transaction, &mut writer, document);
+        }
+        for _ in 0..150 {
+            world.remove(&mut transaction, &mut writer, rng.i32(..2500));
+        }
+        writer.drain(&mut transaction).unwrap();
+        transaction.commit(Durability::Buffered).unwrap();
+        world.store.flush().unwrap();
+        assert!(world.compare(&world.store.snapshot(), &queries, &mut rng) > 1000);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! the same way. Invariants: clauses of several groups that ask for the same are one in a sum; a sum is added in canonical order, then
 //! the best of alternatives, the highest first, then constant scores. Cost: a few steps a leaf.
 
-use super::bm25::{best_of, clause_weight};
+use super::bm25::{best_of, clause_weight, score_across};
 use super::error::Result;
 use super::leaf::{LeafWindow, Scale, Scratch, weight_of};
 use super::nesting::{Best, Group, Scoring};
@@ -20,6 +20,44 @@ pub(super) struct TreeScore<'s, 'c> {
     pub(super) offset: u16,
     /// For each leaf of the plan.
     pub(super) occurrences: &'s [Option<Occurrence>],
+}
+
+/// What leaves give at most, and what their tree makes of it.
+#[derive(Debug)]
+pub(super) struct TreeBounds {
+    /// For each leaf of the plan: a bound where it occurs, else 0, and what it could ever give.
+    leaves: Vec<(f64, f64)>,
+}
+
+impl TreeBounds {
+    /// Of a plan, of whose leaves none occurs so far.
+    pub(super) fn new(plan: &Plan) -> Self {
+        TreeBounds { leaves: vec![(0.0, 0.0); plan.leaves.len()] }
+    }
+
+    /// Sets the bound of a leaf, and what it could ever give.
+    pub(super) fn set(&mut self, place: usize, bound: f64, full: f64) {
+        self.leaves[place] = (bound, full);
+    }
+
+    /// What no document gets more than from a group.
+    pub(super) fn most(&self, group: &Group<usize>) -> f64 {
+        group.most(&|&place| self.leaves[place].0, &|places| self.most_across(places))
+    }
+
+    /// The same from leaves that score as one. What each gives alone tells its frequency, of which the sum is scored: so they give
+    /// less together than if each were scored by itself.
+    fn most_across(&self, places: &[usize]) -> f64 {
+        let (mut sum, mut full) = (0.0, 0.0_f64);
+        for (bound, of_leaf) in places.iter().map(|&place| self.leaves[place]) {
+            full = full.max(of_leaf);
+            if bound > 0.0 && bound >= of_leaf {
+                return of_leaf;
+            }
+            sum += if bound > 0.0 { bound / (of_leaf - bound) } else { 0.0 };
+        }
+        full * (sum / (1.0 + sum))
+    }
 }
 
 /// That a leaf occurs in a document.
@@ -100,7 +138,7 @@ impl<'s> TreeScore<'s, '_> {
         let counted = Counted::of(group, &holds);
         let (mut score, mut constant) = (0.0, 0.0);
         for same in counted.clauses(self.plan) {
-            let boost = same.iter().map(|&place| self.plan.leaves[place].boost).sum();
+            let boost = boosts(self.plan, same).map(|(_, boost)| boost).sum();
             if self.is_set(same) {
                 constant += boost;
                 continue;
@@ -135,7 +173,17 @@ impl<'s> TreeScore<'s, '_> {
         let [place, ..] = *same else { return Ok(0.0) };
         let Some((scale, frequency, code)) = self.found(place)? else { return Ok(0.0) };
         let leaf = &self.plan.leaves[place];
-        Ok(scale.norms.score(weight_of(self.plan, leaf, boost), frequency, code))
+        let weight = weight_of(self.plan, leaf, boost);
+        if leaf.key.across.is_none() {
+            return Ok(scale.norms.score(weight, frequency, code));
+        }
+        let mut sum = 0.0;
+        for place in fields(self.plan, same) {
+            let found = self.found(place)?;
+            sum +=
+                found.map_or(0.0, |(scale, frequency, code)| scale.norms.weighted(frequency, code));
+        }
+        Ok(score_across(weight, sum, scale.norms.parameters()))
     }
 
     /// What a leaf that occurs is scored by, how often it does, and the length code of its field.
@@ -145,6 +193,27 @@ impl<'s> TreeScore<'s, '_> {
         let Some(&Some(scale)) = self.scales.get(leaf.index) else { return Ok(None) };
         Ok(leaf.length_code(self.offset, scale)?.map(|code| (scale, frequency, code)))
     }
+}
+
+/// The groups in which leaves ask for the same, and their boosts there.
+pub(super) fn boosts(plan: &Plan, same: &[usize]) -> impl Iterator<Item = (u32, f64)> {
+    let group = |place: usize| plan.leaves[place].key.group;
+    // Leaves that score as one have the same boost in a group.
+    let is_first = move |index: usize| {
+        let before = same.get(..index).unwrap_or_default();
+        !before.iter().any(|&place| group(place) == group(same[index]))
+    };
+    (0..same.len()).filter(move |&index| is_first(index)).map(move |index| {
+        let leaf = &plan.leaves[same[index]];
+        (leaf.key.group, leaf.boost)
+    })
+}
+
+/// Of leaves that ask for the same, be it in several groups, one in each field.
+pub(super) fn fields(plan: &Plan, same: &[usize]) -> impl Iterator<Item = usize> {
+    let of_field =
+        same.chunk_by(|&left, &right| plan.leaves[left].key.is_twin(&plan.leaves[right].key));
+    of_field.filter_map(|twins| twins.first().copied())
 }
 
 /// A score of words with the constant scores of sets, which were added exactly.

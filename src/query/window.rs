@@ -20,7 +20,7 @@ use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
 use super::term_window::{TermWindow, WINDOW};
 use super::topk::{ScoredDoc, TopK};
-use super::tree_score::{Occurrence, TreeScore, find_occurrences, with_constant};
+use super::tree_score::{Occurrence, TreeBounds, TreeScore, find_occurrences, with_constant};
 use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
 use crate::kernels::{Aligned, Bitmap, Kernels, Sums};
 
@@ -51,7 +51,7 @@ pub(super) struct WindowSearch<'p> {
     /// Where there is a tree: which leaves occur in the document.
     occurrences: Vec<Option<Occurrence>>,
     /// Where less than the sum of bounds may be all that a document gets: the bound of each leaf.
-    combined: Option<(&'p Group<usize>, Vec<f64>)>,
+    combined: Option<(&'p Group<usize>, TreeBounds)>,
 }
 
 /// What windows are evaluated in. Between them all sums are 0.
@@ -92,7 +92,7 @@ impl<'p> WindowSearch<'p> {
     pub(super) fn new(plan: &'p Plan, top: TopK, floor: f64, most: f64) -> Self {
         let positions_decide = plan.leaves.iter().any(|leaf| leaf.key.is_placed());
         let bounds_decide = !positions_decide && plan.tree.as_ref().is_none_or(Group::is_union);
-        let combined = plan.combining().map(|tree| (tree, vec![0.0; plan.leaves.len()]));
+        let combined = plan.combining().map(|tree| (tree, TreeBounds::new(plan)));
         WindowSearch {
             plan,
             floor,
@@ -168,16 +168,15 @@ impl<'p> WindowSearch<'p> {
         let mut matching = [0; WINDOW_LEN / 8];
         for node in nodes {
             match node {
-                Node::Leaf(place) => {
-                    let mut leaves = window.leaves.iter();
-                    let leaf = leaves.find(|leaf| leaf.open.place == *place);
-                    if let Some(leaf) = leaf.filter(|leaf| !leaf.is_empty(window.number)) {
-                        self.add_matches(window, leaf, &mut matching)?;
-                    }
-                }
+                Node::Leaf(place) => self.add_leaf(window, *place, &mut matching)?,
                 Node::Group(group) => {
                     let of_group = self.matching_group(window, group)?;
                     self.kernels.or(&mut matching, &of_group);
+                }
+                Node::Across(places) => {
+                    for place in places {
+                        self.add_leaf(window, *place, &mut matching)?;
+                    }
                 }
                 Node::Best(best) => {
                     for group in &best.alternatives {
@@ -214,6 +213,7 @@ impl<'p> WindowSearch<'p> {
             self.all(window, &leaves, threshold)?
         };
         if let Some((tree, bounds)) = &mut self.combined {
+            *bounds = TreeBounds::new(self.plan);
             combine(&mut candidates, tree, &leaves, bounds, threshold)?;
             unit = 0.0;
         }
@@ -413,8 +413,11 @@ impl<'p> WindowSearch<'p> {
         threshold: f64,
     ) -> Result<Vec<Candidate>> {
         let leaf_at = |place: usize| leaves.iter().find(|leaf| leaf.chunk.open.place == place);
-        let of_leaf = |&place: &usize| leaf_at(place).map_or(0.0, |leaf| leaf.bound);
-        let bounds: Vec<f64> = best.alternatives.iter().map(|group| group.most(&of_leaf)).collect();
+        let mut bounds = TreeBounds::new(self.plan);
+        for leaf in leaves {
+            bounds.set(leaf.chunk.open.place, leaf.bound, leaf.bounds.full());
+        }
+        let bounds: Vec<f64> = best.alternatives.iter().map(|group| bounds.most(group)).collect();
         let (total, tie_breaker) = (bounds.iter().sum::<f64>(), f64::from(best.tie_breaker));
         let mut found = [0; WINDOW_LEN / 8];
         for (group, bound) in best.alternatives.iter().zip(bounds) {
@@ -640,6 +643,15 @@ impl<'p> WindowSearch<'p> {
         Ok(())
     }
 
+    /// Adds the documents in which the leaf at this place of the plan occurs.
+    fn add_leaf(&mut self, window: &Window<'_>, place: usize, to: &mut Bitmap) -> Result<()> {
+        let leaf = window.leaves.iter().find(|leaf| leaf.open.place == place);
+        match leaf.filter(|leaf| !leaf.is_empty(window.number)) {
+            Some(leaf) => self.add_matches(window, leaf, to),
+            None => Ok(()),
+        }
+    }
+
     /// Adds the documents in which a leaf occurs.
     fn add_matches(
         &mut self,
@@ -774,15 +786,15 @@ fn combine(
     candidates: &mut Vec<Candidate>,
     tree: &Group<usize>,
     leaves: &[LeafWindow<'_>],
-    bounds: &mut [f64],
+    bounds: &mut TreeBounds,
     threshold: f64,
 ) -> Result<()> {
-    bounds.fill(0.0);
     retain(candidates, |(offset, bound)| {
         for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.scores()) {
-            bounds[leaf.chunk.open.place] = leaf.bound_of(*offset)?.unwrap_or_default();
+            let bound = leaf.bound_of(*offset)?.unwrap_or_default();
+            bounds.set(leaf.chunk.open.place, bound, leaf.bounds.full());
         }
-        *bound = tree.most(&|&place| bounds[place]);
+        *bound = bounds.most(tree);
         Ok(*bound >= threshold)
     })
 }

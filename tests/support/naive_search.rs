@@ -50,6 +50,15 @@ struct Condition {
     path: Option<String>,
 }
 
+/// What a clause comes to in several fields that are taken for one. Sorted, these are in the order in which scores are summed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Across {
+    is_phrase: bool,
+    terms: Vec<(String, u32)>,
+    slop: Slop,
+    places: Scope,
+}
+
 /// How the terms of a phrase may stand.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Slop {
@@ -62,6 +71,8 @@ enum Slop {
 enum Part {
     /// A condition, and how much it is boosted.
     Condition(Condition, f64),
+    /// Conditions in several fields that score as one, and how much it is boosted.
+    Across(Across, f64),
     /// A query in the place of a condition.
     Group(Conditions),
     /// Queries of which the best counts in full, and the others in part.
@@ -84,6 +95,13 @@ type DocumentTest = Box<dyn Fn(&RawDocument) -> bool>;
 
 /// Fields, with a path.
 type Scope = Vec<(usize, Option<String>)>;
+
+/// What the groups around a clause say.
+#[derive(Clone, Default)]
+struct Around {
+    field: Option<String>,
+    across: Option<Scope>,
+}
 
 /// How words are compared that need not be the same.
 #[derive(Clone, Copy)]
@@ -110,12 +128,14 @@ struct NaiveScoring<'s, 'a> {
     averages: Vec<f32>,
     /// Of conditions with their boosts, which many documents have in common.
     weights: BTreeMap<(Condition, u64), f32>,
+    across_weights: BTreeMap<(Across, u64), f32>,
 }
 
 /// What holds for a document.
 #[derive(Default)]
 struct Sums<'c> {
     boosts: BTreeMap<Condition, f64>,
+    across: BTreeMap<Across, f64>,
     bests: Vec<(&'c [Conditions], f32)>,
     constant: f64,
 }
@@ -160,12 +180,13 @@ impl<'a> NaiveSearch<'a> {
         query: &Query,
         parameters: &NaiveParameters,
     ) -> Vec<(&'a RawDocumentBuf, f32)> {
-        let conditions = self.conditions(query, None, 1.0);
+        let conditions = self.conditions(query, &Around::default(), 1.0);
         let mut scoring = NaiveScoring {
             search: self,
             parameters,
             averages: (0..self.fields_len()).map(|field| self.average_length(field)).collect(),
             weights: BTreeMap::new(),
+            across_weights: BTreeMap::new(),
         };
         let mut found = Vec::new();
         for document in self.documents.iter().filter(|document| matches(&conditions, document)) {
@@ -179,8 +200,11 @@ impl<'a> NaiveSearch<'a> {
     fn weight(&self, condition: &Condition, boost: f64) -> f32 {
         let terms = condition.terms.iter();
         let idf: f64 = terms.map(|(term, _)| self.idf(condition.field, term)).sum();
-        let field_weight = self.chosen.as_ref().map_or(1.0, |chosen| chosen[condition.field].1);
-        rounded(f64::from(field_weight) * boost * idf)
+        rounded(f64::from(self.field_weight(condition.field)) * boost * idf)
+    }
+
+    fn field_weight(&self, field: usize) -> f32 {
+        self.chosen.as_ref().map_or(1.0, |chosen| chosen[field].1)
     }
 
     fn idf(&self, field: usize, term: &str) -> f64 {
@@ -190,6 +214,19 @@ impl<'a> NaiveSearch<'a> {
     fn idf_of(&self, field: usize, df: f64) -> f64 {
         let documents = self.count(|document| length(document, field) > 0);
         (1.0 + (documents - df + 0.5) / (df + 0.5)).ln()
+    }
+
+    /// Of all documents, and those that have a term in any field.
+    fn idf_across(&self, across: &Across) -> f64 {
+        let documents = self.count(|_| true);
+        let idf = |(term, _): &(String, u32)| {
+            let df = self.count(|document| {
+                let mut texts = across.places.iter().flat_map(|place| &document.fields[place.0]);
+                texts.any(|text| text.tokens.iter().any(|(token, _)| token == term))
+            });
+            (1.0 + (documents - df + 0.5) / (df + 0.5)).ln()
+        };
+        across.terms.iter().map(idf).sum()
     }
 
     fn df(&self, field: usize, term: &str) -> f64 {
@@ -246,25 +283,25 @@ impl<'a> NaiveSearch<'a> {
     }
 
     /// What the clauses come to, those without a field in this one.
-    fn conditions(&self, query: &Query, field: Option<&String>, boost: f64) -> Conditions {
+    fn conditions(&self, query: &Query, around: &Around, boost: f64) -> Conditions {
         let mut conditions = Conditions::default();
         for clause in &query.clauses {
-            let field = clause.field.as_ref().or(field).cloned();
+            let field = clause.field.as_ref().or(around.field.as_ref()).cloned();
             let clause = Clause { field, ..clause.clone() };
             match clause.weight {
                 Weight::Constant(score) if clause.occur != Occur::MustNot => {
                     let mut of_clause = Conditions::default();
                     let plain = Clause { weight: Weight::default(), ..clause.clone() };
-                    self.clause(&plain, 1.0, &mut of_clause);
+                    self.clause(&plain, around, 1.0, &mut of_clause);
                     if !of_clause.is_empty() {
                         let score = f64::from(score) * boost;
                         let part = Part::Constant(Test::Conditions(of_clause), score);
                         conditions.add(clause.occur, vec![part]);
                     }
                 }
-                Weight::Constant(_) => self.clause(&clause, boost, &mut conditions),
+                Weight::Constant(_) => self.clause(&clause, around, boost, &mut conditions),
                 Weight::Boost(factor) => {
-                    self.clause(&clause, boost * f64::from(factor), &mut conditions);
+                    self.clause(&clause, around, boost * f64::from(factor), &mut conditions);
                 }
             }
         }
@@ -276,10 +313,15 @@ impl<'a> NaiveSearch<'a> {
     }
 
     /// Fields, with a path, in which a clause is looked for; `None` when there is no such field.
-    fn scope(&self, clause: &Clause) -> Option<Scope> {
+    fn scope(&self, clause: &Clause, around: &Around) -> Option<Scope> {
         let Some(name) = &clause.field else {
-            return Some((0..self.fields_len()).map(|field| (field, None)).collect());
+            let all = || (0..self.fields_len()).map(|field| (field, None)).collect();
+            return Some(around.across.clone().unwrap_or_else(all));
         };
+        self.places_of(name)
+    }
+
+    fn places_of(&self, name: &String) -> Option<Scope> {
         let Some(chosen) = &self.chosen else {
             let is_known = |text: &Text| text.has_words && is_under(&text.path, name);
             let known =
@@ -289,10 +331,26 @@ impl<'a> NaiveSearch<'a> {
         chosen.iter().position(|(path, _)| path == name).map(|field| vec![(field, None)])
     }
 
-    fn clause(&self, clause: &Clause, boost: f64, conditions: &mut Conditions) {
+    fn clause(&self, clause: &Clause, around: &Around, boost: f64, conditions: &mut Conditions) {
+        let inside = Around { field: clause.field.clone(), ..around.clone() };
         match &clause.pattern {
             Pattern::Group(query) => {
-                let group = self.conditions(query, clause.field.as_ref(), boost);
+                let group = self.conditions(query, &inside, boost);
+                if !(group.is_empty() && group.must_not.is_empty()) {
+                    conditions.add(clause.occur, vec![Part::Group(group)]);
+                }
+                return;
+            }
+            Pattern::Across { fields, query } => {
+                let mut places: Scope =
+                    fields.iter().filter_map(|name| self.places_of(name)).flatten().collect();
+                if fields.is_empty() {
+                    places = (0..self.fields_len()).map(|field| (field, None)).collect();
+                }
+                places.sort();
+                places.dedup();
+                let group =
+                    self.conditions(query, &Around { across: Some(places), ..inside }, boost);
                 if !(group.is_empty() && group.must_not.is_empty()) {
                     conditions.add(clause.occur, vec![Part::Group(group)]);
                 }
@@ -300,8 +358,7 @@ impl<'a> NaiveSearch<'a> {
             }
             Pattern::DisMax { queries, tie_breaker } => {
                 let groups = queries.iter();
-                let groups =
-                    groups.map(|query| self.conditions(query, clause.field.as_ref(), boost));
+                let groups = groups.map(|query| self.conditions(query, &inside, boost));
                 let groups: Vec<Conditions> = groups
                     .filter(|group| !(group.is_empty() && group.must_not.is_empty()))
                     .collect();
@@ -322,13 +379,20 @@ impl<'a> NaiveSearch<'a> {
             }
             _ => {}
         }
-        match self.scope(clause) {
-            Some(scope) => self.scoped(clause, &scope, boost, conditions),
-            None => self.clause(&clause.without_field(), boost, conditions),
+        let is_across = around.across.is_some() && clause.field.is_none();
+        match self.scope(clause, around) {
+            Some(scope) => self.scoped(clause, (&scope, is_across), boost, conditions),
+            None => self.clause(&clause.without_field(), around, boost, conditions),
         }
     }
 
-    fn scoped(&self, clause: &Clause, scope: &Scope, boost: f64, conditions: &mut Conditions) {
+    fn scoped(
+        &self,
+        clause: &Clause,
+        (scope, is_across): (&Scope, bool),
+        boost: f64,
+        conditions: &mut Conditions,
+    ) {
         let text = clause.pattern.text().unwrap();
         let fold = |text: &str| self.analyzer.fold(text);
         let fits: Box<dyn Fn(&str) -> bool> = match &clause.pattern {
@@ -344,16 +408,24 @@ impl<'a> NaiveSearch<'a> {
                 let regex = regex::Regex::new(&format!("(?i)^(?:{text})$")).unwrap();
                 Box::new(move |term| regex.is_match(term))
             }
-            _ => return self.words(clause, text, scope, boost, conditions),
+            _ => return self.words(clause, text, (scope, is_across), boost, conditions),
         };
-        conditions.add(clause.occur, vec![Part::Constant(Test::Term(scope.clone(), fits), boost)]);
+        // For each path a set of its own.
+        let fits: std::rc::Rc<dyn Fn(&str) -> bool> = fits.into();
+        let paths: BTreeSet<&Option<String>> = scope.iter().map(|(_, path)| path).collect();
+        let of_path = |of: &Option<String>| {
+            let scope = scope.iter().filter(|(_, path)| path == of).cloned().collect();
+            let fits = std::rc::Rc::clone(&fits);
+            Part::Constant(Test::Term(scope, Box::new(move |term| fits(term))), boost)
+        };
+        conditions.add(clause.occur, paths.into_iter().map(of_path).collect());
     }
 
     fn words(
         &self,
         clause: &Clause,
         text: &str,
-        scope: &Scope,
+        (scope, is_across): (&Scope, bool),
         boost: f64,
         conditions: &mut Conditions,
     ) {
@@ -363,11 +435,17 @@ impl<'a> NaiveSearch<'a> {
         });
         let Some(&(_, first)) = tokens.first() else { return };
         let alternatives = |terms: &[(String, u32)], slop: Slop, boost: f64| -> Vec<Part> {
+            let (is_phrase, all) = (terms.len() > 1, terms.to_vec());
+            let slop = if is_phrase { slop } else { Slop::Exact };
+            if is_across && clause.occur != Occur::MustNot {
+                let across = Across { is_phrase, terms: all, slop, places: scope.clone() };
+                return vec![Part::Across(across, in_parts(boost))];
+            }
             let condition = |(field, path): &(usize, Option<String>)| Condition {
                 field: *field,
                 is_phrase: terms.len() > 1,
                 terms: terms.to_vec(),
-                slop: if terms.len() > 1 { slop } else { Slop::Exact },
+                slop,
                 path: path.clone(),
             };
             scope.iter().map(condition).map(|one| Part::Condition(one, in_parts(boost))).collect()
@@ -400,7 +478,12 @@ impl<'a> NaiveSearch<'a> {
                     };
                     let prefix = prefix && place == last;
                     let measure = Measure { most, prefix, first_counts_twice: true };
-                    conditions.add(clause.occur, self.near(scope, &term, measure, boost));
+                    let parts = if is_across && (most, prefix) == (0, false) {
+                        alternatives(&[(term, 0)], Slop::Exact, boost)
+                    } else {
+                        self.near(scope, &term, measure, boost)
+                    };
+                    conditions.add(clause.occur, parts);
                 }
                 return;
             }
@@ -449,6 +532,9 @@ impl NaiveScoring<'_, '_> {
                 .or_insert_with_key(|(condition, _)| self.search.weight(condition, boost));
             score += weight * (frequency / (frequency + norm));
         }
+        for (across, boost) in sums.across {
+            score += self.across(&across, boost, document);
+        }
         let mut bests: Vec<f32> = sums
             .bests
             .into_iter()
@@ -458,6 +544,28 @@ impl NaiveScoring<'_, '_> {
         bests.iter().fold(score, |sum, best| sum + best) + rounded(sums.constant)
     }
 
+    /// What a term or a phrase gives in several fields: BM25F.
+    fn across(&mut self, across: &Across, boost: f64, document: &Document<'_>) -> f32 {
+        let NaiveParameters { k1, b } = self.parameters;
+        let mut sum = 0.0_f64;
+        for condition in across.conditions() {
+            let frequency = f64::from(frequency(document, &condition));
+            if frequency > 0.0 {
+                let length = stored_length(length(document, condition.field));
+                let ratio = rounded(f64::from(length)) / self.averages[condition.field];
+                let factor = (1.0 - b) + b * ratio;
+                let weight = f64::from(self.search.field_weight(condition.field));
+                sum += weight * frequency / f64::from(factor);
+            }
+        }
+        let key = (across.clone(), boost.to_bits());
+        let weight = *self
+            .across_weights
+            .entry(key)
+            .or_insert_with_key(|(across, _)| rounded(boost * self.search.idf_across(across)));
+        weight * rounded(sum / (f64::from(*k1) + sum))
+    }
+
     /// What queries give of which the best counts.
     fn best(&mut self, queries: &[Conditions], tie_breaker: f32, document: &Document<'_>) -> f32 {
         let matching = queries.iter().filter(|conditions| matches(conditions, document));
@@ -465,6 +573,18 @@ impl NaiveScoring<'_, '_> {
             matching.map(|conditions| self.score(conditions, document)).collect();
         scores.sort_by(|left, right| right.total_cmp(left));
         scores[0] + tie_breaker * scores[1..].iter().fold(0.0_f32, |sum, score| sum + score)
+    }
+}
+
+impl Across {
+    fn conditions(&self) -> impl Iterator<Item = Condition> {
+        self.places.iter().map(|(field, path)| Condition {
+            field: *field,
+            is_phrase: self.is_phrase,
+            terms: self.terms.clone(),
+            slop: self.slop,
+            path: path.clone(),
+        })
     }
 }
 
@@ -593,6 +713,7 @@ fn matches(conditions: &Conditions, document: &Document<'_>) -> bool {
 fn holds(part: &Part, document: &Document<'_>) -> bool {
     match part {
         Part::Condition(condition, _) => frequency(document, condition) > 0,
+        Part::Across(across, _) => across.conditions().any(|one| frequency(document, &one) > 0),
         Part::Group(group) | Part::Constant(Test::Conditions(group), _) => matches(group, document),
         Part::Best(groups, _) => groups.iter().any(|group| matches(group, document)),
         Part::Constant(Test::All, _) => true,
@@ -613,6 +734,9 @@ fn add_up<'c>(conditions: &'c Conditions, document: &Document<'_>, sums: &mut Su
         match part {
             Part::Condition(condition, boost) => {
                 *sums.boosts.entry(condition.clone()).or_default() += boost;
+            }
+            Part::Across(across, boost) => {
+                *sums.across.entry(across.clone()).or_default() += boost;
             }
             Part::Group(group) => add_up(group, document, sums),
             // One query alone is a group.

@@ -19,6 +19,9 @@ pub(crate) fn run(arguments: &CompleteArguments) -> Result<Outcome> {
     if let Some(field) = &arguments.field {
         asked = asked.field(field);
     }
+    if let Some(index) = &arguments.index {
+        asked = asked.index(index);
+    }
     let completions = asked.run().at(path)?;
     let mut out = output::open(arguments.json);
     for completion in &completions {

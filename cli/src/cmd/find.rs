@@ -1,9 +1,9 @@
-//! `alluvium find`: the documents that a filter lets through, one JSON object a line. [`parse_filter`] and [`sort_key`] read filters
-//! and paths to sort by for other verbs too.
+//! `alluvium find`: the documents that a filter lets through, one JSON object a line. [`parse_filter`], [`sort_key`] and
+//! [`projection`] read filters, paths to sort by and fields for other verbs too.
 
 use std::io::Write;
 
-use alluvium::bson::{Document, parse_json, to_json};
+use alluvium::bson::{Bson, Document, parse_json, to_json};
 use alluvium::{Find, SortKey};
 use serde_json::json;
 
@@ -25,12 +25,15 @@ pub(crate) fn run(arguments: &FindArguments) -> Result<Outcome> {
     if let Some(hint) = &arguments.hint {
         found = found.hint(hint);
     }
-    if arguments.count || arguments.explain {
-        return tell(arguments, &found);
-    }
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     found = found.sort_by(arguments.sort.iter().map(|path| sort_key(path)));
     found = found.offset(size(arguments.offset)).limit(arguments.limit.map_or(usize::MAX, size));
+    if arguments.count || arguments.explain {
+        return tell(arguments, &found);
+    }
+    if let Some(projection) = projection(&arguments.fields) {
+        found = found.project(projection).at(path)?;
+    }
     let mut count = 0_usize;
     for document in found.run().at(path)? {
         writeln!(out, "{}", to_json(&document.at(path)?))?;
@@ -38,6 +41,15 @@ pub(crate) fn run(arguments: &FindArguments) -> Result<Outcome> {
     }
     out.flush()?;
     Ok(if count == 0 { Outcome::NothingFound } else { Outcome::Done })
+}
+
+/// The fields of documents that are printed, a path each, with a `-` before those that are not; `None` for all.
+pub(crate) fn projection(fields: &[String]) -> Option<Document> {
+    let wanted = |field: &String| match field.strip_prefix('-') {
+        Some(path) => (path.to_owned(), Bson::Int32(0)),
+        None => (field.clone(), Bson::Int32(1)),
+    };
+    (!fields.is_empty()).then(|| fields.iter().map(wanted).collect())
 }
 
 /// A path of the command line, which ends with [`DESCENDING`] when great values come first.

@@ -28,7 +28,8 @@ pub(crate) fn run(arguments: &LikeArguments) -> Result<Outcome> {
         let (path, id) = (path.display(), &arguments.id);
         Error::Other(format!("{path}: there is no document `{id}` that others could be like"))
     };
-    let options = LikeOptions::new().terms(places(arguments.terms));
+    let mut options = LikeOptions::new().terms(places(arguments.terms));
+    options.index.clone_from(&arguments.index);
     let search = collection.more_like_with(known.ok_or_else(unknown)?, &options).at(path)?;
     let mut filters = arguments.filter.iter();
     let search =

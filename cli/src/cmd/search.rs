@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::args::{RankingArguments, SearchArguments, SimilarArguments};
 use crate::cmd::Outcome;
-use crate::cmd::find::parse_filter;
+use crate::cmd::find::{parse_filter, projection};
 use crate::database::{self, id_text};
 use crate::error::{At, Error, Result};
 use crate::output::{self, FAINT, MATCH, STRONG};
@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
         Some(position) => search.after(position),
         None => search,
     };
+    let search = chosen(search, arguments, path)?;
     let mut filters = arguments.filter.iter();
     let search =
         filters.try_fold(search, |search, filter| search.filter(parse_filter(filter)?).at(path))?;
@@ -71,11 +72,35 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     // As with numbers, only people want to know.
     if !arguments.json
         && matching == 0
-        && let Some(suggestion) = collection.suggest(&text).at(path)?
+        && let Some(suggestion) =
+            of_index(collection.search(&text).at(path)?, arguments).suggestion().at(path)?
     {
         output::hint("did you mean", output::printable(&suggestion.text));
     }
     Ok(Outcome::NothingFound)
+}
+
+/// A search of the index that was named.
+fn of_index<'a>(search: Search<'a>, arguments: &SearchArguments) -> Search<'a> {
+    match &arguments.index {
+        Some(index) => search.index(index),
+        None => search,
+    }
+}
+
+/// A search as to index, fields and values.
+fn chosen<'a>(search: Search<'a>, arguments: &SearchArguments, path: &Path) -> Result<Search<'a>> {
+    let mut search = of_index(search, arguments);
+    if arguments.combine_fields {
+        search = search.combine_fields();
+    }
+    if let Some(distinct) = &arguments.distinct {
+        search = search.distinct(distinct);
+    }
+    match projection(&arguments.fields) {
+        Some(projection) => search.project(projection).at(path),
+        None => Ok(search),
+    }
 }
 
 /// One hit, ready to be shown.

@@ -17,7 +17,11 @@ pub(crate) fn run(arguments: &SuggestArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = database::open_reader(path)?;
     let collection = database::collection(&db, path, arguments.collection.as_deref())?;
-    let suggestion = collection.suggest(&arguments.query.join(" ")).at(path)?;
+    let mut search = collection.search(arguments.query.join(" ")).at(path)?;
+    if let Some(index) = &arguments.index {
+        search = search.index(index);
+    }
+    let suggestion = search.suggestion().at(path)?;
     let Some(suggestion) = suggestion else { return Ok(Outcome::NothingFound) };
     let mut out = output::open(arguments.json);
     if arguments.json {

@@ -24,6 +24,35 @@ fn exit_codes_tell_hits_from_none_and_from_errors() {
 }
 
 #[test]
+fn hits_are_distinct_and_show_the_fields_that_are_asked_for() {
+    let shell = rivers();
+    shell.write(
+        "more.ndjson",
+        r#"{"_id":"x","title":"Panning","text":"gold, gold and much more of that"}"#,
+    );
+    shell.succeed(&["import", "more.ndjson", "rivers.alv"]);
+    let search = ["search", "rivers.alv", "gold", "--json", "--fields", "title,text.x"];
+    assert_eq!(shell.succeed(&search).json().len(), 4);
+    let distinct = shell.succeed(&[&search[..], &["--distinct", "title"]].concat()).json();
+    assert_eq!(distinct.len(), 3);
+    for hit in &distinct {
+        assert_eq!(names(&hit["document"]), ["_id", "title"], "{hit}");
+    }
+    let across =
+        ["search", "rivers.alv", "gold", "--combine-fields", "--index", "default", "--explain"];
+    assert!(shell.succeed(&across).stdout.contains("gold as in one field"));
+    let get = shell.succeed(&["get", "rivers.alv", "x", "--fields=-text,-_id"]);
+    assert_eq!(get.stdout, "{\"title\":\"Panning\"}\n");
+    let find = shell.succeed(&["find", "rivers.alv", r#"{"_id": "x"}"#, "--fields", "title,-_id"]);
+    assert_eq!(find.stdout, get.stdout);
+    shell.fail(
+        &["find", "rivers.alv", "{}", "--fields", "title,-text"],
+        &["at text: paths are either"],
+    );
+    shell.fail(&["search", "rivers.alv", "gold", "--index", "x"], &["x"]);
+}
+
+#[test]
 fn what_goes_into_a_pipe_is_plain_text() {
     let shell = rivers();
     shell.write(

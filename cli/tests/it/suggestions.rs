@@ -22,6 +22,20 @@ fn complete_shows_words_with_their_numbers_of_documents() {
 }
 
 #[test]
+fn words_are_those_of_the_index_that_is_named() {
+    let shell = rivers();
+    for arguments in [
+        &["complete", "rivers.alv", "riv"] as &[&str],
+        &["suggest", "rivers.alv", "rivr"],
+        &["like", "rivers.alv", "7"],
+    ] {
+        let named = |index| [arguments, &["--index", index]].concat();
+        assert_eq!(shell.succeed(&named("default")).stdout, shell.succeed(arguments).stdout);
+        shell.fail(&named("titles"), &["titles"]);
+    }
+}
+
+#[test]
 fn suggest_shows_the_query_that_was_probably_meant() {
     let shell = rivers();
     let found = shell.succeed(&["suggest", "rivers.alv", "--", "+rivr", "-x \"Gold setles\""]);

@@ -116,6 +116,23 @@ impl Filter {
         ranges::key_ranges(&self.root, shape, arrays)
     }
 
+    /// What the keys of all documents begin with that the filter wants, in a value index of this shape that met no arrays, if it wants
+    /// one value alone in each of the first `fields` fields.
+    ///
+    /// ```
+    /// use alluvium::bson::{Direction, Filter, KeyField, KeyShape, rawdoc};
+    ///
+    /// let field = |path: &str| KeyField { path: path.to_owned(), direction: Direction::Ascending };
+    /// let shape = KeyShape::new([field("kind"), field("year")])?;
+    /// let filter = Filter::parse(&rawdoc! { "kind": "x", "year": { "$gt": 3 } })?;
+    /// assert_eq!(filter.key_prefix(&shape, 1), Some(vec![0x30, b'x', 0, 1]));
+    /// assert_eq!(filter.key_prefix(&shape, 2), None);
+    /// # Ok::<(), alluvium::bson::Error>(())
+    /// ```
+    pub fn key_prefix(&self, shape: &KeyShape, fields: usize) -> Option<Vec<u8>> {
+        ranges::key_prefix(&self.root, shape, fields)
+    }
+
     /// The conditions that all have to hold, each as a filter; none when everything is let through.
     ///
     /// ```

@@ -80,6 +80,22 @@ pub(super) fn key_ranges(root: &Node, shape: &KeyShape, arrays: u32) -> Option<K
     ranges.map(|ranges| KeyRanges { ranges, is_exact: covered == parts(root) })
 }
 
+/// The bytes with which all keys begin of documents that the filter wants, in an index that met no arrays: one value for each of the first
+/// `fields` fields. `None` when it may be another one in one of them.
+pub(super) fn key_prefix(root: &Node, shape: &KeyShape, fields: usize) -> Option<Vec<u8>> {
+    let mut prefix = Vec::new();
+    for (route, direction) in shape.routes().take(fields) {
+        let mut found = Vec::new();
+        under(root, &Field { path: route.segments(), rest: route.segments() }, &mut found);
+        let (field, _) = joined(found, false, RANGES_MAX)?;
+        let are_points = field.are_points;
+        let [point] = turned(field, direction).try_into().ok().filter(|_| are_points)?;
+        let Interval { lower, .. } = point;
+        prefix.extend(lower);
+    }
+    Some(prefix)
+}
+
 /// How many parts of a conjunction must hold, each of which an index may cover.
 fn parts(node: &Node) -> usize {
     fn of_predicate(predicate: &Predicate) -> usize {

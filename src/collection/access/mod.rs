@@ -8,12 +8,18 @@
 //! depends on the way. Cost: as the constants below weigh it, at most twice that of the best way, for each index.
 
 mod by_column;
+mod cost;
+mod hint;
+mod ordered;
 mod race;
 mod report;
 
 use std::sync::Arc;
 
 use by_column::{ColumnWay, chunks_len};
+use cost::{LOOKED_UP_COST, READ_COST, first_cost};
+pub use hint::Hint;
+pub use ordered::{OrderedDocuments, first_in_order};
 use race::{Race, Runner};
 pub use report::{AccessReport, WayReport};
 
@@ -24,27 +30,8 @@ use super::value_index::ValueIndex;
 use crate::bson::Filter;
 use crate::fts::DocumentSet;
 
-/// What it costs to look a document up, in entries of an index walked.
-const LOOKED_UP_COST: u64 = 20;
-/// What it costs to read a document after its neighbour.
-const READ_COST: u64 = 6;
-
-/// Entries that may be walked for the first documents, however few are wanted.
-const FIRST_COST_MIN: u64 = 1_000;
 /// What it costs to find the documents of a chunk by a column.
 const COLUMN_CHUNK_COST: u64 = 4_000;
-
-/// Which way to take, where somebody knows better than the race.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Hint {
-    /// The cheapest.
-    #[default]
-    None,
-    /// Over the index of this name.
-    Index(String),
-    /// Looks at documents.
-    Scan,
-}
 
 /// A way to the documents of a filter, being found.
 #[derive(Debug)]
@@ -242,11 +229,9 @@ impl<'c, 'r> Access<'c, 'r> {
         documents_where(reader, keyspaces, filters, within)
     }
 
-    /// What it may cost to find the first documents over an index: where more entries are there, as many documents match, and the first
-    /// of these come sooner when documents are looked at.
+    /// What it may cost to find the first documents over an index.
     fn first_cost(&self) -> u64 {
-        let all = self.collection.count().saturating_mul(READ_COST);
-        self.enough.saturating_mul(all).isqrt().max(FIRST_COST_MIN)
+        first_cost(self.enough, self.collection.count())
     }
 
     /// What it costs to find the documents of one condition by a column.
@@ -260,8 +245,15 @@ impl<'c, 'r> Access<'c, 'r> {
         let (chosen, rejected): (Vec<_>, Vec<_>) = ways.partition(|(is_chosen, _)| *is_chosen);
         let reports = |ways: Vec<(bool, WayReport)>| ways.into_iter().map(|way| way.1).collect();
         let (chosen, rejected) = (reports(chosen), reports(rejected));
-        self.report =
-            AccessReport { chosen, columns, rejected, candidates, looked_at, found: found.len() };
+        self.report = AccessReport {
+            candidates,
+            looked_at,
+            found: found.len(),
+            chosen,
+            columns,
+            rejected,
+            ..AccessReport::default()
+        };
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::ordered::OrderedDocuments;
 use super::race::Runner;
 
 /// How the documents of a filter were found.
@@ -19,6 +20,13 @@ pub struct AccessReport {
     pub columns: Vec<String>,
     /// The ways that were not taken.
     pub rejected: Vec<WayReport>,
+    /// The index that was walked in the order that was asked for, from the front as far as was needed, instead of finding everything and
+    /// sorting it. Then only documents of the page count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<WayReport>,
+    /// Paths to sort by that have no [column](crate::Collection::create_column): for these all documents that were found are read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_to_sort: Vec<String>,
     /// Living documents that the ways left.
     pub candidates: u64,
     /// Documents that were read, because the ways do not tell everything.
@@ -39,6 +47,28 @@ pub struct WayReport {
     pub entries: u64,
     /// Whether that was all of them.
     pub is_complete: bool,
+}
+
+impl AccessReport {
+    /// Of documents that were taken from an index in order.
+    pub fn in_order(documents: &OrderedDocuments) -> Self {
+        let OrderedDocuments { documents, index, entries, looked_at } = documents;
+        let way = WayReport {
+            indexes: vec![Some(index.clone())],
+            ranges: 1,
+            entries: *entries,
+            is_complete: true,
+        };
+        let found = documents.len() as u64;
+        let ordered = Some(way);
+        AccessReport {
+            ordered,
+            candidates: *entries,
+            looked_at: *looked_at,
+            found,
+            ..AccessReport::default()
+        }
+    }
 }
 
 impl WayReport {
@@ -66,7 +96,9 @@ impl fmt::Display for WayReport {
 
 impl fmt::Display for AccessReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.chosen.is_empty() && self.columns.is_empty() {
+        if let Some(way) = &self.ordered {
+            writeln!(f, "walked in order {way}")?;
+        } else if self.chosen.is_empty() && self.columns.is_empty() {
             writeln!(f, "looked at documents")?;
         }
         for way in &self.chosen {
@@ -77,6 +109,13 @@ impl fmt::Display for AccessReport {
         }
         for way in &self.rejected {
             writeln!(f, "left {way}")?;
+        }
+        for path in &self.read_to_sort {
+            writeln!(
+                f,
+                "read {} documents to sort by {path}; a column of {path} would save that",
+                self.found
+            )?;
         }
         write!(
             f,

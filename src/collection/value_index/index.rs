@@ -7,7 +7,7 @@
 use super::super::catalog::ValueIndexDefinition;
 use super::super::error::Result;
 use super::super::value_options::ValueIndexOptions;
-use super::entry::split_shared_key;
+use super::entry::{MARK_KEY, split_shared_key};
 use super::indexer::{keyspace, read_arrays};
 use crate::bson::{Filter, KeyRange, KeyRanges, KeyShape};
 use crate::fts::DocId;
@@ -96,6 +96,101 @@ impl ValueIndex {
         let cursor = reader.cursor(self.keyspace)?;
         let (unique, ranges) = (self.options.unique, ranges.into_iter());
         Ok(ValueWalk { cursor, unique, ranges, range: None })
+    }
+}
+
+/// An entry of a walk that tells which entries have equal keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct ValueStep {
+    /// Its document.
+    pub(in super::super) doc: DocId,
+    /// Whether the entry before has the same key.
+    pub(in super::super) is_equal: bool,
+}
+
+/// A walk through entries forward or backward.
+pub(in super::super) struct ValueSteps<'r> {
+    cursor: Cursor<'r>,
+    unique: bool,
+    /// Those that are left; the last is the next.
+    ranges: Vec<KeyRange>,
+    range: Option<KeyRange>,
+    is_backward: bool,
+    /// The key of the entry before.
+    key: Option<Vec<u8>>,
+}
+
+impl ValueIndex {
+    /// The range of all entries.
+    pub(in super::super) fn all() -> KeyRange {
+        // Behind the mark.
+        KeyRange { lower: vec![MARK_KEY[0] + 1], upper: None }
+    }
+
+    /// A walk through the entries of ascending ranges, from the first or from the last.
+    ///
+    /// # Errors
+    /// Those of the storage core.
+    pub(in super::super) fn steps<'r>(
+        &self,
+        reader: &'r dyn Reader,
+        mut ranges: Vec<KeyRange>,
+        is_backward: bool,
+    ) -> Result<ValueSteps<'r>> {
+        if !is_backward {
+            ranges.reverse();
+        }
+        let (cursor, unique) = (reader.cursor(self.keyspace)?, self.options.unique);
+        Ok(ValueSteps { cursor, unique, ranges, range: None, is_backward, key: None })
+    }
+}
+
+impl ValueSteps<'_> {
+    /// The next entry; `None` behind the last.
+    ///
+    /// # Errors
+    /// Those of the storage core, and corruption.
+    pub(in super::super) fn next(&mut self) -> Result<Option<ValueStep>> {
+        let mut valid = match (&self.range, self.is_backward) {
+            (None, _) => false,
+            (Some(_), false) => self.cursor.next()?,
+            (Some(_), true) => self.cursor.prev()?,
+        };
+        while !(valid && self.is_inside()) {
+            let Some(range) = self.ranges.pop() else {
+                self.range = None;
+                return Ok(None);
+            };
+            valid = match &range.upper {
+                _ if !self.is_backward => self.cursor.seek(&range.lower, Seek::Ge)?,
+                None => self.cursor.last()?,
+                Some(upper) => {
+                    let valid = self.cursor.seek(upper, Seek::Le)?;
+                    // The bound itself is not in the range.
+                    if valid && self.cursor.key() == upper { self.cursor.prev()? } else { valid }
+                }
+            };
+            self.range = Some(range);
+        }
+        let (key, doc) = if self.unique {
+            (self.cursor.key(), DocId::from_key(&self.cursor.value()?)?)
+        } else {
+            split_shared_key(self.cursor.key())?
+        };
+        let is_equal = self.key.as_deref() == Some(key);
+        if !is_equal {
+            self.key = Some(key.to_vec());
+        }
+        Ok(Some(ValueStep { doc, is_equal }))
+    }
+
+    /// Whether the cursor stands in the range.
+    fn is_inside(&self) -> bool {
+        let key = self.cursor.key();
+        self.range.as_ref().is_some_and(|range| {
+            let is_below = |upper: &Vec<u8>| key < upper.as_slice();
+            key >= range.lower.as_slice() && range.upper.as_ref().is_none_or(is_below)
+        })
     }
 }
 

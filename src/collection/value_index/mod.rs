@@ -12,5 +12,5 @@ mod indexer;
 
 pub use build::{create_value_index, drop_value_index};
 pub use entry::ValueRewriter;
-pub(super) use index::{ValueIndex, ValueWalk};
+pub(super) use index::{ValueIndex, ValueStep, ValueWalk};
 pub(super) use indexer::ValueIndexer;

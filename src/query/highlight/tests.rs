@@ -22,7 +22,16 @@ fn plan(analyzer: &Analyzer, patterns: &[(&str, Option<&str>)], field_path: Opti
         let (is_phrase, path) = (terms.len() > 1, path.map(str::to_owned));
         let dfs = vec![1; terms.len()];
         let (slop, set) = (Slop::Exact, None);
-        let key = LeafKey { field: FieldId(0), is_phrase, terms, slop, path, set, group: 0 };
+        let key = LeafKey {
+            across: None,
+            field: FieldId(0),
+            is_phrase,
+            terms,
+            slop,
+            path,
+            set,
+            group: 0,
+        };
         plan.leaves.push(Leaf { key, dfs, scores: true, boost: 1.0 });
     }
     plan

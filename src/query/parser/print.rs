@@ -65,6 +65,7 @@ impl fmt::Display for Clause {
             Pattern::All => f.write_char('*')?,
             Pattern::Filter(filter) => write!(f, "{filter}")?,
             Pattern::Group(query) => write!(f, "({query})")?,
+            Pattern::Across { fields, query } => write!(f, "({}):({query})", fields.join(" "))?,
             Pattern::DisMax { queries, tie_breaker } => write_best(f, queries, *tie_breaker)?,
         }
         write!(f, "{}", Suffix(self.weight))

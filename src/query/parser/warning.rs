@@ -96,6 +96,11 @@ pub enum WarningKind {
         /// The name before the colon.
         field: String,
     },
+    /// The index has no such field among several that words were to be looked for in; it was left out.
+    MissingField {
+        /// Its name.
+        field: String,
+    },
     /// There are too many paths below the one that was named; only the first ones were searched.
     TooManyPaths {
         /// The path before the colon.
@@ -206,6 +211,7 @@ impl WarningKind {
             Self::UnknownField { field } => {
                 format!("there is no field `{field}` (byte {at})")
             }
+            Self::MissingField { field } => format!("there is no field `{field}`"),
             Self::TooManyPaths { field, paths_max } => format!(
                 "`{field}` (byte {at}) has many paths below it, of which {paths_max} were searched"
             ),
@@ -289,6 +295,7 @@ impl WarningKind {
                 ", so the text was searched everywhere",
                 "check the field's name, or write a space instead of the colon",
             ),
+            Self::MissingField { .. } => (", which was left out", "check the field's name"),
             Self::TooManyPaths { .. } => ("", "name one of them"),
             Self::NoTerms => {
                 (IGNORED, "it holds only punctuation or stop words, so use other words")

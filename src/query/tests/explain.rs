@@ -45,6 +45,10 @@ fn check_parts(explanation: &Explanation) {
             assert!((sum - f64::from(share.value)).abs() <= sum * 1e-6, "{share}");
             continue;
         }
+        if share.what.ends_with("weight · tf / (tf + k1)") {
+            check_across(share);
+            continue;
+        }
         let [weight, tf, norm] = share.parts.as_slice() else { panic!("{share}") };
         let value = weight.value * (tf.value / (tf.value + norm.value));
         assert_eq!(value.to_bits(), share.value.to_bits(), "{share}");
@@ -57,6 +61,23 @@ fn check_parts(explanation: &Explanation) {
             let of_parts: f32 = sum.parts.iter().map(|part| part.value).sum();
             assert!((of_parts - sum.value).abs() <= of_parts * 1e-5, "{sum}");
         }
+    }
+}
+
+/// A clause across fields.
+fn check_across(share: &Explanation) {
+    let [weight, tf, k1] = share.parts.as_slice() else { panic!("{share}") };
+    let near = |found: f32, expected: f32| {
+        assert!((found - expected).abs() <= expected.abs() * 1e-5, "{share}");
+    };
+    near(share.value, weight.value * (tf.value / (tf.value + k1.value)));
+    near(weight.value, weight.parts.iter().map(|part| part.value).product());
+    near(tf.value, tf.parts.iter().map(|field| field.value).sum());
+    for field in &tf.parts {
+        let [weight, occurrences, factor] = field.parts.as_slice() else { panic!("{share}") };
+        near(field.value, weight.value * occurrences.value / factor.value);
+        let [b, length, average] = factor.parts.as_slice() else { panic!("{share}") };
+        near(factor.value, (1.0 - b.value) + b.value * (length.value / average.value));
     }
 }
 

@@ -113,7 +113,10 @@ fn describe_pattern(text: &str, pattern: &Pattern) -> String {
             format!("range {lower} {upper}")
         }
         Pattern::All => "all".to_owned(),
-        Pattern::Filter(_) | Pattern::Similar { .. } | Pattern::DisMax { .. } => {
+        Pattern::Filter(_)
+        | Pattern::Similar { .. }
+        | Pattern::Across { .. }
+        | Pattern::DisMax { .. } => {
             unreachable!("no text says it")
         }
         Pattern::Group(query) => format!("({})", describe_clauses(text, query)),
