@@ -206,12 +206,12 @@ impl<'a> Search<'a> {
     /// word is scored in each field by itself, and the scores are added.
     ///
     /// ```
-    /// use alluvium::{AnalyzerOptions, Database, TextIndexOptions, doc};
+    /// use alluvium::{AnalyzerOptions, CollectionOptions, Database, TextIndexOptions, doc};
     ///
     /// let db = Database::in_memory()?;
-    /// let notes = db.collection("notes")?;
     /// let fields = [("title", 3.0), ("body", 1.0)];
-    /// notes.create_text_index("default", TextIndexOptions::chosen(fields, AnalyzerOptions::default()))?;
+    /// let index = TextIndexOptions::chosen(fields, AnalyzerOptions::default());
+    /// let notes = db.create_collection("notes", &CollectionOptions::new().text_index(index))?;
     /// notes.insert(doc! { "_id": 1, "title": "Gold", "body": "Where the river slows." })?;
     /// let mut hits = notes.search("gold river")?.combine_fields().run()?;
     /// let explanation = hits.next().unwrap().explain()?;
@@ -294,7 +294,7 @@ impl<'a> Search<'a> {
     /// ])?;
     /// let hits = notes.search("gold")?.distinct("author").run()?;
     /// let ids: Vec<_> = hits.map(|hit| hit.id()).collect::<alluvium::Result<_>>()?;
-    /// assert_eq!(ids, [1.into(), 3.into()]);
+    /// assert_eq!(ids, [2.into(), 3.into()]);
     /// # Ok::<(), alluvium::Error>(())
     /// ```
     pub fn distinct(mut self, path: impl Into<String>) -> Self {

@@ -391,12 +391,12 @@ impl Query {
     /// titles alone does not outweigh others. Without fields all of the index are meant. No text says it.
     ///
     /// ```
-    /// use alluvium::{AnalyzerOptions, Database, Query, TextIndexOptions, doc};
+    /// use alluvium::{AnalyzerOptions, CollectionOptions, Database, Query, TextIndexOptions, doc};
     ///
     /// let db = Database::in_memory()?;
-    /// let notes = db.collection("notes")?;
     /// let fields = [("title", 3.0), ("body", 1.0)];
-    /// notes.create_text_index("default", TextIndexOptions::chosen(fields, AnalyzerOptions::default()))?;
+    /// let index = TextIndexOptions::chosen(fields, AnalyzerOptions::default());
+    /// let notes = db.create_collection("notes", &CollectionOptions::new().text_index(index))?;
     /// notes.insert(doc! { "_id": 1, "title": "Rivers", "body": "Gold settles where the rivers slow." })?;
     /// let query = Query::across(["title", "body"], Query::all_words("gold rivers"));
     /// assert_eq!(notes.search(query)?.count()?, 1);
