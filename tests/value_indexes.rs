@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use alluvium::bson::Direction::{Ascending, Descending};
 use alluvium::bson::{Bson, Document, Filter, RawDocumentBuf};
 use alluvium::lsm::SimulatedStorage;
-use alluvium::{
-    Database, Error, Find, Query, SortKey, Transaction, ValueIndexOptions, doc,
-};
+use alluvium::{Database, Error, Find, Query, SortKey, Transaction, ValueIndexOptions, doc};
 
 #[path = "support/tiny.rs"]
 mod tiny;
