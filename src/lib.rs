@@ -43,7 +43,11 @@ pub use database::{
     TypedFound, TypedSnapshotCollection, TypedTransactionCollection,
 };
 pub use error::{Error, Result};
-pub use fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Token};
+pub use fts::{
+    Analyzer, AnalyzerError, AnalyzerOptions, Compounds, Diacritics, Fields, Language,
+    LanguageField, QueryWord, Stage, StageToken, Stemmers, TextIndexOptions, Token, Tokenizer,
+    register_filter, register_tokenizer,
+};
 pub use lsm::Durability;
 pub use query::{
     Clause, Completion, Correction, Error as QueryError, Explanation, LikeOptions, Occur,

@@ -9,7 +9,7 @@ mod import;
 
 use std::path::PathBuf;
 
-use alluvium::{Language, Position};
+use alluvium::{AnalyzerOptions, Language, Position};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use eval::{EvalArguments, places_of_grid};
@@ -37,6 +37,7 @@ pub(crate) enum Verb {
     Like(LikeArguments),
     Complete(CompleteArguments),
     Suggest(SuggestArguments),
+    Analyze(AnalyzeArguments),
     Find(FindArguments),
     Get(GetArguments),
     Aggregate(AggregateArguments),
@@ -204,6 +205,30 @@ pub(crate) struct CompleteArguments {
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
     /// Print one JSON object a line: word, documents, text (with the word in the place of the last one).
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show what words a text becomes, step by step.
+///
+/// Each step shows its tokens with their positions and the bytes of the text that they were made of. The last step is what an index
+/// holds. Ends with 1 when nothing is left of the text.
+#[derive(Debug, Args)]
+pub(crate) struct AnalyzeArguments {
+    /// The text.
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) text: String,
+    /// Language of stemmer and stop words, as code or name (en, english).
+    #[arg(long, value_name = "LANG", value_parser = language, conflicts_with = "analyzer")]
+    pub(crate) language: Option<Language>,
+    /// The analyzer as JSON, or a file of it: {"language": "de", "tokenizer": "whitespace"}.
+    #[arg(long, value_name = "JSON|FILE", value_parser = analyzer)]
+    pub(crate) analyzer: Option<AnalyzerOptions>,
+    /// Analyze the text as that of a query: with synonyms, and without the parts that only documents have.
+    #[arg(long)]
+    pub(crate) query: bool,
+    /// Print one JSON object: fingerprint, and stages (name, and tokens: term, position, start, end); with --query instead of stages
+    /// words (terms and alternatives with positions, bytes).
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -423,6 +448,9 @@ pub(crate) struct ReindexArguments {
     /// they are.
     #[arg(long, value_name = "LANG", value_parser = words_of)]
     pub(crate) language: Option<WordsOf>,
+    /// The analyzer as JSON, or a file of it: {"language": "de", "diacritics": "fold"}.
+    #[arg(long, value_name = "JSON|FILE", value_parser = analyzer, conflicts_with = "language")]
+    pub(crate) analyzer: Option<AnalyzerOptions>,
     /// Cover the strings at this path, which weigh so much in scores (title^2); may be repeated. With $**
     /// alone, all strings of a document.
     #[arg(long = "field", value_name = "PATH[^WEIGHT]", value_parser = weighted_path)]
@@ -665,6 +693,16 @@ pub(crate) struct RankingArguments {
 
 fn language(text: &str) -> Result<Language, String> {
     text.parse::<Language>().map_err(|error| error.to_string())
+}
+
+/// An analyzer, from JSON or from a file of it.
+fn analyzer(text: &str) -> Result<AnalyzerOptions, String> {
+    let json = if text.trim_start().starts_with('{') {
+        text.to_owned()
+    } else {
+        std::fs::read_to_string(text).map_err(|error| error.to_string())?
+    };
+    serde_json::from_str(&json).map_err(|error| error.to_string())
 }
 
 fn words_of(text: &str) -> Result<WordsOf, String> {

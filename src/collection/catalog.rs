@@ -428,8 +428,8 @@ mod tests {
         let fields = [("title", 2.0), ("body", 1.0)];
         let options = TextIndexOptions::chosen(fields, AnalyzerOptions::default());
         let default = TextIndexOptions::default();
-        let indexes =
-            vec![IndexDefinition::new("default", &default), IndexDefinition::new("b", &options)];
+        let index = |name, options| IndexDefinition::new(name, options).unwrap();
+        let indexes = vec![index("default", &default), index("b", &options)];
         let columns = vec!["year".to_owned(), "author.name".to_owned()];
         let value_indexes = ["year", "pages"].map(|path| ValueIndexDefinition {
             name: path.to_owned(),

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::fts::AnalyzerError;
 use crate::{bson, columns, fts, lsm};
 
 /// The result of every fallible operation on collections.
@@ -126,6 +127,15 @@ pub enum Error {
         /// Fingerprint of this program's analyzer with the same options.
         current: String,
     },
+    /// This program cannot make the analyzer of the index: it names a part that is not registered, or needs a feature.
+    AnalyzerMissing {
+        /// The collection.
+        collection: String,
+        /// The index.
+        index: String,
+        /// What is missing.
+        error: Box<AnalyzerError>,
+    },
     /// What was being built to take the place of a text index is gone.
     RebuildEnded {
         /// The collection.
@@ -146,6 +156,25 @@ impl Error {
         match self {
             Error::Lsm(error) | Error::Fts(fts::Error::Lsm(error)) => error.is_corruption(),
             _ => false,
+        }
+    }
+
+    /// Displays what is wrong with an analyzer.
+    fn fmt_analyzer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::AnalyzerChanged { collection, index, stored, current } => write!(
+                f,
+                "the text index {index} of {collection} was written by another analyzer; build it \
+                 anew with `alluvium reindex` or `Collection::reindex` (the documents are in the \
+                 file). It was `{stored}` and is `{current}`"
+            ),
+            Error::AnalyzerMissing { collection, index, error } => write!(
+                f,
+                "the text index {index} of {collection} can neither be searched nor written to by this \
+                 program: {error}. Nothing is lost; open the file with what is missing, or build the \
+                 index anew with another analyzer"
+            ),
+            _ => Ok(()),
         }
     }
 }
@@ -177,12 +206,7 @@ impl fmt::Display for Error {
             Error::UnknownColumn { collection, path, known } => {
                 write!(f, "{collection} has no column {path}{}", one_of(known))
             }
-            Error::AnalyzerChanged { collection, index, stored, current } => write!(
-                f,
-                "the text index {index} of {collection} was written by another analyzer; build it \
-                 anew with `alluvium reindex` or `Collection::reindex` (the documents are in the \
-                 file). It was `{stored}` and is `{current}`"
-            ),
+            Error::AnalyzerChanged { .. } | Error::AnalyzerMissing { .. } => self.fmt_analyzer(f),
             Error::RebuildEnded { collection, index } => write!(
                 f,
                 "the rebuild of the text index {index} of {collection} was cancelled or replaced, \
@@ -241,6 +265,7 @@ impl std::error::Error for Error {
             Error::Fts(error) => error.source(),
             Error::Columns(error) => error.source(),
             Error::Document(error) => error.source(),
+            Error::AnalyzerMissing { error, .. } => Some(error),
             _ => None,
         }
     }

@@ -20,9 +20,7 @@ use super::catalog::{
 };
 use super::documents::{DeadDocuments, Documents, stored_document};
 use super::error::{Error, Result};
-use super::text_definition::{
-    IndexDefinition, RebuildDefinition, current_fingerprint, storage_keyspaces,
-};
+use super::text_definition::{IndexDefinition, RebuildDefinition, fingerprint, storage_keyspaces};
 use super::text_index::{drop_keyspaces, find_index, find_index_keyspaces};
 use crate::fts::{DocId, TextIndexOptions, TextIndexer};
 use crate::lsm::{self, KeyspaceId, Reader, Transaction};
@@ -76,7 +74,8 @@ impl RebuildProgress {
 
 impl Rebuild {
     /// Begins to build a text index anew, under the options that it has unless there are others; or finds what was begun with the
-    /// same options. What was begun with others is dropped.
+    /// same options. What was begun with others is dropped. It is done at once where other options mean other queries only: other
+    /// weights or synonyms.
     ///
     /// # Errors
     /// [`Error::UnknownCollection`], [`Error::UnknownIndex`] and [`fts::Error::InvalidIndex`](crate::fts::Error::InvalidIndex), which
@@ -91,6 +90,17 @@ impl Rebuild {
         let mut definition = definition_to_change(transaction, collection)?;
         let place = find_index(collection, &definition, Some(index))?;
         let found = &mut definition.indexes[place];
+        if let Some(options) = options.filter(|options| asks_otherwise(found, options)) {
+            discard(transaction, collection, found)?;
+            found.options = options.clone();
+            let (text, _) = find_index_keyspaces(transaction, collection, &found.storage_name())?;
+            catalog::put_definition(transaction, collection, &definition)?;
+            return Ok(Rebuild {
+                collection: collection.to_owned(),
+                index: index.to_owned(),
+                text,
+            });
+        }
         let options = options.unwrap_or(&found.options).clone();
         let same = |rebuild: &RebuildDefinition| rebuild.options == options && rebuild.is_current();
         if !found.rebuild.as_ref().is_some_and(same) {
@@ -99,7 +109,7 @@ impl Rebuild {
             let none_left = || lsm::Error::corruption("no number is left for another storage", 0);
             let catalog = Keyspaces::find(transaction, collection)?.catalog;
             found.rebuild = Some(RebuildDefinition {
-                fingerprint: current_fingerprint(&options),
+                fingerprint: fingerprint(&options)?,
                 options,
                 storage: storage.ok_or_else(none_left)?,
                 missing: DocId::MIN..tally(transaction, catalog, collection)?.next,
@@ -254,6 +264,19 @@ impl Rebuild {
     }
 }
 
+/// Whether an index holds what it would hold under other options, which change nothing but queries.
+fn asks_otherwise(index: &IndexDefinition, options: &TextIndexOptions) -> bool {
+    let paths = |options: &TextIndexOptions| -> Vec<Option<String>> {
+        options.fields().into_iter().map(|field| field.path).collect()
+    };
+    let makes_its_terms =
+        |options| fingerprint(options).is_ok_and(|current| current == index.fingerprint);
+    index.options != *options
+        && paths(&index.options) == paths(options)
+        && makes_its_terms(&index.options)
+        && makes_its_terms(options)
+}
+
 /// Drops what another analyzer than this program's was building: nobody could keep it right.
 pub(super) fn discard_stale_rebuilds(
     transaction: &mut Transaction,
@@ -295,7 +318,7 @@ mod tests {
         CollectionReader, CollectionWriter, DEFAULT_TEXT_INDEX, WriterOptions, check, operators,
         rewriters,
     };
-    use crate::fts::{AnalyzerOptions, Language};
+    use crate::fts::{AnalyzerOptions, FieldId, Fields, Language};
     use crate::lsm::{Durability, ManualScheduler, MemoryStorage, Options, Store};
 
     const NAME: &str = "notes";
@@ -457,6 +480,41 @@ mod tests {
             assert!(report.findings[0].contains("default (being rebuilt)"), "{report}");
             assert!(report.to_string().contains(&format!("document {}", next.min(4))), "{report}");
         }
+    }
+
+    #[test]
+    fn other_weights_and_synonyms_are_there_at_once() {
+        let store = store();
+        let count = |query: &str| {
+            let snapshot = store.snapshot();
+            let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
+            collection.text_index(None).unwrap().analyzers().query(FieldId(0), query)
+        };
+        write(&store, |transaction, writer| {
+            let document = rawdoc! { "_id": 1, "title": "gold" };
+            writer.insert(transaction, &document).unwrap();
+        });
+        let rebuild = start(&store, Some(&english()));
+        while step(&store, &rebuild, 1).is_some() {}
+        let before = index(&store.snapshot());
+        assert!(count("au")[0].alternatives.is_empty());
+        // What was begun is dropped.
+        start(&store, Some(&TextIndexOptions::default()));
+        let mut options = english();
+        options.analyzer = options.analyzer.synonyms(["au, gold"]);
+        options.fields = Fields::Chosen(vec![("title".to_owned(), 9.0), ("text".to_owned(), 1.0)]);
+        let rebuild = start(&store, Some(&options));
+        assert!(rebuild.progress(&store.snapshot()).unwrap().is_none());
+        assert!(step(&store, &rebuild, 1).is_none());
+        let after = index(&store.snapshot());
+        assert_eq!((after.storage, &after.fingerprint), (before.storage, &before.fingerprint));
+        assert_eq!((after.options, after.rebuild, text_keyspaces(&store)), (options, None, 1));
+        assert_eq!(count("au")[0].alternatives.len(), 1);
+        // Other paths are other terms.
+        let fields = [("text", 1.0), ("title", 1.0)];
+        let swapped = TextIndexOptions::chosen(fields, english().analyzer);
+        assert!(start(&store, Some(&swapped)).progress(&store.snapshot()).unwrap().is_some());
+        assert_clean(&store);
     }
 
     #[test]

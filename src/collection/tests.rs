@@ -166,7 +166,7 @@ fn compare_text(
     by_key: &BTreeMap<Vec<u8>, DocId>,
 ) {
     let reader = collection.text_index(None).unwrap();
-    let analyzer = Analyzer::new(&index_options(index).analyzer);
+    let analyzer = Analyzer::new(&index_options(index).analyzer).unwrap();
     let mut expected: BTreeMap<(FieldId, String), BTreeMap<DocId, u32>> = BTreeMap::new();
     let mut lengths: BTreeMap<FieldId, (u64, u64)> = BTreeMap::new();
     let mut paths = BTreeSet::new();
@@ -466,6 +466,32 @@ fn another_analyzer_is_an_error_that_names_the_remedy_and_reindexing_is_it() {
     assert_eq!(check(&transaction).unwrap().findings_count, 1);
     reindex(&mut transaction, "notes", "default", 1 << 20).unwrap();
     assert_clean(&transaction);
+}
+
+#[test]
+fn an_index_that_names_what_is_not_registered_is_refused_and_nothing_is_lost() {
+    let store = Store::open(MemoryStorage::default(), tiny_options()).unwrap();
+    let mut transaction = store.begin().unwrap();
+    let mut writer = writer(&mut transaction, 0);
+    writer.insert(&mut transaction, &rawdoc! { "_id": 1, "t": "gold" }).unwrap();
+    writer.drain(&mut transaction).unwrap();
+    let mut definition = collection_definition(&transaction, "notes").unwrap().unwrap();
+    let analyzer = &mut definition.indexes[0].options.analyzer;
+    *analyzer = analyzer.clone().filters(["soundex-of-another-program"]);
+    catalog::put_definition(&mut transaction, "notes", &definition).unwrap();
+
+    let options = WriterOptions::default();
+    let error = CollectionWriter::open(&transaction, "notes", options).unwrap_err();
+    assert!(matches!(error, Error::AnalyzerMissing { .. }));
+    assert!(error.to_string().contains("soundex-of-another-program"), "{error}");
+    assert!(!error.is_corruption());
+    let collection = CollectionReader::open(&transaction, "notes").unwrap().unwrap();
+    assert!(matches!(collection.text_index(None), Err(Error::AnalyzerMissing { .. })));
+    assert!(collection.get(RawBsonRef::Int32(1)).unwrap().is_some());
+    assert_eq!(check(&transaction).unwrap().findings_count, 1);
+    assert!(reindex(&mut transaction, "notes", "default", 1 << 20).is_err());
+    drop(transaction);
+    assert!(store.snapshot().keyspace_names().is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::error::Result;
 use crate::bson::{Document, RawDocument, doc};
-use crate::fts::{Analyzer, DocId, TextIndexOptions, names};
+use crate::fts::{self, Analyzers, DocId, TextIndexOptions, names};
 
 /// A text index as the catalog has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,14 +43,17 @@ pub(super) const KIND_TEXT: &str = "text";
 
 impl IndexDefinition {
     /// An index as it is created, written by the analyzer of this program.
-    pub(super) fn new(name: &str, options: &TextIndexOptions) -> Self {
-        IndexDefinition {
+    ///
+    /// # Errors
+    /// [`fts::Error::Analyzer`](crate::fts::Error::Analyzer) when this program cannot make that analyzer.
+    pub(super) fn new(name: &str, options: &TextIndexOptions) -> Result<Self> {
+        Ok(IndexDefinition {
             name: name.to_owned(),
             options: options.clone(),
-            fingerprint: current_fingerprint(options),
+            fingerprint: fingerprint(options)?,
             storage: 0,
             rebuild: None,
-        }
+        })
     }
 
     /// What stands for it in the names of its keyspaces.
@@ -132,7 +135,7 @@ impl IndexDefinition {
 impl RebuildDefinition {
     /// Whether this program's analyzer makes the terms that it holds.
     pub(super) fn is_current(&self) -> bool {
-        self.fingerprint == current_fingerprint(&self.options)
+        fingerprint(&self.options).is_ok_and(|current| current == self.fingerprint)
     }
 
     fn from_document(document: &RawDocument) -> Result<Option<Self>> {
@@ -156,9 +159,12 @@ impl RebuildDefinition {
     }
 }
 
-/// Fingerprint of this program's analyzer with these options.
-pub(super) fn current_fingerprint(options: &TextIndexOptions) -> String {
-    Analyzer::new(&options.analyzer).fingerprint()
+/// Names all that the terms of an index with these options depend on.
+///
+/// # Errors
+/// [`fts::Error::Analyzer`](crate::fts::Error::Analyzer) when this program cannot make one of its analyzers.
+pub(super) fn fingerprint(options: &TextIndexOptions) -> fts::Result<String> {
+    Ok(Analyzers::new(options)?.fingerprint(options))
 }
 
 /// Names of the two keyspaces of a text index, or of a rebuild.
@@ -206,13 +212,13 @@ mod tests {
         IndexDefinition {
             storage,
             rebuild: Some(rebuild),
-            ..IndexDefinition::new("default", &options)
+            ..IndexDefinition::new("default", &options).unwrap()
         }
     }
 
     #[test]
     fn what_was_never_rebuilt_looks_as_before_and_all_else_comes_back() {
-        let plain = IndexDefinition::new("default", &TextIndexOptions::default());
+        let plain = IndexDefinition::new("default", &TextIndexOptions::default()).unwrap();
         let keys: Vec<_> = plain.to_document().keys().cloned().collect();
         assert_eq!(keys, ["name", "kind", "options", "fingerprint"]);
         let switched = IndexDefinition { rebuild: None, ..rebuilt() };

@@ -9,10 +9,8 @@ use std::ops::Range;
 use super::catalog::{self, CollectionDefinition, check_name, definition_to_change};
 use super::error::{Error, Result};
 use super::fill::fill;
-use super::text_definition::{
-    IndexDefinition, RebuildDefinition, current_fingerprint, storage_keyspaces,
-};
-use crate::fts::{DocId, TextIndex, TextIndexOptions, TextIndexer};
+use super::text_definition::{IndexDefinition, RebuildDefinition, fingerprint, storage_keyspaces};
+use crate::fts::{self, DocId, TextIndex, TextIndexOptions, TextIndexer};
 use crate::lsm::{self, KeyspaceId, Reader, Transaction};
 
 /// Name of the text index that a collection gets when nothing else was asked for.
@@ -46,7 +44,7 @@ pub fn create_text_index(
     options.check()?;
     let mut definition = definition_to_change(transaction, collection)?;
     definition.check_new_index(collection, index)?;
-    definition.indexes.push(IndexDefinition::new(index, options));
+    definition.indexes.push(IndexDefinition::new(index, options)?);
     catalog::put_definition(transaction, collection, &definition)?;
     let (text, norms) = catalog::create_index_keyspaces(transaction, collection, index)?;
     let mut indexer = TextIndexer::new(text, norms, options)?;
@@ -162,7 +160,14 @@ pub(super) fn open_index(
 }
 
 fn check_fingerprint(collection: &str, index: &IndexDefinition) -> Result<()> {
-    let current = current_fingerprint(&index.options);
+    let current = fingerprint(&index.options).map_err(|error| match error {
+        fts::Error::Analyzer(error) => Error::AnalyzerMissing {
+            collection: collection.to_owned(),
+            index: index.name.clone(),
+            error: Box::new(error),
+        },
+        error => error.into(),
+    })?;
     if current == index.fingerprint {
         return Ok(());
     }

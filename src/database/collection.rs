@@ -219,6 +219,7 @@ impl Collection {
     /// commit, which puts the new one in its place; both take room until then. Whatever is written meanwhile goes into both, and is
     /// analyzed twice. After a crash or an error the old index is as it was, and the next call goes on where this one ended if it
     /// has the same options; with others it begins anew. [`TextIndexRebuild::cancel`] and dropping the index free what was built.
+    /// Other weights and synonyms, which are a matter of queries, are there at once.
     ///
     /// ```
     /// use alluvium::{AnalyzerOptions, Database, Language, TextIndexOptions, doc};

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::analysis::AnalyzerError;
 use crate::bson;
 use crate::lsm;
 
@@ -33,6 +34,8 @@ pub enum Error {
         /// What is wrong with them.
         reason: String,
     },
+    /// The analyzer of a text index cannot be made by this program.
+    Analyzer(AnalyzerError),
     /// A pattern of terms is none, or its automaton gets too large.
     TermPattern {
         /// The pattern.
@@ -66,6 +69,7 @@ impl fmt::Display for Error {
             Error::InvalidIndex { reason } => {
                 write!(f, "a text index cannot be set up like this: {reason}")
             }
+            Error::Analyzer(error) => write!(f, "the analyzer cannot be made: {error}"),
             Error::TermPattern { pattern, reason } => {
                 write!(f, "no words can be looked for like `{pattern}`: {reason}")
             }
@@ -80,12 +84,19 @@ impl std::error::Error for Error {
             // Its text is already ours, so what comes next is what stands behind it.
             Error::Lsm(error) => error.source(),
             Error::Document(error) => Some(error),
+            Error::Analyzer(error) => Some(error),
             Error::TermTooLong { .. }
             | Error::TooManyPositions
             | Error::InvalidIndex { .. }
             | Error::TermPattern { .. }
             | Error::DocIdsExhausted => None,
         }
+    }
+}
+
+impl From<AnalyzerError> for Error {
+    fn from(error: AnalyzerError) -> Self {
+        Error::Analyzer(error)
     }
 }
 

@@ -18,7 +18,8 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis::{Analyzer, Scratch, Token};
+use super::analysis::{Scratch, Token};
+use super::analyzers::Analyzers;
 use super::counters::FieldStatistics;
 use super::error::{Error, Result};
 use super::ids::{DocId, FieldId};
@@ -91,10 +92,10 @@ pub struct SideIndexer {
     inverter: Inverter,
 }
 
-/// An index's analyzer and fields, ready to walk documents.
+/// An index's analyzers and fields, ready to walk documents.
 #[derive(Debug)]
 pub struct TextWalker {
-    analyzer: Analyzer,
+    analyzers: Analyzers,
     fields: Vec<(Field, Option<Path>)>,
     scratch: Scratch,
 }
@@ -256,15 +257,15 @@ impl TextWalker {
             Ok((field, path))
         };
         Ok(TextWalker {
-            analyzer: Analyzer::new(&options.analyzer),
+            analyzers: Analyzers::new(options)?,
             fields: options.fields().into_iter().map(with_path).collect::<Result<_>>()?,
             scratch: Scratch::default(),
         })
     }
 
-    /// The analyzer.
-    pub fn analyzer(&self) -> &Analyzer {
-        &self.analyzer
+    /// The analyzers.
+    pub fn analyzers(&self) -> &Analyzers {
+        &self.analyzers
     }
 
     /// Refuses a document whose text cannot be numbered, without analyzing it.
@@ -295,9 +296,11 @@ impl TextWalker {
         document: &'d RawDocument,
         visit: &mut dyn FnMut(TextEvent<'_, 'd>) -> Result<()>,
     ) -> Result<()> {
-        let TextWalker { analyzer, fields, scratch } = self;
+        let TextWalker { analyzers, fields, scratch } = self;
+        let language = analyzers.language_of(document)?;
         for (Field { id: field, .. }, chosen) in fields {
             let field = *field;
+            let analyzer = analyzers.of(field, language);
             let mut place = FieldPlace::default();
             each_text(chosen.as_ref(), document, &mut |path, text| {
                 visit(TextEvent::Text { field, path, text })?;

@@ -26,6 +26,7 @@
 //! * Keys are built and taken apart in one file, `keyspace`.
 
 mod analysis;
+mod analyzers;
 mod bisection;
 mod counters;
 mod dead;
@@ -48,9 +49,11 @@ mod term;
 mod term_pattern;
 
 pub use analysis::{
-    Analyzer, AnalyzerOptions, Language, Scratch, TERM_BYTES_MAX as TOKEN_BYTES_MAX, Token,
-    UnknownLanguage,
+    Analyzer, AnalyzerError, AnalyzerOptions, Compounds, Diacritics, Language, QueryWord, Scratch,
+    Stage, StageToken, Stemmers, TERM_BYTES_MAX as TOKEN_BYTES_MAX, Token, Tokenizer,
+    UnknownLanguage, register_filter, register_tokenizer,
 };
+pub use analyzers::Analyzers;
 pub use bisection::{Forward, bisect};
 pub use counters::{FieldStatistics as FieldCounters, TermCounters};
 pub use dead::{DeadChunk, DeadOperator};
@@ -76,6 +79,6 @@ pub use postings::{
 };
 pub use reader::TextReader;
 pub use rewriter::TextRewriter;
-pub use schema::{FIELDS_LEN_MAX, Field, Fields, TextIndexOptions};
+pub use schema::{FIELDS_LEN_MAX, Field, Fields, LanguageField, TextIndexOptions};
 pub use term::{StoredPostings, TermPostings, TermStatistics};
 pub use term_pattern::{AUTOMATON_BYTES_MAX, FUZZY_DISTANCE_MAX, TermPattern, TermState};

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::analysis::Analyzer;
+use super::analyzers::Analyzers;
 use super::counters::{self, FieldStatistics as FieldCounters};
 use super::dead::DeadChunk;
 use super::dictionary::{TermVisitor, each_term};
@@ -50,9 +51,14 @@ impl<'a> TextReader<'a> {
         TextReader { reader, index, terms, cursor }
     }
 
-    /// The analyzer that the index was written with.
+    /// The analyzers that the index was written with.
+    pub fn analyzers(&self) -> &Analyzers {
+        self.index.walker.analyzers()
+    }
+
+    /// The analyzer of fields without one of their own.
     pub fn analyzer(&self) -> &Analyzer {
-        self.index.walker.analyzer()
+        self.analyzers().default()
     }
 
     /// The options that the index was created with.

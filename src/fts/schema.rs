@@ -4,10 +4,15 @@
 //! indexer and the reader. Invariants of what [`TextIndexOptions::check`] accepts: paths are paths of `bson::Path`, no
 //! two are equal, weights are finite and above zero; a field's number is its place in the list. Cost: none to speak of.
 
+use std::collections::BTreeMap;
+
 use super::analysis::{AnalyzerOptions, Language};
 use super::error::{Error, Result};
 use super::ids::FieldId;
-use crate::bson::{Bson, Document, Path, RawBsonRef, RawDocument, doc};
+use crate::bson::{
+    Bson, Document, Path, RawBsonRef, RawDocument, deserialize_from_slice, doc,
+    serialize_to_raw_document_buf,
+};
 use crate::lsm;
 
 /// The most fields that an index may choose.
@@ -30,6 +35,35 @@ pub struct TextIndexOptions {
     pub fields: Fields,
     /// How text becomes terms. Default: words of no language in particular.
     pub analyzer: AnalyzerOptions,
+    /// Analyzers of chosen fields, by their paths, in the place of [`analyzer`](Self::analyzer). Default: none.
+    pub analyzers: BTreeMap<String, AnalyzerOptions>,
+    /// Where a document names its language. Default: nowhere.
+    pub languages: Option<LanguageField>,
+}
+
+/// Where documents name their language, and which may be named.
+///
+/// A document that names one of these is analyzed as the index's analyzer says, but in that language, with its stemmer and stop
+/// words; one that names none or another as the index's analyzer says. Words of queries are looked for in all of these languages.
+///
+/// ```
+/// use alluvium::{CollectionOptions, Database, Language, TextIndexOptions, doc};
+///
+/// let languages = [Language::English, Language::German];
+/// let index = TextIndexOptions::default().by_language("lang", languages);
+/// let db = Database::in_memory()?;
+/// let notes = db.create_collection("notes", &CollectionOptions::new().text_index(index))?;
+/// notes.insert(doc! { "lang": "en", "text": "Rivers slow down." })?;
+/// notes.insert(doc! { "lang": "de", "text": "Alte Häuser am Fluss." })?;
+/// assert_eq!(notes.search("river haus")?.count()?, 2);
+/// # Ok::<(), alluvium::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LanguageField {
+    /// The path of the language, a string: its code or its English name.
+    pub path: String,
+    /// The languages that may be named: 1 to 64, each once.
+    pub known: Vec<Language>,
 }
 
 /// A field of a text index.
@@ -43,6 +77,8 @@ pub struct Field {
     pub weight: f32,
 }
 
+/// The most languages that documents of an index may name.
+const LANGUAGES_LEN_MAX: usize = 64;
 /// The only field of an index over everything.
 const ALL: FieldId = FieldId(0);
 /// How the catalog spells [`Fields::All`].
@@ -51,7 +87,7 @@ const ALL_NAME: &str = "$**";
 impl TextIndexOptions {
     /// An index over all strings of a document.
     pub fn all(analyzer: AnalyzerOptions) -> Self {
-        TextIndexOptions { fields: Fields::All, analyzer }
+        TextIndexOptions { analyzer, ..TextIndexOptions::default() }
     }
 
     /// An index over the strings under some paths, each with a weight.
@@ -60,7 +96,35 @@ impl TextIndexOptions {
         analyzer: AnalyzerOptions,
     ) -> Self {
         let fields = fields.into_iter().map(|(path, weight)| (path.into(), weight)).collect();
-        TextIndexOptions { fields: Fields::Chosen(fields), analyzer }
+        let fields = Fields::Chosen(fields);
+        TextIndexOptions { fields, analyzer, ..TextIndexOptions::default() }
+    }
+
+    /// With an analyzer of its own for a chosen field.
+    ///
+    /// ```
+    /// use alluvium::{AnalyzerOptions, Language, TextIndexOptions, Tokenizer};
+    ///
+    /// let english = AnalyzerOptions::for_language(Language::English);
+    /// let codes = AnalyzerOptions::default().tokenizer(Tokenizer::Keyword);
+    /// let index = TextIndexOptions::chosen([("text", 1.0), ("code", 2.0)], english);
+    /// let index = index.field_analyzer("code", codes);
+    /// assert_eq!(index.analyzers["code"].tokenizer, Tokenizer::Keyword);
+    /// ```
+    pub fn field_analyzer(mut self, path: impl Into<String>, analyzer: AnalyzerOptions) -> Self {
+        self.analyzers.insert(path.into(), analyzer);
+        self
+    }
+
+    /// With analyzers for documents that name one of these languages at `path`; see [`LanguageField`].
+    pub fn by_language(
+        mut self,
+        path: impl Into<String>,
+        known: impl IntoIterator<Item = Language>,
+    ) -> Self {
+        let (path, known) = (path.into(), known.into_iter().collect());
+        self.languages = Some(LanguageField { path, known });
+        self
     }
 
     /// Refuses what cannot be indexed.
@@ -69,8 +133,25 @@ impl TextIndexOptions {
     /// [`Error::InvalidIndex`] for no or too many fields, for a text that is no path, for a path that is given twice,
     /// and for a weight that is not a finite number above zero.
     pub fn check(&self) -> Result<()> {
-        let Fields::Chosen(fields) = &self.fields else { return Ok(()) };
         let invalid = |reason: String| Err(Error::InvalidIndex { reason });
+        if let Some(LanguageField { path, known }) = &self.languages {
+            if let Err(error) = Path::parse(path) {
+                return invalid(error.to_string());
+            }
+            let is_twice = |(at, language)| known.iter().take(at).any(|other| other == language);
+            let are_twice = known.iter().enumerate().any(is_twice);
+            if known.is_empty() || known.len() > LANGUAGES_LEN_MAX || are_twice {
+                return invalid(format!("languages are 1 to {LANGUAGES_LEN_MAX}, each once"));
+            }
+        }
+        let chosen = |path: &str| match &self.fields {
+            Fields::All => false,
+            Fields::Chosen(fields) => fields.iter().any(|(chosen, _)| chosen == path),
+        };
+        if let Some(path) = self.analyzers.keys().find(|path| !chosen(path)) {
+            return invalid(format!("{path} has an analyzer, but is no chosen field"));
+        }
+        let Fields::Chosen(fields) = &self.fields else { return Ok(()) };
         if fields.is_empty() || fields.len() > FIELDS_LEN_MAX {
             return invalid(format!("{} fields, 1 to {FIELDS_LEN_MAX} expected", fields.len()));
         }
@@ -116,15 +197,18 @@ impl TextIndexOptions {
                     .collect(),
             ),
         };
-        let language = self.analyzer.language.map(Language::code);
-        doc! {
-            "fields": fields,
-            "analyzer": {
-                "language": language,
-                "stemmer": self.analyzer.stemmer,
-                "stop_words": self.analyzer.stop_words,
-            },
+        let mut document = doc! { "fields": fields, "analyzer": encode_analyzer(&self.analyzer) };
+        if !self.analyzers.is_empty() {
+            let of_fields = self.analyzers.iter().map(|(path, analyzer)| {
+                Bson::Document(doc! { "path": path, "analyzer": encode_analyzer(analyzer) })
+            });
+            document.insert("analyzers", of_fields.collect::<Vec<_>>());
         }
+        if let Some(LanguageField { path, known }) = &self.languages {
+            let known: Vec<&str> = known.iter().map(|language| language.code()).collect();
+            document.insert("languages", doc! { "path": path, "known": known });
+        }
+        document
     }
 
     /// Reads what [`to_document`](Self::to_document) wrote.
@@ -154,6 +238,20 @@ fn decode(document: &RawDocument) -> Option<TextIndexOptions> {
             ("analyzer", RawBsonRef::Document(analyzer)) => {
                 options.analyzer = decode_analyzer(analyzer)?;
             }
+            ("analyzers", RawBsonRef::Array(array)) => {
+                for field in array {
+                    let field = field.ok()?.as_document()?;
+                    let analyzer = decode_analyzer(field.get_document("analyzer").ok()?)?;
+                    options.analyzers.insert(field.get_str("path").ok()?.to_owned(), analyzer);
+                }
+            }
+            ("languages", RawBsonRef::Document(languages)) => {
+                let path = languages.get_str("path").ok()?.to_owned();
+                let known = languages.get_array("known").ok()?.into_iter();
+                let known = known.map(|code| code.ok()?.as_str()?.parse().ok());
+                options.languages =
+                    Some(LanguageField { path, known: known.collect::<Option<_>>()? });
+            }
             _ => return None,
         }
     }
@@ -167,30 +265,52 @@ fn decode_field(field: &RawDocument) -> Option<(String, f32)> {
     Some((field.get_str("path").ok()?.to_owned(), weight.to_string().parse().ok()?))
 }
 
+fn encode_analyzer(options: &AnalyzerOptions) -> Document {
+    let document = serialize_to_raw_document_buf(options).and_then(|raw| Document::try_from(&raw));
+    let mut document = document.expect("invariant: options are texts, numbers and lists of them");
+    document.insert("language", options.language.map(Language::code));
+    document
+}
+
 fn decode_analyzer(analyzer: &RawDocument) -> Option<AnalyzerOptions> {
-    let mut options = AnalyzerOptions::default();
-    for element in analyzer.iter_elements() {
-        let element = element.ok()?;
-        match (element.key().as_str(), element.value().ok()?) {
-            ("language", RawBsonRef::Null) => options.language = None,
-            ("language", RawBsonRef::String(code)) => {
-                options.language = Some(code.parse::<Language>().ok()?);
-            }
-            ("stemmer", RawBsonRef::Boolean(on)) => options.stemmer = on,
-            ("stop_words", RawBsonRef::Boolean(on)) => options.stop_words = on,
-            _ => return None,
-        }
-    }
-    Some(options)
+    deserialize_from_slice(analyzer.as_bytes()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::bson::{RawDocumentBuf, rawdoc};
+    use crate::fts::{Compounds, Diacritics, Stemmers, Tokenizer};
 
     fn raw(options: &TextIndexOptions) -> RawDocumentBuf {
         RawDocumentBuf::try_from(&options.to_document()).unwrap()
+    }
+
+    /// Options none of which is as it is by default.
+    fn every_option() -> AnalyzerOptions {
+        AnalyzerOptions::for_language(Language::Turkish)
+            .tokenizer(Tokenizer::EdgeNgrams { min: 2, max: 9 })
+            .stemmers(Stemmers::Snowball)
+            .diacritics(Diacritics::Fold)
+            .fold_numbers(true)
+            .compounds(Compounds::Joined)
+            .chars(Some(2), Some(u32::MAX))
+            .more_stop_words(["a", "b"])
+            .filters(["soundex"])
+            .synonyms(["a, b", "c => d"])
+    }
+
+    #[test]
+    fn what_is_as_it_was_before_there_was_a_choice_is_stored_so() {
+        let english = AnalyzerOptions::for_language(Language::English);
+        let stored = TextIndexOptions::all(english).to_document();
+        let analyzer = doc! { "language": "en", "stemmer": true, "stop_words": true };
+        assert_eq!(stored, doc! { "fields": "$**", "analyzer": analyzer });
+        let path = AnalyzerOptions::default().tokenizer(Tokenizer::path('/'));
+        let stored = TextIndexOptions::all(path).to_document();
+        let tokenizer = doc! { "path": { "delimiter": "/" } };
+        let analyzer = doc! { "language": null, "stemmer": false, "stop_words": false, "tokenizer": tokenizer };
+        assert_eq!(stored, doc! { "fields": "$**", "analyzer": analyzer });
     }
 
     #[test]
@@ -201,6 +321,10 @@ mod tests {
             TextIndexOptions::default(),
             TextIndexOptions::all(english.clone()),
             TextIndexOptions::chosen(chosen, english),
+            TextIndexOptions::all(every_option()),
+            TextIndexOptions::chosen([("a", 1.0), ("b.c", 1.0)], every_option())
+                .field_analyzer("b.c", AnalyzerOptions::default())
+                .by_language("lang", [Language::German, Language::Thai]),
         ] {
             assert_eq!(TextIndexOptions::from_document(&raw(&options)).unwrap(), options);
         }
@@ -223,6 +347,20 @@ mod tests {
     }
 
     #[test]
+    fn analyzers_of_what_is_not_there_are_refused() {
+        let all = TextIndexOptions::default;
+        for (options, reason) in [
+            (all().field_analyzer("a", AnalyzerOptions::default()), "a has an analyzer, but"),
+            (all().by_language("lang", []), "1 to 64, each once"),
+            (all().by_language("lang", [Language::Thai, Language::Thai]), "1 to 64, each once"),
+            (all().by_language("a..b", [Language::Thai]), "empty segment"),
+        ] {
+            let error = options.check().unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+
+    #[test]
     fn options_of_a_newer_version_are_refused() {
         for document in [
             rawdoc! { "fields": "$**", "colour": true },
@@ -230,6 +368,9 @@ mod tests {
             rawdoc! { "fields": [{ "path": "a" }] },
             rawdoc! { "analyzer": { "language": "tlh" } },
             rawdoc! { "analyzer": { "soundex": true } },
+            rawdoc! { "analyzer": { "tokenizer": "syllables" } },
+            rawdoc! { "analyzer": { "tokenizer": { "ngrams": { "min": 1, "max": 2, "step": 1 } } } },
+            rawdoc! { "languages": { "path": "lang", "known": ["tlh"] } },
         ] {
             assert!(TextIndexOptions::from_document(&document).is_err());
         }

@@ -46,7 +46,7 @@ pub fn completions<'r>(
         return Err(Error::LimitExceeded { what, asked: limit, limit: limit_max });
     }
     let vocabulary = Vocabulary::new(collection, reader, field)?;
-    let analyzer = reader.analyzer();
+    let analyzer = vocabulary.analyzer();
     let Some((mut before, mut typed)) =
         analyzer.last_word(text).and_then(|at| text.split_at_checked(at))
     else {

@@ -21,7 +21,9 @@ use super::error::Result;
 use super::placed::each_sloppy;
 use super::plan::{Plan, PlannedSet, Slop};
 use crate::bson::{self, RawDocument, each_string};
-use crate::fts::{self, Analyzer, FieldId, TermPattern, TextReader, path_term};
+use crate::fts::{
+    self, Analyzer, Analyzers, Field, FieldId, Language, TermPattern, TextReader, path_term,
+};
 
 /// Characters of a snippet, about.
 pub const SNIPPET_CHARS: usize = 160;
@@ -85,7 +87,10 @@ impl fmt::Display for Snippet {
 /// Finds in stored strings what a plan looks for.
 #[derive(Debug)]
 pub struct Highlighter<'h> {
+    analyzers: Option<&'h Analyzers>,
+    /// The analyzer where there is one for all.
     analyzer: &'h Analyzer,
+    fields: &'h [Field],
     patterns: Vec<Pattern<'h>>,
     /// The patterns that a term begins or continues.
     by_term: HashMap<&'h str, Vec<usize>>,
@@ -141,7 +146,8 @@ struct Stretch {
 impl<'h> Highlighter<'h> {
     /// A highlighter for what `plan` looks for in the index that `reader` reads.
     pub fn new(reader: &'h TextReader<'_>, plan: &'h Plan) -> Self {
-        Self::with_analyzer(reader.analyzer(), plan)
+        let (analyzers, fields) = (Some(reader.analyzers()), reader.fields());
+        Highlighter { analyzers, fields, ..Self::with_analyzer(reader.analyzer(), plan) }
     }
 
     /// [`new`](Self::new) for an index with this analyzer.
@@ -156,12 +162,13 @@ impl<'h> Highlighter<'h> {
                 }
             }
         }
-        Highlighter { analyzer, patterns, by_term }
+        Highlighter { analyzers: None, analyzer, fields: &[], patterns, by_term }
     }
 
-    /// The best part of the string `text`, which stands at `path`; its beginning when nothing matches.
+    /// The best part of the string `text`, which stands at `path`, in a document that names no language; its beginning when nothing
+    /// matches.
     pub fn snippet(&self, path: &str, text: &str) -> Snippet {
-        let matches = self.matches(path, text);
+        let matches = self.matches(path, text, None);
         cut(text, &matches, best_stretch(text, &matches).0)
     }
 
@@ -190,11 +197,13 @@ impl<'h> Highlighter<'h> {
         // Between equals the longer string says more: a title alone repeats what a reader sees anyway.
         let room = |text: &str| text.len().min(SNIPPET_CHARS);
         let mut best: Option<((Stretch, usize), String, Snippet)> = None;
+        let analyzers = self.analyzers;
+        let language = analyzers.map_or(Ok(None), |known| known.language_of(document))?;
         let walked = each_string(document, &mut |path, text| {
             if !takes(path) {
                 return Ok::<(), bson::Error>(());
             }
-            let matches = self.matches(path, text);
+            let matches = self.matches(path, text, language);
             let (stretch, value) = best_stretch(text, &matches);
             let value = (value, room(text));
             if best.as_ref().is_none_or(|(known, ..)| value > *known) {
@@ -206,8 +215,16 @@ impl<'h> Highlighter<'h> {
         Ok(best.map(|(_, path, snippet)| (path, snippet)))
     }
 
+    /// The analyzer of the strings at a path.
+    fn analyzer_of(&self, path: &str, language: Option<Language>) -> &Analyzer {
+        let covers = |field: &&Field| field.path.as_deref().is_none_or(|covered| covered == path);
+        let field = self.fields.iter().find(covers).map(|field| field.id);
+        let found = self.analyzers.zip(field);
+        found.map_or(self.analyzer, |(analyzers, field)| analyzers.of(field, language))
+    }
+
     /// All matches in a string, by where they begin; of several at one place the longest first.
-    fn matches(&self, path: &str, text: &str) -> Vec<Match> {
+    fn matches(&self, path: &str, text: &str, language: Option<Language>) -> Vec<Match> {
         let active: Vec<bool> = self
             .patterns
             .iter()
@@ -221,7 +238,7 @@ impl<'h> Highlighter<'h> {
             Wanted::Terms(..) => false,
             Wanted::Fitting(pattern) => pattern.distance_of(term.as_bytes()).is_some(),
         };
-        self.analyzer.analyze(text, &mut |token| {
+        self.analyzer_of(path, language).analyze(text, &mut |token| {
             let bytes = token.start..token.end;
             let numbers = (0..self.patterns.len()).filter(|&number| active[number]);
             for pattern in numbers.filter(|number| fits(number, token.term)) {
@@ -328,11 +345,20 @@ fn phrase(found: &[Found<'_>], terms: &[(String, u32)]) -> Option<Range<usize>> 
     let mut end = first.bytes.end;
     for (term, distance) in terms {
         let position = first.position.checked_add(*distance)?;
-        let at = found.binary_search_by_key(&position, |token| token.position).ok()?;
-        let token = found.get(at).filter(|token| token.term == term)?;
+        let token = at_position(found, position).find(|token| token.term == term)?;
         end = end.max(token.bytes.end);
     }
     Some(first.bytes.start..end)
+}
+
+/// The tokens at a position; a compound, for one, has several.
+fn at_position<'f, 'h>(
+    found: &'f [Found<'h>],
+    position: u32,
+) -> impl Iterator<Item = &'f Found<'h>> {
+    let first = found.partition_point(|token| token.position < position);
+    let rest = found.get(first..).unwrap_or_default();
+    rest.iter().take_while(move |token| token.position == position)
 }
 
 /// Passes the bytes of each word to `add` that stands near enough to others.
@@ -347,8 +373,8 @@ fn add_sloppy(
     };
     let lists: Vec<Vec<u32>> = terms.iter().map(positions).collect();
     each_sloppy(slop, &lists, terms, |places| {
-        let token = |place| found.binary_search_by_key(place, |token| token.position).ok();
-        let tokens = places.iter().filter_map(token).filter_map(|at| found.get(at));
+        let is_wanted = |token: &&Found<'_>| terms.iter().any(|(term, _)| term == token.term);
+        let tokens = places.iter().flat_map(|&place| at_position(found, place)).filter(is_wanted);
         tokens.for_each(|token| add(token.bytes.clone()));
         true
     });

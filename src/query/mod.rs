@@ -32,8 +32,10 @@ mod tiers;
 mod topk;
 mod tree_score;
 mod value_range;
+mod variants;
 mod vocabulary;
 mod window;
+mod words;
 
 pub use ast::{Clause, Occur, Pattern, Query, Weight};
 pub use bm25::Parameters;

@@ -69,13 +69,17 @@ impl<L> Group<L> {
     }
 
     /// Adds alternatives that count as `occur` says.
-    pub(super) fn add_leaves(&mut self, occur: Occur, leaves: impl Iterator<Item = L>) {
-        let leaves = leaves.map(Node::Leaf);
+    pub(super) fn add_nodes(&mut self, occur: Occur, nodes: impl IntoIterator<Item = Node<L>>) {
         match occur {
-            Occur::Should => self.optional.extend(leaves),
-            Occur::Must => self.required.push(leaves.collect()),
-            Occur::MustNot => self.excluded.extend(leaves),
+            Occur::Should => self.optional.extend(nodes),
+            Occur::Must => self.required.push(nodes.into_iter().collect()),
+            Occur::MustNot => self.excluded.extend(nodes),
         }
+    }
+
+    /// Adds leaves as alternatives.
+    pub(super) fn add_leaves(&mut self, occur: Occur, leaves: impl IntoIterator<Item = L>) {
+        self.add_nodes(occur, leaves.into_iter().map(Node::Leaf));
     }
 
     /// Adds a group that counts as `occur` says; one without conditions says nothing.
@@ -102,15 +106,6 @@ impl<L> Group<L> {
                 Ok(alternatives) => self.excluded.extend(alternatives),
                 Err(group) => self.excluded.push(Node::Group(group)),
             },
-        }
-    }
-
-    /// Adds leaves that score as one.
-    pub(super) fn add_across(&mut self, occur: Occur, leaves: Vec<L>) {
-        match occur {
-            Occur::Should => self.optional.push(Node::Across(leaves)),
-            Occur::Must => self.required.push(vec![Node::Across(leaves)]),
-            Occur::MustNot => self.add_leaves(occur, leaves.into_iter()),
         }
     }
 

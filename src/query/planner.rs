@@ -73,18 +73,18 @@ impl Plan {
 
 /// What the groups around a clause say about it.
 #[derive(Debug, Clone, Default)]
-struct Context {
-    field: Option<String>,
+pub(super) struct Context {
+    pub(super) field: Option<String>,
     /// Fields that words are looked for in as in one, where clauses have none of their own.
     across: Option<Arc<[Place]>>,
     /// What its boost is multiplied by, if not by 1.
-    boost: Option<f64>,
+    pub(super) boost: Option<f64>,
     /// How many groups there are.
     depth: usize,
 }
 
 /// A leaf as a clause asks for it, and its boost, as [`boost_of`] has it.
-type Asked = (LeafKey, f64);
+pub(super) type Asked = (LeafKey, f64);
 
 /// What became of all clauses.
 struct Planned {
@@ -95,26 +95,28 @@ struct Planned {
 }
 
 /// Where a clause is looked for.
-struct Scope {
-    places: Vec<Place>,
+#[derive(Clone)]
+pub(super) struct Scope {
+    pub(super) places: Vec<Place>,
     /// Whether what stands there scores as in one.
-    is_across: bool,
+    pub(super) is_across: bool,
 }
 
-struct Planner<'p, 'r> {
-    reader: &'p TextReader<'r>,
+/// Turns a query into a plan.
+pub(super) struct Planner<'p, 'r> {
+    pub(super) reader: &'p TextReader<'r>,
     /// Live ones of the collection.
     documents: u64,
     /// What scores across fields, in the order in which it was found.
     across: Vec<AcrossKey>,
     paths: BTreeMap<String, Vec<String>>,
     sets: Vec<PlannedSet>,
-    terms_left: usize,
+    pub(super) terms_left: usize,
     patterns_left: usize,
     similar_left: usize,
-    warnings: Vec<Warning>,
+    pub(super) warnings: Vec<Warning>,
     /// Warnings that only matter when nothing else is left of the query.
-    stop_words: Vec<Warning>,
+    pub(super) stop_words: Vec<Warning>,
 }
 
 impl<'p, 'r> Planner<'p, 'r> {
@@ -162,6 +164,9 @@ impl<'p, 'r> Planner<'p, 'r> {
                     )?;
                 }
             }
+        }
+        if self.reader.analyzers().have_synonyms() {
+            self.spanning(query, context, &mut group)?;
         }
         Ok(group)
     }
@@ -258,7 +263,8 @@ impl<'p, 'r> Planner<'p, 'r> {
         };
         match &clause.pattern {
             &Pattern::Fuzzy { distance, prefix, .. } => {
-                for (term, _) in self.terms(clause, text) {
+                let words = self.query_words(clause, &scope, text);
+                for (term, _) in words.into_iter().flat_map(|word| word.terms) {
                     if !self.may_walk(clause) {
                         break;
                     }
@@ -267,21 +273,20 @@ impl<'p, 'r> Planner<'p, 'r> {
                         u8::try_from(term.chars().count().saturating_sub(1)).unwrap_or(u8::MAX);
                     let pattern = TermPattern::fuzzy(&term, distance.min(most), prefix);
                     let keys = self.nearest(&scope, &term, &pattern, boost)?;
-                    into.add_leaves(clause.occur, keys.into_iter());
+                    into.add_leaves(clause.occur, keys);
                 }
             }
             &Pattern::Similar { typos, prefix, .. } if clause.occur != Occur::MustNot => {
-                let terms = self.terms(clause, text);
-                self.similar(&scope, terms, (typos, prefix), (clause.occur, boost), into)?;
+                self.similar_words(clause, text, &scope, (typos, prefix), boost, into)?;
             }
             Pattern::Prefix(_) | Pattern::Wildcard(_) | Pattern::Regex(_) => {
                 if self.may_walk(clause)
-                    && let Some(pattern) = self.pattern(clause)
+                    && let Some(pattern) = self.pattern(clause, &scope)
                 {
                     self.add_fitting(&scope, &pattern, (clause.occur, boost), into);
                 }
             }
-            _ => self.words(clause, text, &scope, boost, into),
+            _ => self.words(clause, text, &scope, boost, into)?,
         }
         Ok(())
     }
@@ -343,48 +348,17 @@ impl<'p, 'r> Planner<'p, 'r> {
         }
     }
 
-    /// Adds a clause of words, a phrase, or words near each other.
-    fn words(
-        &mut self,
-        clause: &Clause,
-        text: &str,
-        scope: &Scope,
-        boost: f64,
-        into: &mut Group<Asked>,
-    ) {
-        let terms = self.terms(clause, text);
-        if terms.is_empty() {
-            return;
-        }
-        let slop = match clause.pattern {
-            Pattern::Phrase { slop: 0, .. } => Slop::Exact,
-            Pattern::Phrase { slop, .. } => Slop::Ordered(slop),
-            Pattern::Near { distance, .. } => Slop::Any(distance),
-            _ if clause.occur == Occur::MustNot => Slop::Exact,
-            _ => {
-                for (term, _) in terms {
-                    self.add_terms(scope, &[(term, 0)], Slop::Exact, (clause.occur, boost), into);
-                }
-                return;
-            }
-        };
-        let (terms, slop) = placed(terms, slop);
-        self.add_terms(scope, &terms, slop, (clause.occur, boost), into);
-    }
-
-    /// Adds a term or a phrase in all of its places.
-    fn add_terms(
+    /// A term or a phrase in all of its places.
+    pub(super) fn nodes(
         &mut self,
         scope: &Scope,
         terms: &[(String, u32)],
         slop: Slop,
-        (occur, boost): (Occur, f64),
-        into: &mut Group<Asked>,
-    ) {
+        boost: f64,
+    ) -> Vec<Node<Asked>> {
         let keys = scope.keys(terms, slop, boost);
-        if !scope.is_across || occur == Occur::MustNot {
-            into.add_leaves(occur, keys);
-            return;
+        if !scope.is_across {
+            return keys.map(Node::Leaf).collect();
         }
         let (is_phrase, terms) = (terms.len() > 1, terms.to_vec());
         let key = AcrossKey { is_phrase, terms, slop, places: scope.places.clone() };
@@ -394,7 +368,7 @@ impl<'p, 'r> Planner<'p, 'r> {
             self.across.push(key);
         }
         let keys = keys.map(|(key, boost)| (LeafKey { across, ..key }, boost));
-        into.add_across(occur, keys.collect());
+        vec![Node::Across(keys.collect())]
     }
 
     /// Adds the documents with a term that fits: a set for each path.
@@ -414,32 +388,31 @@ impl<'p, 'r> Planner<'p, 'r> {
             let set = PlannedSet::Terms { fields, path, pattern: pattern.clone() };
             keys.push((self.set_key(set), boost));
         }
-        into.add_leaves(occur, keys.into_iter());
+        into.add_leaves(occur, keys);
     }
 
-    /// Adds each term and those that may have been meant by it: with typos, and of the last one with a prefix.
-    fn similar(
+    /// Each term and those that may have been meant by it: with typos, and of the last one with a prefix.
+    pub(super) fn similar(
         &mut self,
         scope: &Scope,
         terms: Terms,
         (typos, prefix): (bool, bool),
-        (occur, boost): (Occur, f64),
-        into: &mut Group<Asked>,
-    ) -> Result<()> {
-        let len = terms.len();
+        boost: f64,
+    ) -> Result<Vec<Vec<Node<Asked>>>> {
+        let (len, mut all) = (terms.len(), Vec::new());
         for ((term, _), place) in terms.into_iter().zip(1..) {
             let distance = if typos { typos_of(&term) } else { 0 };
             let prefix = prefix && place == len;
             if (distance, prefix) == (0, false) || self.similar_left == 0 {
-                self.add_terms(scope, &[(term, 0)], Slop::Exact, (occur, boost), into);
+                all.push(self.nodes(scope, &[(term, 0)], Slop::Exact, boost));
                 continue;
             }
             self.similar_left -= 1;
             let pattern = TermPattern::typo(&term, distance, prefix);
             let keys = self.nearest(scope, &term, &pattern, boost)?;
-            into.add_leaves(occur, keys.into_iter());
+            all.push(keys.into_iter().map(Node::Leaf).collect());
         }
-        Ok(())
+        Ok(all)
     }
 
     /// Leaves for the terms that fit a pattern, the nearest of which score: `wanted` itself, then the others.
@@ -506,8 +479,10 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     /// The pattern of a clause, in terms of the analyzer; `None` when there is none.
-    fn pattern(&mut self, clause: &Clause) -> Option<TermPattern> {
-        let analyzer = self.reader.analyzer();
+    fn pattern(&mut self, clause: &Clause, scope: &Scope) -> Option<TermPattern> {
+        let field = scope.places.first().map(|&(field, _)| field);
+        let analyzers = self.reader.analyzers();
+        let analyzer = field.map_or(analyzers.default(), |field| analyzers.of(field, None));
         let pattern = match &clause.pattern {
             Pattern::Prefix(text) => Ok(TermPattern::prefix(&analyzer.fold(text))),
             Pattern::Wildcard(text) => TermPattern::wildcard(&fold_wildcard(analyzer, text)),
@@ -543,13 +518,15 @@ impl<'p, 'r> Planner<'p, 'r> {
     }
 
     /// The fields and the path that a clause names; `None` when the index does not have them.
-    fn scope(&mut self, clause: &Clause, context: &Context) -> Result<Option<Scope>> {
+    pub(super) fn scope(&mut self, clause: &Clause, context: &Context) -> Result<Option<Scope>> {
         let Some(name) = &clause.field else {
             let places = match &context.across {
                 Some(places) => places.to_vec(),
                 None => self.reader.fields().iter().map(|field| (field.id, None)).collect(),
             };
-            return Ok(Some(Scope { places, is_across: context.across.is_some() }));
+            // What is excluded has no score.
+            let is_across = context.across.is_some() && clause.occur != Occur::MustNot;
+            return Ok(Some(Scope { places, is_across }));
         };
         let places = self.places_of(name, clause)?;
         Ok(places.map(|places| Scope { places, is_across: false }))
@@ -593,35 +570,7 @@ impl<'p, 'r> Planner<'p, 'r> {
         Ok(Some(fields.iter().map(|field| (field.id, Some(path.clone()))).collect()))
     }
 
-    /// Analyzes a clause, as far as the limit allows.
-    fn terms(&mut self, clause: &Clause, text: &str) -> Terms {
-        let mut terms = Terms::new();
-        let mut found = 0;
-        self.reader.analyzer().analyze(text, &mut |token| {
-            found += 1;
-            if terms.len() < self.terms_left {
-                terms.push((token.term.to_owned(), token.position));
-            }
-        });
-        if found == 0 {
-            let is_word = text.chars().any(char::is_alphanumeric);
-            if clause.occur == Occur::Should && is_word {
-                // A stop word of a question: nobody misses it while other words are left.
-                self.stop_words.push(Warning::new(WarningKind::NoTerms, clause.span.clone()));
-            } else {
-                self.warn(WarningKind::NoTerms, clause);
-            }
-        }
-        let too_many =
-            |warning: &Warning| matches!(warning.kind, WarningKind::TooManyClauses { .. });
-        if found > terms.len() && !self.warnings.iter().any(too_many) {
-            self.warn(WarningKind::TooManyClauses { clauses_max: TERMS_LEN_MAX }, clause);
-        }
-        self.terms_left -= terms.len();
-        terms
-    }
-
-    fn warn(&mut self, kind: WarningKind, clause: &Clause) {
+    pub(super) fn warn(&mut self, kind: WarningKind, clause: &Clause) {
         self.warnings.push(Warning::new(kind, clause.span.clone()));
     }
 
@@ -712,6 +661,15 @@ fn excluded(all: &Group<usize>) -> Vec<usize> {
 }
 
 impl Scope {
+    /// Its places, of those whose shares are one together.
+    pub(super) fn scored_together(&self) -> Vec<Scope> {
+        if self.is_across {
+            return vec![self.clone()];
+        }
+        let alone = |place: &Place| Scope { places: vec![place.clone()], is_across: false };
+        self.places.iter().map(alone).collect()
+    }
+
     /// A term or phrase in all of its fields.
     fn keys(&self, terms: &[(String, u32)], slop: Slop, boost: f64) -> impl Iterator<Item = Asked> {
         self.places.iter().map(move |(field, path)| {
@@ -759,7 +717,7 @@ fn fold_wildcard(analyzer: &Analyzer, pattern: &str) -> String {
 
 /// Terms at their places, which count from the first; of words in any order the terms, sorted. Neither slop nor terms reach over
 /// the gap between two texts.
-fn placed(terms: Terms, slop: Slop) -> (Terms, Slop) {
+pub(super) fn placed(terms: Terms, slop: Slop) -> (Terms, Slop) {
     let (terms, slop) = match slop {
         Slop::Exact => (phrase(terms), slop),
         Slop::Ordered(slop) => {

@@ -24,6 +24,7 @@ use crate::lsm::{
 };
 use naive_search::{NaiveParameters, NaiveSearch};
 
+mod alternatives;
 mod distinct;
 mod explain;
 #[path = "../../tests/support/naive_search.rs"]
@@ -119,7 +120,7 @@ impl World {
     fn compare(&self, reader: &dyn Reader, queries: &[Query], rng: &mut fastrand::Rng) -> usize {
         let collection = CollectionReader::open(reader, NAME).unwrap().unwrap();
         let text = collection.text_index(None).unwrap();
-        let analyzer = Analyzer::new(&self.options.analyzer);
+        let analyzer = Analyzer::new(&self.options.analyzer).unwrap();
         let chosen = match &self.options.fields {
             Fields::All => None,
             Fields::Chosen(fields) => Some(fields.clone()),

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Error, Result};
 use crate::collection::CollectionReader;
-use crate::fts::{DocId, DocumentSet, FieldId, TermPattern, TextEvent, TextReader};
+use crate::fts::{Analyzer, DocId, DocumentSet, FieldId, TermPattern, TextEvent, TextReader};
 
 /// Documents of a term in which its written forms are counted: the first ones.
 const SAMPLED_LEN: usize = 8;
@@ -54,6 +54,12 @@ impl<'v, 'r> Vocabulary<'v, 'r> {
             })?],
         };
         Ok(Vocabulary { collection, reader, fields })
+    }
+
+    /// The analyzer of the first of the fields.
+    pub(super) fn analyzer(&self) -> &'v Analyzer {
+        let analyzers = self.reader.analyzers();
+        self.fields.first().map_or(analyzers.default(), |&field| analyzers.of(field, None))
     }
 
     /// Passes the terms that fit a pattern and that living documents hold to `visit`, in the order of their bytes. Memory: where there are
@@ -115,7 +121,7 @@ impl<'v, 'r> Vocabulary<'v, 'r> {
                 wanted.entry(doc).or_default().push(number);
             }
         }
-        let (mut walker, analyzer) = (self.reader.walker()?, self.reader.analyzer());
+        let (mut walker, analyzer) = (self.reader.walker()?, self.analyzer());
         let mut counts: Vec<BTreeMap<String, u64>> = vec![BTreeMap::new(); terms.len()];
         for (doc, numbers) in wanted {
             let Some(document) = self.collection.document(doc)? else { continue };

@@ -195,7 +195,7 @@ mod tests {
         }
         let text = reduce(&text);
         let mut terms = Vec::new();
-        let analyzer = alluvium::Analyzer::new(&alluvium::AnalyzerOptions::default());
+        let analyzer = alluvium::Analyzer::new(&alluvium::AnalyzerOptions::default()).unwrap();
         analyzer.analyze(&text, &mut |token| terms.push(token.term.to_owned()));
         assert_eq!(terms.join(" "), text);
         assert_eq!(terms.len(), kept.len() * kept.len());

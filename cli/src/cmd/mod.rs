@@ -2,6 +2,7 @@
 //! through `output`, and returns an [`Outcome`] or an error that names the file it is about.
 
 pub(crate) mod aggregate;
+pub(crate) mod analyze;
 pub(crate) mod backup;
 pub(crate) mod blocks;
 pub(crate) mod check;

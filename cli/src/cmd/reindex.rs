@@ -74,6 +74,9 @@ fn change(options: &mut TextIndexOptions, arguments: &ReindexArguments) {
             options.analyzer = AnalyzerOptions::for_language(language);
         }
     }
+    if let Some(analyzer) = &arguments.analyzer {
+        options.analyzer.clone_from(analyzer);
+    }
     match arguments.fields.as_slice() {
         [] => {}
         [(path, _)] if path == ALL => options.fields = Fields::All,

@@ -4,6 +4,7 @@
 //! Every test runs the real binary on real files in a folder of its own. Standard output and error
 //! are pipes here, so these tests also show that nothing but plain text goes into a pipe.
 
+mod analyze;
 mod demo;
 mod eval;
 mod export;

@@ -141,7 +141,9 @@ impl DeepReport {
         let is_finding = error.is_corruption()
             || matches!(
                 error,
-                Error::AnalyzerChanged { .. } | Error::Lsm(crate::lsm::Error::UnknownKeyspace(_))
+                Error::AnalyzerChanged { .. }
+                    | Error::AnalyzerMissing { .. }
+                    | Error::Lsm(crate::lsm::Error::UnknownKeyspace(_))
             );
         if !is_finding {
             return Err(error);

@@ -2,7 +2,8 @@
 //!
 //! Used by [`Analyzer`](super::Analyzer) for what UAX #29 cannot cut into words without a
 //! dictionary: Han, Hiragana and Katakana (one run together, since Japanese mixes them), Thai, Lao,
-//! Khmer and Myanmar (a run each). Hangul has spaces and is not here.
+//! Khmer and Myanmar (a run each). Hangul has spaces, so its syllables are paired only where the language is Korean, whose particles
+//! hang on words without one.
 //!
 //! ```text
 //! 東京都 に → units 東 京 都 | に      terms 東京 (position 0) 京都 (1) に (2)
@@ -32,16 +33,40 @@ pub(super) enum Script {
     Lao,
     Khmer,
     Myanmar,
+    Hangul,
 }
 
-/// The script of a base character that is indexed by pairs; digits, punctuation and marks of those
-/// scripts are not.
-pub(super) fn script(c: char) -> Option<Script> {
-    // Thai is the first block of them.
-    if c <= '\u{E00}' {
-        return None;
+/// Which scripts are indexed by pairs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scripts {
+    /// Whether Hangul is.
+    pub(super) hangul: bool,
+}
+
+impl Scripts {
+    /// The script of a base character that is indexed by pairs; digits, punctuation and marks of those
+    /// scripts are not.
+    #[inline]
+    pub(super) fn of(self, c: char) -> Option<Script> {
+        // Thai is the first block of them.
+        if c <= '\u{E00}' {
+            return None;
+        }
+        if self.hangul && matches!(c, '\u{1100}'..='\u{115E}' | '가'..='힣') {
+            return Some(Script::Hangul);
+        }
+        script_by_range(c).filter(|_| !is_combining_mark(c))
     }
-    script_by_range(c).filter(|_| !is_combining_mark(c))
+
+    /// Whether `c` belongs to the character before it: marks, what Unicode ignores by default, the
+    /// half-width voicing signs, which are letters by name only, and vowels and finals of a syllable.
+    #[inline]
+    pub(super) fn continues_unit(self, c: char) -> bool {
+        is_combining_mark(c)
+            || is_ignored_by_default(c)
+            || matches!(c, '\u{FF9E}' | '\u{FF9F}')
+            || self.hangul && matches!(c, '\u{1161}'..='\u{11FF}')
+    }
 }
 
 fn script_by_range(c: char) -> Option<Script> {
@@ -72,12 +97,6 @@ fn script_by_range(c: char) -> Option<Script> {
         | '\u{20000}'..='\u{3FFFD}' => Some(Script::Cjk),
         _ => None,
     }
-}
-
-/// Whether `c` belongs to the character before it: marks, what Unicode ignores by default, and the
-/// half-width voicing signs, which are letters by name only.
-pub(super) fn continues_unit(c: char) -> bool {
-    is_combining_mark(c) || is_ignored_by_default(c) || matches!(c, '\u{FF9E}' | '\u{FF9F}')
 }
 
 /// A normalised unit in the buffer and where it came from.

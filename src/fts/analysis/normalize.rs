@@ -4,12 +4,13 @@
 //! goes through
 //!
 //! 1. the letters of its language: Turkish capitals (I → ı, İ → i); Romanian ș and ț become ş and
-//!    ţ, as the stemmer knows them;
+//!    ţ, as the stemmer knows them; Russian ё becomes е, as most people write it;
 //! 2. canonical decomposition, full case folding (ß → ss, final ς → σ), NFKC (ﬁ → fi, ｘ → x),
 //!    folding again for what NFKC uncovered, removal of code points that Unicode ignores by default
 //!    (soft hyphen, joiners, variation selectors), NFKC: the compatibility caseless match of
 //!    Unicode §3.13, composed;
-//! 3. ’ ‘ ʼ become the ASCII apostrophe.
+//! 3. ’ ‘ ʼ become the ASCII apostrophe;
+//! 4. spellings that its readers do not tell apart: `spelling.rs`.
 //!
 //! Invariants: the result is at most `bytes_max` long and cut between characters; applied to its
 //! own result it changes nothing; canonically equivalent texts (NFC, NFD) give the same result.
@@ -29,8 +30,13 @@ pub(super) fn normalize_into(
     out: &mut String,
 ) {
     match language {
-        // Composed first, so that İ written as I and a dot above is met as one letter.
+        // Composed first, so that İ written as I and a dot above is met as one letter, ё as е and dots.
         Some(Language::Turkish) => fold_any(word.nfc().map(turkish_lower), bytes_max, out),
+        Some(Language::Russian) if word.chars().all(folds_alone) => {
+            let folded = word.chars().default_case_fold();
+            push_while_fits(folded.map(plain_apostrophe).map(without_dots), bytes_max, out);
+        }
+        Some(Language::Russian) => fold_any(word.nfc().map(without_dots), bytes_max, out),
         Some(Language::Romanian) => fold_any(word.nfc().map(with_cedilla), bytes_max, out),
         _ if word.is_ascii() => {
             let from = out.len();
@@ -66,6 +72,13 @@ fn fold_any(chars: impl Iterator<Item = char>, bytes_max: usize, out: &mut Strin
     push_while_fits(folded, bytes_max, out);
 }
 
+/// Appends what of `piece` fits into `bytes_max` bytes of `out`; whether that is all of it.
+pub(super) fn push_within(piece: &str, bytes_max: usize, out: &mut String) -> bool {
+    let (from, room) = (out.len(), bytes_max.saturating_sub(out.len()));
+    push_while_fits(piece.chars(), room, out);
+    out.len() - from == piece.len()
+}
+
 fn push_while_fits(chars: impl Iterator<Item = char>, bytes_max: usize, out: &mut String) {
     let end = out.len() + bytes_max;
     for c in chars {
@@ -98,6 +111,13 @@ fn turkish_lower(c: char) -> char {
     match c {
         'I' => 'ı',
         'İ' => 'i',
+        c => c,
+    }
+}
+
+fn without_dots(c: char) -> char {
+    match c {
+        'ё' | 'Ё' => 'е',
         c => c,
     }
 }
@@ -187,6 +207,10 @@ mod tests {
 
     #[test]
     fn languages_have_their_letters() {
+        for word in ["ёлка", "ЁЛКА", "е\u{308}лка", "Е\u{308}ЛКА", "ёлка\u{AD}"]
+        {
+            assert_eq!(in_language(word, Language::Russian), "елка");
+        }
         assert_eq!(in_language("ISI", Language::Turkish), "ısı");
         assert_eq!(in_language("İzmir", Language::Turkish), "izmir");
         assert_eq!(in_language("I\u{307}zmir", Language::Turkish), "izmir");

@@ -4,8 +4,8 @@
 //! stemming. English has Lucene's classic 33 words, because reference numbers are made with them.
 //! Danish, Dutch, Finnish, French, German, Italian, Norwegian, Portuguese, Russian, Spanish and
 //! Swedish have short lists of articles, pronouns, prepositions, conjunctions and forms of "to be"
-//! and "to have": only words that are hardly ever what somebody looks for. **Arabic, Greek,
-//! Hungarian, Romanian, Tamil and Turkish have none**; switching stop words on does nothing there.
+//! and "to have": only words that are hardly ever what somebody looks for; so have Hindi and Vietnamese. **All other languages have none**;
+//! switching stop words on does nothing there.
 //!
 //! Lists are sorted, so that a look-up is a binary search; a list never changes without its name in
 //! the fingerprint changing. A test checks the order and that each word is a term that analysis can
@@ -22,12 +22,14 @@ pub(super) fn stop_words(language: Language) -> &'static [&'static str] {
         Language::Finnish => FINNISH,
         Language::French => FRENCH,
         Language::German => GERMAN,
+        Language::Hindi => HINDI,
         Language::Italian => ITALIAN,
         Language::Norwegian => NORWEGIAN,
         Language::Portuguese => PORTUGUESE,
         Language::Russian => RUSSIAN,
         Language::Spanish => SPANISH,
         Language::Swedish => SWEDISH,
+        Language::Vietnamese => VIETNAMESE,
         _ => &[],
     }
 }
@@ -99,6 +101,14 @@ const GERMAN: &[&str] = &[
 ];
 
 #[rustfmt::skip]
+const HINDI: &[&str] = &[
+    "अपना", "अपनी", "अपने", "इन", "इस", "उन", "उस", "एक", "और", "कर", "का", "कि", "किया", "की",
+    "के", "को", "गई", "गया", "जब", "जो", "तक", "तब", "तो", "था", "थी", "थे", "ने", "पर", "भी",
+    "में", "यह", "या", "ये", "लिए", "वह", "वे", "साथ", "से", "ही", "हुआ", "हुई", "हुए", "है",
+    "हैं", "हो", "होता", "होती", "होते",
+];
+
+#[rustfmt::skip]
 const ITALIAN: &[&str] = &[
     "a", "ad", "agli", "ai", "al", "alla", "alle", "allo", "anche", "avere", "c", "che", "chi",
     "ci", "come", "con", "contro", "cui", "da", "dagli", "dai", "dal", "dalla", "dalle", "dallo",
@@ -141,14 +151,13 @@ const PORTUGUESE: &[&str] = &[
 #[rustfmt::skip]
 const RUSSIAN: &[&str] = &[
     "а", "без", "более", "бы", "был", "была", "были", "было", "быть", "в", "вам", "вас", "весь",
-    "во", "вот", "все", "всего", "всех", "всё", "вы", "где", "да", "даже", "для", "до", "его",
-    "ее", "если", "есть", "еще", "ещё", "её", "же", "за", "здесь", "и", "из", "или", "им", "их",
-    "к", "как", "ко", "когда", "кто", "ли", "либо", "мне", "может", "мы", "на", "надо", "наш",
-    "не", "него", "нее", "нет", "ни", "них", "но", "ну", "о", "об", "однако", "он", "она", "они",
-    "оно", "от", "очень", "по", "под", "при", "с", "со", "так", "также", "такой", "там", "те",
-    "тем", "то", "того", "тоже", "той", "только", "том", "ты", "у", "уже", "хотя", "чего", "чей",
-    "чем", "что", "чтобы", "чье", "чья", "эта", "эти", "это", "этого", "этой", "этом", "этот",
-    "я",
+    "во", "вот", "все", "всего", "всех", "вы", "где", "да", "даже", "для", "до", "его", "ее",
+    "если", "есть", "еще", "же", "за", "здесь", "и", "из", "или", "им", "их", "к", "как", "ко",
+    "когда", "кто", "ли", "либо", "мне", "может", "мы", "на", "надо", "наш", "не", "него", "нее",
+    "нет", "ни", "них", "но", "ну", "о", "об", "однако", "он", "она", "они", "оно", "от", "очень",
+    "по", "под", "при", "с", "со", "так", "также", "такой", "там", "те", "тем", "то", "того",
+    "тоже", "той", "только", "том", "ты", "у", "уже", "хотя", "чего", "чей", "чем", "что",
+    "чтобы", "чье", "чья", "эта", "эти", "это", "этого", "этой", "этом", "этот", "я",
 ];
 
 #[rustfmt::skip]
@@ -175,6 +184,14 @@ const SWEDISH: &[&str] = &[
     "sig", "sin", "sina", "sitt", "själv", "skulle", "som", "så", "sådan", "till", "under", "upp",
     "ut", "utan", "vad", "var", "vara", "vem", "vi", "vid", "vilken", "vår", "våra", "än", "är",
     "åt", "över",
+];
+
+#[rustfmt::skip]
+const VIETNAMESE: &[&str] = &[
+    "ai", "bao", "bị", "bởi", "cho", "các", "có", "cũng", "của", "do", "dưới", "gì", "hay",
+    "hoặc", "khi", "không", "là", "lại", "mà", "mấy", "một", "nhiêu", "như", "những", "nào",
+    "này", "ra", "rằng", "sẽ", "theo", "thì", "trong", "trên", "tại", "từ", "và", "vào", "về",
+    "với", "đang", "đâu", "đã", "đó", "được", "để", "ở",
 ];
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::bson::rawdoc;
-use crate::fts::{AnalyzerOptions, FieldId, FieldStatistics, Language};
+use crate::fts::{AnalyzerOptions, Diacritics, FieldId, FieldStatistics, Language};
 use crate::query::plan::{Leaf, LeafKey, PlannedField, Slop};
 
 /// A plan that looks for patterns, each the analyzed words of a text, under a path if one is given.
@@ -38,7 +38,7 @@ fn plan(analyzer: &Analyzer, patterns: &[(&str, Option<&str>)], field_path: Opti
 }
 
 fn english() -> Analyzer {
-    Analyzer::new(&AnalyzerOptions::for_language(Language::English))
+    Analyzer::new(&AnalyzerOptions::for_language(Language::English)).unwrap()
 }
 
 fn shown(patterns: &[&str], text: &str) -> String {
@@ -71,7 +71,7 @@ fn phrases_are_marked_where_they_occur_and_only_there() {
 
 #[test]
 fn pairs_of_characters_are_joined() {
-    let analyzer = Analyzer::new(&AnalyzerOptions::default());
+    let analyzer = Analyzer::new(&AnalyzerOptions::default()).unwrap();
     let plan = plan(&analyzer, &[("東京", None), ("京都", None)], None);
     let snippet = Highlighter::with_analyzer(&analyzer, &plan).snippet("t", "私は東京都に");
     assert_eq!(snippet.to_string(), "私は**東京都**に");
@@ -152,4 +152,26 @@ fn a_document_shows_its_best_string() {
 #[test]
 fn control_characters_are_shown_as_spaces() {
     assert_eq!(shown(&["gold"], "a\ngold\u{1b}[1m"), "a **gold** [1m");
+}
+
+#[test]
+fn whole_words_are_marked_in_every_language() {
+    let texts = include_str!("../../../tests/data/analysis/languages.tsv");
+    for line in texts.lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let (text, query, expected) = (cells[1], cells[2], cells[3]);
+        let options = AnalyzerOptions::for_language(cells[0].parse().unwrap());
+        let analyzer = Analyzer::new(&options).unwrap();
+        let patterns: Vec<_> = query.split(' ').map(|word| (word, None)).collect();
+        let plan = plan(&analyzer, &patterns, None);
+        let snippet = Highlighter::with_analyzer(&analyzer, &plan).snippet("t", text);
+        let marked: Vec<&str> =
+            snippet.highlights.iter().map(|range| &text[range.clone()]).collect();
+        assert_eq!(marked.join("|"), expected, "{}", cells[0]);
+    }
+    let folding = AnalyzerOptions::default().diacritics(Diacritics::Fold);
+    let analyzer = Analyzer::new(&folding).unwrap();
+    let plan = plan(&analyzer, &[("creme", None), ("ÆRO", None)], None);
+    let snippet = Highlighter::with_analyzer(&analyzer, &plan).snippet("t", "Crème, på Ærø.");
+    assert_eq!(snippet.to_string(), "**Crème**, på **Ærø**.");
 }

@@ -31,7 +31,7 @@ impl Words {
             Fields::All => vec![None],
             Fields::Chosen(fields) => fields.iter().map(|(path, _)| Some(path.clone())).collect(),
         };
-        let analyzer = Analyzer::new(&world.options.analyzer);
+        let analyzer = Analyzer::new(&world.options.analyzer).unwrap();
         let is_english = world.options.analyzer.language == Some(Language::English);
         let words = |document: &RawDocument| {
             let mut words = Vec::new();
@@ -323,7 +323,7 @@ fn suggested(reader: &dyn Reader, text: &str) -> Option<Suggestion> {
 fn suggestions_equal_those_of_a_loop_over_all_words() {
     let mut counts = [0; 2];
     each_state(&mut |world, reader, rng| {
-        let (words, analyzer) = (Words::of(world), Analyzer::new(&world.options.analyzer));
+        let (words, analyzer) = (Words::of(world), Analyzer::new(&world.options.analyzer).unwrap());
         for _ in 0..8 {
             let (mut text, mut corrected, mut corrections) =
                 (String::new(), String::new(), Vec::new());

@@ -45,7 +45,7 @@ pub(super) fn random_typed(rng: &mut fastrand::Rng) -> ParsedQuery {
 impl World {
     /// The naive results: identifier, score, and whether it matches only with corrections.
     pub(super) fn tiers(&self, query: &ParsedQuery) -> Vec<(i32, u32, bool)> {
-        let analyzer = Analyzer::new(&self.options.analyzer);
+        let analyzer = Analyzer::new(&self.options.analyzer).unwrap();
         let chosen = match &self.options.fields {
             Fields::All => None,
             Fields::Chosen(fields) => Some(fields.clone()),
