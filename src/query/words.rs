@@ -215,6 +215,10 @@ impl Planner<'_, '_> {
     fn by_analyzer(&self, scope: &Scope) -> Vec<Scope> {
         let mut fields: Vec<FieldId> = scope.places.iter().map(|&(field, _)| field).collect();
         fields.dedup();
+        if fields.is_empty() {
+            // Words that are looked for nowhere are required all the same.
+            return vec![scope.clone()];
+        }
         let groups = self.reader.analyzers().groups(&fields).into_iter();
         let of_group = |fields: Vec<FieldId>| {
             let places = scope.places.iter().filter(|(field, _)| fields.contains(field));
@@ -225,8 +229,11 @@ impl Planner<'_, '_> {
 
     /// What the analyzer of the fields makes of a query's text.
     fn analyzed(&self, scope: &Scope, text: &str) -> Vec<QueryWord> {
-        let field = scope.places.first().map(|&(field, _)| field);
-        field.map(|field| self.reader.analyzers().query(field, text)).unwrap_or_default()
+        let analyzers = self.reader.analyzers();
+        match scope.places.first() {
+            Some(&(field, _)) => analyzers.query(field, text),
+            None => analyzers.default().query(text),
+        }
     }
 
     /// Analyzes a clause, as far as the limit allows.
