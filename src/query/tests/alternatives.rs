@@ -49,13 +49,17 @@ fn filled(options: TextIndexOptions, documents: Vec<RawDocumentBuf>) -> World {
     world
 }
 
-/// Documents that a query finds, by `_id`, and the snippets of their text.
-fn found(world: &World, query: &str) -> Vec<(i32, String)> {
+/// Documents that a text finds as a query, by `_id`, and the snippets of their text.
+fn found(world: &World, text: &str) -> Vec<(i32, String)> {
+    found_by(world, &Query::user(text).query)
+}
+
+fn found_by(world: &World, query: &Query) -> Vec<(i32, String)> {
     let snapshot = world.store.snapshot();
     let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
     let text = collection.text_index(None).unwrap();
     let searcher = Searcher::new(&collection, &text);
-    let (plan, _) = searcher.plan(&Query::user(query).query).unwrap();
+    let (plan, _) = searcher.plan(query).unwrap();
     let hits = searcher.search(&plan, Parameters::default(), 0, 1000).unwrap();
     let highlighter = Highlighter::new(&text, &plan);
     let mut found: Vec<_> = hits
@@ -114,6 +118,39 @@ fn synonyms_find_what_saying_it_otherwise_finds() {
         }
     }
     assert!(nothing > 50 && something > 300, "{nothing} {something}");
+}
+
+#[test]
+fn synonyms_are_found_across_fields() {
+    let mut rng = fastrand::Rng::with_seed(13);
+    let mut words = |count: usize| -> String {
+        let words: Vec<_> = (0..count).map(|_| VOCABULARY[rng.usize(..VOCABULARY.len())]).collect();
+        words.join(" ")
+    };
+    let document = |id: i32, title: String, text: String| rawdoc! { "_id": id, "title": title.as_str(), "text": text.as_str() };
+    let documents = (0..60).map(|id| document(id, words(2), words(3))).collect();
+    let options = AnalyzerOptions::default().synonyms(TEXTS);
+    let fields = [("title", 2.0), ("text", 1.0)];
+    let world = filled(TextIndexOptions::chosen(fields, options), documents);
+    let mut something = 0;
+    for _ in 0..100 {
+        let (one, other) = (words(1), words(1));
+        for text in [
+            one.clone(),
+            format!("+{one} +{other}"),
+            format!("+{one} -{other}"),
+            format!("\"{one} {other}\""),
+            format!("{one} {other}"),
+            format!("+({one} {other}) -sand"),
+        ] {
+            let query = Query::user(&text).query;
+            let found = found_by(&world, &query);
+            let across = Query::across(["title", "text"], query);
+            assert_eq!(found_by(&world, &across), found, "{text}");
+            something += found.len();
+        }
+    }
+    assert!(something > 5000, "{something}");
 }
 
 #[test]
