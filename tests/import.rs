@@ -3,7 +3,7 @@
 //!
 //! Random documents are imported and inserted one by one, and the two collections compared; files are compared entry by entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use alluvium::lsm::{self, FileStorage, ManualScheduler, Reader, Store};
@@ -120,6 +120,27 @@ fn what_is_stored_does_not_depend_on_the_number_of_threads() {
     for other in others {
         let differs = first.iter().zip(other).find(|(left, right)| left != right);
         assert_eq!(differs, None);
+    }
+}
+
+#[test]
+fn words_are_counted() {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let db = Database::in_memory().unwrap();
+    let notes = db.collection("notes").unwrap();
+    let texts: Vec<Vec<String>> = (0..200)
+        .map(|_| (0..rng.usize(..20)).map(|_| format!("w{}", rng.u32(..300))).collect())
+        .collect();
+    let documents =
+        (0..).zip(&texts).map(|(id, text): (i32, _)| doc! { "_id": id, "text": text.join(" ") });
+    let report = notes.import().threads(2).batch_documents(30).run(documents).unwrap();
+    assert_eq!(report.tokens, texts.iter().map(Vec::len).sum::<usize>() as u64);
+    for removed in [0, 150] {
+        for id in 0..removed {
+            notes.remove(id).unwrap();
+        }
+        let left: BTreeSet<&String> = texts.iter().skip(removed as usize).flatten().collect();
+        assert_eq!(notes.count_terms().unwrap(), left.len() as u64);
     }
 }
 

@@ -16,6 +16,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use alluvium::bson::{RawDocument, RawDocumentBuf};
 use alluvium::{Database, ImportReport};
@@ -58,6 +59,19 @@ pub(crate) struct Tally {
     pub(crate) skipped: u64,
     /// Bytes of the source that were read, after unpacking.
     pub(crate) bytes: u64,
+    /// Words that were indexed, repeated ones included.
+    pub(crate) tokens: u64,
+    /// Times of the stages; analyzing, of all threads together, and writing go on side by side.
+    pub(crate) reading: Duration,
+    pub(crate) analyzing: Duration,
+    pub(crate) writing: Duration,
+}
+
+impl Tally {
+    /// Names and times of the stages.
+    pub(crate) fn stages(&self) -> [(&'static str, Duration); 3] {
+        [("reading", self.reading), ("analyzing", self.analyzing), ("writing", self.writing)]
+    }
 }
 
 /// Bytes of documents in a batch under a memory budget.
@@ -114,14 +128,14 @@ impl Import<'_> {
     /// Stores the records that follow each other and go to one collection.
     fn fill_collection(&self, name: &str, pass: &RefCell<Pass<'_>>) -> Result<()> {
         let collection = self.db.collection(name).at(self.path)?;
-        let before = pass.borrow().tally.documents;
+        let before = pass.borrow().tally;
         let first = pass.borrow().read;
         let mut import = collection
             .import()
             .replace(self.replaces)
             .batch_bytes(self.batch_bytes)
             .batch_documents(self.batch_documents)
-            .on_progress(|report| pass.borrow_mut().stored(before, first, report))
+            .on_progress(|report| pass.borrow_mut().stored(&before, first, report))
             .on_refused(|refused| {
                 let mut pass = pass.borrow_mut();
                 let place = pass.place(first + refused.number);
@@ -228,8 +242,12 @@ impl Pass<'_> {
     }
 
     /// Takes note of a batch that was committed.
-    fn stored(&mut self, before: u64, first: u64, report: &ImportReport) {
-        self.tally.documents = before + report.documents;
+    fn stored(&mut self, before: &Tally, first: u64, report: &ImportReport) {
+        self.tally.documents = before.documents + report.documents;
+        self.tally.tokens = before.tokens + report.tokens;
+        self.tally.reading = before.reading + report.reading;
+        self.tally.analyzing = before.analyzing + report.analyzing;
+        self.tally.writing = before.writing + report.writing;
         let settled = first + report.documents + report.refused;
         while self.places.front().is_some_and(|&(number, _)| number < settled) {
             self.places.pop_front();

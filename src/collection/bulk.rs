@@ -57,6 +57,13 @@ impl BulkIndexer {
 }
 
 impl BulkText {
+    /// Tokens of all text indexes.
+    pub fn tokens(&self) -> u64 {
+        let tokens = self.indexes.iter().flatten().map(Inverter::tokens).sum::<i64>();
+        // Nothing was removed here.
+        tokens.unsigned_abs()
+    }
+
     pub(super) fn into_indexes(self) -> Vec<Vec<Inverter>> {
         self.indexes
     }

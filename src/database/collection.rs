@@ -138,6 +138,25 @@ impl Collection {
         self.now()?.count()
     }
 
+    /// Number of different words that its text indexes have of living documents, each field for itself. Cost: a step for each, and no
+    /// document is read.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let rivers = db.collection("rivers")?;
+    /// rivers.insert(doc! { "_id": 1, "text": "Gold, gold and a river" })?;
+    /// assert_eq!(rivers.count_terms()?, 4);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count_terms(&self) -> Result<u64> {
+        self.now()?.count_terms()
+    }
+
     /// All documents of this moment, in the order in which they were last written.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ const SLICE_LEN: usize = 16;
 /// let rivers = db.collection("rivers")?;
 /// let documents = (0..1000).map(|number| doc! { "_id": number, "text": "a river" });
 /// let report = rivers.import().run(documents)?;
-/// assert_eq!(report.documents, 1000);
+/// assert_eq!((report.documents, report.tokens), (1000, 2000));
 /// assert_eq!(rivers.search("river")?.count()?, 1000);
 /// # Ok::<(), alluvium::Error>(())
 /// ```
@@ -75,6 +75,8 @@ pub struct ImportReport {
     pub refused: u64,
     /// Bytes of the documents that were stored, as BSON.
     pub bytes: u64,
+    /// Words that were indexed of them, repeated ones included, in all text indexes together.
+    pub tokens: u64,
     /// Batches.
     pub batches: u64,
     /// Time in which documents were taken from the iterator.
@@ -382,6 +384,7 @@ impl<'c> Import<'c> {
             Some(text) if stored.len() == len && !is_changed => text,
             _ => analyze(&stored, &current)?,
         };
+        after.tokens += text.tokens();
         writer.add_text(first, text);
         if let Some((name, last)) = self.resumable.as_ref().zip(batch.mark.as_ref()) {
             let mark = RawDocumentBuf::try_from(&mark(last)).map_err(bson::Error::from)?;

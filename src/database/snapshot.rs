@@ -13,7 +13,7 @@ use super::view::{Opened, OpenedCollections, View};
 use crate::bson::{Bson, Filter, RawDocumentBuf};
 use crate::collection::{self, CollectionReader, ValueIndexOptions, check_name};
 use crate::error::Result;
-use crate::fts::{DocId, TextIndexOptions};
+use crate::fts::{DocId, TermPattern, TextIndexOptions};
 use crate::lsm::{self, CommitNo};
 use crate::query::ParsedQuery;
 
@@ -113,6 +113,26 @@ impl SnapshotCollection {
     /// When the file cannot be read.
     pub fn count(&self) -> Result<u64> {
         Ok(self.open()?.map_or(0, |collection| collection.count()))
+    }
+
+    /// Number of different words, as of [`Collection::count_terms`](crate::Collection::count_terms).
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count_terms(&self) -> Result<u64> {
+        let Some(collection) = self.open()? else { return Ok(0) };
+        let mut terms = 0;
+        for index in &collection.definition().indexes {
+            let text = collection.text_index(Some(&index.name))?;
+            let all = TermPattern::prefix("");
+            for field in text.fields() {
+                text.each_term(field.id, &all, &mut |_, _, postings| {
+                    terms += u64::from(postings.statistics.df > 0);
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(terms)
     }
 
     /// A search over what the snapshot shows.

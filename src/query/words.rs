@@ -2,7 +2,8 @@
 //!
 //! The planner calls this for each clause of text. The analyzers of the index say which words a text has and what may stand for
 //! them: synonyms, compounds written otherwise, forms in other languages (`fts::QueryWord`). A word and its alternatives are one set,
-//! of which under `Must` one has to hold; where several words have an alternative together, it is for all of them.
+//! of which under `Must` one has to hold; where several words have an alternative together, it is for all of them. Fields that score
+//! as one do so for each analyzer, since a term means the same in all of them only there.
 //!
 //! ```text
 //! usa ≡ united states       usa            usa, "united states"

@@ -61,6 +61,10 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     progress.finish();
     let tally = filled?;
     let indexes = create_indexes(&db, &dumped, collection, path)?;
+    let mut terms = 0;
+    for name in &collections {
+        terms += db.collection(name).at(path)?.count_terms().at(path)?;
+    }
     let written = db.stats().written.amplification_percent();
     db.close().at(path)?;
 
@@ -74,6 +78,11 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
         report["skipped"] = json!(tally.skipped);
         report["files_left_out"] = json!(meter.files_left_out());
         report["indexes"] = json!(indexes);
+        report["tokens"] = json!(tally.tokens);
+        report["terms"] = json!(terms);
+        for (stage, time) in tally.stages() {
+            report[format!("{stage}_seconds")] = json!(output::thousandths(time.as_secs_f64()));
+        }
         report["file_bytes"] = json!(file_bytes);
         report["write_amplification"] = json!(amplification);
         report["memory_bytes_max"] = json!(memory);
@@ -81,6 +90,13 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     } else {
         writeln!(out, "{}", speed_text(&tally, elapsed))?;
         write_left_out(&mut out, arguments, &tally, &meter)?;
+        let [read, analyzed, wrote] = tally.stages().map(|(_, time)| output::time(time));
+        writeln!(
+            out,
+            "Indexed {} words; the index has {} different ones. Reading took {read}, analyzing {analyzed}, writing {wrote}.",
+            count(tally.tokens),
+            count(terms),
+        )?;
         if !dumped.is_empty() {
             let names = output::printable(&collections.join(", "));
             writeln!(out, "Collections: {names}; indexes created: {indexes}.")?;

@@ -63,7 +63,16 @@ fn the_report_is_text_or_one_object() {
     );
     assert_eq!((&report["collections"], &report["indexes"]), (&json!(["documents"]), &json!(0)));
     assert_eq!(report["file_bytes"], shell.read("b.alv").len());
-    assert_eq!(names(&report).len(), 14);
+    for stage in ["reading_seconds", "analyzing_seconds", "writing_seconds"] {
+        assert!(report[stage].is_number(), "{stage} in {report}");
+    }
+    // The same documents again are other documents.
+    let again = shell
+        .succeed(&["import", "rivers.ndjson", "b.alv", "--collection", "more", "--json"])
+        .object();
+    assert_eq!((&again["tokens"], &again["terms"]), (&report["tokens"], &report["terms"]));
+    assert!(report["tokens"].as_u64() > report["terms"].as_u64(), "{report}");
+    assert_eq!(names(&report).len(), 19);
 }
 
 #[test]

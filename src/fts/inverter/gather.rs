@@ -185,6 +185,11 @@ impl Inverter {
         self.terms.len() == 0 && self.queue.is_empty() && self.fields.is_empty()
     }
 
+    /// Tokens of the documents that were added, less those of removed ones.
+    pub fn tokens(&self) -> i64 {
+        self.fields.values().map(|lengths| lengths.statistics.total_length).sum()
+    }
+
     /// How many documents of each field wait.
     pub fn field_lens(&self) -> impl Iterator<Item = (FieldId, usize)> {
         self.fields.iter().map(|(field, lengths)| (*field, lengths.codes.len()))
