@@ -50,7 +50,7 @@ pub use fts::{
 };
 pub use lsm::Durability;
 pub use query::{
-    Clause, Completion, Correction, Error as QueryError, Explanation, LikeOptions, Occur,
+    Clause, Completion, Correction, Error as QueryError, Explanation, Feedback, LikeOptions, Occur,
     Parameters, ParseError, ParsedQuery, Pattern, Position, Query, Snippet, Suggestion,
     UserOptions, Warning, WarningKind, Weight,
 };

@@ -5,14 +5,16 @@
 //! line ends the process with exit code 2 before anything is opened.
 
 mod eval;
+mod feedback;
 mod import;
 
 use std::path::PathBuf;
 
-use alluvium::{AnalyzerOptions, Language, Position};
+use alluvium::{AnalyzerOptions, Feedback, Language, Position};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use eval::{EvalArguments, places_of_grid};
+use feedback::feedback;
 pub(crate) use import::{ExportArguments, ExportFormat, ImportArguments, OnError};
 
 /// Full-text search over documents in one file.
@@ -689,6 +691,11 @@ pub(crate) struct RankingArguments {
     /// How much long texts are marked down: 0 not at all, 1 fully [default: 0.75].
     #[arg(long, value_name = "NUMBER", value_parser = b, allow_negative_numbers = true)]
     pub(crate) b: Option<f32>,
+    /// Search again with the words that the first hits have in common: from how many documents, how many words, and how much
+    /// the query's own words count, above 0 and up to 1 [default: 10,20,0.8].
+    #[arg(long, value_name = "DOCUMENTS,WORDS,WEIGHT", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", value_parser = feedback)]
+    pub(crate) feedback: Option<Feedback>,
 }
 
 fn language(text: &str) -> Result<Language, String> {

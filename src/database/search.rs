@@ -17,8 +17,8 @@ use crate::columns::{Aggregation, AggregationResults, SortKey, aggregate};
 use crate::error::{Error, Result};
 use crate::fts::TextReader;
 use crate::query::{
-    Explanation, Highlighter, Parameters, ParsedQuery, Plan, Position, Query, RankedDoc, Rescore,
-    Searcher, Snippet, Suggestion, Warning, suggestion,
+    Explanation, Feedback, Highlighter, Parameters, ParsedQuery, Plan, Position, Query, RankedDoc,
+    RelevanceModel, Rescore, Searcher, Snippet, Suggestion, Warning, suggestion,
 };
 
 /// Hits that a search returns when it is not told.
@@ -55,6 +55,7 @@ pub struct Search<'a> {
     k1: f32,
     b: f32,
     order: Order,
+    feedback: Option<Feedback>,
     /// The path of whose values each is that of one hit at most.
     distinct: Option<String>,
     /// Which fields of hits are handed out; all where there is none.
@@ -68,6 +69,13 @@ enum Order {
     Score,
     Values(Vec<SortKey>),
     Rescored(Vec<String>, Box<Rescore<'static>>),
+}
+
+/// What is searched.
+struct Searched<'q> {
+    query: Cow<'q, Query>,
+    /// What documents match as typed, if others match too.
+    as_typed: Option<Cow<'q, Query>>,
 }
 
 impl fmt::Debug for Order {
@@ -89,7 +97,7 @@ impl<'a> Search<'a> {
         let (k1, b) = (defaults.k1(), defaults.b());
         let (index, filters, after, left_out) = (None, Vec::new(), None, None);
         let (order, combines_fields) = (Order::Score, false);
-        let (distinct, projection) = (None, None);
+        let (feedback, distinct, projection) = (None, None, None);
         Search {
             view,
             index,
@@ -103,6 +111,7 @@ impl<'a> Search<'a> {
             k1,
             b,
             order,
+            feedback,
             distinct,
             projection,
             left_out,
@@ -186,20 +195,75 @@ impl<'a> Search<'a> {
         Ok(self)
     }
 
-    /// What may match, with the filters.
-    fn asked(&self) -> Cow<'_, Query> {
-        let query = self.query.relaxed.as_ref().unwrap_or(&self.query.query);
+    /// What may match: this query, with the filters.
+    fn asked<'q>(&self, query: Cow<'q, Query>) -> Cow<'q, Query> {
         if self.filters.is_empty() && !self.combines_fields {
-            return Cow::Borrowed(query);
+            return query;
         }
         let asked = if self.combines_fields {
-            Query::across(Vec::<String>::new(), query.clone())
+            Query::across(Vec::<String>::new(), query.into_owned())
         } else {
-            query.clone().grouped()
+            query.into_owned().grouped()
         };
         let filters = self.filters.iter().cloned();
         let filters = filters.map(|filter| Query::filter(filter).must().boost(0.0));
         Cow::Owned(filters.fold(asked.must(), Query::with))
+    }
+
+    /// The query as it is searched, and the one that documents match as typed, where that is another: both with the words of feedback.
+    fn searched(&self, searcher: Searcher<'_, '_>) -> Result<Searched<'_>> {
+        let ParsedQuery { query: typed, relaxed, .. } = &self.query;
+        let query = relaxed.as_ref().unwrap_or(typed);
+        let Some(feedback) = self.feedback else {
+            let as_typed = relaxed.as_ref().map(|_| Cow::Borrowed(typed));
+            return Ok(Searched { query: self.asked(Cow::Borrowed(query)), as_typed });
+        };
+        let parameters = Parameters::new(self.k1, self.b)?;
+        feedback.check()?;
+        let (plan, _) = self.plan(searcher, &self.asked(Cow::Borrowed(query)))?;
+        let as_typed = relaxed.as_ref().map(|_| self.plan(searcher, typed)).transpose()?;
+        let as_typed = as_typed.as_ref().map(|(plan, _)| plan);
+        let hits =
+            searcher.search_tiers(&plan, as_typed, parameters, None, 0, feedback.documents)?;
+        let model = RelevanceModel::new(searcher, &hits, feedback)?;
+        Ok(Searched {
+            query: self.asked(Cow::Owned(model.expand(searcher, query))),
+            as_typed: relaxed.as_ref().map(|_| Cow::Owned(model.expand(searcher, typed))),
+        })
+    }
+
+    /// Adds words that the first hits have in common to the query, at a lower weight, so that documents are found too that say the
+    /// same in other words: pseudo-relevance feedback, RM3. It helps where many documents answer a query, and harms where one does,
+    /// or where the first hits are wrong; the [guide](crate::eval) shows how to measure it. Default: none.
+    ///
+    /// * The first hits are those of this search by score, with its filters. Everything else is that of the query with the added words:
+    ///   hits, their order, pages, [count](Self::count), [aggregations](Self::aggregate), [explanations](Self::explain) and
+    ///   snippets, which mark added words too.
+    /// * With a query of optional words alone, documents that have nothing but added words are hits as well. With any other (`+`,
+    ///   phrases, fields, patterns), and for what `-` and filters leave out, the hits stay the same, and only their order changes.
+    /// * It costs a search more, reads and analyzes the first hits' documents, and searches more words.
+    ///
+    /// ```
+    /// use alluvium::{Database, Feedback, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([
+    ///     doc! { "_id": 1, "text": "Gold and gravel" },
+    ///     doc! { "_id": 2, "text": "Gold below gravel" },
+    ///     doc! { "_id": 3, "text": "A pan full of gravel" },
+    ///     doc! { "_id": 4, "text": "Snow" },
+    ///     doc! { "_id": 5, "text": "Rain" },
+    ///     doc! { "_id": 6, "text": "Wind" },
+    /// ])?;
+    /// assert_eq!(notes.search("gold")?.count()?, 2);
+    /// assert_eq!(notes.search("gold")?.feedback(Feedback::new()).count()?, 3);
+    /// assert_eq!(notes.search("+gold")?.feedback(Feedback::new()).count()?, 2);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn feedback(mut self, feedback: Feedback) -> Self {
+        self.feedback = Some(feedback);
+        self
     }
 
     /// Looks for words that name no field in all fields of the index as if these were one: BM25F, as of [`Query::across`]. Default: a
@@ -354,7 +418,7 @@ impl<'a> Search<'a> {
         let Some(collection) = self.view.collection()? else { return none() };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return none() };
         let searcher = Searcher::new(&collection, &reader);
-        let (plan, _) = self.plan(searcher, &self.asked())?;
+        let (plan, _) = self.plan(searcher, &self.searched(searcher)?.query)?;
         let found = searcher.documents(&plan)?;
         Ok(aggregate(&found, &CollectionColumns::new(&collection, &found), &aggregations)?)
     }
@@ -403,7 +467,7 @@ impl<'a> Search<'a> {
         let Some(collection) = self.view.collection()? else { return Ok(0) };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(0) };
         let searcher = Searcher::new(&collection, &reader);
-        let (plan, _) = self.plan(searcher, &self.asked())?;
+        let (plan, _) = self.plan(searcher, &self.searched(searcher)?.query)?;
         self.total(searcher, &plan)
     }
 
@@ -433,7 +497,7 @@ impl<'a> Search<'a> {
         let Some(doc) = collection.doc_id(id.as_raw_bson_ref())? else { return Ok(None) };
         let Some(reader) = text_index(&collection, self.index.as_deref())? else { return Ok(None) };
         let searcher = Searcher::new(&collection, &reader);
-        let (plan, _) = self.plan(searcher, &self.asked())?;
+        let (plan, _) = self.plan(searcher, &self.searched(searcher)?.query)?;
         Ok(Some(searcher.explain(&plan, parameters, doc)?))
     }
 
@@ -479,10 +543,11 @@ impl<'a> Search<'a> {
                 None => (Plan::default(), (Vec::new(), self.totals.then_some(0))),
                 Some((collection, reader)) => {
                     let searcher = Searcher::new(collection, reader);
-                    let (plan, mut more) = self.plan(searcher, &self.asked())?;
+                    let searched = self.searched(searcher)?;
+                    let (plan, mut more) = self.plan(searcher, &searched.query)?;
                     let mut as_typed = None;
-                    if self.query.relaxed.is_some() {
-                        let (plan, of_it) = self.plan(searcher, &self.query.query)?;
+                    if let Some(query) = &searched.as_typed {
+                        let (plan, of_it) = self.plan(searcher, query)?;
                         (as_typed, more) = (Some(plan), of_it);
                     }
                     warnings.extend(more);

@@ -194,7 +194,7 @@ pub(crate) fn rounded(value: f64) -> f32 {
 }
 
 /// The nearest f64: exact below 2^53, rounded once above.
-fn exact(number: u64) -> f64 {
+pub(super) fn exact(number: u64) -> f64 {
     let [low, high] = [number & u64::from(u32::MAX), number >> 32];
     let half = |half: u64| f64::from(u32::try_from(half).unwrap_or(u32::MAX));
     half(high) * 4_294_967_296.0 + half(low)

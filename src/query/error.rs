@@ -27,6 +27,15 @@ pub enum Error {
         /// The b that was asked for.
         b: f32,
     },
+    /// Feedback is outside its ranges.
+    InvalidFeedback {
+        /// How many documents were asked for.
+        documents: usize,
+        /// How many words were asked for.
+        terms: usize,
+        /// The weight of the query's own words.
+        original_weight: f32,
+    },
     /// A text is no position of a hit.
     InvalidPosition {
         /// How it begins.
@@ -66,6 +75,11 @@ impl fmt::Display for Error {
                 "documents cannot be scored with k1 = {k1} and b = {b}; k1 is a finite number of 0 or more and b one \
                  from 0 to 1, usually 1.2 and 0.75"
             ),
+            Error::InvalidFeedback { documents, terms, original_weight } => write!(
+                f,
+                "feedback cannot take {terms} words from {documents} documents with an original weight of {original_weight}; \
+                 words and documents are 1 to 100 each, and the weight is above 0 and up to 1, usually 0.8"
+            ),
             Error::InvalidPosition { text } => write!(
                 f,
                 "{text:?} is no position of a hit, which reads like t3f99af2e-1c; give one as a hit gave it"
@@ -98,6 +112,7 @@ impl std::error::Error for Error {
             Error::Collection(error) => error.source(),
             Error::Filter(error) => error.source(),
             Error::InvalidParameters { .. }
+            | Error::InvalidFeedback { .. }
             | Error::InvalidPosition { .. }
             | Error::PositionGone { .. }
             | Error::UnknownField { .. }

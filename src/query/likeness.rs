@@ -1,7 +1,7 @@
 //! Likeness: the query for documents that are like a text or a document, made of its most telling words.
 //!
 //! The facade asks for it; the words come from the analyzer or from the walk that indexes a document, their numbers from the
-//! `TextReader`. The query is one of plain words, which stand for the same terms, so that everything that works with queries works
+//! `TextReader`. `feedback` counts the words of hits in the same way. The query is one of plain words, which stand for the same terms, so that everything that works with queries works
 //! with it.
 //!
 //! ```text
@@ -18,7 +18,7 @@ use super::bm25::idf;
 use super::error::Result;
 use super::planner::TERMS_LEN_MAX;
 use crate::bson::RawDocument;
-use crate::fts::{Analyzer, Field, FieldId, TextEvent, TextReader};
+use crate::fts::{Analyzer, Analyzers, Field, FieldId, TextEvent, TextReader, TextWalker};
 
 /// Different words of a text that are looked up: the first ones.
 const WORDS_LEN_MAX: usize = 10_000;
@@ -93,35 +93,54 @@ pub fn like_document(
     document: &RawDocument,
     terms: usize,
 ) -> Result<Query> {
-    let (mut walker, analyzer) = (reader.walker()?, reader.analyzer());
-    let (mut words, mut read) = (Words::default(), "");
-    walker.walk(document, &mut |event| {
-        match event {
-            TextEvent::Text { text, .. } => read = text,
-            TextEvent::Token { field, token, .. } => {
-                let word = read.get(token.start..token.end).unwrap_or_default();
-                words.count(analyzer, token.term, word, Some(field));
-            }
-            TextEvent::Path { .. } | TextEvent::Length { .. } => {}
-        }
-        Ok(())
-    })?;
-    words.query(reader, terms)
+    Words::of_document(&mut reader.walker()?, reader.analyzers(), document)?.query(reader, terms)
+}
+
+/// How rare a word is in a field; `None` where it is too rare to find others, or too frequent to tell.
+pub(super) fn telling_idf(
+    reader: &TextReader<'_>,
+    field: FieldId,
+    term: &str,
+) -> Result<Option<f64>> {
+    let (documents, df) = (reader.statistics(field)?.documents, reader.term(field, term)?.df);
+    Ok((df >= DF_MIN && df <= documents / 2).then(|| idf(documents, df)))
 }
 
 /// The words of a text, by their terms.
 #[derive(Default)]
-struct Words(HashMap<String, Word>);
+pub(super) struct Words(pub(super) HashMap<String, Word>);
 
 /// A word of a text.
-struct Word {
+pub(super) struct Word {
     /// As it is written where it stands first; empty where that alone is not the term.
-    written: String,
+    pub(super) written: String,
     /// How often it occurs in each field; `None` is every field.
-    frequencies: Vec<(Option<FieldId>, u32)>,
+    pub(super) frequencies: Vec<(Option<FieldId>, u32)>,
 }
 
 impl Words {
+    /// Those that the index has of a document, by a walker and the analyzers of the index.
+    pub(super) fn of_document(
+        walker: &mut TextWalker,
+        analyzers: &Analyzers,
+        document: &RawDocument,
+    ) -> Result<Self> {
+        let language = analyzers.language_of(document)?;
+        let (mut words, mut read) = (Words::default(), "");
+        walker.walk(document, &mut |event| {
+            match event {
+                TextEvent::Text { text, .. } => read = text,
+                TextEvent::Token { field, token, .. } => {
+                    let word = read.get(token.start..token.end).unwrap_or_default();
+                    words.count(analyzers.of(field, language), token.term, word, Some(field));
+                }
+                TextEvent::Path { .. } | TextEvent::Length { .. } => {}
+            }
+            Ok(())
+        })?;
+        Ok(words)
+    }
+
     /// Counts an occurrence in a field.
     fn count(&mut self, analyzer: &Analyzer, term: &str, word: &str, field: Option<FieldId>) {
         if !self.0.contains_key(term) {
@@ -142,21 +161,19 @@ impl Words {
     /// The query of the most telling ones.
     fn query(self, reader: &TextReader<'_>, terms: usize) -> Result<Query> {
         let mut telling = Vec::new();
-        for (term, Word { written, frequencies }) in self.0 {
+        for (term, word) in self.0 {
             let mut sum = 0.0;
             // In the order of the fields, so that sums are the same whatever the order of the text.
             for &Field { id, weight, .. } in reader.fields() {
-                let frequency =
-                    frequencies.iter().find(|(field, _)| field.is_none_or(|field| field == id));
-                let Some(&(_, frequency)) = frequency else { continue };
-                let (documents, df) =
-                    (reader.statistics(id)?.documents, reader.term(id, &term)?.df);
-                if df >= DF_MIN && df <= documents / 2 {
-                    sum += f64::from(weight) * f64::from(frequency) * idf(documents, df);
+                let frequency = word.frequency(id);
+                if frequency > 0
+                    && let Some(idf) = telling_idf(reader, id, &term)?
+                {
+                    sum += f64::from(weight) * f64::from(frequency) * idf;
                 }
             }
-            if sum > 0.0 && !written.is_empty() {
-                telling.push((sum, term, written));
+            if sum > 0.0 && !word.written.is_empty() {
+                telling.push((sum, term, word.written));
             }
         }
         telling.sort_unstable_by(|(left, one, _), (right, other, _)| {
@@ -169,5 +186,13 @@ impl Words {
         }
         let words = telling.into_iter().map(|(_, _, written)| Query::word(written));
         Ok(words.fold(Query::default(), Query::with))
+    }
+}
+
+impl Word {
+    /// How often it occurs in a field.
+    pub(super) fn frequency(&self, field: FieldId) -> u32 {
+        let mut known = self.frequencies.iter();
+        known.find(|(known, _)| known.is_none_or(|known| known == field)).map_or(0, |(_, n)| *n)
     }
 }

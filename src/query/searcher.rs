@@ -56,7 +56,7 @@ pub const RESULTS_LEN_MAX: usize = 100_000;
 #[derive(Debug, Clone, Copy)]
 pub struct Searcher<'s, 'r> {
     pub(super) collection: &'s CollectionReader<'r>,
-    reader: &'s TextReader<'r>,
+    pub(super) reader: &'s TextReader<'r>,
 }
 
 impl<'s, 'r> Searcher<'s, 'r> {

@@ -27,6 +27,7 @@ use naive_search::{NaiveParameters, NaiveSearch};
 mod alternatives;
 mod distinct;
 mod explain;
+mod feedback;
 #[path = "../../tests/support/naive_search.rs"]
 mod naive_search;
 mod paging;

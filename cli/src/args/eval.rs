@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_grid_has_every_combination_and_keeps_what_no_axis_names() {
-        let ranking = RankingArguments { k1: Some(2.0), b: None };
+        let ranking = RankingArguments { k1: Some(2.0), ..RankingArguments::default() };
         let axes = [GridAxis::B(vec![0.1, 0.2])];
         let places = places_of_grid(&axes, ranking).unwrap();
         assert_eq!(

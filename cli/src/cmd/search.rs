@@ -143,6 +143,9 @@ pub(crate) fn ranked(
     if let Some(b) = ranking.b {
         search = search.b(b);
     }
+    if let Some(feedback) = ranking.feedback {
+        search = search.feedback(feedback);
+    }
     Ok(search)
 }
 

@@ -17,16 +17,16 @@ use crate::query::{
 };
 
 /// A token of a document: its field, its term, and the word in lower case without an English possessive.
-type Word = (usize, String, String);
+pub(super) type Word = (usize, String, String);
 
 /// All words of the fields of an index, document by document.
-struct Words {
-    paths: Vec<Option<String>>,
-    documents: Vec<Vec<Word>>,
+pub(super) struct Words {
+    pub(super) paths: Vec<Option<String>>,
+    pub(super) documents: Vec<Vec<Word>>,
 }
 
 impl Words {
-    fn of(world: &World) -> Self {
+    pub(super) fn of(world: &World) -> Self {
         let paths = match &world.options.fields {
             Fields::All => vec![None],
             Fields::Chosen(fields) => fields.iter().map(|(path, _)| Some(path.clone())).collect(),
@@ -59,7 +59,7 @@ impl Words {
     }
 
     /// Documents with the term in one of these fields.
-    fn holding(&self, fields: &[usize], term: &str) -> Vec<&Vec<Word>> {
+    pub(super) fn holding(&self, fields: &[usize], term: &str) -> Vec<&Vec<Word>> {
         let is_one = |(field, other, _): &Word| fields.contains(field) && other == term;
         self.documents.iter().filter(|words| words.iter().any(is_one)).collect()
     }
@@ -166,7 +166,7 @@ impl Words {
 }
 
 /// Changes a world at random, and lets `compare` look at it inside the transaction and behind it.
-fn each_state(compare: &mut dyn FnMut(&World, &dyn Reader, &mut fastrand::Rng)) {
+pub(super) fn each_state(compare: &mut dyn FnMut(&World, &dyn Reader, &mut fastrand::Rng)) {
     for (seed, index) in (0..).zip(indexes()) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World::new(index);

@@ -13,11 +13,11 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use alluvium::SnapshotCollection;
 use alluvium::eval::{
     Baseline, Comparison, Evaluation, Judgements, Measure, Regression, TestQuery, evaluate,
     open_queries,
 };
+use alluvium::{Feedback, SnapshotCollection};
 use serde_json::{Value, json};
 
 use crate::args::EvalArguments;
@@ -133,12 +133,18 @@ fn with_parameters(
         .and_then(|options| options.text_index)
         .and_then(|index| index.analyzer.language)
         .map_or("none", |language| language.code());
-    Ok(baseline
+    let baseline = baseline
         .parameter("k1", ranking.k1())
         .parameter("b", ranking.b())
         .parameter("depth", arguments.depth)
         .parameter("documents", collection.count().at(path)?)
-        .parameter("language", language))
+        .parameter("language", language);
+    Ok(match arguments.ranking.feedback {
+        None => baseline,
+        Some(Feedback { documents, terms, original_weight, .. }) => {
+            baseline.parameter("feedback", format!("{documents},{terms},{original_weight}"))
+        }
+    })
 }
 
 /// What the documents are called that a report may show, where they say so.
