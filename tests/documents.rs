@@ -10,8 +10,8 @@ use alluvium::bson::RawDocumentBuf;
 use alluvium::collection;
 use alluvium::lsm::SimulatedStorage;
 use alluvium::{
-    AnalyzerOptions, CollectionOptions, Database, Error, LikeOptions, Query, TextIndexOptions,
-    Transaction, UserOptions, ValueIndexOptions, doc,
+    AnalyzerOptions, CollectionOptions, Database, Error, Feedback, LikeOptions, Query,
+    TextIndexOptions, Transaction, UserOptions, ValueIndexOptions, doc,
 };
 
 #[path = "support/tiny.rs"]
@@ -591,5 +591,64 @@ fn what_is_like_a_document_is_an_ordinary_search_in_every_view() -> Result<(), E
     assert_eq!(before.complete("gol")?.run()?.len(), 1);
     assert!(before.suggest("golen")?.is_none());
     assert_eq!(before.query_like("river", &LikeOptions::new())?.to_string(), "river");
+    Ok(())
+}
+
+#[test]
+fn feedback_is_part_of_all_that_a_search_tells() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    let notes = db.collection("notes")?;
+    assert_eq!(notes.search("gold")?.feedback(Feedback::new()).count()?, 0);
+    for (id, text) in (1..).zip([
+        "gold gravel",
+        "gold gravel",
+        "gravel sand",
+        "gravel sand pan",
+        "goldd sand",
+        "snow",
+        "rain",
+        "wind",
+        "hail",
+        "fog",
+    ]) {
+        notes.insert(doc! { "_id": id, "text": text, "n": id })?;
+    }
+    let ids = |search: alluvium::Search<'_>| -> Result<Vec<i32>, Error> {
+        search.run()?.map(|hit| Ok(hit.id()?.as_i32().unwrap())).collect()
+    };
+    let feedback = || Feedback::new().documents(2);
+    let search = |text: &str| Ok::<_, Error>(notes.search(text)?.feedback(feedback()));
+    assert_eq!(ids(search("gold")?)?, [1, 2, 3, 4]);
+    assert_eq!(ids(search("+gold")?)?, [1, 2]);
+    assert_eq!(ids(search("gold -sand")?)?, [1, 2]);
+    assert_eq!(ids(search("gold")?.combine_fields())?, [1, 2, 3, 4]);
+    assert_eq!(ids(search("gold")?.filter(doc! { "n": { "$gte": 2 } })?)?, [2, 3, 4]);
+    // The first hits are those by score, whatever the order and the page.
+    let newest = alluvium::SortKey::descending("n");
+    assert_eq!(ids(search("gold")?.sort_by([newest]))?, [4, 3, 2, 1]);
+    assert_eq!(ids(search("gold")?.offset(3))?, [4]);
+    assert_eq!(search("gold")?.count()?, 4);
+    let found = search("gold")?.aggregate([("n", alluvium::Aggregation::stats("n"))])?;
+    assert_eq!(found["n"].stats().map(|stats| stats.count), Some(4));
+    let hits: Vec<_> = search("gold")?.with_total().run()?.collect();
+    for hit in &hits {
+        assert_eq!(hit.explain()?.value.to_bits(), hit.score.to_bits());
+        assert_eq!(search("gold")?.explain(hit.id()?)?, Some(hit.explain()?));
+    }
+    assert_eq!(hits[3].snippet("text")?.to_string(), "**gravel** sand pan");
+    assert_eq!(ids(search("gold")?.after(hits[1].position()))?, [3, 4]);
+    // What was corrected stays behind all that matches as typed, be it by a word that was added.
+    let typos = Query::user_with("gold", UserOptions::new().typos(true));
+    let hits = notes.search(typos)?.feedback(feedback()).run()?;
+    let told: Vec<_> =
+        hits.map(|hit| Ok((hit.id()?, hit.is_corrected()))).collect::<Result<_, Error>>()?;
+    assert_eq!(told.last(), Some(&(5.into(), true)));
+    assert_eq!(told.iter().filter(|hit| !hit.1).count(), 4);
+
+    for wrong in [feedback().documents(0), feedback().terms(101), feedback().original_weight(0.0)] {
+        let refused = notes.search("gold")?.feedback(wrong);
+        assert!(matches!(refused.count(), Err(Error::Query(_))));
+        assert!(refused.run().unwrap_err().to_string().contains("1 to 100"));
+    }
     Ok(())
 }

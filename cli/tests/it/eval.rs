@@ -182,6 +182,11 @@ fn a_baseline_is_small_readable_and_the_same_every_time() {
     assert!(text.contains("      \"top\": [\n        \"don\"\n      ]\n"), "{text}");
     shell.succeed(&[&EVAL[..], &save].concat());
     assert_eq!(shell.read("before.json"), text.as_bytes());
+    let feedback = ["--feedback=3,5", "--save-baseline", "after.json"];
+    let told = shell.succeed(&[&EVAL[..], &feedback, &AGAINST].concat()).stdout;
+    assert!(told.contains("Against before.json: feedback – → 3,5,0.8"), "{told}");
+    let after = String::from_utf8(shell.read("after.json")).unwrap();
+    assert!(after.contains("    \"feedback\": \"3,5,0.8\",\n"), "{after}");
     shell.write("before.json", "{}");
     shell.fail(&[&EVAL[..], &AGAINST].concat(), &["before.json: not a baseline", "format"]);
 }

@@ -53,6 +53,21 @@ fn hits_are_distinct_and_show_the_fields_that_are_asked_for() {
 }
 
 #[test]
+fn feedback_finds_more_and_says_what_its_numbers_are() {
+    let shell = rivers();
+    let search = ["search", "rivers.alv", "gold"];
+    assert!(shell.succeed(&search).stdout.contains("3 of 3 matches"));
+    for feedback in ["--feedback", "--feedback=3", "--feedback=3,5", "--feedback=3,5,0.5"] {
+        let found = shell.succeed(&[&search[..], &[feedback]].concat());
+        assert!(found.stdout.contains("4 of 4 matches"), "{feedback}: {found:?}");
+    }
+    let required = shell.succeed(&["search", "rivers.alv", "--feedback", "+gold"]);
+    assert!(required.stdout.contains("3 of 3 matches"), "{required:?}");
+    shell.fail(&[&search[..], &["--feedback=0"]].concat(), &["words and documents are 1 to 100"]);
+    shell.fail(&[&search[..], &["--feedback=a"]].concat(), &["as in 10,20,0.8"]);
+}
+
+#[test]
 fn what_goes_into_a_pipe_is_plain_text() {
     let shell = rivers();
     shell.write(

@@ -1,5 +1,6 @@
 //! Relevance feedback against a loop over all words of all documents, and case by case: the words of the first hits, their
-//! probabilities, and which documents the query finds with them.
+//! probabilities, and which documents the query finds with them. The loop takes hits as they come and counts everything anew; it gives
+//! the same numbers to the bit, as it adds in the same order.
 
 use std::collections::BTreeMap;
 
