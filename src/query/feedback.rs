@@ -26,10 +26,10 @@ use serde::{Deserialize, Serialize};
 use super::ast::{Occur, Pattern, Query, Weight};
 use super::bm25::{exact, rounded};
 use super::error::{Error, Result};
-use super::likeness::{Words, telling_idf};
+use super::likeness::{Words, searched, telling_idf};
 use super::searcher::Searcher;
 use super::tiers::RankedDoc;
-use crate::fts::{Field, FieldId, TextReader};
+use crate::fts::{Field, FieldId, Language, TextReader};
 
 /// The most documents that words are taken from, and the most words.
 const FEEDBACK_LEN_MAX: usize = 100;
@@ -121,9 +121,10 @@ pub struct RelevanceModel {
 /// A word of hits.
 #[derive(Default)]
 struct Candidate {
-    /// As it is searched; empty where no hit has it so.
-    written: String,
-    /// Where hits have it.
+    /// As it stands in the first hit that has it, and in which language that is.
+    text: String,
+    language: Option<Language>,
+    /// Where hits have it, the first one first.
     fields: Vec<FieldId>,
     /// The sum of its probabilities in the hits, by their scores.
     sum: f64,
@@ -143,11 +144,15 @@ impl RelevanceModel {
             right.sum.total_cmp(&left.sum).then_with(|| one.cmp(other))
         });
         let mut words = Vec::with_capacity(feedback.terms);
-        for (term, Candidate { written, fields, sum }) in candidates {
-            if words.len() == feedback.terms {
+        for (term, Candidate { text, language, fields, sum }) in candidates {
+            if words.len() == feedback.terms || sum <= 0.0 {
                 break;
             }
-            if sum > 0.0 && !written.is_empty() && is_telling(reader, &fields, &term)? {
+            if is_telling(reader, &fields, &term)?
+                && let Some(&field) = fields.first()
+                && let Some(written) =
+                    searched(reader.analyzers().of(field, language), &text, &term)
+            {
                 words.push((written, sum));
             }
         }
@@ -189,13 +194,18 @@ fn candidates(
         let words = Words::of_document(&mut walker, reader.analyzers(), &document)?;
         let mut length = 0.0;
         for field in reader.fields() {
-            let frequencies = words.0.values().map(|word| u64::from(word.frequency(field.id)));
+            let frequencies =
+                words.by_term.values().map(|word| u64::from(word.frequency(field.id)));
             length += f64::from(field.weight) * exact(frequencies.sum());
         }
         // Hits that score nothing are equally relevant.
         let share = if scores > 0.0 { f64::from(hit.score) / scores } else { 1.0 };
-        for (term, word) in words.0 {
+        for (term, word) in words.by_term {
             let candidate: &mut Candidate = candidates.entry(term).or_default();
+            if candidate.fields.is_empty() {
+                candidate.fields.extend(word.first_field());
+                (candidate.text, candidate.language) = (word.text.clone(), words.language);
+            }
             for field in reader.fields() {
                 let frequency = word.frequency(field.id);
                 if frequency > 0 {
@@ -205,9 +215,6 @@ fn candidates(
                         candidate.fields.push(field.id);
                     }
                 }
-            }
-            if candidate.written.is_empty() {
-                candidate.written = word.written;
             }
         }
     }
@@ -265,7 +272,8 @@ fn words_of(reader: &TextReader<'_>, query: &Query, depth: usize) -> f64 {
             | Pattern::Filter(_) => 1.0,
         };
         let (Weight::Boost(boost) | Weight::Constant(boost)) = clause.weight;
-        words * f64::from(boost.max(0.0).min(Weight::MAX))
+        // What is no number counts as 0 too, as it does when it is planned.
+        words * if boost > 0.0 { f64::from(boost.min(Weight::MAX)) } else { 0.0 }
     });
     counts.sum()
 }

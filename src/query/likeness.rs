@@ -18,7 +18,9 @@ use super::bm25::idf;
 use super::error::Result;
 use super::planner::TERMS_LEN_MAX;
 use crate::bson::RawDocument;
-use crate::fts::{Analyzer, Analyzers, Field, FieldId, TextEvent, TextReader, TextWalker};
+use crate::fts::{
+    Analyzer, Analyzers, Field, FieldId, Language, TextEvent, TextReader, TextWalker,
+};
 
 /// Different words of a text that are looked up: the first ones.
 const WORDS_LEN_MAX: usize = 10_000;
@@ -79,7 +81,7 @@ pub fn like_text(reader: &TextReader<'_>, text: &str, terms: usize) -> Result<Qu
     let mut words = Words::default();
     analyzer.analyze(text, &mut |token| {
         let word = text.get(token.start..token.end).unwrap_or_default();
-        words.count(analyzer, token.term, word, None);
+        words.count(token.term, word, None);
     });
     words.query(reader, terms)
 }
@@ -106,16 +108,26 @@ pub(super) fn telling_idf(
     Ok((df >= DF_MIN && df <= documents / 2).then(|| idf(documents, df)))
 }
 
+/// A word as it is searched: as people write it, if that alone becomes the term.
+pub(super) fn searched(analyzer: &Analyzer, word: &str, term: &str) -> Option<String> {
+    let written = analyzer.written(word);
+    analyzer.is_word_of(&written, term).then_some(written)
+}
+
 /// The words of a text, by their terms.
 #[derive(Default)]
-pub(super) struct Words(pub(super) HashMap<String, Word>);
+pub(super) struct Words {
+    /// What the text is analyzed in, if it says so.
+    pub(super) language: Option<Language>,
+    pub(super) by_term: HashMap<String, Word>,
+}
 
 /// A word of a text.
 pub(super) struct Word {
-    /// As it is written where it stands first; empty where that alone is not the term.
-    pub(super) written: String,
-    /// How often it occurs in each field; `None` is every field.
-    pub(super) frequencies: Vec<(Option<FieldId>, u32)>,
+    /// As it stands in the text first.
+    pub(super) text: String,
+    /// How often it occurs in each field, the first one first; `None` is every field.
+    frequencies: Vec<(Option<FieldId>, u32)>,
 }
 
 impl Words {
@@ -126,13 +138,13 @@ impl Words {
         document: &RawDocument,
     ) -> Result<Self> {
         let language = analyzers.language_of(document)?;
-        let (mut words, mut read) = (Words::default(), "");
+        let (mut words, mut read) = (Words { language, ..Words::default() }, "");
         walker.walk(document, &mut |event| {
             match event {
                 TextEvent::Text { text, .. } => read = text,
                 TextEvent::Token { field, token, .. } => {
                     let word = read.get(token.start..token.end).unwrap_or_default();
-                    words.count(analyzers.of(field, language), token.term, word, Some(field));
+                    words.count(token.term, word, Some(field));
                 }
                 TextEvent::Path { .. } | TextEvent::Length { .. } => {}
             }
@@ -142,16 +154,15 @@ impl Words {
     }
 
     /// Counts an occurrence in a field.
-    fn count(&mut self, analyzer: &Analyzer, term: &str, word: &str, field: Option<FieldId>) {
-        if !self.0.contains_key(term) {
-            if self.0.len() == WORDS_LEN_MAX {
+    fn count(&mut self, term: &str, word: &str, field: Option<FieldId>) {
+        if !self.by_term.contains_key(term) {
+            if self.by_term.len() == WORDS_LEN_MAX {
                 return;
             }
-            let written = analyzer.written(word);
-            let written = if analyzer.is_word_of(&written, term) { written } else { String::new() };
-            self.0.insert(term.to_owned(), Word { written, frequencies: Vec::new() });
+            let new = Word { text: word.to_owned(), frequencies: Vec::new() };
+            self.by_term.insert(term.to_owned(), new);
         }
-        let Some(word) = self.0.get_mut(term) else { return };
+        let Some(word) = self.by_term.get_mut(term) else { return };
         match word.frequencies.iter_mut().find(|(known, _)| *known == field) {
             Some((_, frequency)) => *frequency = frequency.saturating_add(1),
             None => word.frequencies.push((field, 1)),
@@ -161,7 +172,7 @@ impl Words {
     /// The query of the most telling ones.
     fn query(self, reader: &TextReader<'_>, terms: usize) -> Result<Query> {
         let mut telling = Vec::new();
-        for (term, word) in self.0 {
+        for (term, word) in self.by_term {
             let mut sum = 0.0;
             // In the order of the fields, so that sums are the same whatever the order of the text.
             for &Field { id, weight, .. } in reader.fields() {
@@ -172,24 +183,33 @@ impl Words {
                     sum += f64::from(weight) * f64::from(frequency) * idf;
                 }
             }
-            if sum > 0.0 && !word.written.is_empty() {
-                telling.push((sum, term, word.written));
+            if sum > 0.0 {
+                telling.push((sum, term, word));
             }
         }
         telling.sort_unstable_by(|(left, one, _), (right, other, _)| {
             right.total_cmp(left).then_with(|| one.cmp(other))
         });
-        telling.truncate(terms.min(TERMS_LEN_MAX));
-        if telling.is_empty() {
-            // Not an empty query, with which filters alone would decide.
-            return Ok(Query::all().must_not());
-        }
-        let words = telling.into_iter().map(|(_, _, written)| Query::word(written));
-        Ok(words.fold(Query::default(), Query::with))
+        let searched = telling.into_iter().filter_map(|(_, term, word)| {
+            let analyzer = match word.first_field() {
+                Some(field) => reader.analyzers().of(field, self.language),
+                None => reader.analyzer(),
+            };
+            searched(analyzer, &word.text, &term)
+        });
+        let words = searched.take(terms.min(TERMS_LEN_MAX)).map(Query::word);
+        let query = words.fold(Query::default(), Query::with);
+        // Not an empty query, with which filters alone would decide.
+        Ok(if query.is_empty() { Query::all().must_not() } else { query })
     }
 }
 
 impl Word {
+    /// The field that it stands in first, if that is known.
+    pub(super) fn first_field(&self) -> Option<FieldId> {
+        self.frequencies.first().and_then(|(field, _)| *field)
+    }
+
     /// How often it occurs in a field.
     pub(super) fn frequency(&self, field: FieldId) -> u32 {
         let mut known = self.frequencies.iter();
