@@ -63,8 +63,10 @@ fn feedback_finds_more_and_says_what_its_numbers_are() {
     }
     let required = shell.succeed(&["search", "rivers.alv", "--feedback", "+gold"]);
     assert!(required.stdout.contains("3 of 3 matches"), "{required:?}");
-    shell.fail(&[&search[..], &["--feedback=0"]].concat(), &["words and documents are 1 to 100"]);
-    shell.fail(&[&search[..], &["--feedback=a"]].concat(), &["as in 10,20,0.8"]);
+    for (wrong, told) in [("0", "words and documents are 1 to 100"), ("a", "as in 10,20,0.8")] {
+        let ran = shell.run(&[&search[..], &[format!("--feedback={wrong}").as_str()]].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(told), "{ran:?}");
+    }
 }
 
 #[test]
