@@ -113,39 +113,74 @@ fn choose(names: &[String], path: &Path, name: Option<&str>) -> Result<String> {
     }))
 }
 
-/// Makes the collection unless it is there, with this text index or one over everything. A language that differs from the one it was made with
-/// is an error, since the index would answer in the old one.
+/// What was chosen about the words of a collection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ChosenAnalysis<'a> {
+    Language(Language),
+    Analyzer(&'a AnalyzerOptions),
+}
+
+impl ChosenAnalysis<'_> {
+    fn options(self) -> AnalyzerOptions {
+        match self {
+            ChosenAnalysis::Language(language) => AnalyzerOptions::for_language(language),
+            ChosenAnalysis::Analyzer(options) => options.clone(),
+        }
+    }
+
+    /// Why a collection that has this analyzer, or no text index, does not take documents by the choice; `None` when it does.
+    fn refusal(self, found: Option<&AnalyzerOptions>) -> Option<String> {
+        match self {
+            ChosenAnalysis::Language(wanted) => {
+                let found = found.and_then(|options| options.language);
+                let name = found.map_or("no language", Language::name);
+                (found != Some(wanted)).then(|| {
+                    format!("was made with {name}, not {}; leave out --language", wanted.name())
+                })
+            }
+            ChosenAnalysis::Analyzer(wanted) if found == Some(wanted) => None,
+            ChosenAnalysis::Analyzer(_) => {
+                let shown = found.and_then(|options| serde_json::to_string(options).ok());
+                let shown =
+                    shown.map_or("no text index".to_owned(), |json| format!("the analyzer {json}"));
+                Some(format!("was made with {shown}; leave out --analyzer"))
+            }
+        }
+    }
+}
+
+/// Makes the collection unless it is there, with this text index or one over everything. A choice that differs from what it was made with
+/// is an error, since the index would answer as before.
 pub(crate) fn prepare_collection(
     db: &Database,
     path: &Path,
     name: &str,
-    language: Option<Language>,
+    analysis: Option<ChosenAnalysis<'_>>,
     text_index: Option<&TextIndexOptions>,
 ) -> Result<()> {
     let names = db.collection_names().at(path)?;
     if !names.iter().any(|there| there == name) {
-        let analyzer =
-            language.map_or_else(AnalyzerOptions::default, AnalyzerOptions::for_language);
-        let text_index = text_index.cloned().unwrap_or_else(|| TextIndexOptions::all(analyzer));
+        let mut text_index = text_index
+            .cloned()
+            .unwrap_or_else(|| TextIndexOptions::all(AnalyzerOptions::default()));
+        if let Some(chosen) = analysis {
+            text_index.analyzer = chosen.options();
+        }
         let options = CollectionOptions::new().text_index(text_index);
         db.create_collection(name, &options).at(path)?;
         return Ok(());
     }
-    let Some(wanted) = language else {
+    let Some(chosen) = analysis else {
         return Ok(());
     };
     let options = db.collection(name).at(path)?.options().at(path)?;
     let text_index = options.and_then(|options| options.text_index);
-    let found = text_index.and_then(|index| index.analyzer.language);
-    if found == Some(wanted) {
+    let Some(refusal) = chosen.refusal(text_index.as_ref().map(|index| &index.analyzer)) else {
         return Ok(());
-    }
+    };
     Err(Error::Other(format!(
-        "{}: collection `{name}` was made with {}, not {}; leave out --language, change it with \
-         `alluvium reindex`, or import into another collection",
+        "{}: collection `{name}` {refusal}, change it with `alluvium reindex`, or import into another collection",
         path.display(),
-        found.map_or("no language", Language::name),
-        wanted.name(),
     )))
 }
 

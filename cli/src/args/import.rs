@@ -4,11 +4,11 @@
 
 use std::path::PathBuf;
 
-use alluvium::Language;
+use alluvium::{AnalyzerOptions, Language};
 use alluvium_sources::{ColumnType, Format, Shape, SourceOptions};
 use clap::{Args, ValueEnum};
 
-use super::{MemoryArguments, language, size};
+use super::{MemoryArguments, analyzer, language, size};
 
 /// Import documents from a file, a dump or a folder.
 ///
@@ -53,6 +53,10 @@ pub(crate) struct ImportArguments {
     /// indexed as they are. Only for a collection that is made; `reindex` changes it.
     #[arg(long, value_name = "LANG", value_parser = language)]
     pub(crate) language: Option<Language>,
+    /// The analyzer as JSON, or a file of it: {"language": "de", "diacritics": "fold"}. Only for a collection that is made; `reindex`
+    /// changes it.
+    #[arg(long, value_name = "JSON|FILE", value_parser = analyzer, conflicts_with = "language")]
+    pub(crate) analyzer: Option<AnalyzerOptions>,
     #[command(flatten)]
     pub(crate) memory: MemoryArguments,
     /// What a malformed record does: stop keeps the batches before it and nothing of its own; skip

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ImportArguments, OnError};
 use crate::cmd::Outcome;
-use crate::database;
+use crate::database::{self, ChosenAnalysis};
 use crate::documents::{self, Import, Tally};
 use crate::error::{At, Error, Result};
 use crate::output::{self, bytes, count};
@@ -226,7 +226,9 @@ fn prepare(
     dumped: &[DumpedCollection],
     collection: Option<&str>,
 ) -> Result<Vec<String>> {
-    let (path, language) = (arguments.database.as_path(), arguments.language);
+    let path = arguments.database.as_path();
+    let of_language = arguments.language.map(ChosenAnalysis::Language);
+    let analysis = arguments.analyzer.as_ref().map(ChosenAnalysis::Analyzer).or(of_language);
     let mut names = Vec::new();
     for dumped in dumped {
         let name = collection.unwrap_or(&dumped.name);
@@ -234,7 +236,7 @@ fn prepare(
             output::warn(format_args!("{}: {warning}", dumped.namespace));
         }
         let text_index = dumped.indexes.text.as_ref();
-        database::prepare_collection(db, path, name, language, text_index).map_err(|error| {
+        database::prepare_collection(db, path, name, analysis, text_index).map_err(|error| {
             // A name that was good there may be none here.
             let namespace = &dumped.namespace;
             let alone =
@@ -244,7 +246,7 @@ fn prepare(
         names.push(name.to_owned());
     }
     if let (Some(name), []) = (collection, dumped) {
-        database::prepare_collection(db, path, name, language, None)?;
+        database::prepare_collection(db, path, name, analysis, None)?;
         names.push(name.to_owned());
     }
     Ok(names)

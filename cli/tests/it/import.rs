@@ -226,6 +226,29 @@ fn a_language_stays_with_its_collection() {
     shell.succeed(&other);
 }
 
+#[test]
+fn an_analyzer_stays_with_its_collection() {
+    let shell = Shell::new();
+    shell.write("x.ndjson", "{\"_id\":\"a\",\"text\":\"Die C++-Flüsse\"}\n");
+    shell.write("words.json", r#"{"diacritics": "fold", "tokenizer": "whitespace"}"#);
+    let import = ["import", "x.ndjson", "x.alv", "--id", "_id"];
+    let with = |analyzer| [&import[..], &["--analyzer", analyzer]].concat();
+    shell.succeed(&with("words.json"));
+    shell.succeed(&["search", "x.alv", "c++-flusse"]);
+    shell.succeed(&with(r#"{"tokenizer": "whitespace", "diacritics": "fold"}"#));
+    shell.succeed(&import);
+    let said =
+        ["collection `documents` was made with", "{\"language\":null", "--analyzer", "reindex"];
+    shell.fail(&with(r#"{"tokenizer": "whitespace"}"#), &said);
+    let both = [&with("words.json")[..], &["--language", "de"]].concat();
+    assert_eq!(shell.run(&both).code, 2);
+    for analyzer in [r#"{"soundex": true}"#, "none.json"] {
+        assert_eq!(shell.run(&with(analyzer)).code, 2, "{analyzer}");
+    }
+    let unknown = [&with(r#"{"filters": ["soundex"]}"#)[..], &["--collection", "other"]].concat();
+    shell.fail(&unknown, &["no filter \"soundex\""]);
+}
+
 /// The documents of a file as lines of JSON, sorted.
 fn found(shell: &Shell, database: &str, collection: &str) -> Vec<String> {
     let find = ["find", database, "{}", "--collection", collection];
