@@ -5,9 +5,9 @@
 //! document is analyzed in its language, and a query in every language that documents may have, as alternatives. Cost: a
 //! look-up a text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::analysis::{Analyzer, Language, QueryWord};
+use super::analysis::{Analyzer, Language, QueryWord, Token};
 use super::error::{Error, Result};
 use super::ids::FieldId;
 use super::schema::TextIndexOptions;
@@ -91,6 +91,45 @@ impl Analyzers {
         shared.into_iter().chain(own).collect()
     }
 
+    /// All analyzers of some fields, that of documents without a language first.
+    pub fn all_of(&self, fields: &[FieldId]) -> Vec<&Analyzer> {
+        let own = fields.iter().filter_map(|field| self.of_fields.get(field));
+        let mut all: Vec<&Analyzer> = Vec::new();
+        if fields.is_empty() || fields.iter().any(|field| !self.of_fields.contains_key(field)) {
+            all.push(&self.default);
+            all.extend(self.of_languages.iter().map(|(_, analyzer)| analyzer));
+        }
+        all.extend(own);
+        all
+    }
+
+    /// Passes the tokens of a text that stands in no document to `sink`, as all analyzers of some fields have them; what several make
+    /// of a word alike comes once, with the first of them.
+    pub fn each_form<'a>(
+        &'a self,
+        fields: &[FieldId],
+        text: &str,
+        sink: &mut dyn FnMut(&'a Analyzer, Token<'_>),
+    ) {
+        let all = self.all_of(fields);
+        if let [only] = all.as_slice() {
+            only.analyze(text, &mut |token| sink(only, token));
+            return;
+        }
+        let mut known = BTreeSet::new();
+        for analyzer in all {
+            let mut own = Vec::new();
+            analyzer.analyze(text, &mut |token| {
+                let form = (token.start, token.end, token.term.to_owned());
+                if !known.contains(&form) {
+                    own.push(form);
+                    sink(analyzer, token);
+                }
+            });
+            known.extend(own);
+        }
+    }
+
     /// The words that a query's text has in a field, in whatever language documents are.
     pub fn query(&self, field: FieldId, text: &str) -> Vec<QueryWord> {
         if let Some(own) = self.of_fields.get(&field) {
@@ -111,6 +150,15 @@ impl Analyzers {
             }
         }
         words
+    }
+
+    /// Whether a term of a query is one character of a script that a field has by pairs, in whatever language documents are.
+    pub fn is_character(&self, field: FieldId, term: &str) -> bool {
+        let of_languages = self.of_languages.iter().map(|(_, analyzer)| analyzer);
+        match self.of_fields.get(&field) {
+            Some(own) => own.is_character(term),
+            None => of_languages.chain([&self.default]).any(|known| known.is_character(term)),
+        }
     }
 
     /// Whether several words of a query may have alternatives together.

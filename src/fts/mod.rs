@@ -28,6 +28,7 @@
 mod analysis;
 mod analyzers;
 mod bisection;
+mod character_state;
 mod counters;
 mod dead;
 mod dictionary;

@@ -20,6 +20,7 @@ use regex_automata::util::primitives::StateID;
 use regex_automata::{Anchored, util::start};
 use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 
+use super::character_state::CharacterState;
 use super::error::{Error, Result};
 
 /// The greatest number of characters in which a term may differ from a fuzzy word.
@@ -44,12 +45,14 @@ enum Source {
     Prefix(String),
     Wildcard(String),
     Regex(String),
+    Character(String),
     Fuzzy { text: String, distance: u8, prefix: bool, first_counts_twice: bool },
 }
 
 #[derive(Clone)]
 enum TermAutomaton {
     Prefix,
+    Character,
     Regex(Arc<dense::DFA<Vec<u32>>>, StateID),
     Fuzzy(Arc<FuzzyDfa>),
     FuzzyPrefix(Arc<FuzzyDfa>),
@@ -63,6 +66,7 @@ pub struct TermState(State, First);
 enum State {
     /// So many bytes of the prefix were met; `None` when another byte was.
     Prefix(Option<usize>),
+    Character(CharacterState),
     Regex(StateID),
     Fuzzy(u32),
     /// With the least distance of what was read so far.
@@ -131,6 +135,20 @@ impl TermPattern {
         Ok(TermPattern { source: Source::Regex(pattern.to_owned()), automaton })
     }
 
+    /// Terms that are the character `text`, marks included, or a pair that it is in, as scripts without spaces are indexed.
+    pub fn character(text: &str) -> Self {
+        let source = Source::Character(text.to_owned());
+        TermPattern { source, automaton: TermAutomaton::Character }
+    }
+
+    /// The character, of a pattern for one.
+    pub fn as_character(&self) -> Option<&str> {
+        match &self.source {
+            Source::Character(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Terms that come of `text` by at most `distance` insertions, deletions, replacements and exchanges of neighbours, of
     /// characters; at most [`FUZZY_DISTANCE_MAX`] of them. With `prefix`, terms that begin so.
     pub fn fuzzy(text: &str, distance: u8, prefix: bool) -> Self {
@@ -157,6 +175,7 @@ impl TermPattern {
     pub fn start(&self) -> TermState {
         let state = match &self.automaton {
             TermAutomaton::Prefix => State::Prefix(Some(0)),
+            TermAutomaton::Character => State::Character(CharacterState::start()),
             TermAutomaton::Regex(_, start) => State::Regex(*start),
             TermAutomaton::Fuzzy(dfa) => State::Fuzzy(dfa.initial_state()),
             TermAutomaton::FuzzyPrefix(dfa) => {
@@ -176,6 +195,9 @@ impl TermPattern {
                     Some(&wanted) => (wanted == byte).then_some(met + 1),
                     None => Some(met),
                 }))
+            }
+            (_, State::Character(state), Source::Character(text)) => {
+                State::Character(state.step(text, byte))
             }
             (TermAutomaton::Regex(dfa, _), State::Regex(state), _) => {
                 State::Regex(dfa.next_state(state, byte))
@@ -226,6 +248,7 @@ impl TermPattern {
             // Whose first character differs is no nearer than 1.
             (..) if self.counted(1, state.1).is_none() => false,
             (_, State::Prefix(met)) => met.is_some(),
+            (_, State::Character(state)) => state.can_match(),
             (TermAutomaton::Regex(dfa, _), State::Regex(state)) => !dfa.is_dead_state(state),
             (_, State::Fuzzy(state)) => state != SINK_STATE,
             (_, State::FuzzyPrefix(state, least)) => state != SINK_STATE || least.is_some(),
@@ -238,6 +261,9 @@ impl TermPattern {
         let found = match (&self.automaton, state.0, &self.source) {
             (_, State::Prefix(met), Source::Prefix(text)) => {
                 met.filter(|&met| met == text.len()).map(|_| 0)
+            }
+            (_, State::Character(state), Source::Character(text)) => {
+                state.is_match(text).then_some(0)
             }
             (TermAutomaton::Regex(dfa, _), State::Regex(state), _) => {
                 dfa.is_match_state(dfa.next_eoi_state(state)).then_some(0)
@@ -283,7 +309,7 @@ impl fmt::Display for TermPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
             Source::Prefix(text) => write!(f, "{text}*"),
-            Source::Wildcard(pattern) => f.write_str(pattern),
+            Source::Wildcard(text) | Source::Character(text) => f.write_str(text),
             Source::Regex(pattern) => write!(f, "/{pattern}/"),
             Source::Fuzzy { text, distance, prefix, .. } => {
                 write!(f, "{text}~{distance}{}", if *prefix { "*" } else { "" })
@@ -400,6 +426,24 @@ mod tests {
         assert_eq!(distance(&prefix, "fountians"), None);
         assert_eq!(distance(&TermPattern::typo("m", 0, true), "mountain"), Some(0));
         assert_ne!(long, TermPattern::fuzzy("mountain", 2, false));
+    }
+
+    #[test]
+    fn characters_fit_the_pairs_that_they_are_in() {
+        let water = TermPattern::character("水");
+        let terms = ["水", "水道", "河水", "水水", "河川", "a水", "水a", "河水道", "", "water"];
+        let expected = [true, true, true, true, false, false, false, false, false, false];
+        assert_eq!(fits(&water, &terms), expected);
+        // Marks belong to the character before them.
+        let thai = TermPattern::character("น");
+        assert_eq!(
+            fits(&thai, &["น", "น้", "น้ำ", "นก", "กน", "ก้น", "กน้"]),
+            [true, false, false, true, true, true, false]
+        );
+        assert_eq!(
+            (water.as_character(), TermPattern::prefix("水").as_character()),
+            (Some("水"), None)
+        );
     }
 
     #[test]

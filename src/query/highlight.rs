@@ -110,6 +110,8 @@ enum Wanted<'h> {
     Terms(&'h [(String, u32)], Slop),
     /// Terms that fit.
     Fitting(&'h TermPattern),
+    /// A character, which is marked by itself in a pair.
+    Character(&'h str),
 }
 
 /// Which strings a pattern is looked for in.
@@ -234,15 +236,25 @@ impl<'h> Highlighter<'h> {
             return Vec::new();
         }
         let (mut found, mut matches): (Vec<Found<'_>>, _) = (Vec::new(), Vec::new());
-        let fits = |number: &usize, term: &str| match self.patterns[*number].wanted {
-            Wanted::Terms(..) => false,
-            Wanted::Fitting(pattern) => pattern.distance_of(term.as_bytes()).is_some(),
-        };
-        self.analyzer_of(path, language).analyze(text, &mut |token| {
+        let analyzer = self.analyzer_of(path, language);
+        analyzer.analyze(text, &mut |token| {
             let bytes = token.start..token.end;
-            let numbers = (0..self.patterns.len()).filter(|&number| active[number]);
-            for pattern in numbers.filter(|number| fits(number, token.term)) {
-                matches.push(Match { bytes: bytes.clone(), pattern });
+            for pattern in (0..self.patterns.len()).filter(|&number| active[number]) {
+                let mut add = |bytes| matches.push(Match { bytes, pattern });
+                match self.patterns[pattern].wanted {
+                    Wanted::Fitting(fitting) => {
+                        if fitting.distance_of(token.term.as_bytes()).is_some() {
+                            add(bytes.clone());
+                        }
+                    }
+                    Wanted::Character(character) if token.term.contains(character) => {
+                        let read = text.get(bytes.clone()).unwrap_or_default();
+                        analyzer.each_character(read, character, &mut |found| {
+                            add(bytes.start + found.start..bytes.start + found.end);
+                        });
+                    }
+                    Wanted::Terms(..) | Wanted::Character(_) => {}
+                }
             }
             if let Some((&term, _)) = self.by_term.get_key_value(token.term) {
                 found.push(Found { position: token.position, bytes, term });
@@ -265,7 +277,7 @@ impl<'h> Highlighter<'h> {
         }
         for (number, pattern) in self.patterns.iter().enumerate().filter(|(at, _)| active[*at]) {
             match pattern.wanted {
-                Wanted::Terms(_, Slop::Exact) | Wanted::Fitting(_) => {}
+                Wanted::Terms(_, Slop::Exact) | Wanted::Fitting(_) | Wanted::Character(_) => {}
                 Wanted::Terms(terms, slop) => {
                     add_sloppy(&found, terms, slop, &mut |bytes| {
                         matches.push(Match { bytes, pattern: number });
@@ -278,6 +290,12 @@ impl<'h> Highlighter<'h> {
         // A term that stands twice in a phrase meets it once for each.
         matches.dedup();
         matches
+    }
+}
+
+impl<'h> Wanted<'h> {
+    fn fitting(pattern: &'h TermPattern) -> Self {
+        pattern.as_character().map_or(Wanted::Fitting(pattern), Wanted::Character)
     }
 }
 
@@ -303,18 +321,19 @@ fn add_patterns<'h>(plan: &'h Plan, patterns: &mut Vec<Pattern<'h>>) {
     let mut inner = Vec::new();
     for leaf in plan.leaves.iter().filter(|leaf| leaf.scores) {
         let key = &leaf.key;
+        let character = key.character.as_deref();
         match key.set.and_then(|set| plan.sets.get(set)) {
             None => add(
-                Wanted::Terms(&key.terms, key.slop),
+                character.map_or(Wanted::Terms(&key.terms, key.slop), Wanted::Character),
                 place(plan, key.field, key.path.as_deref()),
             ),
             Some(PlannedSet::Terms { fields, path, pattern }) => {
                 for &field in fields {
-                    add(Wanted::Fitting(pattern), place(plan, field, path.as_deref()));
+                    add(Wanted::fitting(pattern), place(plan, field, path.as_deref()));
                 }
             }
             Some(PlannedSet::Fitting { field, pattern, .. }) => {
-                add(Wanted::Fitting(pattern), place(plan, *field, None));
+                add(Wanted::fitting(pattern), place(plan, *field, None));
             }
             Some(PlannedSet::Query(plan)) => inner.push(plan),
             Some(PlannedSet::All | PlannedSet::Documents(_) | PlannedSet::Filter(_)) => {}

@@ -175,6 +175,8 @@ pub struct LeafKey {
     pub slop: Slop,
     /// The path under which it has to stand, in an index over everything.
     pub path: Option<String>,
+    /// The character that is meant where the term is a pair of characters.
+    pub character: Option<String>,
     /// The place of the set that it stands for, in the field [`SETS`].
     pub set: Option<usize>,
     /// In which group of the tree it stands; 0 outside of all.
@@ -256,6 +258,7 @@ impl LeafKey {
             terms: Terms::new(),
             slop: Slop::Exact,
             path: None,
+            character: None,
             set: Some(place),
             group: 0,
         }
@@ -274,7 +277,10 @@ impl LeafKey {
     /// Whether it looks for the same, be it in another group.
     pub(super) fn is_twin(&self, other: &Self) -> bool {
         let parts = |key: &Self| (key.across, key.field, key.is_phrase, key.slop, key.set);
-        parts(self) == parts(other) && self.terms == other.terms && self.path == other.path
+        parts(self) == parts(other)
+            && self.terms == other.terms
+            && self.path == other.path
+            && self.character == other.character
     }
 }
 

@@ -7,6 +7,7 @@
 //! * Words of several terms: each by itself under `Should`; each required, in whichever field, under `Must`; side by side
 //!   under `MustNot`.
 //! * A field that the index does not have is read as a word. In an index over everything, fields are paths.
+//! * A character of a script that is indexed by pairs, alone, is a leaf for each of the most frequent pairs that it is in.
 //! * A word with a distance is a leaf for each of the nearest terms ([`EXPANSIONS_LEN_MAX`] a field). They are as rare as the most
 //!   frequent of them, and count the less the further they are. If there are more of them, all together are a set that scores nothing.
 //!
@@ -403,6 +404,10 @@ impl<'p, 'r> Planner<'p, 'r> {
         for ((term, _), place) in terms.into_iter().zip(1..) {
             let distance = if typos { typos_of(&term) } else { 0 };
             let prefix = prefix && place == len;
+            if let Some(nodes) = self.character(scope, &term, boost)? {
+                all.push(nodes);
+                continue;
+            }
             if (distance, prefix) == (0, false) || self.similar_left == 0 {
                 all.push(self.nodes(scope, &[(term, 0)], Slop::Exact, boost));
                 continue;
@@ -465,6 +470,34 @@ impl<'p, 'r> Planner<'p, 'r> {
             }
         }
         Ok(keys)
+    }
+
+    /// Leaves for the pairs that a character is in, where a field has its script by pairs; `None` for any other word.
+    pub(super) fn character(
+        &mut self,
+        scope: &Scope,
+        term: &str,
+        boost: f64,
+    ) -> Result<Option<Vec<Node<Asked>>>> {
+        let analyzers = self.reader.analyzers();
+        let (paired, others): (Vec<Place>, Vec<Place>) = scope
+            .places
+            .iter()
+            .cloned()
+            .partition(|&(field, _)| analyzers.is_character(field, term));
+        if self.similar_left == 0 || paired.is_empty() {
+            return Ok(None);
+        }
+        self.similar_left -= 1;
+        let paired = Scope { places: paired, ..*scope };
+        let keys = self.nearest(&paired, term, &TermPattern::character(term), boost)?;
+        let others = Scope { places: others, ..*scope };
+        let mut nodes = self.nodes(&others, &[(term.to_owned(), 0)], Slop::Exact, boost);
+        nodes.extend(keys.into_iter().map(|(key, boost)| {
+            let character = key.set.is_none().then(|| term.to_owned());
+            Node::Leaf((LeafKey { character, ..key }, boost))
+        }));
+        Ok(Some(nodes))
     }
 
     /// Whether terms or documents may be walked for one clause more.
@@ -680,6 +713,7 @@ impl Scope {
                 terms: terms.to_vec(),
                 slop,
                 path: path.clone(),
+                character: None,
                 set: None,
                 group: 0,
             };

@@ -44,6 +44,7 @@ pub(super) fn each_plan_below(
                 terms: vec![(term, 0)],
                 slop: Slop::Exact,
                 path: Some(path.to_owned()),
+                character: None,
                 set: None,
                 group: 0,
             };

@@ -25,6 +25,7 @@ use crate::lsm::{
 use naive_search::{NaiveParameters, NaiveSearch};
 
 mod alternatives;
+mod characters;
 mod distinct;
 mod explain;
 mod feedback;

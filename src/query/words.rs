@@ -65,6 +65,15 @@ impl Planner<'_, '_> {
         if words.is_empty() {
             return Ok(Vec::new());
         }
+        if let [QueryWord { terms, .. }] = words.as_slice()
+            && let [(term, _)] = terms.as_slice()
+            && let Some(mut set) = self.character(scope, term, boost)?
+        {
+            for word in &words {
+                set.extend(self.alternatives(scope, word, boost)?);
+            }
+            return Ok(vec![set]);
+        }
         let slop = match clause.pattern {
             Pattern::Phrase { slop: 0, .. } => Slop::Exact,
             Pattern::Phrase { slop, .. } => Slop::Ordered(slop),
@@ -80,13 +89,16 @@ impl Planner<'_, '_> {
                     let others = self.alternatives(scope, &word, boost)?;
                     let (terms, _) = placed(word.terms, Slop::Exact);
                     if clause.occur == Occur::Must && !others.is_empty() {
-                        let mut set = self.nodes(scope, &terms, Slop::Exact, boost);
+                        let mut set = match terms.as_slice() {
+                            [(term, _)] => self.word(scope, term, boost)?,
+                            terms => self.nodes(scope, terms, Slop::Exact, boost),
+                        };
                         set.extend(others);
                         sets.push(set);
                         continue;
                     }
                     for (term, _) in terms {
-                        sets.push(self.nodes(scope, &[(term, 0)], Slop::Exact, boost));
+                        sets.push(self.word(scope, &term, boost)?);
                     }
                     sets.extend(Some(others).filter(|others| !others.is_empty()));
                 }
@@ -99,6 +111,14 @@ impl Planner<'_, '_> {
             set.extend(self.nodes(scope, &terms, slop, boost));
         }
         Ok(vec![set])
+    }
+
+    /// Leaves for one word: itself, or the pairs that a character is in.
+    fn word(&mut self, scope: &Scope, term: &str, boost: f64) -> Result<Vec<Node<Asked>>> {
+        Ok(match self.character(scope, term, boost)? {
+            Some(nodes) => nodes,
+            None => self.nodes(scope, &[(term.to_owned(), 0)], Slop::Exact, boost),
+        })
     }
 
     /// Leaves for what may stand for a word.

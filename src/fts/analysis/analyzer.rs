@@ -45,7 +45,7 @@ pub struct Analyzer {
     pub(super) options: AnalyzerOptions,
     pub(super) steps: Steps,
     pub(super) cut: Cut,
-    scripts: Scripts,
+    pub(super) scripts: Scripts,
     /// Whether the ends of words are trimmed, and what hangs on them by an apostrophe goes.
     trims: bool,
     pub(super) stemmer: Option<Box<dyn Stemmer>>,

@@ -11,7 +11,7 @@
 //! A unit is a base character with its marks, normalised; a run of n ≥ 2 units gives n − 1 pairs at
 //! consecutive positions, a lone unit itself. So a quoted phrase of two or more characters matches
 //! exactly where the characters stand together, and a text is as long as its characters. The price:
-//! one character alone finds only places where it stands alone.
+//! one character alone is a term only where it stands alone; a query looks for it in all pairs.
 //!
 //! The ranges are written out rather than taken from a table of scripts, so that no update of a
 //! crate changes an index. Invariants: at most two units are held, so memory does not grow with the

@@ -40,6 +40,7 @@
 
 mod analyzer;
 mod bigrams;
+mod characters;
 mod compounds;
 #[cfg(feature = "icu")]
 mod dictionary;

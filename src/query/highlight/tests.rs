@@ -29,6 +29,7 @@ fn plan(analyzer: &Analyzer, patterns: &[(&str, Option<&str>)], field_path: Opti
             terms,
             slop,
             path,
+            character: None,
             set,
             group: 0,
         };
@@ -161,13 +162,22 @@ fn whole_words_are_marked_in_every_language() {
         let cells: Vec<&str> = line.split('\t').collect();
         let (text, query, expected) = (cells[1], cells[2], cells[3]);
         let options = AnalyzerOptions::for_language(cells[0].parse().unwrap());
-        let analyzer = Analyzer::new(&options).unwrap();
-        let patterns: Vec<_> = query.split(' ').map(|word| (word, None)).collect();
-        let plan = plan(&analyzer, &patterns, None);
-        let snippet = Highlighter::with_analyzer(&analyzer, &plan).snippet("t", text);
-        let marked: Vec<&str> =
-            snippet.highlights.iter().map(|range| &text[range.clone()]).collect();
-        assert_eq!(marked.join("|"), expected, "{}", cells[0]);
+        let folding = options.clone().diacritics(Diacritics::Fold).fold_numbers(true);
+        for options in [options, folding] {
+            let analyzer = Analyzer::new(&options).unwrap();
+            let patterns: Vec<_> = query.split(' ').map(|word| (word, None)).collect();
+            let plan = plan(&analyzer, &patterns, None);
+            let snippet = Highlighter::with_analyzer(&analyzer, &plan).snippet("t", text);
+            let marked: Vec<&str> =
+                snippet.highlights.iter().map(|range| &text[range.clone()]).collect();
+            if options.diacritics == Diacritics::Keep {
+                assert_eq!(marked.join("|"), expected, "{options:?}");
+            }
+            // A stemmer that misses its accents finds less, but nothing else, and whole words.
+            let expected: Vec<&str> = expected.split('|').collect();
+            assert!(!marked.is_empty(), "{options:?}");
+            assert!(marked.iter().all(|word| expected.contains(word)), "{marked:?} {options:?}");
+        }
     }
     let folding = AnalyzerOptions::default().diacritics(Diacritics::Fold);
     let analyzer = Analyzer::new(&folding).unwrap();

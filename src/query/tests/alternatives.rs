@@ -37,7 +37,7 @@ fn holds(text: &str, words: &[&str]) -> bool {
     ways(words).iter().any(|way| written.windows(way.len()).any(|window| window == way))
 }
 
-fn filled(options: TextIndexOptions, documents: Vec<RawDocumentBuf>) -> World {
+pub(super) fn filled(options: TextIndexOptions, documents: Vec<RawDocumentBuf>) -> World {
     let mut world = World::new(options);
     let mut transaction = world.store.begin().unwrap();
     let mut writer = world.writer(&mut transaction);
@@ -50,7 +50,7 @@ fn filled(options: TextIndexOptions, documents: Vec<RawDocumentBuf>) -> World {
 }
 
 /// Documents that a text finds as a query, by `_id`, and the snippets of their text.
-fn found(world: &World, text: &str) -> Vec<(i32, String)> {
+pub(super) fn found(world: &World, text: &str) -> Vec<(i32, String)> {
     found_by(world, &Query::user(text).query)
 }
 
@@ -74,7 +74,7 @@ fn found_by(world: &World, query: &Query) -> Vec<(i32, String)> {
     found
 }
 
-fn ids(world: &World, query: &str) -> Vec<i32> {
+pub(super) fn ids(world: &World, query: &str) -> Vec<i32> {
     found(world, query).into_iter().map(|(id, _)| id).collect()
 }
 

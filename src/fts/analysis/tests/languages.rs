@@ -60,3 +60,60 @@ fn words_of_queries_are_found_in_other_forms() {
     }
     assert_eq!(missed, [""; 0]);
 }
+
+/// Analyzers of a language with each tokenizer and each step that is not there by itself; whether a word alone is what it is in a text.
+fn every_kind(language: Language) -> Vec<(Analyzer, bool)> {
+    let options = AnalyzerOptions::for_language(language);
+    let folding = options.clone().diacritics(Diacritics::Fold).fold_numbers(true);
+    let with = |tokenizer| folding.clone().tokenizer(tokenizer);
+    let kinds = [
+        (options.clone(), true),
+        (folding.clone(), true),
+        (folding.clone().chars(Some(2), Some(6)), true),
+        (with(Tokenizer::Whitespace), true),
+        (with(Tokenizer::Letters), true),
+        (with(Tokenizer::Keyword), true),
+        (folding.clone().compounds(Compounds::Joined), false),
+        (with(Tokenizer::Ngrams { min: 1, max: 3 }), false),
+        (with(Tokenizer::EdgeNgrams { min: 2, max: 4 }), false),
+        (with(Tokenizer::path('-')), false),
+        (with(Tokenizer::regex(r"\w{2,}")), false),
+    ];
+    kinds.into_iter().map(|(options, is_alone)| (made(&options), is_alone)).collect()
+}
+
+#[test]
+fn offsets_stay_right_in_every_language_with_every_tokenizer_and_step() {
+    let mut random = fastrand::Rng::with_seed(39);
+    let texts: Vec<&str> = TEXTS.lines().filter_map(|line| line.split('\t').nth(1)).collect();
+    let (mut words, pieces) = (0, [" ", "-", "’", "\u{301}", "\u{AD}", "1.234,5 ", "_", "🎉"]);
+    for line in TEXTS.lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let kinds = every_kind(cells[0].parse().unwrap());
+        let mut text: String = cells[1].to_owned();
+        for _ in 0..4 {
+            for (analyzer, is_alone) in &kinds {
+                let (found, positions) = tokens(analyzer, &text);
+                let (mut before, options) = (0, &analyzer.options);
+                words += found.len();
+                for (term, position, start, end) in found {
+                    assert!(before <= position && position < positions, "{options:?} {text:?}");
+                    before = position;
+                    let word = text.get(start..end).unwrap_or_default();
+                    assert!(!word.is_empty(), "{options:?} {text:?}");
+                    if *is_alone && !analyzer.has_pairs(&term) {
+                        assert_eq!(terms(analyzer, word), [term], "{options:?} {word:?}");
+                    }
+                }
+            }
+            // The next text has a piece of another language in it.
+            let borders: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            let at = borders[random.usize(..borders.len())];
+            let other = texts[random.usize(..texts.len())];
+            let len = random.usize(..9);
+            let inserted: String = other.chars().skip(random.usize(..20)).take(len).collect();
+            text.insert_str(at, &(inserted + pieces[random.usize(..pieces.len())]));
+        }
+    }
+    assert!(words > 10_000, "{words}");
+}
