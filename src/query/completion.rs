@@ -23,7 +23,8 @@ pub const COMPLETIONS_LEN_MAX: usize = 1000;
 pub struct Completion {
     /// The word as documents have it, in lower case.
     pub word: String,
-    /// Number of documents that hold it, in any of its forms.
+    /// Number of documents that hold it, in any of its forms; of fields or languages that have it otherwise, what most documents
+    /// hold counts.
     pub documents: u64,
     /// The text with the word in the place of its last one.
     pub text: String,
@@ -57,26 +58,35 @@ pub fn completions<'r>(
         let at = before.len() + at + colon.len_utf8();
         (before, typed) = text.split_at_checked(at).unwrap_or_default();
     }
-    let beginning = analyzer.fold(typed);
-    if beginning.is_empty() {
+    let analyzers = vocabulary.analyzers();
+    let beginnings: BTreeSet<String> = analyzers.iter().map(|known| known.fold(typed)).collect();
+    if beginnings.contains("") {
         return Ok(Vec::new());
     }
     let (terms, counts): (Vec<String>, Vec<u64>) =
-        most_frequent(&vocabulary, &beginning, limit)?.into_iter().unzip();
+        most_frequent(&vocabulary, &beginnings, limit)?.into_iter().unzip();
     let forms = vocabulary.written(&terms)?;
-    let completions = forms.into_iter().zip(counts).filter_map(|(forms, documents)| {
+    let mut completions: Vec<Completion> = Vec::new();
+    for (forms, documents) in forms.into_iter().zip(counts) {
         // Of a stem that goes on differently in some forms.
-        let goes_on = forms.iter().find(|form| analyzer.fold(form).starts_with(&beginning));
-        let word = goes_on.or(forms.first())?.clone();
-        Some(Completion { text: format!("{before}{word}"), word, documents })
-    });
-    Ok(completions.collect())
+        let begins = |form: &String| beginnings.iter().any(|typed| form.starts_with(typed));
+        let is_so = |form: &&String| analyzers.iter().any(|known| begins(&known.fold(form)));
+        let goes_on = forms.iter().find(is_so);
+        let word = goes_on.or(forms.first()).filter(|word| {
+            // Analyzers may make different terms of a word.
+            !completions.iter().any(|known| known.word == **word)
+        });
+        if let Some(word) = word.cloned() {
+            completions.push(Completion { text: format!("{before}{word}"), word, documents });
+        }
+    }
+    Ok(completions)
 }
 
 /// The terms that begin so which most documents hold, with their numbers.
 fn most_frequent(
     vocabulary: &Vocabulary<'_, '_>,
-    beginning: &str,
+    beginnings: &BTreeSet<String>,
     limit: usize,
 ) -> Result<Vec<(String, u64)>> {
     let (mut best, mut uncounted) = (BTreeSet::new(), Vec::new());
@@ -89,14 +99,17 @@ fn most_frequent(
             best.pop_last();
         }
     };
-    vocabulary.each_fitting(&TermPattern::prefix(beginning), &mut |term, fitting| {
-        if fitting.at_least == fitting.at_most {
-            add(&mut best, term, fitting.at_most);
-        } else {
-            uncounted.push((Reverse(fitting.at_most), term.to_owned()));
-        }
-    })?;
+    for beginning in beginnings {
+        vocabulary.each_fitting(&TermPattern::prefix(beginning), &mut |term, fitting| {
+            if fitting.at_least == fitting.at_most {
+                add(&mut best, term, fitting.at_most);
+            } else {
+                uncounted.push((Reverse(fitting.at_most), term.to_owned()));
+            }
+        })?;
+    }
     uncounted.sort_unstable();
+    uncounted.dedup();
     for (at_most, term) in uncounted {
         if best.len() >= limit && best.last().is_none_or(|(worst, _)| *worst < at_most) {
             break;

@@ -204,7 +204,7 @@ fn candidates(
             let candidate: &mut Candidate = candidates.entry(term).or_default();
             if candidate.fields.is_empty() {
                 candidate.fields.extend(word.first_field());
-                (candidate.text, candidate.language) = (word.text.clone(), words.language);
+                (candidate.text, candidate.language) = (word.text.clone(), word.language);
             }
             for field in reader.fields() {
                 let frequency = word.frequency(field.id);

@@ -77,12 +77,20 @@ impl Default for LikeOptions {
 /// # Errors
 /// Those of the text index.
 pub fn like_text(reader: &TextReader<'_>, text: &str, terms: usize) -> Result<Query> {
-    let analyzer = reader.analyzer();
-    let mut words = Words::default();
-    analyzer.analyze(text, &mut |token| {
-        let word = text.get(token.start..token.end).unwrap_or_default();
-        words.count(token.term, word, None);
-    });
+    let (analyzers, mut words) = (reader.analyzers(), Words::default());
+    let fields: Vec<FieldId> = reader.fields().iter().map(|field| field.id).collect();
+    let groups = analyzers.groups(&fields);
+    for group in &groups {
+        let every = [None];
+        let own: Vec<Option<FieldId>> = group.iter().copied().map(Some).collect();
+        let fields = if groups.len() == 1 { every.as_slice() } else { &own };
+        analyzers.each_form(group, text, &mut |analyzer, token| {
+            let word = text.get(token.start..token.end).unwrap_or_default();
+            for &field in fields {
+                words.count(token.term, word, field, analyzer.options().language);
+            }
+        });
+    }
     words.query(reader, terms)
 }
 
@@ -111,14 +119,14 @@ pub(super) fn telling_idf(
 /// A word as it is searched: as people write it, if that alone becomes the term.
 pub(super) fn searched(analyzer: &Analyzer, word: &str, term: &str) -> Option<String> {
     let written = analyzer.written(word);
-    analyzer.is_word_of(&written, term).then_some(written)
+    // A single character of a script without spaces would stand for all pairs that it is in.
+    let is_it = analyzer.is_word_of(&written, term) && !analyzer.is_character(term);
+    is_it.then_some(written)
 }
 
 /// The words of a text, by their terms.
 #[derive(Default)]
 pub(super) struct Words {
-    /// What the text is analyzed in, if it says so.
-    pub(super) language: Option<Language>,
     pub(super) by_term: HashMap<String, Word>,
 }
 
@@ -126,6 +134,8 @@ pub(super) struct Words {
 pub(super) struct Word {
     /// As it stands in the text first.
     pub(super) text: String,
+    /// The language that it was analyzed in there, if one was named.
+    pub(super) language: Option<Language>,
     /// How often it occurs in each field, the first one first; `None` is every field.
     frequencies: Vec<(Option<FieldId>, u32)>,
 }
@@ -138,13 +148,13 @@ impl Words {
         document: &RawDocument,
     ) -> Result<Self> {
         let language = analyzers.language_of(document)?;
-        let (mut words, mut read) = (Words { language, ..Words::default() }, "");
+        let (mut words, mut read) = (Words::default(), "");
         walker.walk(document, &mut |event| {
             match event {
                 TextEvent::Text { text, .. } => read = text,
                 TextEvent::Token { field, token, .. } => {
                     let word = read.get(token.start..token.end).unwrap_or_default();
-                    words.count(token.term, word, Some(field));
+                    words.count(token.term, word, Some(field), language);
                 }
                 TextEvent::Path { .. } | TextEvent::Length { .. } => {}
             }
@@ -154,12 +164,18 @@ impl Words {
     }
 
     /// Counts an occurrence in a field.
-    fn count(&mut self, term: &str, word: &str, field: Option<FieldId>) {
+    fn count(
+        &mut self,
+        term: &str,
+        word: &str,
+        field: Option<FieldId>,
+        language: Option<Language>,
+    ) {
         if !self.by_term.contains_key(term) {
             if self.by_term.len() == WORDS_LEN_MAX {
                 return;
             }
-            let new = Word { text: word.to_owned(), frequencies: Vec::new() };
+            let new = Word { text: word.to_owned(), language, frequencies: Vec::new() };
             self.by_term.insert(term.to_owned(), new);
         }
         let Some(word) = self.by_term.get_mut(term) else { return };
@@ -191,11 +207,9 @@ impl Words {
             right.total_cmp(left).then_with(|| one.cmp(other))
         });
         let searched = telling.into_iter().filter_map(|(_, term, word)| {
-            let analyzer = match word.first_field() {
-                Some(field) => reader.analyzers().of(field, self.language),
-                None => reader.analyzer(),
-            };
-            searched(analyzer, &word.text, &term)
+            // Words of every field are analyzed alike in all of them.
+            let field = word.first_field().or(reader.fields().first().map(|field| field.id))?;
+            searched(reader.analyzers().of(field, word.language), &word.text, &term)
         });
         let words = searched.take(terms.min(TERMS_LEN_MAX)).map(Query::word);
         let query = words.fold(Query::default(), Query::with);

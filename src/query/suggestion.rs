@@ -25,7 +25,7 @@ use super::parser::ParsedQuery;
 use super::planner::{SIMILAR_LEN_MAX, typos_of};
 use super::vocabulary::Vocabulary;
 use crate::collection::CollectionReader;
-use crate::fts::{Analyzer, TermPattern, TextReader};
+use crate::fts::{FieldId, TermPattern, TextReader};
 
 /// How many times as many documents have to hold another word than hold the one that was typed.
 const MORE_FREQUENT: u64 = 50;
@@ -55,7 +55,8 @@ pub struct Correction {
 /// A word of a text.
 struct Typed {
     span: Range<usize>,
-    term: String,
+    /// What it is in the languages and fields that it is looked for in.
+    terms: Vec<String>,
     field: Option<String>,
 }
 
@@ -69,13 +70,11 @@ pub fn suggestion<'r>(
     query: &ParsedQuery,
 ) -> Result<Option<Suggestion>> {
     let (text, mut words) = (query.text.as_str(), Vec::new());
-    add_words(reader.analyzer(), text, &query.query, None, &mut words);
-    let mut known: BTreeMap<(Option<String>, String), Option<String>> = BTreeMap::new();
+    add_words(reader, text, &query.query, None, &mut words);
+    let mut known: BTreeMap<(Option<String>, Vec<String>), Option<String>> = BTreeMap::new();
     let (mut corrected, mut corrections, mut end) = (String::new(), Vec::new(), 0);
-    for Typed { span, term, field } in words {
-        // A field that the index does not have apart is no reason to look elsewhere.
-        let field = field.filter(|field| reader.field(field).is_some());
-        let key = (field, term);
+    for Typed { span, terms, field } in words {
+        let key = (field, terms);
         if !known.contains_key(&key) {
             if known.len() == SIMILAR_LEN_MAX {
                 break;
@@ -97,7 +96,7 @@ pub fn suggestion<'r>(
 
 /// Adds the words that a query asks for, in the order of the text, each with its field.
 fn add_words(
-    analyzer: &Analyzer,
+    reader: &TextReader<'_>,
     text: &str,
     query: &Query,
     field: Option<&str>,
@@ -107,7 +106,7 @@ fn add_words(
         let field = clause.field.as_deref().or(field);
         let asked = match &clause.pattern {
             Pattern::Group(query) => {
-                add_words(analyzer, text, query, field, words);
+                add_words(reader, text, query, field, words);
                 continue;
             }
             Pattern::Words(asked)
@@ -119,28 +118,47 @@ fn add_words(
         let read = text.get(clause.span.clone()).unwrap_or_default();
         let Some(at) = read.rfind(asked.as_str()) else { continue };
         let start = clause.span.start + at;
-        analyzer.analyze(asked, &mut |token| {
+        // A field that the index does not have apart is no reason to look elsewhere.
+        let field = field.filter(|field| reader.field(field).is_some());
+        let fields: Vec<FieldId> = match field.and_then(|field| reader.field(field)) {
+            Some(field) => vec![field],
+            None => reader.fields().iter().map(|field| field.id).collect(),
+        };
+        let (first, mut before) = (words.len(), None);
+        reader.analyzers().each_form(&fields, asked, &mut |analyzer, token| {
             let span = start + token.start..start + token.end;
+            let is_first = std::ptr::eq(*before.get_or_insert(analyzer), analyzer);
             let (term, field) = (token.term.to_owned(), field.map(str::to_owned));
-            words.push(Typed { span, term, field });
+            // What another analyzer makes of a word is the same word.
+            let known = words.iter_mut().skip(first).find(|known| !is_first && known.span == span);
+            match known {
+                Some(known) => known.terms.push(term),
+                None => words.push(Typed { span, terms: vec![term], field }),
+            }
         });
+        words.get_mut(first..).unwrap_or_default().sort_by_key(|word| word.span.start);
     }
 }
 
-/// The word that was probably meant by a term, as people write it.
-fn meant(vocabulary: &Vocabulary<'_, '_>, term: &str) -> Result<Option<String>> {
-    let distance = typos_of(term);
-    if distance == 0 {
+/// The word that was probably meant by one that was typed, which is these terms, as people write it.
+fn meant(vocabulary: &Vocabulary<'_, '_>, terms: &[String]) -> Result<Option<String>> {
+    let (mut documents, mut near) = (0, Vec::new());
+    if terms.iter().all(|term| typos_of(term) == 0) {
         return Ok(None);
     }
-    let documents = vocabulary.documents(term)?;
+    for term in terms {
+        documents = vocabulary.documents(term)?.max(documents);
+    }
     let least = documents.saturating_mul(MORE_FREQUENT).max(1);
-    let mut near = Vec::new();
-    vocabulary.each_fitting(&TermPattern::typo(term, distance, false), &mut |other, fitting| {
-        if other != term && fitting.at_most >= least {
-            near.push((fitting.distance, other.to_owned()));
-        }
-    })?;
+    for term in terms.iter().filter(|term| typos_of(term) > 0) {
+        let pattern = TermPattern::typo(term, typos_of(term), false);
+        vocabulary.each_fitting(&pattern, &mut |other, fitting| {
+            let is_typed = terms.iter().any(|term| term == other);
+            if !is_typed && fitting.at_most >= least {
+                near.push((fitting.distance, other.to_owned()));
+            }
+        })?;
+    }
     near.sort_unstable();
     let mut best: Option<(u8, Reverse<u64>, String)> = None;
     for (distance, other) in near {

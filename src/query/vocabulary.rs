@@ -56,10 +56,18 @@ impl<'v, 'r> Vocabulary<'v, 'r> {
         Ok(Vocabulary { collection, reader, fields })
     }
 
-    /// The analyzer of the first of the fields.
+    /// The analyzer of the field, that of documents without a language where there are several.
     pub(super) fn analyzer(&self) -> &'v Analyzer {
         let analyzers = self.reader.analyzers();
-        self.fields.first().map_or(analyzers.default(), |&field| analyzers.of(field, None))
+        match self.fields.as_slice() {
+            [only] => analyzers.of(*only, None),
+            _ => analyzers.default(),
+        }
+    }
+
+    /// All analyzers of the fields.
+    pub(super) fn analyzers(&self) -> Vec<&'v Analyzer> {
+        self.reader.analyzers().all_of(&self.fields)
     }
 
     /// Passes the terms that fit a pattern and that living documents hold to `visit`, in the order of their bytes. Memory: where there are
@@ -121,11 +129,11 @@ impl<'v, 'r> Vocabulary<'v, 'r> {
                 wanted.entry(doc).or_default().push(number);
             }
         }
-        let (mut walker, analyzer) = (self.reader.walker()?, self.analyzer());
+        let (mut walker, analyzers) = (self.reader.walker()?, self.reader.analyzers());
         let mut counts: Vec<BTreeMap<String, u64>> = vec![BTreeMap::new(); terms.len()];
         for (doc, numbers) in wanted {
             let Some(document) = self.collection.document(doc)? else { continue };
-            let mut read = "";
+            let (mut read, language) = ("", analyzers.language_of(&document)?);
             walker.walk(&document, &mut |event| {
                 match event {
                     TextEvent::Text { text, .. } => read = text,
@@ -133,7 +141,13 @@ impl<'v, 'r> Vocabulary<'v, 'r> {
                         let is_meant = |&&number: &&usize| terms[number] == token.term;
                         let word = read.get(token.start..token.end);
                         if let (Some(&number), Some(word)) = (numbers.iter().find(is_meant), word) {
-                            *counts[number].entry(analyzer.written(word)).or_default() += 1;
+                            let analyzer = analyzers.of(field, language);
+                            let (counts, form) = (&mut counts[number], analyzer.written(word));
+                            if let Some(count) = counts.get_mut(&form) {
+                                *count += 1;
+                            } else if analyzer.is_word_of(&form, token.term) {
+                                counts.insert(form, 1);
+                            }
                         }
                     }
                     _ => {}
@@ -141,8 +155,8 @@ impl<'v, 'r> Vocabulary<'v, 'r> {
                 Ok(())
             })?;
         }
-        let forms = terms.iter().zip(counts).map(|(term, counts)| {
-            let counts = counts.into_iter().filter(|(form, _)| analyzer.is_word_of(form, term));
+        let forms = counts.into_iter().map(|counts| {
+            let counts = counts.into_iter();
             let mut forms: Vec<_> = counts.map(|(form, count)| (Reverse(count), form)).collect();
             forms.sort_unstable();
             forms.into_iter().map(|(_, form)| form).collect()

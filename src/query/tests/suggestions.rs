@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::naive_search::edits;
 use super::tiers::random_typed_word;
 use super::{World, indexes, random_document, random_text, random_word, world_of};
-use crate::bson::{Error as BsonError, RawDocument, RawDocumentBuf, doc, each_string};
+use crate::bson::{Error as BsonError, RawDocument, RawDocumentBuf, doc, each_string, rawdoc};
 use crate::collection::CollectionReader;
-use crate::fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions};
+use crate::fts::{Analyzer, AnalyzerOptions, Fields, Language, TextIndexOptions, Tokenizer};
 use crate::lsm::{Durability, Reader};
 use crate::query::{
     COMPLETIONS_LEN_MAX, Correction, Error, Pattern, Query, Suggestion, completions, like_document,
@@ -481,4 +481,65 @@ fn a_text_of_many_words_is_like_its_first_ones() {
     assert_eq!(like_text(&index, &text, 9).unwrap().to_string(), "early");
     assert_eq!(like_text(&index, &text[1..], 9).unwrap().to_string(), "-*");
     assert_eq!(like_text(&index, &text[6..], 9).unwrap().to_string(), "late");
+}
+
+/// German documents, and English ones without a language; codes are whole words.
+fn world_of_languages() -> World {
+    let english = AnalyzerOptions::for_language(Language::English);
+    let options = TextIndexOptions::chosen([("code", 1.0), ("text", 1.0)], english)
+        .field_analyzer("code", AnalyzerOptions::default().tokenizer(Tokenizer::Keyword))
+        .by_language("lang", [Language::English, Language::German]);
+    let mut documents = vec![
+        rawdoc! { "_id": 1, "text": "Rivers and happiness", "code": "Rivers 7" },
+        rawdoc! { "_id": 2, "text": "A river", "code": "happiness" },
+        rawdoc! { "_id": 3, "lang": "de", "text": "Die alten Häusern", "code": "rivers 7" },
+        rawdoc! { "_id": 4, "lang": "de", "text": "In Häusern am Fluß", "code": "x" },
+    ];
+    documents.push(rawdoc! { "_id": 9, "text": "hauserns" });
+    documents.extend((5..9).map(|id| rawdoc! { "_id": id, "text": "x" }));
+    super::alternatives::filled(options, documents)
+}
+
+#[test]
+fn words_are_offered_as_their_fields_and_languages_have_them() {
+    let world = world_of_languages();
+    let snapshot = world.store.snapshot();
+    for (path, text, expected) in [
+        (None, "flu", vec![("fluß", 1)]),
+        (None, "hau", vec![("häusern", 2), ("hauserns", 1)]),
+        (None, "happ", vec![("happiness", 1)]),
+        (Some("text"), "riv", vec![("river", 2)]),
+        (Some("code"), "rivers 7", vec![("rivers 7", 2)]),
+        (Some("code"), "riv", vec![("rivers 7", 2)]),
+        (Some("code"), "happ", vec![("happiness", 1)]),
+    ] {
+        let expected: Vec<_> = expected.iter().map(|&(word, df)| (word.to_owned(), df)).collect();
+        assert_eq!(completed(&snapshot, path, text, 9), expected, "{path:?} {text}");
+    }
+    for (text, expected) in [
+        // What stands so in German documents is no typing error.
+        ("häusern rivers", None),
+        ("flusd", Some("fluß")),
+        ("rivrs", Some("river")),
+        ("code:\"rivers 8\"", None),
+        ("code:happinss", Some("code:happiness")),
+        ("code:rivrs", None),
+    ] {
+        let found = suggested(&snapshot, text).map(|found| found.text);
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn likeness_asks_for_words_in_their_fields_and_languages() {
+    let world = world_of_languages();
+    let snapshot = world.store.snapshot();
+    let collection = CollectionReader::open(&snapshot, super::NAME).unwrap().unwrap();
+    let index = collection.text_index(None).unwrap();
+    let documents = world.documents();
+    let like = |at: usize| like_document(&index, documents[at], 9).unwrap().to_string();
+    assert_eq!(like(2), "häusern rivers 7");
+    assert_eq!(like(1), "river");
+    assert_eq!(like_text(&index, "alte Häusern", 9).unwrap().to_string(), "häusern");
+    assert_eq!(like_text(&index, "river", 9).unwrap().to_string(), "river");
 }
