@@ -65,52 +65,98 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     for name in &collections {
         terms += db.collection(name).at(path)?.count_terms().at(path)?;
     }
-    let written = db.stats().written.amplification_percent();
+    let amplification = output::float(db.stats().written.amplification_percent()) / 100.0;
     db.close().at(path)?;
 
     let file_bytes = fs::metadata(path).at(path)?.len();
-    let (amplification, memory) = (output::float(written) / 100.0, memory(Memory::AtMost));
+    let memory_bytes_max = memory(Memory::AtMost);
+    let is_dump = !dumped.is_empty();
+    let report = Report {
+        arguments,
+        format,
+        is_dump,
+        collections,
+        meter: &meter,
+        tally,
+        elapsed,
+        indexes,
+        terms,
+        file_bytes,
+        amplification,
+        memory_bytes_max,
+    };
     let mut out = output::open(arguments.json);
     if arguments.json {
-        let mut report = json!({ "format": format.name(), "collections": collections });
-        merge(&mut report, speed_json(&tally, elapsed));
-        report["bytes_read"] = json!(meter.bytes_read());
-        report["skipped"] = json!(tally.skipped);
-        report["files_left_out"] = json!(meter.files_left_out());
-        report["indexes"] = json!(indexes);
-        report["tokens"] = json!(tally.tokens);
-        report["terms"] = json!(terms);
-        for (stage, time) in tally.stages() {
-            report[format!("{stage}_seconds")] = json!(output::thousandths(time.as_secs_f64()));
-        }
-        report["file_bytes"] = json!(file_bytes);
-        report["write_amplification"] = json!(amplification);
-        report["memory_bytes_max"] = json!(memory);
-        output::json_line(&mut out, &report)?;
+        output::json_line(&mut out, &report.to_json())?;
     } else {
-        writeln!(out, "{}", speed_text(&tally, elapsed))?;
-        write_left_out(&mut out, arguments, &tally, &meter)?;
-        let [read, analyzed, wrote] = tally.stages().map(|(_, time)| output::time(time));
-        writeln!(
-            out,
-            "Indexed {} words; the index has {} different ones. Reading took {read}, analyzing {analyzed}, writing {wrote}.",
-            count(tally.tokens),
-            count(terms),
-        )?;
-        if !dumped.is_empty() {
-            let names = output::printable(&collections.join(", "));
-            writeln!(out, "Collections: {names}; indexes created: {indexes}.")?;
-        }
-        write_file_line(&mut out, path, file_bytes)?;
-        let memory = memory.map(|memory| format!("; {} of memory at most", bytes(memory)));
-        writeln!(
-            out,
-            "{amplification:.1} bytes were written for each of documents and index{}.",
-            memory.unwrap_or_default()
-        )?;
+        report.write_text(&mut out)?;
     }
     out.flush()?;
     Ok(Outcome::Done)
+}
+
+/// What is told at the end.
+struct Report<'a> {
+    arguments: &'a ImportArguments,
+    format: Format,
+    is_dump: bool,
+    collections: Vec<String>,
+    meter: &'a Meter,
+    tally: Tally,
+    elapsed: Duration,
+    /// Indexes of values that were created.
+    indexes: u64,
+    /// Different words of the collections.
+    terms: u64,
+    file_bytes: u64,
+    /// Bytes that were written for each one of documents and index.
+    amplification: f64,
+    memory_bytes_max: Option<u64>,
+}
+
+impl Report<'_> {
+    fn to_json(&self) -> Value {
+        let mut report = json!({ "format": self.format.name(), "collections": self.collections });
+        merge(&mut report, speed_json(&self.tally, self.elapsed));
+        report["bytes_read"] = json!(self.meter.bytes_read());
+        report["skipped"] = json!(self.tally.skipped);
+        report["files_left_out"] = json!(self.meter.files_left_out());
+        report["indexes"] = json!(self.indexes);
+        report["tokens"] = json!(self.tally.tokens);
+        report["terms"] = json!(self.terms);
+        for (stage, time) in self.tally.stages() {
+            report[format!("{stage}_seconds")] = json!(output::thousandths(time.as_secs_f64()));
+        }
+        report["file_bytes"] = json!(self.file_bytes);
+        report["write_amplification"] = json!(self.amplification);
+        report["memory_bytes_max"] = json!(self.memory_bytes_max);
+        report
+    }
+
+    fn write_text(&self, out: &mut dyn Write) -> Result<()> {
+        writeln!(out, "{}", speed_text(&self.tally, self.elapsed))?;
+        write_left_out(out, self.arguments, &self.tally, self.meter)?;
+        let (tokens, terms) = (count(self.tally.tokens), count(self.terms));
+        let [read, analyzed, wrote] = self.tally.stages().map(|(_, time)| output::time(time));
+        writeln!(
+            out,
+            "Indexed {tokens} words; the index has {terms} different ones. Reading took {read}, analyzing {analyzed}, writing {wrote}."
+        )?;
+        if self.is_dump {
+            let names = output::printable(&self.collections.join(", "));
+            writeln!(out, "Collections: {names}; indexes created: {}.", self.indexes)?;
+        }
+        write_file_line(out, &self.arguments.database, self.file_bytes)?;
+        let memory =
+            self.memory_bytes_max.map(|memory| format!("; {} of memory at most", bytes(memory)));
+        writeln!(
+            out,
+            "{:.1} bytes were written for each of documents and index{}.",
+            self.amplification,
+            memory.unwrap_or_default()
+        )?;
+        Ok(())
+    }
 }
 
 /// The name of the import by which it can go on: where its source is. A stream cannot be read again, and the collections of a dump are
