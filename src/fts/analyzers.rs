@@ -82,6 +82,11 @@ impl Analyzers {
         Ok(language)
     }
 
+    /// Whether no field has an analyzer of its own.
+    pub fn are_of_all_fields(&self) -> bool {
+        self.of_fields.is_empty()
+    }
+
     /// Fields that share an analyzer, of those given.
     pub fn groups(&self, fields: &[FieldId]) -> Vec<Vec<FieldId>> {
         let (own, shared): (Vec<FieldId>, Vec<FieldId>) =

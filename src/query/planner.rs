@@ -263,29 +263,8 @@ impl<'p, 'r> Planner<'p, 'r> {
             return self.clause(&clause.without_field(), context, into);
         };
         match &clause.pattern {
-            &Pattern::Fuzzy { distance, prefix, .. } => {
-                let words = self.query_words(clause, &scope, text);
-                for (term, _) in words.into_iter().flat_map(|word| word.terms) {
-                    if !self.may_walk(clause) {
-                        break;
-                    }
-                    // With all of its characters replaced a word is any word.
-                    let most =
-                        u8::try_from(term.chars().count().saturating_sub(1)).unwrap_or(u8::MAX);
-                    let pattern = TermPattern::fuzzy(&term, distance.min(most), prefix);
-                    let keys = self.nearest(&scope, &term, &pattern, boost)?;
-                    into.add_leaves(clause.occur, keys);
-                }
-            }
-            &Pattern::Similar { typos, prefix, .. } if clause.occur != Occur::MustNot => {
-                self.similar_words(clause, text, &scope, (typos, prefix), boost, into)?;
-            }
             Pattern::Prefix(_) | Pattern::Wildcard(_) | Pattern::Regex(_) => {
-                if self.may_walk(clause)
-                    && let Some(pattern) = self.pattern(clause, &scope)
-                {
-                    self.add_fitting(&scope, &pattern, (clause.occur, boost), into);
-                }
+                self.fitting(clause, &scope, boost, into);
             }
             _ => self.words(clause, text, &scope, boost, into)?,
         }
@@ -372,24 +351,47 @@ impl<'p, 'r> Planner<'p, 'r> {
         vec![Node::Across(keys.collect())]
     }
 
-    /// Adds the documents with a term that fits: a set for each path.
-    fn add_fitting(
+    /// Adds the documents with a term that fits a clause's pattern: a set for each analyzer and path.
+    fn fitting(&mut self, clause: &Clause, scope: &Scope, boost: f64, into: &mut Group<Asked>) {
+        if !self.may_walk(clause) {
+            return;
+        }
+        let mut keys = Vec::new();
+        for scope in self.by_analyzer(scope) {
+            let Some(pattern) = self.pattern(clause, &scope) else { return };
+            let mut by_path: BTreeMap<Option<String>, Vec<FieldId>> = BTreeMap::new();
+            for (field, path) in &scope.places {
+                by_path.entry(path.clone()).or_default().push(*field);
+            }
+            for (path, fields) in by_path {
+                let set = PlannedSet::Terms { fields, path, pattern: pattern.clone() };
+                keys.push((self.set_key(set), boost));
+            }
+        }
+        into.add_leaves(clause.occur, keys);
+    }
+
+    /// For each term those that are near it.
+    pub(super) fn fuzzy(
         &mut self,
+        clause: &Clause,
         scope: &Scope,
-        pattern: &TermPattern,
-        (occur, boost): (Occur, f64),
-        into: &mut Group<Asked>,
-    ) {
-        let mut by_path: BTreeMap<Option<String>, Vec<FieldId>> = BTreeMap::new();
-        for (field, path) in &scope.places {
-            by_path.entry(path.clone()).or_default().push(*field);
+        terms: Terms,
+        (distance, prefix): (u8, bool),
+        boost: f64,
+    ) -> Result<Vec<Vec<Node<Asked>>>> {
+        let mut all = Vec::new();
+        for (term, _) in terms {
+            if !self.may_walk(clause) {
+                break;
+            }
+            // With all of its characters replaced a word is any word.
+            let most = u8::try_from(term.chars().count().saturating_sub(1)).unwrap_or(u8::MAX);
+            let pattern = TermPattern::fuzzy(&term, distance.min(most), prefix);
+            let keys = self.nearest(scope, &term, &pattern, boost)?;
+            all.push(keys.into_iter().map(Node::Leaf).collect());
         }
-        let mut keys = Vec::with_capacity(by_path.len());
-        for (path, fields) in by_path {
-            let set = PlannedSet::Terms { fields, path, pattern: pattern.clone() };
-            keys.push((self.set_key(set), boost));
-        }
-        into.add_leaves(occur, keys);
+        Ok(all)
     }
 
     /// Each term and those that may have been meant by it: with typos, and of the last one with a prefix.
@@ -480,12 +482,15 @@ impl<'p, 'r> Planner<'p, 'r> {
         boost: f64,
     ) -> Result<Option<Vec<Node<Asked>>>> {
         let analyzers = self.reader.analyzers();
+        if !scope.places.iter().any(|&(field, _)| analyzers.is_character(field, term)) {
+            return Ok(None);
+        }
         let (paired, others): (Vec<Place>, Vec<Place>) = scope
             .places
             .iter()
             .cloned()
             .partition(|&(field, _)| analyzers.is_character(field, term));
-        if self.similar_left == 0 || paired.is_empty() {
+        if self.similar_left == 0 {
             return Ok(None);
         }
         self.similar_left -= 1;

@@ -14,6 +14,8 @@
 //! Invariants: terms and alternatives together are no more than a query may have; what is typed is counted before what may stand for
 //! it. Cost: the analysis of the text and a look-up for each alternative.
 
+use std::borrow::Cow;
+
 use super::ast::{Clause, Occur, Pattern, Query, Weight};
 use super::bm25::{boost_of, idf};
 use super::error::Result;
@@ -25,7 +27,7 @@ use super::variants::phrases;
 use crate::fts::{FieldId, QueryWord};
 
 impl Planner<'_, '_> {
-    /// Adds a clause of words, a phrase, or words near each other.
+    /// Adds a clause of words, as they are or nearly, a phrase, or words near each other.
     pub(super) fn words(
         &mut self,
         clause: &Clause,
@@ -37,7 +39,16 @@ impl Planner<'_, '_> {
         let mut sets: Vec<Vec<Node<Asked>>> = Vec::new();
         for scope in self.by_analyzer(scope) {
             let words = self.query_words(clause, &scope, text);
-            let found = self.sets_of_words(clause, words, &scope, boost)?;
+            let found = match clause.pattern {
+                Pattern::Fuzzy { distance, prefix, .. } => {
+                    let terms = words.into_iter().flat_map(|word| word.terms).collect();
+                    self.fuzzy(clause, &scope, terms, (distance, prefix), boost)?
+                }
+                Pattern::Similar { typos, prefix, .. } if clause.occur != Occur::MustNot => {
+                    self.similar_words(words, &scope, (typos, prefix), boost, into)?
+                }
+                _ => self.sets_of_words(clause, words, &scope, boost)?,
+            };
             if sets.is_empty() || clause.occur != Occur::Must {
                 sets.extend(found);
             } else if sets.len() == found.len() {
@@ -87,8 +98,8 @@ impl Planner<'_, '_> {
                 let mut sets = Vec::new();
                 for word in words {
                     let others = self.alternatives(scope, &word, boost)?;
-                    let (terms, _) = placed(word.terms, Slop::Exact);
                     if clause.occur == Occur::Must && !others.is_empty() {
+                        let (terms, _) = placed(word.terms, Slop::Exact);
                         let mut set = match terms.as_slice() {
                             [(term, _)] => self.word(scope, term, boost)?,
                             terms => self.nodes(scope, terms, Slop::Exact, boost),
@@ -97,7 +108,7 @@ impl Planner<'_, '_> {
                         sets.push(set);
                         continue;
                     }
-                    for (term, _) in terms {
+                    for (term, _) in word.terms {
                         sets.push(self.word(scope, &term, boost)?);
                     }
                     sets.extend(Some(others).filter(|others| !others.is_empty()));
@@ -204,48 +215,42 @@ impl Planner<'_, '_> {
         Ok(())
     }
 
-    /// Adds a clause of words that stand for similar ones too.
-    pub(super) fn similar_words(
+    /// Sets of words that stand for similar ones too; what stands for several words together is added as optional.
+    fn similar_words(
         &mut self,
-        clause: &Clause,
-        text: &str,
+        words: Vec<QueryWord>,
         scope: &Scope,
         how: (bool, bool),
         boost: f64,
         into: &mut Group<Asked>,
-    ) -> Result<()> {
-        let words = self.query_words(clause, scope, text);
+    ) -> Result<Vec<Vec<Node<Asked>>>> {
         let terms = words.iter().flat_map(|word| word.terms.iter().cloned()).collect();
-        let mut sets = self.similar(scope, terms, how, boost)?.into_iter();
+        let mut sets = self.similar(scope, terms, how, boost)?;
+        let mut first = 0;
         for word in words {
             let others = self.alternatives(scope, &word, boost)?;
-            let own: Vec<_> = sets.by_ref().take(word.terms.len()).collect();
-            if own.len() == 1 {
-                into.add_nodes(clause.occur, own.into_iter().flatten().chain(others));
-                continue;
+            match sets.get_mut(first).filter(|_| word.terms.len() == 1) {
+                Some(set) => set.extend(others),
+                None => into.add_nodes(Occur::Should, others),
             }
-            for nodes in own {
-                into.add_nodes(clause.occur, nodes);
-            }
-            into.add_nodes(Occur::Should, others);
+            first += word.terms.len();
         }
-        Ok(())
+        Ok(sets)
     }
 
     /// The places of a scope, of those whose fields share an analyzer together.
-    fn by_analyzer(&self, scope: &Scope) -> Vec<Scope> {
+    pub(super) fn by_analyzer<'s>(&self, scope: &'s Scope) -> Vec<Cow<'s, Scope>> {
+        let analyzers = self.reader.analyzers();
+        if scope.places.len() < 2 || analyzers.are_of_all_fields() {
+            return vec![Cow::Borrowed(scope)];
+        }
         let mut fields: Vec<FieldId> = scope.places.iter().map(|&(field, _)| field).collect();
         fields.dedup();
-        if fields.is_empty() {
-            // Words that are looked for nowhere are required all the same.
-            return vec![scope.clone()];
-        }
-        let groups = self.reader.analyzers().groups(&fields).into_iter();
         let of_group = |fields: Vec<FieldId>| {
             let places = scope.places.iter().filter(|(field, _)| fields.contains(field));
-            Scope { places: places.cloned().collect(), is_across: scope.is_across }
+            Cow::Owned(Scope { places: places.cloned().collect(), is_across: scope.is_across })
         };
-        groups.map(of_group).collect()
+        analyzers.groups(&fields).into_iter().map(of_group).collect()
     }
 
     /// What the analyzer of the fields makes of a query's text.
@@ -258,12 +263,7 @@ impl Planner<'_, '_> {
     }
 
     /// Analyzes a clause, as far as the limit allows.
-    pub(super) fn query_words(
-        &mut self,
-        clause: &Clause,
-        scope: &Scope,
-        text: &str,
-    ) -> Vec<QueryWord> {
+    fn query_words(&mut self, clause: &Clause, scope: &Scope, text: &str) -> Vec<QueryWord> {
         let mut words = self.analyzed(scope, text);
         if words.is_empty() {
             let is_word = text.chars().any(char::is_alphanumeric);

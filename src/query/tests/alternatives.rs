@@ -3,7 +3,8 @@
 //! Synonyms are compared with a twin that replaces words in every way and looks for the results in the documents as they stand.
 
 use super::*;
-use crate::fts::{Compounds, Tokenizer};
+use crate::fts::{Compounds, Diacritics, Tokenizer};
+use crate::query::UserOptions;
 
 /// What each of these words, side by side, also stands for.
 const RULES: [(&[&str], &[&[&str]]); 5] = [
@@ -257,5 +258,40 @@ fn fields_have_analyzers_of_their_own() {
         ("+rivers -tag:rivers", vec![1]),
     ] {
         assert_eq!(ids(&world, query), expected, "{query}");
+    }
+}
+
+#[test]
+fn misspelt_words_and_patterns_are_those_of_each_field() {
+    let english = AnalyzerOptions::for_language(Language::English);
+    let plain = AnalyzerOptions::default().diacritics(Diacritics::Fold);
+    let options = TextIndexOptions::chosen([("text", 1.0), ("tag", 1.0)], english)
+        .field_analyzer("tag", plain);
+    let documents = vec![
+        rawdoc! { "_id": 1, "text": "They run.", "tag": "sand" },
+        rawdoc! { "_id": 2, "text": "Sand.", "tag": "running" },
+        rawdoc! { "_id": 3, "text": "Cafés", "tag": "cafeteria" },
+        rawdoc! { "_id": 4, "text": "sand", "tag": "rubbing sand" },
+    ];
+    let world = filled(options, documents);
+    for (query, expected) in [
+        ("running~1", vec![1, 2]),
+        ("+running~1 +sand", vec![1, 2]),
+        ("running~2", vec![1, 2, 4]),
+        ("sand -running~1", vec![4]),
+        // As it is written in the one, without its accent in the other.
+        ("café*", vec![3]),
+        ("tag:café*", vec![3]),
+        ("caf\u{e9}t*", vec![3]),
+        ("text:caf\u{e9}t*", vec![]),
+        ("sand -c\u{e1}f*", vec![1, 2, 4]),
+    ] {
+        assert_eq!(ids(&world, query), expected, "{query}");
+    }
+    let typos = UserOptions::new().typos(true);
+    for (text, expected) in [("runnind", vec![2]), ("+runnind +sand", vec![2])] {
+        let query = Query::user_with(text, typos).relaxed.unwrap();
+        let found: Vec<_> = found_by(&world, &query).into_iter().map(|(id, _)| id).collect();
+        assert_eq!(found, expected, "{text}");
     }
 }
