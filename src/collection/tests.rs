@@ -445,16 +445,25 @@ fn an_index_can_be_created_on_documents_dropped_and_rebuilt() {
     assert_clean(&store.snapshot());
 }
 
+/// Stores the document 1 and makes the definition of its text index another one.
+fn put_one_and_change_its_index(
+    transaction: &mut Transaction,
+    change: impl FnOnce(&mut IndexDefinition),
+) {
+    let mut writer = writer(transaction, 0);
+    writer.insert(transaction, &rawdoc! { "_id": 1, "t": "gold" }).unwrap();
+    writer.drain(transaction).unwrap();
+    let mut definition = collection_definition(transaction, "notes").unwrap().unwrap();
+    change(&mut definition.indexes[0]);
+    catalog::put_definition(transaction, "notes", &definition).unwrap();
+}
+
 #[test]
 fn another_analyzer_is_an_error_that_names_the_remedy_and_reindexing_is_it() {
     let store = Store::open(MemoryStorage::default(), tiny_options()).unwrap();
     let mut transaction = store.begin().unwrap();
-    let mut writer = writer(&mut transaction, 0);
-    writer.insert(&mut transaction, &rawdoc! { "_id": 1, "t": "gold" }).unwrap();
-    writer.drain(&mut transaction).unwrap();
-    let mut definition = collection_definition(&transaction, "notes").unwrap().unwrap();
-    definition.indexes[0].fingerprint = "alluvium-0".to_owned();
-    catalog::put_definition(&mut transaction, "notes", &definition).unwrap();
+    let change = |index: &mut IndexDefinition| index.fingerprint = "alluvium-0".to_owned();
+    put_one_and_change_its_index(&mut transaction, change);
 
     let options = WriterOptions::default();
     let error = CollectionWriter::open(&transaction, "notes", options).unwrap_err();
@@ -472,13 +481,10 @@ fn another_analyzer_is_an_error_that_names_the_remedy_and_reindexing_is_it() {
 fn an_index_that_names_what_is_not_registered_is_refused_and_nothing_is_lost() {
     let store = Store::open(MemoryStorage::default(), tiny_options()).unwrap();
     let mut transaction = store.begin().unwrap();
-    let mut writer = writer(&mut transaction, 0);
-    writer.insert(&mut transaction, &rawdoc! { "_id": 1, "t": "gold" }).unwrap();
-    writer.drain(&mut transaction).unwrap();
-    let mut definition = collection_definition(&transaction, "notes").unwrap().unwrap();
-    let analyzer = &mut definition.indexes[0].options.analyzer;
-    *analyzer = analyzer.clone().filters(["soundex-of-another-program"]);
-    catalog::put_definition(&mut transaction, "notes", &definition).unwrap();
+    put_one_and_change_its_index(&mut transaction, |index| {
+        let analyzer = index.options.analyzer.clone();
+        index.options.analyzer = analyzer.filters(["soundex-of-another-program"]);
+    });
 
     let options = WriterOptions::default();
     let error = CollectionWriter::open(&transaction, "notes", options).unwrap_err();

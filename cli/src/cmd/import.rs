@@ -24,6 +24,9 @@ use crate::error::{At, Error, Result};
 use crate::output::{self, bytes, count};
 use crate::progress::{Memory, Progress, memory};
 
+/// An import of a smaller part of all documents than one in so many does not count words.
+const COUNTED_PART: u64 = 10;
+
 /// Runs the verb.
 pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
@@ -61,10 +64,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     progress.finish();
     let tally = filled?;
     let indexes = create_indexes(&db, &dumped, collection, path)?;
-    let mut terms = 0;
-    for name in &collections {
-        terms += db.collection(name).at(path)?.count_terms().at(path)?;
-    }
+    let terms = count_terms(&db, path, &collections, tally.documents)?;
     let amplification = output::float(db.stats().written.amplification_percent()) / 100.0;
     db.close().at(path)?;
 
@@ -106,8 +106,8 @@ struct Report<'a> {
     elapsed: Duration,
     /// Indexes of values that were created.
     indexes: u64,
-    /// Different words of the collections.
-    terms: u64,
+    /// Different words of the collections, where they were counted.
+    terms: Option<u64>,
     file_bytes: u64,
     /// Bytes that were written for each one of documents and index.
     amplification: f64,
@@ -136,11 +136,14 @@ impl Report<'_> {
     fn write_text(&self, out: &mut dyn Write) -> Result<()> {
         writeln!(out, "{}", speed_text(&self.tally, self.elapsed))?;
         write_left_out(out, self.arguments, &self.tally, self.meter)?;
-        let (tokens, terms) = (count(self.tally.tokens), count(self.terms));
+        let tokens = count(self.tally.tokens);
+        let terms =
+            self.terms.map(|terms| format!("; the index has {} different ones", count(terms)));
         let [read, analyzed, wrote] = self.tally.stages().map(|(_, time)| output::time(time));
         writeln!(
             out,
-            "Indexed {tokens} words; the index has {terms} different ones. Reading took {read}, analyzing {analyzed}, writing {wrote}."
+            "Indexed {tokens} words{}. Reading took {read}, analyzing {analyzed}, writing {wrote}.",
+            terms.unwrap_or_default()
         )?;
         if self.is_dump {
             let names = output::printable(&self.collections.join(", "));
@@ -157,6 +160,27 @@ impl Report<'_> {
         )?;
         Ok(())
     }
+}
+
+/// Different words of the collections. They are not counted where the import is little beside what was there, since that would take
+/// longer than the import.
+fn count_terms(
+    db: &Database,
+    path: &Path,
+    collections: &[String],
+    imported: u64,
+) -> Result<Option<u64>> {
+    let (mut documents, mut terms) = (0, 0);
+    for name in collections {
+        documents += db.collection(name).at(path)?.count().at(path)?;
+    }
+    if imported < documents / COUNTED_PART {
+        return Ok(None);
+    }
+    for name in collections {
+        terms += db.collection(name).at(path)?.count_terms().at(path)?;
+    }
+    Ok(Some(terms))
 }
 
 /// The name of the import by which it can go on: where its source is. A stream cannot be read again, and the collections of a dump are

@@ -72,6 +72,11 @@ fn the_report_is_text_or_one_object() {
         .object();
     assert_eq!((&again["tokens"], &again["terms"]), (&report["tokens"], &report["terms"]));
     assert!(report["tokens"].as_u64() > report["terms"].as_u64(), "{report}");
+    // Words are not counted for a few documents beside many.
+    shell.write("many.ndjson", numbered(60, &[]));
+    shell.succeed(&["import", "many.ndjson", "c.alv"]);
+    let few = shell.succeed(&["import", "rivers.ndjson", "c.alv", "--json"]).object();
+    assert_eq!((&few["tokens"], &few["terms"]), (&report["tokens"], &json!(null)));
     assert_eq!(names(&report).len(), 19);
 }
 

@@ -108,6 +108,12 @@ impl Analyzer {
         let cut = Cut::new(&options.tokenizer)?;
         let trims = cut.is_words();
         let language = options.language;
+        if let (Some(min), Some(max)) = (options.chars_min, options.chars_max)
+            && min > max
+        {
+            let reason = format!("{min} characters at least, and {max} at most, which no word has");
+            return Err(AnalyzerError::Option { option: "`chars_min`", reason });
+        }
         let filters = options.filters.iter().map(|name| filter(name));
         let filters: Vec<_> = filters.collect::<Result<_, _>>()?;
         let stemmer = match language.filter(|_| options.stemmer) {

@@ -23,6 +23,8 @@ pub(super) const RULES_LEN_MAX: usize = 10_000;
 /// The most entries of a rule, and the most words of an entry.
 const ENTRIES_LEN_MAX: usize = 64;
 const WORDS_LEN_MAX: usize = 16;
+/// Characters of a rule that an error shows.
+const QUOTED_CHARS_MAX: usize = 60;
 /// The most alternatives of some words, of all rules together.
 const ALTERNATIVES_LEN_MAX: usize = 64;
 
@@ -62,7 +64,7 @@ impl Synonyms {
             }
             let all = entries(rule)?;
             if all.len() < 2 {
-                return Err(invalid(format!("{rule:?} has one entry, at least two are")));
+                return Err(invalid(format!("{} has one entry, at least two are", quoted(rule))));
             }
             for terms in &all {
                 synonyms.add(terms, &all);
@@ -119,8 +121,11 @@ fn entries(
 ) -> Result<Vec<Terms>, AnalyzerError> {
     let entries: Vec<&str> = side.split(',').map(str::trim).collect();
     if entries.len() > ENTRIES_LEN_MAX {
-        let reason =
-            format!("{rule:?} has {} entries, at most {ENTRIES_LEN_MAX} are", entries.len());
+        let reason = format!(
+            "{} has {} entries, at most {ENTRIES_LEN_MAX} are",
+            quoted(rule),
+            entries.len()
+        );
         return Err(invalid(reason));
     }
     let mut all = Vec::with_capacity(entries.len());
@@ -128,7 +133,9 @@ fn entries(
         let mut terms = analyze(entry);
         if terms.is_empty() || terms.len() > WORDS_LEN_MAX {
             let reason = format!(
-                "{entry:?} of {rule:?} has {} words that are looked for, 1 to {WORDS_LEN_MAX} are",
+                "{} of {} has {} words that are looked for, 1 to {WORDS_LEN_MAX} are",
+                quoted(entry),
+                quoted(rule),
                 terms.len()
             );
             return Err(invalid(reason));
@@ -142,6 +149,14 @@ fn entries(
         }
     }
     Ok(all)
+}
+
+/// A text as an error shows it: its beginning, if it is long.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
+        None => format!("{text:?}"),
+    }
 }
 
 fn invalid(reason: String) -> AnalyzerError {

@@ -397,6 +397,9 @@ fn synonyms_stand_for_each_other_in_queries_only() {
         let refused = Analyzer::new(&english.clone().synonyms([rule]));
         assert!(matches!(refused, Err(AnalyzerError::Option { .. })), "{rule}");
     }
+    let long = (0..100_000).map(|number| format!("é{number}")).collect::<Vec<_>>().join(",");
+    let refused = Analyzer::new(&english.clone().synonyms([&long])).unwrap_err().to_string();
+    assert!(refused.contains("has 100000 entries") && refused.len() < 200, "{refused}");
 }
 
 #[test]
@@ -413,6 +416,9 @@ fn what_cannot_be_made_is_refused_with_the_reason() {
         let refused = of(tokenizer.clone());
         assert!(matches!(refused, Err(AnalyzerError::Option { .. })), "{tokenizer:?}");
     }
+    let lengths = |min, max| Analyzer::new(&AnalyzerOptions::default().chars(Some(min), Some(max)));
+    assert!(matches!(lengths(3, 2), Err(AnalyzerError::Option { .. })));
+    assert_eq!(lengths(3, 3).unwrap().terms("an old pan"), ["old", "pan"]);
     assert!(matches!(of(Tokenizer::custom("test-none")), Err(AnalyzerError::Unknown { .. })));
     let current = AnalyzerOptions::for_language(Language::Polish).stemmers(Stemmers::Snowball);
     assert_eq!(Analyzer::new(&current).is_ok(), cfg!(feature = "snowball"));
