@@ -15,7 +15,7 @@
 //! distance a walk through the terms.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ast::{Clause, Occur, Pattern, Query, Weight};
@@ -620,42 +620,40 @@ impl<'p, 'r> Planner<'p, 'r> {
         let ranks: Vec<usize> = self.across.iter().map(rank).collect();
         let across = keys.into_iter().map(|key| planned_across(reader, key));
         let across = across.collect::<Result<Vec<_>>>()?;
-        let mut leaves: BTreeMap<LeafKey, (bool, f64)> = BTreeMap::new();
+        let mut asked = Vec::new();
         let all = all.map(&mut |(key, boost), group, scores| {
             let across = key.across.map(|found| ranks[found]);
-            let key = LeafKey { across, group, ..key };
-            let leaf = leaves.entry(key.clone()).or_default();
-            leaf.0 |= scores;
-            leaf.1 += if scores { boost } else { 0.0 };
-            key
+            let number = asked.len();
+            asked.push((LeafKey { across, group, ..key }, number, scores, boost));
+            number
         });
         let mut fields = BTreeMap::new();
         for Field { id, path, weight } in reader.fields() {
             let statistics = reader.statistics(*id)?;
             fields.insert(*id, PlannedField { path: path.clone(), weight: *weight, statistics });
         }
-        let keys: Vec<&LeafKey> = leaves.keys().collect();
-        let place = |key: &LeafKey| {
-            keys.binary_search(&key).expect("invariant: every key of a plan is a leaf")
-        };
-        let mut all = all.map(&mut |key, _, _| place(&key));
-        all.remove_repeated();
-        let mut dfs = HashMap::new();
-        let mut planned = Vec::with_capacity(leaves.len());
-        for (key, &(scores, boost)) in &leaves {
-            let documents = fields.get(&key.field).map_or(0, |field| field.statistics.documents);
-            let mut of_terms = Vec::with_capacity(key.terms.len());
-            for (term, _) in &key.terms {
-                let known = dfs.get(&(key.field, term)).copied();
-                let df = known.map_or_else(|| df(reader, key.field, term, documents), Ok)?;
-                dfs.insert((key.field, term), df);
-                of_terms.push(df);
+        // Each key once, in their order; what asks for it adds up in the order of the query.
+        asked.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+        let mut leaves: Vec<Leaf> = Vec::with_capacity(asked.len());
+        let mut places = vec![0; asked.len()];
+        for (key, number, scores, boost) in asked {
+            if leaves.last().is_none_or(|last| last.key != key) {
+                let documents =
+                    fields.get(&key.field).map_or(0, |field| field.statistics.documents);
+                let dfs = key.terms.iter().map(|(term, _)| df(reader, key.field, term, documents));
+                let dfs = dfs.collect::<Result<_>>()?;
+                leaves.push(Leaf { key, dfs, scores: false, boost: 0.0 });
             }
-            planned.push(Leaf { key: key.clone(), dfs: of_terms, scores, boost });
+            places[number] = leaves.len() - 1;
+            if let Some(leaf) = leaves.last_mut().filter(|_| scores) {
+                leaf.scores = true;
+                leaf.boost += boost;
+            }
         }
+        let mut all = all.map(&mut |number, _, _| places[number]);
+        all.remove_repeated();
         let (required, excluded) = (witnesses(&all), excluded(&all));
         let tree = (!is_flat).then_some(all);
-        let leaves = planned;
         let plan =
             Plan { fields, paths, leaves, across, documents, sets, required, excluded, tree };
         Ok(Planned { plan, warnings, stop_words })
