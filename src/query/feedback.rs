@@ -27,15 +27,13 @@ use super::ast::{Occur, Pattern, Query, Weight};
 use super::bm25::{exact, rounded};
 use super::error::{Error, Result};
 use super::likeness::{Words, searched, telling_idf};
+use super::planner::DEPTH_MAX;
 use super::searcher::Searcher;
 use super::tiers::RankedDoc;
 use crate::fts::{Field, FieldId, Language, TextReader};
 
 /// The most documents that words are taken from, and the most words.
 const FEEDBACK_LEN_MAX: usize = 100;
-
-/// The most groups in each other that are looked at for words; what is deeper is not searched either.
-const DEPTH_MAX: usize = 32;
 
 /// How a search takes words from its first hits: see [`Search::feedback`](crate::Search::feedback).
 ///
@@ -246,6 +244,7 @@ fn is_words(query: &Query) -> bool {
 /// How many words the query scores, each as often as its boost says; what is no word but scores counts as one.
 fn words_of(reader: &TextReader<'_>, query: &Query, depth: usize) -> f64 {
     if depth > DEPTH_MAX {
+        // What is deeper is not searched either.
         return 0.0;
     }
     let words_of = |query| words_of(reader, query, depth + 1);

@@ -50,7 +50,7 @@ pub(crate) const EXPANSIONS_LEN_MAX: usize = 64;
 pub(crate) const SIMILAR_LEN_MAX: usize = 64;
 
 /// The most groups that stand in each other; what is deeper is dropped with a warning.
-const DEPTH_MAX: usize = 32;
+pub(super) const DEPTH_MAX: usize = 32;
 
 impl Plan {
     /// Plans a query in a collection of so many live documents; the warnings tell what was not taken as written.
