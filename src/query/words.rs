@@ -1,4 +1,4 @@
-//! What words, phrases and words near each other come to in a plan.
+//! What words come to in a plan: as they are or nearly, in phrases, and near each other.
 //!
 //! The planner calls this for each clause of text. The analyzers of the index say which words a text has and what may stand for
 //! them: synonyms, compounds written otherwise, forms in other languages (`fts::QueryWord`). A word and its alternatives are one set,
