@@ -166,10 +166,11 @@ impl Analyzers {
         }
     }
 
-    /// Whether several words of a query may have alternatives together.
-    pub fn have_synonyms(&self) -> bool {
-        let mut all = self.of_fields.values().chain([&self.default]);
-        all.any(|analyzer| !analyzer.options().synonyms.is_empty())
+    /// Whether several words of a query may stand for something together: have synonyms, or be syllables of one word.
+    pub fn span_words(&self) -> bool {
+        let of_languages = self.of_languages.iter().map(|(_, analyzer)| analyzer);
+        let mut all = self.of_fields.values().chain(of_languages).chain([&self.default]);
+        all.any(|analyzer| !analyzer.options().synonyms.is_empty() || analyzer.writes_syllables())
     }
 
     /// Names all that the terms of the index depend on.

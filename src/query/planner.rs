@@ -166,7 +166,7 @@ impl<'p, 'r> Planner<'p, 'r> {
                 }
             }
         }
-        if self.reader.analyzers().have_synonyms() {
+        if self.reader.analyzers().span_words() {
             self.spanning(query, context, &mut group)?;
         }
         Ok(group)

@@ -33,6 +33,7 @@ mod feedback;
 mod naive_search;
 mod paging;
 mod suggestions;
+mod syllables;
 mod tiers;
 
 const NAME: &str = "notes";

@@ -3,7 +3,8 @@
 //! The planner calls this for each clause of text. The analyzers of the index say which words a text has and what may stand for
 //! them: synonyms, compounds written otherwise, forms in other languages (`fts::QueryWord`). A word and its alternatives are one set,
 //! of which under `Must` one has to hold; where several words have an alternative together, it is for all of them. Fields that score
-//! as one do so for each analyzer, since a term means the same in all of them only there.
+//! as one do so for each analyzer, since a term means the same in all of them only there. Where a language writes words as syllables, two
+//! neighbours are looked for together, too.
 //!
 //! ```text
 //! usa ≡ united states       usa            usa, "united states"
@@ -25,6 +26,9 @@ use super::plan::Slop;
 use super::planner::{Asked, Context, Planner, Scope, TERMS_LEN_MAX, placed};
 use super::variants::phrases;
 use crate::fts::{FieldId, QueryWord};
+
+/// What two syllables side by side count, beside each of them.
+const SYLLABLES_WEIGHT: f64 = 0.5;
 
 impl Planner<'_, '_> {
     /// Adds a clause of words, as they are or nearly, a phrase, or words near each other.
@@ -174,45 +178,72 @@ impl Planner<'_, '_> {
         Ok(idf(documents, df.min(documents)))
     }
 
-    /// Adds what clauses side by side stand for together: synonyms of several words that are typed without quotes.
+    /// Adds what clauses side by side stand for together: synonyms of several words that are typed without quotes, and words of
+    /// two syllables.
     pub(super) fn spanning(
         &mut self,
         query: &Query,
         context: &Context,
         into: &mut Group<Asked>,
     ) -> Result<()> {
-        let plain = |clause: &&Clause| {
-            let is_words = matches!(clause.pattern, Pattern::Words(_) | Pattern::Similar { .. });
-            is_words && clause.occur == Occur::Should && clause.weight == Weight::default()
-        };
-        let mut rest = query.clauses.as_slice();
-        while let Some(first) = rest.first() {
-            let same = |clause: &&Clause| plain(clause) && clause.field == first.field;
-            let len = rest.iter().take_while(same).count();
-            let (run, behind) = rest.split_at(len.max(1));
-            rest = behind;
-            if len < 2 {
-                continue;
-            }
+        let boost = boost_of(context.boost.unwrap_or(1.0));
+        for run in runs(query) {
+            let [first, ..] = run else { continue };
             let mut clause = first.clone();
             clause.field = clause.field.or_else(|| context.field.clone());
             let Some(scope) = self.scope(&clause, context)? else { continue };
             let texts = run.iter().map(|clause| clause.pattern.text().unwrap_or_default());
             let text = texts.collect::<Vec<_>>().join(" ");
-            let boost = boost_of(context.boost.unwrap_or(1.0));
             for scope in self.by_analyzer(&scope) {
-                for word in self.analyzed(&scope, &text) {
-                    let is_spanning =
-                        text.get(word.bytes.clone()).is_some_and(|text| text.contains(' '));
-                    if is_spanning && self.terms_left >= word.alternatives.len() {
-                        self.terms_left -= word.alternatives.len();
-                        let nodes = self.alternatives(&scope, &word, boost)?;
-                        into.add_nodes(Occur::Should, nodes);
-                    }
+                if run.len() > 1 && clause.occur == Occur::Should {
+                    self.spanning_synonyms(&scope, &text, boost, into)?;
                 }
+                self.syllables(&scope, &text, boost, into);
             }
         }
         Ok(())
+    }
+
+    /// Adds synonyms of several words of a text.
+    fn spanning_synonyms(
+        &mut self,
+        scope: &Scope,
+        text: &str,
+        boost: f64,
+        into: &mut Group<Asked>,
+    ) -> Result<()> {
+        for word in self.analyzed(scope, text) {
+            let is_spanning = text.get(word.bytes.clone()).is_some_and(|text| text.contains(' '));
+            if is_spanning && self.terms_left >= word.alternatives.len() {
+                self.terms_left -= word.alternatives.len();
+                let nodes = self.alternatives(scope, &word, boost)?;
+                into.add_nodes(Occur::Should, nodes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds each two neighbours of a text as optional, in languages whose words have two syllables with a space between.
+    fn syllables(&mut self, scope: &Scope, text: &str, boost: f64, into: &mut Group<Asked>) {
+        let analyzers = self.reader.analyzers();
+        let fields: Vec<FieldId> = scope.places.iter().map(|&(field, _)| field).collect();
+        let boost = boost_of(boost * SYLLABLES_WEIGHT);
+        for analyzer in analyzers.all_of(&fields) {
+            if !analyzer.writes_syllables() {
+                continue;
+            }
+            let words = analyzer.query(text);
+            let terms: Vec<_> = words.into_iter().flat_map(|word| word.terms).collect();
+            for pair in terms.windows(2) {
+                let [(_, first), (_, second)] = pair else { continue };
+                if first + 1 == *second && self.terms_left >= pair.len() {
+                    self.terms_left -= pair.len();
+                    let (terms, slop) = placed(pair.to_vec(), Slop::Exact);
+                    let nodes = self.nodes(scope, &terms, slop, boost);
+                    into.add_nodes(Occur::Should, nodes);
+                }
+            }
+        }
     }
 
     /// Sets of words that stand for similar ones too; what stands for several words together is added as optional.
@@ -294,4 +325,18 @@ impl Planner<'_, '_> {
         }
         words
     }
+}
+
+/// The clauses of plain words that stand side by side and are looked for in the same way.
+fn runs(query: &Query) -> impl Iterator<Item = &[Clause]> {
+    let is_plain = |clause: &Clause| {
+        matches!(clause.pattern, Pattern::Words(_) | Pattern::Similar { .. })
+            && clause.occur != Occur::MustNot
+            && clause.weight == Weight::default()
+    };
+    let are_alike = move |one: &Clause, other: &Clause| {
+        let alike = one.occur == other.occur && one.field == other.field;
+        alike && is_plain(one) && is_plain(other)
+    };
+    query.clauses.chunk_by(are_alike).filter(move |run| run.iter().all(is_plain))
 }

@@ -161,6 +161,13 @@ impl Analyzer {
         &self.options
     }
 
+    /// Whether there are spaces within words: in Vietnamese they stand between syllables, and most words have two.
+    ///
+    /// A query then looks for each two neighbours side by side, too, as for one more word that need not be there.
+    pub fn writes_syllables(&self) -> bool {
+        self.trims && self.options.language == Some(Language::Vietnamese)
+    }
+
     /// Passes the tokens of `text` to `sink`, in the order of the text.
     ///
     /// Returns how many positions the text takes: the next text of the same field begins there, or

@@ -10,7 +10,7 @@
 //! A list is there only where an established one was, of which it could be a part: Snowball's of those European languages, and that of
 //! stopwords-iso (MIT) in Hindi. None was made to fit a collection of judged queries. Vietnamese has none for that reason: neither
 //! Snowball nor Lucene has one, that of stopwords-iso holds "day", "house" and "year", and since a space stands between its syllables,
-//! the most frequent ones are syllables of other words too.
+//! the most frequent ones are syllables of other words too ([`Analyzer::writes_syllables`](super::Analyzer::writes_syllables)).
 //!
 //! Lists are sorted, so that a look-up is a binary search; a list never changes without its name in
 //! the fingerprint changing. A test checks the order and that each word is a term that analysis can
