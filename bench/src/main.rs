@@ -8,6 +8,7 @@ mod churn;
 mod engines;
 mod index;
 mod kv;
+mod lucene;
 mod machine;
 mod overload;
 mod process;

@@ -131,6 +131,12 @@ impl Report {
     }
 }
 
+/// Says what is going on, beside the figures.
+pub(crate) fn show_progress(text: &str) {
+    // Progress that cannot be shown is no reason to stop.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
 /// One object of the JSON form.
 pub(crate) fn json_line(value: &impl Serialize) -> Result<()> {
     let mut out = io::stdout().lock();

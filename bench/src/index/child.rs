@@ -14,9 +14,9 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
 use super::corpus::Corpus;
-use super::engines::{Indexer, Rival};
+use super::engines::{Indexer, Prepared, Rival};
 use crate::Result;
-use crate::process::{anonymous_bytes, disk_bytes};
+use crate::process::{anonymous_bytes, anonymous_bytes_of, disk_bytes};
 use crate::report::percentile;
 
 /// How often memory is looked at.
@@ -50,18 +50,20 @@ pub(super) fn run(
         stay_on_one_processor()?;
     }
     let folder = tempfile::tempdir_in(folder)?;
-    let before = anonymous_bytes()?;
+    let Prepared { process, build } = (rival.prepare)(corpus, folder.path(), threads)?;
+    let memory_bytes = || process.map_or_else(anonymous_bytes, anonymous_bytes_of);
+    let before = memory_bytes()?;
     let (peak, ended) = (AtomicU64::new(0), AtomicBool::new(false));
     let (built, seconds) = thread::scope(|scope| {
         let sampler = scope.spawn(|| -> Result<()> {
             while !ended.load(Ordering::Relaxed) {
-                peak.fetch_max(anonymous_bytes()?, Ordering::Relaxed);
+                peak.fetch_max(memory_bytes()?, Ordering::Relaxed);
                 park_timeout(SAMPLE_EVERY);
             }
             Ok(())
         });
         let start = Instant::now();
-        let built = (rival.build)(corpus, folder.path(), threads);
+        let built = build();
         let seconds = start.elapsed().as_secs_f64();
         ended.store(true, Ordering::Relaxed);
         sampler.thread().unpark();

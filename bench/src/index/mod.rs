@@ -19,11 +19,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::Result;
+use crate::engines::OURS;
 use crate::machine::Machine;
-use crate::report::{Figure, Line, Report, Unit, json_line, set_ratios};
+use crate::report::{Figure, Line, Report, Unit, json_line, set_ratios, show_progress};
 use crate::search::BUNDLED;
 use child::Built;
-use engines::{RIVALS, Rival};
 
 /// Building indexes, and changing them.
 #[derive(Debug, Args)]
@@ -73,10 +73,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let rival = engines::find(name)?;
         return json_line(&child::run(rival, &corpus, options.threads, options.writes, &folder)?);
     }
-    let rivals: Vec<&Rival> = match &options.engines[..] {
-        [] => RIVALS.iter().collect(),
-        names => names.iter().map(|name| engines::find(name)).collect::<Result<_>>()?,
-    };
+    let report = Report { json: options.json };
+    let rivals = engines::chosen(&options.engines, show_progress)?;
     let (len, rounds, writes) = if options.quick {
         (options.documents.min(2_000), 1, 10)
     } else {
@@ -86,7 +84,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let text_bytes = corpus::read(path, len)?.text_bytes();
     let machine = Machine::of(&folder);
     let sync_us = child::sync_us(made.path())?;
-    let report = Report { json: options.json };
     report.head(
         &format!(
             "{}\n{:.1} MB of text, {rounds} rounds, {writes} writes; one fdatasync {sync_us:.0} µs",
@@ -120,7 +117,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         }
     }
     let mut lines = figures.lines();
-    set_ratios(&mut lines, RIVALS[0].name, engines::TANTIVY);
+    set_ratios(&mut lines, OURS, engines::TANTIVY);
     let columns: Vec<String> = rivals.iter().map(|rival| rival.name.to_owned()).collect();
     report.figures(&lines, &columns)
 }

@@ -18,7 +18,7 @@ use self::workload::{Plan, Row};
 use crate::Result;
 use crate::engines::{self, ENGINES, MEMORY_BYTES, OURS, Rival};
 use crate::machine::{Machine, version_of};
-use crate::report::{Figure, Line, Report, Unit};
+use crate::report::{Figure, Line, Report, Unit, show_progress};
 
 /// The name under which one write and `fdatasync` of a record appear among the engines.
 const FDATASYNC: &str = "fdatasync";
@@ -72,18 +72,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for round in 0..rounds {
         for turn in 0..engines.len() {
             let engine = engines[(round + turn) % engines.len()];
-            eprint_progress(&format!("round {} of {rounds}: {}", round + 1, engine.name));
+            show_progress(&format!("round {} of {rounds}: {}", round + 1, engine.name));
             spawn(engine, &folder, options, &mut values)?;
         }
     }
     let mut columns: Vec<String> = engines.iter().map(|engine| engine.name.to_owned()).collect();
     columns.push(FDATASYNC.to_owned());
     report.figures(&lines(&values, &columns), &columns)
-}
-
-fn eprint_progress(text: &str) {
-    // Progress that cannot be shown is no reason to stop.
-    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// The engines of these names; all when there are none. Our own is always the first of the table.

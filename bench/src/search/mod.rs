@@ -12,7 +12,6 @@ mod queries;
 mod sample;
 mod table;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -26,7 +25,7 @@ use self::measure::measure;
 use self::queries::{Class, Query};
 use crate::Result;
 use crate::machine::Machine;
-use crate::report::{Figure, Line, Report, Unit};
+use crate::report::{Figure, Line, Report, Unit, show_progress};
 
 /// The corpus of the repository, for a quick run.
 pub(crate) const BUNDLED: &str =
@@ -102,11 +101,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         show_progress(&format!("pass {} of {passes}", pass + 1));
     })?;
     table::show(report, &table::rows(&queries, &times), &names)
-}
-
-fn show_progress(text: &str) {
-    // Progress that cannot be shown is no reason to stop.
-    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// The queries of the file that was named, else some of the corpus.

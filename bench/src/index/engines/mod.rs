@@ -5,6 +5,7 @@
 
 mod alluvium;
 mod fts5;
+mod lucene;
 mod tantivy;
 
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::path::Path;
 use super::corpus::Corpus;
 use crate::Result;
 use crate::engines::OURS;
+use crate::lucene::LUCENE;
 
 /// Memory that an engine may use for caches and for what is not written yet.
 const MEMORY_BYTES: usize = 256 << 20;
@@ -28,28 +30,58 @@ pub(super) trait Indexer {
     fn count(&mut self, word: &str) -> Result<u64>;
 }
 
-/// Builds an index in an empty folder, on so many threads.
-type Build = fn(&Corpus, &Path, usize) -> Result<Box<dyn Indexer>>;
+/// An engine that has the documents, and builds when it is told to.
+pub(super) struct Prepared<'c> {
+    /// The process whose memory the engine takes, if it is another one.
+    pub(super) process: Option<u32>,
+    pub(super) build: Box<dyn FnOnce() -> Result<Box<dyn Indexer>> + 'c>,
+}
+
+/// Prepares to build an index in an empty folder, on so many threads.
+type Prepare = for<'c> fn(&'c Corpus, &'c Path, usize) -> Result<Prepared<'c>>;
 
 /// An engine that can be measured.
 #[derive(Debug)]
 pub(super) struct Rival {
     pub(super) name: &'static str,
-    pub(super) build: Build,
+    pub(super) prepare: Prepare,
     /// Threads that it can index with.
     pub(super) threads_max: usize,
+    /// What there is to do when it cannot run here; nothing when it can.
+    pub(super) missing: fn() -> Option<String>,
 }
 
 /// All engines, ours first.
-pub(super) const RIVALS: &[Rival] = &[
-    Rival { name: OURS, build: alluvium::build, threads_max: 2 },
-    Rival { name: TANTIVY, build: tantivy::build, threads_max: 2 },
-    Rival { name: "fts5", build: fts5::build, threads_max: 1 },
+const RIVALS: &[Rival] = &[
+    Rival { name: OURS, prepare: alluvium::prepare, threads_max: 2, missing: || None },
+    Rival { name: TANTIVY, prepare: tantivy::prepare, threads_max: 2, missing: || None },
+    Rival { name: "fts5", prepare: fts5::prepare, threads_max: 1, missing: || None },
+    Rival { name: LUCENE, prepare: lucene::prepare, threads_max: 2, missing: lucene::missing },
 ];
 
 /// The engine of a name.
 pub(super) fn find(name: &str) -> Result<&'static Rival> {
     let known = || RIVALS.iter().map(|rival| rival.name).collect::<Vec<_>>().join(", ");
     let found = RIVALS.iter().find(|rival| rival.name == name);
-    found.ok_or_else(|| format!("there is no engine {name:?}; there are {}", known()).into())
+    let found = found.ok_or_else(|| format!("there is no engine {name:?}; there are {}", known()));
+    let found = found?;
+    match (found.missing)() {
+        None => Ok(found),
+        Some(remedy) => Err(format!("{name} is not there; {remedy}").into()),
+    }
+}
+
+/// The engines of these names; without names all that can run here. `note` is told of others.
+pub(super) fn chosen(names: &[String], note: impl Fn(&str)) -> Result<Vec<&'static Rival>> {
+    let mut chosen = Vec::new();
+    for rival in RIVALS.iter().filter(|_| names.is_empty()) {
+        match (rival.missing)() {
+            None => chosen.push(rival),
+            Some(remedy) => note(&format!("without {}, which is not there; {remedy}", rival.name)),
+        }
+    }
+    for name in names {
+        chosen.push(find(name)?);
+    }
+    Ok(chosen)
 }

@@ -6,7 +6,7 @@
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command as Process, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command as Process};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -29,13 +29,12 @@ struct Driver {
     facts: Facts,
 }
 
-/// Starts `process`, which is given `folder` for its index, and has it index the documents.
+/// Starts `process`, whose index goes into `folder`, and has it index the documents.
 pub(super) fn build(
     mut process: Process,
     documents: &Documents,
     folder: &Path,
 ) -> Result<Box<dyn Engine>> {
-    process.arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = process.spawn()?;
     let input = child.stdin.take().ok_or("the driver has no input")?;
     let output = child.stdout.take().ok_or("the driver has no output")?;
@@ -137,6 +136,8 @@ fn translate(query: &Query) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
 
     /// A driver of few words: it has two documents, answers the first query, and has none like the second.
@@ -155,7 +156,7 @@ mod tests {
         documents.push("", "silt");
         let folder = tempfile::tempdir().unwrap();
         let mut process = Process::new("sh");
-        process.args(["-c", SCRIPT]);
+        process.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut engine = build(process, &documents, folder.path()).unwrap();
         assert_eq!((engine.facts().documents, engine.facts().tokens), (2, None));
         let queries = ["gold", "+gold silt -\"river bed\""].map(|text| Query::parse(text).unwrap());

@@ -21,6 +21,7 @@ use super::corpus::Documents;
 use super::queries::Query;
 use crate::Result;
 use crate::engines::OURS;
+use crate::lucene::LUCENE;
 use crate::machine::version_of;
 
 /// Memory that an engine may use for caches and for what is not written yet.
@@ -187,8 +188,8 @@ pub(crate) const RIVALS: &[Rival] = &[
         missing: || None,
     },
     Rival {
-        name: "lucene",
-        version: lucene::version,
+        name: LUCENE,
+        version: crate::lucene::version,
         build: lucene::build,
         score_factor: Some(1.0),
         quick: false,
