@@ -15,9 +15,8 @@
 //! Invariants: scores are exact, each summed over the leaves in canonical order; what is skipped has a bound below the worst
 //! of `k` known scores. Cost: a step for each window and leaf, and as much for its documents as its bound deserves.
 
-use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -316,9 +315,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         leaves: &'c [OpenLeaf<'c>],
         norms: Option<&FieldNorms>,
     ) -> Result<Vec<Chunk<'c>>> {
-        let mut numbers: Vec<u32> = leaves.iter().flat_map(OpenLeaf::chunks).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
+        let numbers: BTreeSet<u32> = leaves.iter().flat_map(OpenLeaf::chunks).collect();
         let mut chunks = Vec::new();
         for number in numbers {
             let chunk = self.chunk(leaves, number, norms)?;
@@ -353,7 +350,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         counter: &mut Option<Counter<'_>>,
     ) -> Result<Vec<ScoredDoc>> {
         let chunks = self.chunks(plan, leaves, Some(norms))?;
-        let Ranking { mut windows, alone, most } = rank(plan, &chunks, counter)?;
+        let Ranking { windows, alone, most } = rank(plan, &chunks, counter)?;
         if windows.is_empty() {
             for document in alone {
                 top.push(document);
@@ -366,8 +363,6 @@ impl<'s, 'r> Searcher<'s, 'r> {
         // It counts documents that are left out, if any are.
         let is_all = is_union && top.wants_all_below(most);
         let floor = if is_all { first_threshold(leaves, &chunks, top.k()) } else { 0.0 };
-        windows.retain(|window| window.bound >= floor);
-        windows.sort_unstable_by(Ranked::best_first);
         let mut search = WindowSearch::new(plan, top, floor, most);
         for document in alone {
             search.push(document);
@@ -548,16 +543,9 @@ struct Ranked {
     matching: Option<Box<Bitmap>>,
 }
 
-impl Ranked {
-    /// The order of evaluation: by descending bound.
-    fn best_first(left: &Self, right: &Self) -> Ordering {
-        let by_bound = right.bound.total_cmp(&left.bound);
-        by_bound.then((left.place, left.number).cmp(&(right.place, right.number)))
-    }
-}
-
 /// Where documents may match.
 struct Ranking {
+    /// By descending bound.
     windows: Vec<Ranked>,
     /// Those of chunks that have nothing of the query but a list that tells their scores.
     alone: Vec<ScoredDoc>,
@@ -597,6 +585,10 @@ fn rank(plan: &Plan, chunks: &[Chunk<'_>], counter: &mut Option<Counter<'_>>) ->
             windows.push(Ranked { bound, place, number, matching });
         }
     }
+    windows.sort_unstable_by(|left, right| {
+        let by_bound = right.bound.total_cmp(&left.bound);
+        by_bound.then((left.place, left.number).cmp(&(right.place, right.number)))
+    });
     Ok(Ranking { windows, alone, most })
 }
 
