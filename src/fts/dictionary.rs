@@ -1,112 +1,202 @@
 //! The dictionary of a field: its terms in the order of their bytes, walked by an automaton.
 //!
-//! The sorted keys of the text keyspace are the dictionary, in all runs and pending writes at once. The reader walks it for
-//! patterns. Where an automaton has no way ahead, the walk leaps to the next term that may fit; states of what two neighbours
-//! begin with are kept. Invariant: every term that fits is visited once, in order. Cost: a step for each entry that may fit, some
-//! tens of nanoseconds, and a look-up for each leap.
+//! The reader walks it for patterns. Large segments list what their groups are called, which is all that a walk reads of them; of all other
+//! runs and of pending writes the sorted keys are the dictionary. Where an automaton has no way ahead, the walk leaps to the next term that
+//! may fit; states of what two neighbours begin with are kept. What fits is looked up among the living entries, so that lists cannot
+//! disagree with postings. Invariant: every term that fits and has an entry is visited once, in order. Cost: some tens of nanoseconds for
+//! each term that may fit, and a look-up for each leap and each term that does.
 
 use super::error::Result;
 use super::ids::FieldId;
-use super::keyspace;
+use super::keyspace::{self, TermPiece};
 use super::term::TermPostings;
 use super::term_pattern::{TermPattern, TermState};
-use crate::lsm::{Cursor, Seek};
+use crate::lsm::{self, Cursor, KeyspaceId, Look, NameCursor, NameFilter, Reader, Seek};
 
-/// Steps to entries that follow, before a look-up leaps over all that cannot fit.
-const STEPS_BEFORE_LEAP: usize = 4;
+/// Keys that are refused one after the other, before a look-up leaps over all that cannot fit.
+const KEYS_BEFORE_LEAP: usize = 4;
+
+/// The same, of listed names: passing over one costs a tenth.
+const NAMES_BEFORE_LEAP: usize = 64;
 
 /// Is shown a term that fits, how far it is from what was asked for, and its postings.
 pub type TermVisitor<'v> = dyn FnMut(&[u8], u8, TermPostings) -> Result<()> + 'v;
 
-/// Passes the terms of `field` that fit `pattern` to `visit`, those included that no live document holds.
+/// Passes the terms of `field` in the text keyspace `text` that fit `pattern` to `visit`, those included that no live document holds.
 pub(super) fn each_term(
-    cursor: &mut Cursor<'_>,
-    field: FieldId,
-    pattern: &TermPattern,
+    reader: &dyn Reader,
+    text: KeyspaceId,
+    (field, pattern): (FieldId, &TermPattern),
     visit: &mut TermVisitor<'_>,
 ) -> Result<()> {
-    let mut path = Path { pattern, term: Vec::new(), states: vec![pattern.start()] };
-    let of_field = keyspace::field_prefix(field);
-    let mut valid = cursor.seek(&of_field, Seek::Ge)?;
-    while valid && cursor.key().starts_with(&of_field) {
-        let term = keyspace::decode(cursor.key())?.term;
-        if !path.follow(&term) {
-            let Some(next) = path.next_that_may_fit() else { return Ok(()) };
-            let mut key = keyspace::term_prefix(field, &next);
-            // Without the end of the term, so that longer terms follow it too.
-            key.truncate(key.len() - keyspace::TERMINATOR_LEN);
-            valid = leap(cursor, &key)?;
-            continue;
-        }
-        if let Some(distance) = path.distance() {
-            let (term, prefix) = (term.to_vec(), keyspace::term_prefix(field, &term));
-            let postings = TermPostings::read(cursor, &prefix)?;
-            visit(&term, distance, postings)?;
-            valid = cursor.valid();
-        } else {
-            // What the term has in other chunks is passed over in the same way.
-            valid = cursor.next()?;
-        }
+    let from = keyspace::field_prefix(field);
+    let filter = || -> Box<dyn NameFilter + '_> {
+        Box::new(TermFilter::new(field, pattern, NAMES_BEFORE_LEAP))
+    };
+    let mut walk = Walk { cursor: reader.cursor(text)?, pattern, visit };
+    match reader.names(text, &from, &filter)? {
+        Some(names) => walk.listed(names),
+        None => walk.by_keys(&from, TermFilter::new(field, pattern, KEYS_BEFORE_LEAP)),
     }
-    Ok(())
 }
 
-/// Goes to the first entry at or behind `key`, which lies ahead.
-fn leap(cursor: &mut Cursor<'_>, key: &[u8]) -> Result<bool> {
-    for _ in 0..STEPS_BEFORE_LEAP {
-        if !cursor.next()? {
-            return Ok(false);
+/// Shows the terms whose names are found.
+struct Walk<'r, 'w, 'v> {
+    /// Over the living entries.
+    cursor: Cursor<'r>,
+    pattern: &'w TermPattern,
+    visit: &'w mut TermVisitor<'v>,
+}
+
+impl Walk<'_, '_, '_> {
+    fn listed(&mut self, mut names: NameCursor<'_>) -> Result<()> {
+        let mut valid = match names.next_name()? {
+            Some(name) => self.cursor.seek(name, Seek::Ge)? && self.show(name)?,
+            None => return Ok(()),
+        };
+        while valid && let Some(name) = names.next_name()? {
+            valid = go_on(&mut self.cursor, name)? && self.show(name)?;
         }
+        Ok(())
+    }
+
+    fn by_keys(&mut self, from: &[u8], mut filter: TermFilter<'_>) -> Result<()> {
+        let mut before = Vec::new();
+        let mut valid = self.cursor.seek(from, Seek::Ge)?;
+        while valid {
+            let key = self.cursor.key();
+            let shared = key.iter().zip(&before).take_while(|(new, old)| new == old).count();
+            before.truncate(shared);
+            before.extend_from_slice(key.get(shared..).unwrap_or_default());
+            valid = match filter.look(&before, shared)? {
+                Look::Take(len) => self.show(before.get(..len).unwrap_or(&before))?,
+                Look::Pass => self.cursor.next()?,
+                Look::Leap(key) => self.cursor.seek(&key, Seek::Ge)?,
+                Look::End => false,
+            };
+        }
+        Ok(())
+    }
+
+    /// Shows the term called `name`, if the cursor stands on an entry of it, which it then goes behind. Whether there are more entries.
+    fn show(&mut self, name: &[u8]) -> Result<bool> {
+        if self.cursor.key().starts_with(name) {
+            let term = keyspace::decode_name(name)?;
+            let postings = TermPostings::read(&mut self.cursor, name)?;
+            if let Some(distance) = self.pattern.distance_of(&term) {
+                (self.visit)(&term, distance, postings)?;
+            }
+        }
+        Ok(self.cursor.valid())
+    }
+}
+
+/// Goes to the first entry at or behind `key`, which does not lie behind the cursor.
+fn go_on(cursor: &mut Cursor<'_>, key: &[u8]) -> Result<bool> {
+    for _ in 0..KEYS_BEFORE_LEAP {
         if cursor.key() >= key {
             return Ok(true);
         }
+        if !cursor.next()? {
+            return Ok(false);
+        }
     }
-    Ok(cursor.seek(key, Seek::Ge)?)
+    Ok(cursor.key() >= key || cursor.seek(key, Seek::Ge)?)
 }
 
-/// A term, and the states of an automaton in front of each of its bytes, as far as it can match.
-struct Path<'p> {
+/// Takes the names of terms that fit. Each term is told once, also where it has several keys.
+struct TermFilter<'p> {
+    of_field: [u8; 2],
     pattern: &'p TermPattern,
-    term: Vec<u8>,
+    /// In front of each byte that the last key has behind the field, as far as the automaton can match; the end of its term included.
     states: Vec<TermState>,
+    /// Keys that were refused one after the other, and how many are before a leap.
+    refused: usize,
+    before_leap: usize,
 }
 
-impl Path<'_> {
-    /// Goes along `term`; whether the automaton can match to its end.
-    fn follow(&mut self, term: &[u8]) -> bool {
-        let same = self.term.iter().zip(term).take_while(|(old, new)| old == new).count();
-        self.states.truncate(same + 1);
-        self.term.clear();
-        self.term.extend_from_slice(term);
-        while let (Some(&state), Some(&byte)) =
-            (self.states.last(), term.get(self.states.len() - 1))
-        {
-            let state = self.pattern.step(state, byte);
-            if !self.pattern.can_match(state) {
-                return false;
+/// What a filter knows of a term.
+enum Found {
+    /// It fits; its name, without the field, has so many bytes.
+    Fit(usize),
+    NoFit,
+    /// No term that begins so fits.
+    Refused,
+}
+
+impl<'p> TermFilter<'p> {
+    fn new(field: FieldId, pattern: &'p TermPattern, before_leap: usize) -> Self {
+        let (of_field, states) = (keyspace::field_prefix(field), vec![pattern.start()]);
+        TermFilter { of_field, pattern, states, refused: 0, before_leap }
+    }
+
+    /// Goes along what stands behind the field, from the last of the states on.
+    fn follow(&mut self, term: &[u8]) -> lsm::Result<Found> {
+        loop {
+            let at = self.states.len() - 1;
+            let state = self.states[at];
+            match keyspace::term_piece(term, at)? {
+                TermPiece::Bytes(bytes) => {
+                    if !self.pattern.follow(&mut self.states, bytes) {
+                        return Ok(Found::Refused);
+                    }
+                    // What a zero byte means is known with the next one.
+                    self.states.extend(self.states.last().copied());
+                }
+                TermPiece::Zero => {
+                    if !self.pattern.follow(&mut self.states, &[0]) {
+                        return Ok(Found::Refused);
+                    }
+                }
+                TermPiece::End => {
+                    let fits = self.pattern.distance(state).is_some();
+                    return Ok(if fits { Found::Fit(at + 1) } else { Found::NoFit });
+                }
             }
-            self.states.push(state);
         }
-        true
     }
 
-    fn distance(&self) -> Option<u8> {
-        self.states.last().and_then(|&state| self.pattern.distance(state))
-    }
-
-    /// The least beginning of a term behind this one that the automaton does not refuse.
-    fn next_that_may_fit(&self) -> Option<Vec<u8>> {
-        let known = self.states.iter().zip(&self.term).enumerate().rev();
+    /// The next term that may fit behind `term`, at which the automaton had no way ahead.
+    fn leap(&self, term: &[u8]) -> Look {
+        let known = self.states.iter().zip(term).enumerate().rev();
         for (at, (&state, &byte)) in known {
-            let next = (byte..=u8::MAX).skip(1);
-            let mut alive =
-                next.filter(|&next| self.pattern.can_match(self.pattern.step(state, next)));
-            if let Some(next) = alive.next() {
-                let mut beginning = self.term[..at].to_vec();
-                beginning.push(next);
-                return Some(beginning);
+            let mut next = keyspace::term_bytes_behind(term, at, byte);
+            let alive =
+                next.find(|&(_, read)| self.pattern.can_match(self.pattern.step(state, read)));
+            if let Some((next, _)) = alive {
+                let mut key = self.of_field.to_vec();
+                key.extend(term.iter().take(at));
+                key.push(next);
+                return Look::Leap(key);
             }
         }
-        None
+        Look::End
+    }
+}
+
+impl NameFilter for TermFilter<'_> {
+    fn look(&mut self, key: &[u8], shared: usize) -> lsm::Result<Look> {
+        let Some(term) = key.strip_prefix(&self.of_field) else { return Ok(Look::End) };
+        let same = shared.saturating_sub(self.of_field.len());
+        if same < self.states.len() {
+            self.states.truncate(same + 1);
+            match self.follow(term)? {
+                Found::Fit(len) => {
+                    self.refused = 0;
+                    return Ok(Look::Take(self.of_field.len() + len));
+                }
+                Found::NoFit => {
+                    self.refused = 0;
+                    return Ok(Look::Pass);
+                }
+                Found::Refused => {}
+            }
+        }
+        self.refused += 1;
+        if self.refused < self.before_leap {
+            return Ok(Look::Pass);
+        }
+        self.refused = 0;
+        Ok(self.leap(term))
     }
 }

@@ -117,6 +117,66 @@ pub(crate) fn decode_chunk(behind: &[u8]) -> lsm::Result<u32> {
     Ok(chunk)
 }
 
+/// The term of a [`term_prefix`].
+///
+/// # Errors
+/// Corruption when it is none.
+pub(super) fn decode_name(name: &[u8]) -> lsm::Result<Cow<'_, [u8]>> {
+    let mut reader = ByteReader::new(TEXT_KEY, name);
+    take_field(&mut reader)?;
+    let term = take_term(&mut reader)?;
+    reader.expect_end()?;
+    Ok(term)
+}
+
+/// What stands next in a text key behind its field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TermPiece<'a> {
+    /// Bytes of the term, of which none is zero; maybe none. A zero byte follows.
+    Bytes(&'a [u8]),
+    /// The zero byte before it belongs to the term.
+    Zero,
+    /// The zero byte before it ends the term.
+    End,
+}
+
+/// What stands at `at` in `term`, a text key behind its field, where a piece or the byte behind a zero byte begins.
+///
+/// # Errors
+/// Corruption when the term does not end.
+pub(super) fn term_piece(term: &[u8], at: usize) -> lsm::Result<TermPiece<'_>> {
+    let broken = || lsm::Error::corruption("text key: the term does not end", 0);
+    let rest = term.get(at..).ok_or_else(broken)?;
+    if is_behind_zero(term, at) {
+        return match rest.first() {
+            Some(&ESCAPED_ZERO) => Ok(TermPiece::Zero),
+            Some(&TERMINATOR) => Ok(TermPiece::End),
+            _ => Err(broken()),
+        };
+    }
+    let zero = rest.iter().position(|&byte| byte == 0).ok_or_else(broken)?;
+    rest.get(..zero).map(TermPiece::Bytes).ok_or_else(broken)
+}
+
+/// Which bytes may stand in a text key behind its field in place of `byte`, which stands at `at` in `term`, and are greater; each with
+/// the byte of the term that it means.
+pub(super) fn term_bytes_behind(
+    term: &[u8],
+    at: usize,
+    byte: u8,
+) -> impl Iterator<Item = (u8, u8)> {
+    let behind_zero = is_behind_zero(term, at);
+    (byte..=u8::MAX).skip(1).filter_map(move |next| match behind_zero {
+        true => (next == ESCAPED_ZERO).then_some((next, 0)),
+        false => Some((next, next)),
+    })
+}
+
+/// Whether the byte before `at` is zero, so that the one at `at` says what that means.
+fn is_behind_zero(term: &[u8], at: usize) -> bool {
+    at.checked_sub(1).and_then(|before| term.get(before)) == Some(&0)
+}
+
 /// Key of the length codes of `field` in the chunk numbered `chunk`.
 pub fn length_codes_key(field: FieldId, chunk: u32) -> Vec<u8> {
     let mut key = field_prefix(field).to_vec();

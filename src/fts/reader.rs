@@ -158,7 +158,7 @@ impl<'a> TextReader<'a> {
         pattern: &TermPattern,
         visit: &mut TermVisitor<'_>,
     ) -> Result<()> {
-        each_term(&mut self.reader.cursor(self.index.text)?, field, pattern, visit)
+        each_term(self.reader, self.index.text, (field, pattern), visit)
     }
 
     /// Lengths of a field in the documents of one chunk, dead ones included.

@@ -66,6 +66,10 @@ impl GroupRewriter for TextRewriter {
         keyspace::group_len(key)
     }
 
+    fn lists_names(&self) -> bool {
+        true
+    }
+
     fn begin<'a>(
         &'a self,
         keyspace: &str,

@@ -215,6 +215,30 @@ impl TermPattern {
         TermState(state, first)
     }
 
+    /// Goes along `bytes` from the last of `states`, and adds the state behind each; stops where no term lies ahead, and says
+    /// whether it came to the end.
+    pub(super) fn follow(&self, states: &mut Vec<TermState>, bytes: &[u8]) -> bool {
+        let Some(&(mut state)) = states.last() else { return false };
+        if let (TermAutomaton::Regex(dfa, _), State::Regex(mut at)) = (&self.automaton, state.0) {
+            for &byte in bytes {
+                at = dfa.next_state(at, byte);
+                if dfa.is_dead_state(at) {
+                    return false;
+                }
+                states.push(TermState(State::Regex(at), state.1));
+            }
+            return true;
+        }
+        for &byte in bytes {
+            state = self.step(state, byte);
+            if !self.can_match(state) {
+                return false;
+            }
+            states.push(state);
+        }
+        true
+    }
+
     /// How a term begins that goes on with this byte.
     fn first_after(&self, first: First, byte: u8) -> First {
         let (Source::Fuzzy { text, first_counts_twice: true, .. }, First::Met(met)) =

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::Result;
+use super::name_filter::{Look, NameFilter};
 use super::reserve::Reserve;
 
 /// What an entry says about its key.
@@ -59,6 +60,33 @@ pub(crate) trait RawCursor: Send {
     /// taken from; `None` where values are in memory as long as the view.
     fn held(&self) -> Option<(&Arc<Reserve>, usize)> {
         None
+    }
+
+    /// How many of its first bytes the key has in common with the one before, as far as that is known without a look: at least
+    /// so many.
+    fn shared(&self) -> usize {
+        0
+    }
+
+    /// From the current key on to the first that `filter` takes, and how long its name is; `None` when it takes none.
+    fn find_name(&mut self, filter: &mut dyn NameFilter) -> Result<Option<usize>> {
+        // The filter did not see what the cursor passed over on its way here.
+        let mut shared = 0;
+        while self.valid() {
+            shared = match filter.look(self.key(), shared)? {
+                Look::Take(len) => return Ok(Some(len)),
+                Look::Leap(key) if self.key() < &key[..] => {
+                    self.seek_ge(&key)?;
+                    0
+                }
+                Look::Pass | Look::Leap(_) => {
+                    self.next()?;
+                    self.shared()
+                }
+                Look::End => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// To the last entry whose key is `key` or smaller.

@@ -20,6 +20,12 @@ pub trait GroupRewriter: Send + Sync + fmt::Debug {
     /// Length of the prefix of `key` that names its group, at most `key.len()`.
     fn group_len(&self, key: &[u8]) -> usize;
 
+    /// Whether segments list the names of their groups, where that pays. Then [`Reader::names`] finds names without a look at the
+    /// entries. Names ascend as keys do: none may come before that of a smaller key.
+    fn lists_names(&self) -> bool {
+        false
+    }
+
     /// Whether keys alone decide what becomes of entries. Then long values of the keyspace stand in value segments, and
     /// passes see them empty; else they stand beside their keys, where they cost compactions as much as they are long.
     fn ignores_values(&self) -> bool {

@@ -29,6 +29,7 @@ mod inspect;
 mod leased;
 mod manifest;
 mod merge_operator;
+mod name_filter;
 mod operands;
 mod options;
 mod ranges;
@@ -73,11 +74,12 @@ pub use inspect::{
     Structure, ValueFigures,
 };
 pub use merge_operator::MergeOperator;
+pub use name_filter::{Look, NameFilter};
 pub use options::{Durability, KeyspaceOptions, Options};
 pub use reader::Reader;
 pub use reserve::Reserved;
 pub use salvage::{Loss, Salvage};
-pub use scan::Cursor;
+pub use scan::{Cursor, NameCursor};
 pub use scheduler::{ManualScheduler, Outcome, Running, Scheduler, Step, ThreadScheduler};
 pub use stats::{
     BackupReport, KeyspaceStats, LevelStats, Progress, ShrinkReport, Stalls, Stats, Written,

@@ -34,13 +34,15 @@ pub(crate) struct BlockCursor {
     /// Where the current entry starts, and the one after it.
     at: usize,
     next_at: usize,
+    /// What the current key shares with the one before, as its entry says: nothing at a restart.
+    shared: usize,
     entry: Option<(EntryKind, ValuePlace)>,
 }
 
 impl BlockCursor {
     /// A cursor that stands nowhere in `block`.
     pub(crate) fn new(block: Block) -> Self {
-        BlockCursor { block, key: Vec::new(), at: 0, next_at: 0, entry: None }
+        BlockCursor { block, key: Vec::new(), at: 0, next_at: 0, shared: 0, entry: None }
     }
 
     /// Bytes that the block keeps in memory.
@@ -107,6 +109,11 @@ impl BlockCursor {
     /// The entry's key; empty when the cursor stands nowhere.
     pub(crate) fn key(&self) -> &[u8] {
         if self.valid() { &self.key } else { &[] }
+    }
+
+    /// How many of its first bytes the key shares with the entry before, as far as it stands there.
+    pub(crate) fn shared(&self) -> usize {
+        self.shared
     }
 
     pub(crate) fn kind(&self) -> EntryKind {
@@ -197,6 +204,7 @@ impl BlockCursor {
         self.key.truncate(entry.shared);
         self.key.extend_from_slice(entry.unshared);
         self.at = at;
+        self.shared = entry.shared;
         self.next_at = entry.end;
         self.entry = Some((entry.kind, entry.value));
         Ok(())

@@ -89,14 +89,18 @@ impl SegmentOutput {
             let begins = group != self.group;
             self.group.clear();
             self.group.extend_from_slice(group);
-            (group, begins)
+            (group, begins || self.open.is_none())
         });
         let (group, begins) = group.unwrap_or((key, true));
+        let lists_names = self.keyspace.rewriter.as_ref().is_some_and(|by| by.lists_names());
         if begins && self.open.as_ref().is_some_and(OpenSegment::is_full) {
             self.close_ranges(group);
             self.finish_segment()?;
         }
         let open = self.open_segment();
+        if begins && lists_names {
+            open.writer.add_name(group);
+        }
         open.writer.add(key, kind, value)?;
         if open.writer.output().len() >= PIECE_BYTES
             && let Some(open) = &mut self.open

@@ -112,6 +112,8 @@ struct Stretch<'a> {
 #[derive(Clone, Copy)]
 enum Part<'a> {
     Leaf(&'a LeafPart),
+    Names,
+    NameIndex,
     Ranges,
     Index,
     Properties,
@@ -352,6 +354,8 @@ impl Pages {
         let bytes = Bytes::from(self.read(start, len)?);
         let (name, decoded) = match kind {
             Part::Leaf(_) => ("leaf block", structures::block(&bytes, place, false)),
+            Part::Names => ("block of names", structures::block(&bytes, place, false)),
+            Part::NameIndex => ("index of names", structures::block(&bytes, place, true)),
             Part::Ranges => ("range tombstones", structures::ranges(&bytes, place)),
             Part::Index => ("index block", structures::block(&bytes, place, true)),
             Part::Properties => ("properties", structures::properties(&bytes, place)),
@@ -458,7 +462,9 @@ fn part(what: &str, offset: u64, decoded: Decoded) -> PartView {
 /// The parts of a segment in the order of their places.
 fn layout(parts: &SegmentParts) -> Vec<Stretch<'_>> {
     let leaves = parts.leaves.iter().map(|leaf| (Part::Leaf(leaf), leaf.offset, leaf.bytes));
+    let names = parts.names.iter().map(|block| (Part::Names, block.offset, block.bytes));
     let rest = [
+        (Part::NameIndex, parts.name_index_offset, parts.counts.names.index_bytes),
         (Part::Ranges, parts.ranges_offset, parts.counts.range_bytes),
         (Part::Index, parts.index_offset, parts.index_bytes),
         (Part::Properties, parts.properties_offset, parts.properties_bytes),
@@ -467,7 +473,7 @@ fn layout(parts: &SegmentParts) -> Vec<Stretch<'_>> {
     ];
     let mut layout = Vec::new();
     let mut gap_from = 0;
-    for (part, offset, len) in leaves.chain(rest) {
+    for (part, offset, len) in leaves.chain(names).chain(rest) {
         // A damaged index may name what does not stand before it.
         let Some(end) = offset.checked_add(len).filter(|_| offset >= gap_from) else { continue };
         layout.push(Stretch { part, offset, len, gap_from });

@@ -590,6 +590,12 @@ pub(super) fn properties(bytes: &Bytes, place: Place<'_>) -> Vec<Decoded> {
         }
         a.varint("bytes about the keyspace")?;
         keyspace(a)?;
+        // In version 2; the footer says which it is.
+        if bytes_end > a.offset() {
+            for name in ["names", "blocks of names", "bytes of names", "bytes of their index"] {
+                a.varint(name)?;
+            }
+        }
         let more = bytes_end.saturating_sub(a.offset());
         if more > 0 {
             a.opaque("unexplained", more)?;

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::edit::{Edit, Placed};
 use super::order::Before;
+use crate::lsm::cursor::RawCursor;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::{FreshRun, KeyspaceDescriptor};
 use crate::lsm::group_rewriter::GroupRewriter;
@@ -593,5 +594,24 @@ impl Version {
             ranges: RunRanges::Segments(Arc::clone(&run.segments)),
         });
         fresh.chain(on_disk).collect()
+    }
+
+    /// The runs of a keyspace for a walk over names, whatever hides them; `None` when no segment lists any.
+    pub(crate) fn name_sources<'a>(
+        &self,
+        keyspace: &Keyspace,
+    ) -> Result<Option<Vec<Box<dyn RawCursor + 'a>>>> {
+        let mut listed = false;
+        for segment in keyspace.segments() {
+            listed = listed || segment.lists_names()?;
+        }
+        if !listed {
+            return Ok(None);
+        }
+        let fresh = self.fresh.iter().filter_map(|run| run.source(keyspace.id));
+        let fresh = fresh.map(|source| source.cursor);
+        let on_disk = keyspace.runs().map(|run| RunCursor::naming(Arc::clone(&run.segments)));
+        let on_disk = on_disk.map(|cursor| -> Box<dyn RawCursor + 'a> { Box::new(cursor) });
+        Ok(Some(fresh.chain(on_disk).collect()))
     }
 }

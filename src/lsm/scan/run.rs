@@ -18,26 +18,42 @@ pub(crate) struct RunCursor {
     segments: Arc<Vec<Arc<Segment>>>,
     /// The segment that is open, and its cursor; none when the cursor stands nowhere.
     open: Option<(usize, SegmentCursor)>,
-    /// Whether it leaves the cache to others.
-    passes: bool,
+    what: What,
+}
+
+/// What of the segments a cursor reads.
+#[derive(Clone, Copy)]
+enum What {
+    Entries,
+    /// Entries, past the cache.
+    Passing,
+    /// Names, and entries where there are no names.
+    Names,
 }
 
 impl RunCursor {
     pub(crate) fn new(segments: Arc<Vec<Arc<Segment>>>) -> Self {
-        RunCursor { segments, open: None, passes: false }
+        RunCursor { segments, open: None, what: What::Entries }
     }
 
     /// A cursor that passes through once, and leaves the cache to others.
     pub(crate) fn passing(segments: Arc<Vec<Arc<Segment>>>) -> Self {
-        RunCursor { segments, open: None, passes: true }
+        RunCursor { segments, open: None, what: What::Passing }
+    }
+
+    /// A cursor over names; over the entries of segments that list none.
+    pub(crate) fn naming(segments: Arc<Vec<Arc<Segment>>>) -> Self {
+        RunCursor { segments, open: None, what: What::Names }
     }
 
     /// A cursor of segment `index`, reusing the open one when it is the same.
     fn enter(&mut self, index: usize) -> Option<&mut SegmentCursor> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != index) {
-            let passes = self.passes;
-            let cursor = |segment: &Arc<Segment>| {
-                if passes { segment.passing_cursor() } else { segment.cursor() }
+            let what = self.what;
+            let cursor = |segment: &Arc<Segment>| match what {
+                What::Entries => segment.cursor(),
+                What::Passing => segment.passing_cursor(),
+                What::Names => segment.naming_cursor(),
             };
             self.open = self.segments.get(index).map(|segment| (index, cursor(segment)));
         }
@@ -134,6 +150,10 @@ impl RawCursor for RunCursor {
 
     fn value(&self) -> Result<Bytes> {
         self.open.as_ref().map_or(Ok(Bytes::new()), |(_, cursor)| cursor.value())
+    }
+
+    fn shared(&self) -> usize {
+        self.open.as_ref().map_or(0, |(_, cursor)| cursor.shared())
     }
 
     fn held(&self) -> Option<(&Arc<Reserve>, usize)> {

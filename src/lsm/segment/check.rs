@@ -2,7 +2,7 @@
 //!
 //! For `check` and for tests. Everything comes from the storage, nothing from the cache and nothing goes
 //! there. Beyond the checksums that every read verifies, it proves order, separators, key heads and counts,
-//! that the filter denies no key, and that leaf blocks and
+//! that the filter denies no key, that the names are those of the entries, and that leaf blocks and
 //! values fill the segment in the order of the keys, without gaps or overlaps.
 //! Cost: one pass, one leaf block and one value in memory at a time.
 
@@ -12,7 +12,8 @@ use bytes::Bytes;
 
 use super::filter::{Filter, KeyHash};
 use super::index::LeafHandle;
-use super::properties::SegmentCounts;
+use super::names::NameWalk;
+use super::properties::{NameCounts, SegmentCounts};
 use super::reader::{Parts, Segment};
 use crate::lsm::block::{Block, BlockCursor, BlockValue, VALUE_ALIGN_BYTES, ValueRef};
 use crate::lsm::cursor::EntryKind;
@@ -37,6 +38,7 @@ impl Segment {
         let mut walk = Walk {
             segment: self,
             filter,
+            names: NameWalk::new(self, &parts)?,
             end: 0,
             first_key: None,
             last_key: None,
@@ -63,6 +65,7 @@ impl Segment {
 struct Walk<'a> {
     segment: &'a Segment,
     filter: Option<Filter>,
+    names: Option<NameWalk<'a>>,
     /// Where the parts seen so far end.
     end: u64,
     first_key: Option<Vec<u8>>,
@@ -106,6 +109,9 @@ impl Walk<'_> {
         if self.filter.as_ref().is_some_and(|filter| !filter.may_have(hash)) {
             return Err(wrong("the filter denies a key", handle.offset));
         }
+        if let Some(names) = &mut self.names {
+            names.follow(leaf.key())?;
+        }
         let key_bytes = leaf.key().len();
         match leaf.value() {
             BlockValue::Inline(value) => {
@@ -141,10 +147,11 @@ impl Walk<'_> {
     }
 
     fn finish(mut self, parts: &Parts, ranges: &Ranges) -> Result<SegmentCounts> {
-        self.part("range tombstones or index", parts.body_end(), 0, 1)?;
+        self.part("names, range tombstones or index", parts.body_end(), 0, 1)?;
         self.hull(ranges)?;
+        let names = self.names.take().map_or(Ok(NameCounts::default()), NameWalk::finish)?;
         let SegmentCounts { ranges, range_bytes, .. } = parts.counts;
-        let counts = SegmentCounts { ranges, range_bytes, ..self.counts };
+        let counts = SegmentCounts { ranges, range_bytes, names, ..self.counts };
         if counts != parts.counts {
             let (found, said) = (counts, parts.counts);
             return Err(wrong(&format!("counted {found:?}, the properties say {said:?}"), 0));

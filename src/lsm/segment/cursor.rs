@@ -28,6 +28,8 @@ pub(crate) struct SegmentCursor {
     number: usize,
     /// Whether the cache keeps what is read.
     keeps: bool,
+    /// Whether it moves over names instead, if there are any.
+    naming: bool,
 }
 
 /// Where in a leaf to go.
@@ -40,7 +42,13 @@ enum Leaf<'a> {
 
 impl SegmentCursor {
     pub(super) fn new(segment: Arc<Segment>, keeps: bool) -> Self {
-        SegmentCursor { segment, index: None, leaf: None, handle: None, number: 0, keeps }
+        let (index, leaf, handle, naming) = (None, None, None, false);
+        SegmentCursor { segment, index, leaf, handle, number: 0, keeps, naming }
+    }
+
+    /// One over names; over entries where there are none.
+    pub(super) fn naming(segment: Arc<Segment>) -> Self {
+        SegmentCursor { naming: true, ..Self::new(segment, true) }
     }
 
     /// Ends a movement; when it failed the cursor stands nowhere and the error says where in the file.
@@ -63,10 +71,16 @@ impl SegmentCursor {
     }
 
     fn index(&mut self) -> Result<&Block> {
-        match &mut self.index {
-            Some(index) => Ok(index),
-            slot => Ok(slot.insert(self.segment.index()?.into_owned())),
+        if self.index.is_none() {
+            let names = if self.naming { self.segment.name_index()? } else { None };
+            self.naming = names.is_some();
+            let index = match names {
+                Some(names) => names,
+                None => self.segment.index()?.into_owned(),
+            };
+            self.index = Some(index);
         }
+        Ok(self.index.as_ref().expect("invariant: it was taken above"))
     }
 
     /// Moves in the leaf of this number; nowhere when there is none.
@@ -99,12 +113,19 @@ impl SegmentCursor {
         let leaf = match self.leaf.take() {
             Some(leaf) if is_current => leaf,
             Some(mut leaf) => {
-                leaf.enter(self.segment.leaf(number, handle, self.keeps)?);
+                leaf.enter(self.block(number, handle)?);
                 leaf
             }
-            None => BlockCursor::new(self.segment.leaf(number, handle, self.keeps)?),
+            None => BlockCursor::new(self.block(number, handle)?),
         };
         Ok(self.leaf.insert(leaf))
+    }
+
+    fn block(&self, number: usize, handle: LeafHandle) -> Result<Block> {
+        if self.naming {
+            return self.segment.name_block(handle, self.keeps);
+        }
+        self.segment.leaf(number, handle, self.keeps)
     }
 
     fn seek(&mut self, key: &[u8]) -> Result<()> {
@@ -187,6 +208,10 @@ impl RawCursor for SegmentCursor {
     fn value(&self) -> Result<Bytes> {
         let value = self.segment.value(self.entry().value(), self.keeps);
         value.map_err(|error| self.segment.locate(error))
+    }
+
+    fn shared(&self) -> usize {
+        self.current().map_or(0, BlockCursor::shared)
     }
 
     fn held(&self) -> Option<(&Arc<Reserve>, usize)> {

@@ -12,7 +12,10 @@ use crate::lsm::ids::SegmentId;
 /// Bytes of the footer.
 pub(crate) const FOOTER_BYTES: u64 = 64;
 pub(crate) const FOOTER_MAGIC: [u8; 8] = *b"ALVSEGMT";
-const FORMAT_VERSION: u32 = 1;
+/// Of a segment that lists names.
+const FORMAT_VERSION: u32 = 2;
+/// Of one that does not: as it was before there were names.
+const VERSION_WITHOUT_NAMES: u32 = 1;
 
 /// Where the index block and the properties of a segment stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(super) struct Footer {
     pub properties_bytes: u64,
     /// Length of the filter, which stands between properties and footer.
     pub filter_bytes: u32,
+    /// Whether the properties tell of names.
+    pub lists_names: bool,
 }
 
 impl Footer {
@@ -41,7 +46,8 @@ impl Footer {
     pub(super) fn encode(&self, segment: SegmentId, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&FOOTER_MAGIC);
-        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let version = if self.lists_names { FORMAT_VERSION } else { VERSION_WITHOUT_NAMES };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&self.filter_bytes.to_le_bytes());
         out.extend_from_slice(&self.index_offset.to_le_bytes());
         out.extend_from_slice(&self.index_bytes.to_le_bytes());
@@ -108,8 +114,14 @@ impl Footer {
                 "the parts of version {version} do not meet at {properties_offset}"
             )));
         }
-        let footer =
-            Footer { index_offset, index_bytes, properties_offset, properties_bytes, filter_bytes };
+        let footer = Footer {
+            index_offset,
+            index_bytes,
+            properties_offset,
+            properties_bytes,
+            filter_bytes,
+            lists_names: version > VERSION_WITHOUT_NAMES,
+        };
         Ok((segment, footer))
     }
 }
@@ -128,8 +140,13 @@ mod tests {
             properties_offset: 4050,
             properties_bytes: 30,
             filter_bytes: 73,
+            lists_names: true,
         };
         let mut bytes = Vec::new();
+        let without = Footer { lists_names: false, ..footer.clone() };
+        without.encode(SegmentId(9), &mut bytes);
+        assert_eq!(Footer::decode(&bytes, SegmentId(9), 4217).unwrap(), without);
+        bytes.clear();
         footer.encode(SegmentId(9), &mut bytes);
         assert_eq!(Footer::decode(&bytes, SegmentId(9), 4217).unwrap(), footer);
         assert!(Footer::decode(&bytes, SegmentId(8), 4217).is_err());

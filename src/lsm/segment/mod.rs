@@ -24,6 +24,7 @@ mod filter;
 mod footer;
 mod index;
 mod mapped;
+mod names;
 mod parts;
 mod properties;
 mod reader;

@@ -31,6 +31,9 @@ pub(crate) struct SegmentParts {
     pub(crate) counts: SegmentCounts,
     /// In the order of the keys, which is that of their places.
     pub(crate) leaves: Vec<LeafPart>,
+    /// The blocks of names, in order, and the sealed index over them.
+    pub(crate) names: Vec<LeafPart>,
+    pub(crate) name_index_offset: u64,
     /// Where the sealed range tombstones begin; their length stands in the counts.
     pub(crate) ranges_offset: u64,
     pub(crate) index_offset: u64,
@@ -71,8 +74,14 @@ impl Segment {
         let footer = self.read(footer_offset, FOOTER_BYTES)?;
         let footer = Footer::decode(&footer, self.summary().id, bytes)?;
         let leaves = block.as_ref().map_or(Ok(Vec::new()), leaves_of)?;
+        // Names only repeat what the leaves say: a damaged index of theirs is shown as such, and leads to none.
+        let names = self
+            .read_name_index(&parts)
+            .and_then(|index| index.as_ref().map_or(Ok(Vec::new()), leaves_of));
         Ok(SegmentParts {
-            ranges_offset: parts.body_end(),
+            names: names.unwrap_or_default(),
+            name_index_offset: parts.name_index_offset(),
+            ranges_offset: parts.ranges_offset(),
             counts: parts.counts,
             leaves,
             index_offset: footer.index_offset,
@@ -232,7 +241,7 @@ pub(crate) fn find_segment(
         return None;
     }
     let (offset, len) = (footer.properties_offset, footer.properties_bytes);
-    let properties = Properties::decode(sealer, &read(start + offset, len)?, id, offset).ok()?;
+    let properties = Properties::decode(sealer, &read(start + offset, len)?, id, &footer).ok()?;
     let extent = Extent::checked(start / PAGE_BYTES, pages_for(bytes))?;
     let summary = properties.summary(bytes);
     (summary.id == id).then_some((extent, summary, properties.description))

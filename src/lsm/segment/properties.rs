@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::footer::Footer;
 use super::summary::{
     Referred, SegmentSummary, commits, end, key, put_commits, put_end, put_key, put_referred,
     referred,
@@ -40,6 +41,49 @@ pub(crate) struct SegmentCounts {
     pub ranges: u64,
     /// Length of the sealed block of range tombstones; 0 when there are none.
     pub range_bytes: u64,
+    /// Names that are listed, and how they are.
+    pub names: NameCounts,
+}
+
+/// What the list of names of a segment takes; zeros when there is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct NameCounts {
+    pub names: u64,
+    pub blocks: u64,
+    /// Bytes of the sealed blocks and of the sealed index over them, which stands behind.
+    pub bytes: u64,
+    pub index_bytes: u64,
+}
+
+impl NameCounts {
+    pub(super) fn is_empty(&self) -> bool {
+        *self == NameCounts::default()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        for number in [self.names, self.blocks, self.bytes, self.index_bytes] {
+            put_varint(out, number);
+        }
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote, which is not empty.
+    fn decode(reader: &mut ByteReader<'_>) -> Result<NameCounts> {
+        let counts = NameCounts {
+            names: reader.varint()?,
+            blocks: reader.varint()?,
+            bytes: reader.varint()?,
+            index_bytes: reader.varint()?,
+        };
+        let NameCounts { names, blocks, bytes, index_bytes } = counts;
+        if blocks == 0
+            || names < blocks
+            || index_bytes == 0
+            || bytes.checked_add(index_bytes).is_none()
+        {
+            return Err(reader.error(format_args!("its names contradict each other: {counts:?}")));
+        }
+        Ok(counts)
+    }
 }
 
 impl SegmentCounts {
@@ -106,19 +150,23 @@ impl Properties {
         put_referred(out, &self.referred);
         put_varint(out, self.description.len() as u64);
         out.extend_from_slice(&self.description);
+        if !self.counts.names.is_empty() {
+            self.counts.names.encode(out);
+        }
         sealer.seal(Owner::Segment(self.id), offset, &[], start, out)?;
         let sum = checksum(self.id.0, offset, &out[start..]);
         out.extend_from_slice(&sum.to_le_bytes());
         Ok(())
     }
 
-    /// Decodes the properties that were read `offset` bytes into `segment`.
+    /// Decodes the properties of `segment`, to which `footer` leads.
     pub(super) fn decode(
         sealer: &Sealer,
         bytes: &Bytes,
         segment: SegmentId,
-        offset: u64,
+        footer: &Footer,
     ) -> Result<Properties> {
+        let offset = footer.properties_offset;
         let mut reader = ByteReader::new("segment properties", bytes);
         let summed = reader.take(bytes.len().saturating_sub(CHECKSUM_BYTES))?;
         let expected = reader.u64()?;
@@ -131,7 +179,7 @@ impl Properties {
         let plain =
             sealer.open(Owner::Segment(segment), offset, &[], bytes.slice(..summed.len()))?;
         let mut reader = ByteReader::new("segment properties", &plain);
-        let properties = Properties {
+        let mut properties = Properties {
             id: SegmentId(reader.varint()?),
             keyspace: KeyspaceId(reader.varint_u32()?),
             smallest: key(&mut reader)?,
@@ -148,10 +196,14 @@ impl Properties {
                 external_bytes: reader.varint()?,
                 ranges: reader.varint()?,
                 range_bytes: reader.varint()?,
+                names: NameCounts::default(),
             },
             referred: referred(&mut reader)?,
             description: description(&mut reader)?,
         };
+        if footer.lists_names {
+            properties.counts.names = NameCounts::decode(&mut reader)?;
+        }
         reader.expect_end()?;
         Ok(properties)
     }

@@ -44,7 +44,7 @@ const CACHED_VALUE_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Segment {
     storage: Arc<dyn Storage>,
-    cache: Arc<BlockCache>,
+    pub(super) cache: Arc<BlockCache>,
     pub(super) sealer: Sealer,
     summary: SegmentSummary,
     lease: Arc<ExtentLease>,
@@ -70,9 +70,19 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Where leaf blocks and values end, and the range tombstones or the index begin.
+    /// Where leaf blocks and values end, and names, range tombstones or the index begin.
     pub(super) fn body_end(&self) -> u64 {
-        // Checked when the parts were read.
+        self.name_index_offset().saturating_sub(self.counts.names.bytes)
+    }
+
+    /// Where the names end, and the index over them begins.
+    pub(super) fn name_index_offset(&self) -> u64 {
+        self.ranges_offset().saturating_sub(self.counts.names.index_bytes)
+    }
+
+    /// Where the range tombstones begin.
+    pub(super) fn ranges_offset(&self) -> u64 {
+        // Checked when the parts were read, as the others.
         self.index_offset.saturating_sub(self.counts.range_bytes)
     }
 }
@@ -157,6 +167,17 @@ impl Segment {
     /// A cursor that stands nowhere.
     pub(crate) fn cursor(self: &Arc<Self>) -> SegmentCursor {
         SegmentCursor::new(Arc::clone(self), true)
+    }
+
+    /// A cursor over the names, or over the entries where no names are listed.
+    pub(crate) fn naming_cursor(self: &Arc<Self>) -> SegmentCursor {
+        SegmentCursor::naming(Arc::clone(self))
+    }
+
+    /// Whether the segment lists names.
+    pub(crate) fn lists_names(&self) -> Result<bool> {
+        let parts = self.parts().map_err(|error| self.locate(error))?;
+        Ok(!parts.counts.names.is_empty())
     }
 
     /// A cursor that stands nowhere, for who passes through once: what it reads is not worth the blocks that it would drive
@@ -257,7 +278,7 @@ impl Segment {
         if said == 0 {
             return Ok(Ranges::default());
         }
-        let start = parts.body_end();
+        let start = parts.ranges_offset();
         let raw = open(&self.sealer, &self.read(start, range_bytes)?, self.summary.id, start)?;
         let mut reader = ByteReader::new("range tombstones", &raw);
         let ranges = Ranges::decode(&mut reader)?;
@@ -282,8 +303,7 @@ impl Segment {
         // `Footer::decode` checked that the two parts fill what was read.
         let index_len = usize::try_from(footer.index_bytes).unwrap_or(usize::MAX).min(tail.len());
         let properties = tail.slice(index_len..);
-        let properties =
-            Properties::decode(&self.sealer, &properties, id, footer.properties_offset)?;
+        let properties = Properties::decode(&self.sealer, &properties, id, &footer)?;
         let mut described = properties.summary(bytes);
         if described.commits == <(CommitNo, CommitNo)>::default() {
             // It was written before they were known.
@@ -309,9 +329,14 @@ impl Segment {
                 footer.index_offset,
             ));
         }
-        let SegmentCounts { ranges, range_bytes, .. } = properties.counts;
+        let SegmentCounts { ranges, range_bytes, names, .. } = properties.counts;
         if range_bytes > footer.index_offset || (ranges == 0) != (range_bytes == 0) {
             let what = format!("range tombstones: {ranges} in {range_bytes} bytes");
+            return Err(Error::corruption(what, footer.index_offset));
+        }
+        // `NameCounts` are known to have a sum.
+        if names.bytes + names.index_bytes > footer.index_offset - range_bytes {
+            let what = format!("names: {names:?} do not stand before the index");
             return Err(Error::corruption(what, footer.index_offset));
         }
         let parts = Parts {

@@ -1,7 +1,7 @@
 //! [`SegmentWriter`]: turns ascending entries into the byte stream of a segment.
 //!
 //! Flushes and compactions feed it and append what it produces to the extent; it does no I/O and holds no
-//! more than the open leaf block, the index, a hash of each key, and output that was not taken yet. Cost: a copy of every key
+//! more than the open leaf block, the index, a hash of each key, names, and output that was not taken yet. Cost: a copy of every key
 //! and value, and their compression where the keyspace wants it.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::filter::FilterBuilder;
 use super::footer::Footer;
 use super::index::{IndexBuilder, LeafHandle};
+use super::names::{NAMED_LEAF_BLOCKS_MIN, NamesBuilder};
 use super::properties::{Properties, SegmentCounts};
 use super::summary::SegmentSummary;
 use crate::lsm::block::{
@@ -53,6 +54,7 @@ pub(crate) struct SegmentWriter {
     leaf: BlockBuilder,
     index: IndexBuilder,
     filter: FilterBuilder,
+    names: NamesBuilder,
     smallest: Bytes,
     ranges: Ranges,
     counts: SegmentCounts,
@@ -73,6 +75,7 @@ impl SegmentWriter {
             leaf: BlockBuilder::new(layout.restart_interval),
             index: IndexBuilder::new(),
             filter: FilterBuilder::new(layout.filter_bits_per_key),
+            names: NamesBuilder::new(layout.block_bytes),
             smallest: Bytes::new(),
             ranges: Ranges::default(),
             counts: SegmentCounts::default(),
@@ -128,6 +131,11 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Adds the name of the group that the next entry begins; names ascend.
+    pub(crate) fn add_name(&mut self, name: &[u8]) {
+        self.names.add(name);
+    }
+
     /// Adds a range tombstone, in any order with the entries.
     pub(crate) fn add_range(&mut self, range: KeyRange) {
         self.ranges.insert(range);
@@ -138,11 +146,11 @@ impl SegmentWriter {
         self.counts.entries == 0 || self.leaf.last_key() < key
     }
 
-    /// Bytes of the stream so far, the open leaf block, range tombstones and the filter included, the index not.
+    /// Bytes of the stream so far, the open leaf block, names, range tombstones and the filter included, the indexes not.
     pub(crate) fn bytes(&self) -> u64 {
         let open_bytes =
             if self.leaf.is_empty() { 0 } else { self.leaf.raw_bytes() + TRAILER_BYTES };
-        let kept_bytes = self.ranges.memory_bytes() + self.filter.bytes();
+        let kept_bytes = self.names.bytes() + self.ranges.memory_bytes() + self.filter.bytes();
         // Leaf, range tombstones and filter are sealed by then.
         let reserved_bytes = 3 * self.layout.sealer.reserved_bytes();
         self.offset() + (open_bytes + kept_bytes + reserved_bytes) as u64
@@ -180,6 +188,7 @@ impl SegmentWriter {
             self.end_leaf()?;
         }
         let (smallest, end) = self.ends();
+        self.write_names()?;
         self.write_ranges()?;
 
         let index_offset = self.offset();
@@ -212,6 +221,7 @@ impl SegmentWriter {
             properties_offset,
             properties_bytes: filter_offset - properties_offset,
             filter_bytes: u32::try_from(filter_bytes).expect("invariant: less than 4 GiB"),
+            lists_names: !self.counts.names.is_empty(),
         };
         footer.encode(self.id, &mut self.output);
         assert_eq!(footer.total_bytes(), self.offset(), "the footer ends the segment");
@@ -233,6 +243,19 @@ impl SegmentWriter {
         let hulls = entries.into_iter().chain(ranges);
         let hull = hulls.reduce(|hull, next| (hull.0.min(next.0), hull.1.max(next.1)));
         hull.expect("invariant: a segment is not empty")
+    }
+
+    /// Lists the names, if that pays.
+    fn write_names(&mut self) -> Result<()> {
+        if self.counts.leaf_blocks < NAMED_LEAF_BLOCKS_MIN {
+            return Ok(());
+        }
+        let offset = self.offset();
+        let SegmentLayout { sealer, compression, block_bytes, .. } = &self.layout;
+        let names = mem::replace(&mut self.names, NamesBuilder::new(*block_bytes));
+        let place = (self.id, offset);
+        self.counts.names = names.finish((sealer, *compression), place, &mut self.output)?;
+        Ok(())
     }
 
     fn write_ranges(&mut self) -> Result<()> {

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId, SegmentId};
 use crate::lsm::manifest::{Hold, Version};
+use crate::lsm::name_filter::NameFilter;
 use crate::lsm::operands::Content;
 use crate::lsm::reader::Reader;
-use crate::lsm::scan::{Cursor, shadow};
+use crate::lsm::scan::{Cursor, NameCursor, shadow};
 use crate::lsm::value::ValueReader;
 
 /// An unchanging view of the whole store.
@@ -97,6 +98,16 @@ impl Reader for Snapshot {
         let keyspace = self.version.keyspace(keyspace)?;
         let sources = shadow(self.version.sources(keyspace));
         Ok(Cursor::new(Arc::clone(&keyspace.combiner), sources, keyspace.lookup()))
+    }
+
+    fn names<'a>(
+        &'a self,
+        keyspace: KeyspaceId,
+        from: &[u8],
+        filter: &dyn Fn() -> Box<dyn NameFilter + 'a>,
+    ) -> Result<Option<NameCursor<'a>>> {
+        let sources = self.version.name_sources(self.version.keyspace(keyspace)?)?;
+        sources.map(|sources| NameCursor::new(sources, from, filter)).transpose()
     }
 }
 

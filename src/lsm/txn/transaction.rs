@@ -18,11 +18,12 @@ use crate::lsm::disk::Disk;
 use crate::lsm::error::Result;
 use crate::lsm::ids::{CommitNo, KeyspaceId};
 use crate::lsm::manifest::{Registry, Version};
+use crate::lsm::name_filter::NameFilter;
 use crate::lsm::operands::Content;
 use crate::lsm::options::{Durability, KeyspaceOptions};
 use crate::lsm::ranges::KeyRange;
 use crate::lsm::reader::Reader;
-use crate::lsm::scan::Cursor;
+use crate::lsm::scan::{Cursor, NameCursor};
 use crate::lsm::sync::{Mutex, MutexGuard};
 use crate::lsm::value::ValueReader;
 
@@ -318,5 +319,18 @@ impl Reader for Transaction {
             Some(reads) => cursor.observed_by(Box::new(Watch { reads, keyspace })),
             None => cursor,
         })
+    }
+
+    fn names<'a>(
+        &'a self,
+        keyspace: KeyspaceId,
+        from: &[u8],
+        filter: &dyn Fn() -> Box<dyn NameFilter + 'a>,
+    ) -> Result<Option<NameCursor<'a>>> {
+        // An optimistic transaction notes the keys that its cursors pass over, so that new ones among them are a conflict.
+        if self.reads.is_some() {
+            return Ok(None);
+        }
+        self.writes.names(keyspace, from, filter)
     }
 }

@@ -15,10 +15,11 @@ use crate::lsm::error::{Error, Result};
 use crate::lsm::fresh::KeyspaceDescriptor;
 use crate::lsm::ids::{KEY_BYTES_MAX, KeyspaceId, STREAM_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::lsm::manifest::{Registry, Version};
+use crate::lsm::name_filter::NameFilter;
 use crate::lsm::operands::{Content, Operands};
 use crate::lsm::options::KeyspaceOptions;
 use crate::lsm::ranges::KeyRange;
-use crate::lsm::scan::{Cursor, shadow};
+use crate::lsm::scan::{Cursor, NameCursor, shadow};
 use crate::lsm::value::ValueLookup;
 
 /// Chunks that are read of a stream before a value segment of its own is begun for it.
@@ -225,6 +226,19 @@ impl Writes {
         let keyspace = self.base.keyspace(id)?;
         let sources = self.pending.sources(id).into_iter().chain(self.base.sources(keyspace));
         Ok(Cursor::new(Arc::clone(&keyspace.combiner), shadow(sources), self.lookup(id)?))
+    }
+
+    pub(super) fn names<'a>(
+        &'a self,
+        id: KeyspaceId,
+        from: &[u8],
+        filter: &dyn Fn() -> Box<dyn NameFilter + 'a>,
+    ) -> Result<Option<NameCursor<'a>>> {
+        let Some(listed) = self.base.name_sources(self.base.keyspace(id)?)? else {
+            return Ok(None);
+        };
+        let pending = self.pending.sources(id).into_iter().map(|source| source.cursor);
+        NameCursor::new(pending.chain(listed), from, filter).map(Some)
     }
 
     /// Finds the values that entries of a keyspace refer to.
