@@ -200,3 +200,6 @@ impl NameFilter for TermFilter<'_> {
         Ok(self.leap(term))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! cache; the manifest keeps a [`SegmentSummary`] of each.
 //!
 //! The parts stand in the order in which a writer learns them, so that nothing is buffered but the open
-//! leaf block, the index and a hash of each key: values and leaf blocks as they fill, the index when the last leaf is
+//! leaf block, the indexes, a hash of each key and names: values and leaf blocks as they fill, the index when the last leaf is
 //! known, the properties and the filter when everything is counted, the footer when all offsets are. All offsets are
 //! counted from the segment's first byte and every checksum is seeded with the segment's id and such an offset, so a
 //! segment is relocated by copying it.

@@ -271,3 +271,6 @@ impl<'a> NameWalk<'a> {
         Error::corruption(format!("names of a segment: {what}"), self.end)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,16 +29,16 @@ type Model = BTreeMap<Vec<u8>, Value>;
 type Entry = (Vec<u8>, Value);
 
 const PAGE: &str = include_str!("../../../docs/format/segment.md");
-const COMMITS: (CommitNo, CommitNo) = (CommitNo(3), CommitNo(9));
+pub(super) const COMMITS: (CommitNo, CommitNo) = (CommitNo(3), CommitNo(9));
 
-const COMPRESSIONS: &[Compression] = &[
+pub(super) const COMPRESSIONS: &[Compression] = &[
     Compression::None,
     Compression::Lz4,
     #[cfg(feature = "zstd")]
     Compression::Zstd,
 ];
 
-const TINY: SegmentLayout = SegmentLayout {
+pub(super) const TINY: SegmentLayout = SegmentLayout {
     description: Bytes::from_static(b"mail"),
     block_bytes: 64,
     restart_interval: 4,
@@ -104,7 +104,7 @@ fn write_with(ranges: &Ranges, model: &Model, layout: &SegmentLayout) -> (Vec<u8
 }
 
 /// A segment whose extent starts at page 2 of a storage that is no page too long.
-fn segment(stream: &[u8], summary: &SegmentSummary) -> Arc<Segment> {
+pub(super) fn segment(stream: &[u8], summary: &SegmentSummary) -> Arc<Segment> {
     segment_that_reads(stream, summary, false)
 }
 
@@ -126,7 +126,7 @@ fn segment_that_reads(stream: &[u8], summary: &SegmentSummary, in_place: bool) -
 }
 
 /// The pages of `extent` in a file of their own.
-fn lease(extent: Extent) -> ExtentLease {
+pub(super) fn lease(extent: Extent) -> ExtentLease {
     Space::new(&[], extent.end(), 1).adopt(extent).unwrap()
 }
 

@@ -63,6 +63,10 @@ impl GroupRewriter for Tidy {
         key.len().min(2)
     }
 
+    fn lists_names(&self) -> bool {
+        true
+    }
+
     fn begin<'a>(
         &'a self,
         keyspace: &str,
