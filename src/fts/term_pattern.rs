@@ -218,25 +218,34 @@ impl TermPattern {
     /// Goes along `bytes` from the last of `states`, and adds the state behind each; stops where no term lies ahead, and says
     /// whether it came to the end.
     pub(super) fn follow(&self, states: &mut Vec<TermState>, bytes: &[u8]) -> bool {
-        let Some(&(mut state)) = states.last() else { return false };
-        if let (TermAutomaton::Regex(dfa, _), State::Regex(mut at)) = (&self.automaton, state.0) {
-            for &byte in bytes {
-                at = dfa.next_state(at, byte);
-                if dfa.is_dead_state(at) {
-                    return false;
-                }
-                states.push(TermState(State::Regex(at), state.1));
+        let Some(&from) = states.last() else { return false };
+        let first = from.1;
+        // Most bytes of a dictionary are read here, so what an automaton is, is asked once for all of them.
+        match (&self.automaton, from.0) {
+            (TermAutomaton::Regex(dfa, _), State::Regex(at)) => {
+                let step =
+                    |at, byte| Some(dfa.next_state(at, byte)).filter(|&at| !dfa.is_dead_state(at));
+                along(bytes, at, step, |at| states.push(TermState(State::Regex(at), first)))
             }
-            return true;
-        }
-        for &byte in bytes {
-            state = self.step(state, byte);
-            if !self.can_match(state) {
-                return false;
+            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(at)) if self.is_settled(first) => {
+                let step = |at, byte| Some(dfa.transition(at, byte)).filter(|&at| at != SINK_STATE);
+                along(bytes, at, step, |at| states.push(TermState(State::Fuzzy(at), first)))
             }
-            states.push(state);
+            _ => {
+                let step = |at, byte| Some(self.step(at, byte)).filter(|&at| self.can_match(at));
+                along(bytes, from, step, |at| states.push(at))
+            }
         }
-        true
+    }
+
+    /// Whether no further byte changes how a term begins.
+    fn is_settled(&self, first: First) -> bool {
+        match (&self.source, first) {
+            (Source::Fuzzy { text, first_counts_twice: true, .. }, First::Met(met)) => {
+                met >= text.chars().next().map_or(0, char::len_utf8)
+            }
+            _ => true,
+        }
     }
 
     /// How a term begins that goes on with this byte.
@@ -346,6 +355,23 @@ impl fmt::Debug for TermPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
     }
+}
+
+/// Steps along `bytes` from `at`, and keeps each state; whether there was a way to the end.
+fn along<S: Copy>(
+    bytes: &[u8],
+    mut at: S,
+    step: impl Fn(S, u8) -> Option<S>,
+    mut keep: impl FnMut(S),
+) -> bool {
+    bytes.iter().all(|&byte| {
+        let next = step(at, byte);
+        if let Some(next) = next {
+            at = next;
+            keep(next);
+        }
+        next.is_some()
+    })
 }
 
 fn literal(c: char) -> Hir {

@@ -1,5 +1,5 @@
 //! The walk over a dictionary against a scan of all entries, whatever the terms stand in: segments with names and without, runs in
-//! memory, pending writes; while terms come and go, and the store is flushed, compacted and opened again.
+//! memory, pending writes; while terms come and go, and the store is flushed, compacted and opened again. The scan is all that is trusted: it steps from entry to entry and asks the pattern about each term.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Names of segments against a sorted set, against lists that disagree with their entries, and against damage.
+//! Names of segments against a sorted set, against lists that disagree with their entries, and against damage. Segments are those of the
+//! tests of segments, in a file of their own each, with blocks so small that few groups fill enough of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
