@@ -166,9 +166,8 @@ pub(super) fn term_bytes_behind(
     byte: u8,
 ) -> impl Iterator<Item = (u8, u8)> {
     let behind_zero = is_behind_zero(term, at);
-    (byte..=u8::MAX).skip(1).filter_map(move |next| match behind_zero {
-        true => (next == ESCAPED_ZERO).then_some((next, 0)),
-        false => Some((next, next)),
+    (byte..=u8::MAX).skip(1).filter_map(move |next| {
+        if behind_zero { (next == ESCAPED_ZERO).then_some((next, 0)) } else { Some((next, next)) }
     })
 }
 
