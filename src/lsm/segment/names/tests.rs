@@ -52,7 +52,7 @@ fn write(
             writer.add_name(name);
         }
         for key in keys {
-            writer.add(key, EntryKind::Put, &[key.len() as u8; 9]).unwrap();
+            writer.add(key, EntryKind::Put, &[7; 9]).unwrap();
         }
     }
     writer.add_range(KeyRange::of_prefix(b"b"));
