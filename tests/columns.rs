@@ -6,9 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alluvium::bson::{Bson, Document, Filter, RawBson, RawDocument, RawDocumentBuf, sort_key};
+use alluvium::bson::{
+    Bson, Direction, Document, Filter, RawBson, RawDocument, RawDocumentBuf, sort_key,
+};
 use alluvium::lsm::SimulatedStorage;
-use alluvium::{Aggregation, AggregationResults, Database, Error, Find, SortKey, doc};
+use alluvium::{
+    Aggregation, AggregationResults, Collection, Database, Error, Find, SortKey, ValueIndexOptions,
+    doc,
+};
 
 #[path = "support/tiny.rs"]
 mod tiny;
@@ -335,6 +340,188 @@ fn a_column_refuses_texts_and_leaves_all_as_it_was() -> Result<(), Error> {
     assert!(things.create_column("a..b").is_err());
     things.drop_column("n")?;
     assert!(things.columns()?.is_empty());
+    assert!(db.check(true)?.is_ok());
+    Ok(())
+}
+
+/// Documents enough for several windows, with values of every form that columns have.
+fn many(rng: &mut fastrand::Rng, len: i32) -> Vec<Document> {
+    let document = |id| {
+        let words = ["gold", "river", "sand", "gold river", "silver"];
+        let text: Vec<&str> = (0..rng.usize(1..6)).map(|_| words[rng.usize(0..5)]).collect();
+        let tags: Vec<String> =
+            (0..rng.usize(0..4)).map(|_| format!("t{}", rng.u32(0..30) * rng.u32(0..2))).collect();
+        let kind = ["book", "film", "song"][rng.usize(0..3)];
+        let mut document = doc! {
+            "_id": id, "text": text.join(" "), "year": rng.i32(0..40), "tags": tags,
+            "kind": kind, "price": rng.f64() * 100.0,
+            "name": format!("n{:05}", rng.u32(0..90_000)),
+        };
+        if rng.u8(0..50) == 0 {
+            document.insert("rare", rng.i64(0..9));
+        }
+        if rng.u8(0..3) > 0 {
+            document.insert("part", rng.i64(0..500));
+        }
+        document
+    };
+    (0..len).map(document).collect()
+}
+
+/// The ids and scores of the best hits.
+fn ranked(search: alluvium::Search<'_>, limit: usize) -> Result<Vec<(i32, f32)>, Error> {
+    let hits = search.limit(limit).run()?;
+    let id = |hit: alluvium::Hit<'_>| Ok((hit.document()?.get_i32("_id").unwrap(), hit.score));
+    hits.map(id).collect()
+}
+
+/// The paths of [`many`] documents that have columns.
+const MANY_PATHS: [&str; 7] = ["year", "tags", "kind", "price", "name", "rare", "part"];
+
+fn filters_of_many() -> [Document; 10] {
+    [
+        doc! { "year": { "$gte": 8 } },
+        doc! { "year": 7 },
+        doc! { "year": { "$in": [3, 5, 39] }, "kind": "film" },
+        doc! { "kind": "book", "price": { "$lt": 70.0 } },
+        doc! { "tags": "t0", "year": { "$lt": 30 } },
+        doc! { "tags": { "$in": ["t3", "t4"] }, "part": { "$gte": 20 } },
+        doc! { "rare": { "$gte": 3 } },
+        doc! { "name": { "$gte": "n2", "$lt": "n8" }, "part": { "$lt": 400 } },
+        doc! { "$or": [{ "year": 9 }, { "tags": "t7" }] },
+        doc! { "year": { "$gte": 4 }, "text": { "$regex": "^gold" } },
+    ]
+}
+
+/// A document, and the sort keys of its values at each path.
+struct Known {
+    id: i32,
+    document: RawDocumentBuf,
+    values: BTreeMap<&'static str, Vec<Vec<u8>>>,
+}
+
+impl Known {
+    fn new(document: &Document) -> Self {
+        let of_path = |path| (path, values(document, path).into_keys().collect());
+        let values = MANY_PATHS.into_iter().map(of_path).collect();
+        let document = RawDocumentBuf::try_from(document).expect("a document of the test");
+        Known { id: document.get_i32("_id").expect("every document has one"), document, values }
+    }
+}
+
+/// The ten most frequent values, each with the number of its documents.
+fn naive_terms(documents: &[&Known], path: &str) -> Vec<(Vec<u8>, u64)> {
+    let mut counts: BTreeMap<&Vec<u8>, u64> = BTreeMap::new();
+    for key in documents.iter().flat_map(|known| &known.values[path]) {
+        *counts.entry(key).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(right.0)));
+    counts.into_iter().take(10).map(|(key, count)| (key.clone(), count)).collect()
+}
+
+/// The ids in the order of the values at a path, of equal ones by price.
+fn naive_by(documents: &[&Known], path: &str, ascending: bool) -> Vec<i32> {
+    let null = key(&Bson::Null);
+    let mut order = documents.to_vec();
+    order.sort_by(|left, right| {
+        let of = |known: &Known| {
+            let values = &known.values[path];
+            let value = if ascending { values.first() } else { values.last() };
+            value.unwrap_or(&null).clone()
+        };
+        let by_path = if ascending { of(left).cmp(&of(right)) } else { of(right).cmp(&of(left)) };
+        by_path.then_with(|| left.values["price"].cmp(&right.values["price"]))
+    });
+    order.into_iter().map(|known| known.id).collect()
+}
+
+fn terms(results: &AggregationResults) -> Vec<(Vec<u8>, u64)> {
+    let buckets = results[""].buckets().expect("terms have buckets").iter();
+    buckets.map(|bucket| (key(&bucket.key), bucket.count)).collect()
+}
+
+/// Finds, searches, sorts and counts those of `all` documents that a filter wants, of which the hits for "gold" are `golden`.
+fn same_of_many(
+    things: &Collection,
+    (all, golden): (&[Known], &[(i32, f32)]),
+    filter: &Document,
+    rng: &mut fastrand::Rng,
+) -> Result<(), Error> {
+    let compiled = Filter::try_from(filter)?;
+    let wanted: Vec<&Known> =
+        all.iter().filter(|known| compiled.matches(&known.document).unwrap()).collect();
+    let ids: BTreeSet<i32> = wanted.iter().map(|known| known.id).collect();
+    let found = things.find(filter)?;
+    assert_eq!(found.count()?, wanted.len() as u64, "{filter}");
+    assert_eq!(found.explain()?.found, wanted.len() as u64, "{filter}");
+    assert_eq!(things.find(filter)?.without_indexes().count()?, wanted.len() as u64, "{filter}");
+    let listed = found.run()?.map(|found| Ok(found?.get_i32("_id").unwrap()));
+    assert!(listed.collect::<Result<Vec<_>, Error>>()?.into_iter().eq(ids.clone()), "{filter}");
+
+    let search = || things.search("gold")?.filter(filter);
+    let few: Vec<_> = golden.iter().filter(|(id, _)| ids.contains(id)).copied().collect();
+    assert_eq!(search()?.count()?, few.len() as u64, "{filter}");
+    for limit in [1, 10, 300] {
+        let best: Vec<_> = few.iter().take(limit).copied().collect();
+        assert_eq!(ranked(search()?, limit)?, best, "{filter} {limit}");
+    }
+    let few: BTreeSet<i32> = few.into_iter().map(|(id, _)| id).collect();
+    let few: Vec<&Known> = wanted.iter().filter(|known| few.contains(&known.id)).copied().collect();
+    for path in rng.choose_multiple(MANY_PATHS, 3) {
+        let ascending = rng.bool();
+        let key = if ascending { SortKey::ascending(path) } else { SortKey::descending(path) };
+        let keys = [key, SortKey::ascending("price")];
+        let (offset, limit) = (rng.usize(0..30), rng.usize(1..40));
+        let page = |documents: &[&Known]| {
+            let order = naive_by(documents, path, ascending).into_iter();
+            order.skip(offset).take(limit).collect::<Vec<_>>()
+        };
+        let sorted = things.find(filter)?.sort_by(keys.clone()).offset(offset).limit(limit);
+        let sorted = sorted.run()?.map(|found| Ok(found?.get_i32("_id").unwrap()));
+        assert_eq!(sorted.collect::<Result<Vec<_>, Error>>()?, page(&wanted), "{filter} {path}");
+        let sorted = ranked(search()?.sort_by(keys.clone()).offset(offset), limit)?;
+        assert!(sorted.into_iter().map(|(id, _)| id).eq(page(&few)), "{filter} {path}");
+
+        let asked = || [("", Aggregation::terms(path))];
+        let counted = things.find(filter)?.aggregate(asked())?;
+        assert_eq!(terms(&counted), naive_terms(&wanted, path), "{filter} {path}");
+        let counted = search()?.aggregate(asked())?;
+        assert_eq!(terms(&counted), naive_terms(&few, path), "{filter} {path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn many_documents_are_found_sorted_and_counted_alike_whatever_way() -> Result<(), Error> {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let db = Database::in_memory()?;
+    let things = db.collection("things")?;
+    let compound = [("kind", Direction::Ascending), ("year", Direction::Descending)];
+    things.create_value_index("year", &ValueIndexOptions::ascending("year"))?;
+    things.create_value_index("tags", &ValueIndexOptions::ascending("tags"))?;
+    things.create_value_index("kind_year", &ValueIndexOptions::new(compound))?;
+    for path in MANY_PATHS {
+        things.create_column(path)?;
+    }
+    let documents = many(&mut rng, 18_000);
+    for some in documents.chunks(9_000) {
+        things.insert_many(some)?;
+    }
+    let mut all: Vec<Known> = documents.iter().map(Known::new).collect();
+    for is_compact in [false, true] {
+        for _ in 0..300 {
+            things.remove(all.swap_remove(rng.usize(0..all.len())).id)?;
+        }
+        all.sort_by_key(|known| known.id);
+        if is_compact {
+            db.compact()?;
+        }
+        let golden = ranked(things.search("gold")?, 20_000)?;
+        for filter in filters_of_many() {
+            same_of_many(&things, (&all, &golden), &filter, &mut rng)?;
+        }
+    }
     assert!(db.check(true)?.is_ok());
     Ok(())
 }

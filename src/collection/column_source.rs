@@ -1,7 +1,7 @@
 //! [`CollectionColumns`]: the values of some documents at some paths, from columns or from the documents.
 //!
-//! Whoever sorts or aggregates documents of a collection gives it to the layer that computes. A path that has a column costs decoding
-//! its chunks, which are kept with the state as far as there is memory for it; of any other the documents of the set are read. Invariant:
+//! Whoever sorts or aggregates documents of a collection gives it to the layer that computes. A path that has a column costs checking
+//! its chunks, which are kept with the state as far as there is memory for it, and read in the file where they stand; of any other the documents of the set are read. Invariant:
 //! for the documents of the set both say the same. Cost: memory for one chunk of each path that is asked for.
 
 use std::cell::RefCell;
@@ -14,6 +14,7 @@ use super::read::CollectionReader;
 use crate::bson::Path;
 use crate::columns::{ColumnChunk, ColumnChunkBuilder, ColumnSource, column_key};
 use crate::fts::{DocId, DocumentSet};
+use crate::lsm::Seek;
 
 /// The values of some documents at any path.
 pub struct CollectionColumns<'c, 'r> {
@@ -67,10 +68,22 @@ pub(super) fn stored_chunk(
     }
     let reader = collection.reader();
     let keyspace = column_keyspace(reader, collection.name(), path)?;
-    let Some(value) = reader.get(keyspace, &column_key(chunk))? else { return Ok(None) };
+    let mut cursor = reader.cursor(keyspace)?;
+    if !cursor.seek(&column_key(chunk), Seek::Eq)? {
+        return Ok(None);
+    }
+    let mut parts = Vec::new();
+    cursor.each_operand(|part| parts.push(part))?;
+    let (value, joined_bytes) = match parts.as_slice() {
+        [only] => (only.clone(), 0),
+        _ => {
+            let joined = cursor.value()?;
+            let bytes = joined.len();
+            (joined, bytes)
+        }
+    };
     let column = Arc::new(ColumnChunk::decode(&value)?);
-    let cursor = reader.cursor(keyspace)?;
-    let reserve = |bytes| cursor.reserve(bytes);
+    let reserve = |bytes: usize| cursor.reserve(bytes.saturating_add(joined_bytes));
     collection.kept_columns().keep(path, chunk, Arc::clone(&column), reserve);
     Ok(Some(column))
 }

@@ -1,7 +1,7 @@
-//! [`KeptColumns`]: chunks of columns that were decoded, for those who look at the same state again.
+//! [`KeptColumns`]: chunks of columns that were opened and checked, for those who look at the same state again.
 //!
 //! An opened collection owns one, so what is kept goes with the state. Invariant: all of it is memory that the store's budget reserved; what
-//! there was no memory for is decoded again. Cost: a look-up in a map.
+//! there was no memory for is checked again. Cost: a look-up in a map.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +12,9 @@ use crate::lsm::Reserved;
 /// Bytes that an entry takes beside the chunk.
 const ENTRY_BYTES: usize = 128;
 
-/// Decoded chunks by path and number.
+/// Opened chunks by path and number.
 #[derive(Debug, Default)]
-pub(super) struct KeptColumns(Mutex<HashMap<(String, u32), Kept>>);
+pub(super) struct KeptColumns(Mutex<HashMap<String, HashMap<u32, Kept>>>);
 
 #[derive(Debug)]
 struct Kept {
@@ -26,7 +26,7 @@ impl KeptColumns {
     /// A chunk, if it is kept.
     pub(super) fn get(&self, path: &str, chunk: u32) -> Option<Arc<ColumnChunk>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&kept.get(&(path.to_owned(), chunk))?.column))
+        Some(Arc::clone(&kept.get(path)?.get(&chunk)?.column))
     }
 
     /// Keeps a chunk, if `reserve` has as many bytes as it is asked for.
@@ -41,6 +41,6 @@ impl KeptColumns {
         let Some(memory) = reserve(bytes + path.len() + ENTRY_BYTES) else { return };
         let kept = Kept { column, _memory: memory };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert((path.to_owned(), chunk), kept);
+        all.entry(path.to_owned()).or_default().insert(chunk, kept);
     }
 }

@@ -41,7 +41,10 @@ mod value_index;
 mod value_options;
 mod write;
 
-pub use access::{Access, AccessReport, Hint, OrderedDocuments, WayReport, first_in_order};
+pub use access::{
+    Access, AccessReport, ColumnDocuments, ColumnDocumentsChunk, Hint, OrderedDocuments, WayReport,
+    first_in_order,
+};
 pub use bulk::{BulkIndexer, BulkText};
 pub use catalog::{
     CollectionDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name, collection_definition,

@@ -115,9 +115,9 @@ impl IntervalCounts {
     }
 
     fn add_each(&mut self, column: &ColumnChunk, offsets: &[u16]) {
-        for &offset in offsets {
+        column.each_of(offsets, |_, ordinals| {
             let mut last = None;
-            for ordinal in column.ordinals(offset) {
+            for &ordinal in ordinals {
                 let begin = self.intervals.begin(column.value(ordinal));
                 if let Some(begin) = begin.filter(|_| begin != last) {
                     *self.counts.entry(begin).or_default() += 1;
@@ -125,7 +125,7 @@ impl IntervalCounts {
                 }
             }
             self.missing += u64::from(last.is_none());
-        }
+        });
     }
 
     /// The buckets by their names, and the documents that are in none.
@@ -164,7 +164,7 @@ impl RangeCounts {
         let ranges = self.bounds.iter().map(|bounds| bounds.ordinals(column));
         if column.has_several() {
             for (ordinals, count) in ranges.zip(&mut self.counts) {
-                *count += with_some(column, offsets, &ordinals).count() as u64;
+                each_with_some(column, offsets, &ordinals, |_| *count += 1);
             }
             return;
         }
@@ -183,15 +183,18 @@ impl RangeCounts {
     }
 }
 
-/// The documents that have a value whose ordinal is in `ordinals`.
-fn with_some(
+/// Passes the documents that have a value whose ordinal is in `ordinals` to `visit`.
+fn each_with_some(
     column: &ColumnChunk,
     offsets: &[u16],
     ordinals: &Range<u32>,
-) -> impl Iterator<Item = u16> {
-    let is_within =
-        |&offset: &u16| column.ordinals(offset).any(|ordinal| ordinals.contains(&ordinal));
-    offsets.iter().copied().filter(is_within)
+    mut visit: impl FnMut(u16),
+) {
+    column.each_of(offsets, |offset, found| {
+        if found.iter().any(|ordinal| ordinals.contains(ordinal)) {
+            visit(offset);
+        }
+    });
 }
 
 impl Known {
@@ -208,13 +211,15 @@ impl Known {
     pub(super) fn deal(&self, column: &ColumnChunk, offsets: &[u16], lists: &mut [Vec<u16>]) {
         if let Known::Ranges(bounds) = self {
             for (bounds, list) in bounds.iter().zip(lists) {
-                list.extend(with_some(column, offsets, &bounds.ordinals(column)));
+                each_with_some(column, offsets, &bounds.ordinals(column), |offset| {
+                    list.push(offset);
+                });
             }
             return;
         }
         let buckets = self.buckets(column);
-        for &offset in offsets {
-            for ordinal in column.ordinals(offset) {
+        column.each_of(offsets, |offset, ordinals| {
+            for &ordinal in ordinals {
                 let bucket = buckets.get(ordinal as usize).copied().flatten();
                 // Values of a document that share a bucket follow each other.
                 if let Some(list) = bucket.and_then(|bucket| lists.get_mut(bucket as usize))
@@ -223,7 +228,7 @@ impl Known {
                     list.push(offset);
                 }
             }
-        }
+        });
     }
 
     /// The bucket of each ordinal, if it has one.

@@ -25,7 +25,7 @@ use crate::bson::{self, Path, RawBsonRef, RawDocument, sort_key};
 /// builder.add(5, &name, &rawdoc! { "authors": [{ "name": "Grace" }, { "name": "Ada" }] })?;
 /// let mut bytes = Vec::new();
 /// builder.finish_into(&mut bytes);
-/// assert_eq!(ColumnChunk::decode(&bytes)?.min().as_str(), Some("Ada"));
+/// assert_eq!(ColumnChunk::decode(&bytes.into())?.min().as_str(), Some("Ada"));
 /// # Ok::<(), alluvium::columns::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -99,7 +99,11 @@ impl ColumnChunkBuilder {
     /// # Panics
     /// When a document was added twice.
     pub fn finish(&mut self) -> Option<ColumnChunk> {
-        self.take_content().map(ColumnChunk::from)
+        let content = self.take_content()?;
+        let mut bytes = Vec::new();
+        content.encode(&mut bytes);
+        let chunk = ColumnChunk::decode(&bytes.into());
+        Some(chunk.expect("invariant: what was just written can be read"))
     }
 
     /// Appends the value of a column's keyspace and leaves the builder empty. An empty builder has no value and appends nothing.

@@ -1,15 +1,18 @@
 //! The value of a column's keyspace: what the documents of one chunk have at one path.
 //!
-//! Indexers and the merge operator write it, readers spread it out into a `ColumnChunk`. Equal contents have equal bytes,
+//! Indexers and the merge operator write it; a `ColumnChunk` reads it where it stands. Equal contents have equal bytes,
 //! whatever was joined when.
 #![doc = include_str!("../../docs/format/columns.md")]
 
+use bytes::Bytes;
+
 use super::dictionary::Dictionary;
 use super::rows::{Rows, RowsForm};
+use super::slots::Slots;
 use crate::lsm::{ByteReader, Result};
 
 /// The values of a chunk, and which document has which.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct Content {
     pub(super) dictionary: Dictionary,
     pub(super) rows: Rows,
@@ -51,12 +54,21 @@ impl Content {
         rows.encode(form, dictionary.len(), out);
     }
 
-    /// Reads a value of the keyspace.
+    /// Reads a value of the keyspace, to join it with others.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let (dictionary, slots) = Self::open(&Bytes::copy_from_slice(bytes))?;
+        Ok(Content { dictionary, rows: slots.to_rows() })
+    }
+
+    /// Opens a value of the keyspace, which is checked and stays where it is.
     ///
     /// # Errors
     /// Corruption for bytes that [`encode`](Self::encode) does not write. Allocates a small multiple of them, and at most some
-    /// megabytes more.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+    /// hundred KiB more.
+    pub(super) fn open(bytes: &Bytes) -> Result<(Dictionary, Slots)> {
         let mut reader = ByteReader::new(WHAT, bytes);
         let version = reader.u8()?;
         if version != VERSION {
@@ -66,14 +78,14 @@ impl Content {
         if flags > NUMBERS | SEVERAL | LISTED | FULL || flags & LISTED != 0 && flags & FULL != 0 {
             return Err(reader.error(format_args!("form {flags} is not known")));
         }
-        let dictionary = Dictionary::decode(&mut reader, flags & NUMBERS != 0)?;
+        let dictionary = Dictionary::decode(&mut reader, bytes, flags & NUMBERS != 0)?;
         let form = RowsForm {
             several: flags & SEVERAL != 0,
             listed: flags & LISTED != 0,
             full: flags & FULL != 0,
         };
-        let rows = Rows::decode(&mut reader, form, dictionary.len())?;
+        let slots = Slots::read(&mut reader, bytes, form, dictionary.len())?;
         reader.expect_end()?;
-        Ok(Content { dictionary, rows })
+        Ok((dictionary, slots))
     }
 }

@@ -2,10 +2,13 @@
 //!
 //! Chunks share dictionaries, builders make them, sorts and aggregations look keys up in them. Invariants: values ascend
 //! strictly by `compare`, and so do their sort keys, which are made on demand; there is at least one value, and fewer than 2^30.
-//! Integers and dates that are alone are kept as numbers, anything else as BSON documents with one field without a name.
-//! Cost: some ten nanoseconds for a value or a key, the logarithm of that many for a look-up.
+//! Integers and dates that are alone are kept as numbers; texts and doubles that are alone stay where they stand in the file; anything
+//! else is kept as BSON documents with one field without a name. Cost: some ten nanoseconds for a value or a key, the logarithm of
+//! that many for a look-up; 8 bytes of memory for a number, 4 for a text, none for a double.
 
 use std::cmp::Ordering;
+
+use bytes::Bytes;
 
 use super::packed::{pack, unpack, width};
 use crate::bson::{
@@ -14,15 +17,19 @@ use crate::bson::{
 use crate::lsm::{ByteReader, Result, put_signed_varint, put_varint};
 
 /// Distinct values, ascending.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct Dictionary {
     values: Values,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 enum Values {
     /// All values are integers of one type, or dates.
     Numbers { kind: u8, numbers: Vec<i64> },
+    /// All values are doubles: the entries as they are stored.
+    Doubles { entries: Bytes },
+    /// All values are strings: the entries as they are stored, and by ordinal where each has its length.
+    Texts { entries: Bytes, starts: Vec<u32> },
     /// Documents with one field each, one behind the other, and where each ends.
     Any { documents: Vec<u8>, ends: Vec<usize> },
 }
@@ -54,6 +61,8 @@ const NARROW_LEN_MAX: usize = 1 << 16;
 const HEAD_BYTES: usize = 6;
 /// Such a document's NUL at the end.
 const TAIL_BYTES: usize = 1;
+/// Bytes of a double's entry.
+const DOUBLE_BYTES: usize = 9;
 
 /// `value` as a document with one field without a name, which is how a dictionary takes it.
 pub(super) fn wrap(value: RawBsonRef<'_>) -> Vec<u8> {
@@ -82,6 +91,8 @@ impl Dictionary {
     pub(super) fn len(&self) -> u32 {
         let len = match &self.values {
             Values::Numbers { numbers, .. } => numbers.len(),
+            Values::Doubles { entries } => entries.len() / DOUBLE_BYTES,
+            Values::Texts { starts, .. } => starts.len(),
             Values::Any { ends, .. } => ends.len(),
         };
         u32::try_from(len).expect("invariant: fewer than 2^30 values")
@@ -100,6 +111,16 @@ impl Dictionary {
         let at = index(ordinal);
         match &self.values {
             Values::Numbers { kind, numbers } => number(*kind, numbers[at]),
+            Values::Doubles { entries } => {
+                let place = place_of(at, entries.len() / DOUBLE_BYTES);
+                let entry = &entries[place * DOUBLE_BYTES..(place + 1) * DOUBLE_BYTES];
+                let bits = entry.last_chunk().copied().unwrap_or_default();
+                RawBsonRef::Double(f64::from_le_bytes(bits))
+            }
+            Values::Texts { entries, starts } => {
+                let text = text_at(entries, starts[at]);
+                RawBsonRef::String(text.expect("invariant: checked when it was read"))
+            }
             Values::Any { documents, ends } => value_of(wrapped_at(documents, ends, at)),
         }
     }
@@ -116,6 +137,9 @@ impl Dictionary {
                 out.extend_from_slice(low);
                 out.extend_from_slice(high);
                 out.push(0);
+            }
+            Values::Doubles { .. } | Values::Texts { .. } => {
+                out.extend_from_slice(&wrap(self.value(ordinal)));
             }
             Values::Any { documents, ends } => {
                 out.extend_from_slice(wrapped_at(documents, ends, index(ordinal)));
@@ -145,10 +169,12 @@ impl Dictionary {
         (low, false)
     }
 
-    /// Bytes of memory.
+    /// Bytes of memory, beside those of the file.
     pub(super) fn bytes(&self) -> usize {
         match &self.values {
             Values::Numbers { numbers, .. } => numbers.len() * size_of::<i64>(),
+            Values::Doubles { .. } => 0,
+            Values::Texts { starts, .. } => size_of_val(&**starts),
             Values::Any { documents, ends } => documents.len() + ends.len() * size_of::<usize>(),
         }
     }
@@ -161,6 +187,9 @@ impl Dictionary {
                 out.push(*kind);
                 put_numbers(numbers, out);
             }
+            Values::Doubles { entries } | Values::Texts { entries, .. } => {
+                out.extend_from_slice(entries);
+            }
             Values::Any { documents, ends } => {
                 let last = ends.len() - 1;
                 let order = std::iter::once(0).chain((last > 0).then_some(last)).chain(1..last);
@@ -171,11 +200,15 @@ impl Dictionary {
         }
     }
 
-    /// Reads what [`encode`](Self::encode) wrote.
+    /// Reads what [`encode`](Self::encode) wrote, from a reader of `whole`.
     ///
     /// # Errors
     /// Corruption. Allocates a small multiple of the bytes, or at most 512 KiB.
-    pub(super) fn decode(reader: &mut ByteReader<'_>, has_numbers: bool) -> Result<Self> {
+    pub(super) fn decode(
+        reader: &mut ByteReader<'_>,
+        whole: &Bytes,
+        has_numbers: bool,
+    ) -> Result<Self> {
         let len = reader.varint_usize()?;
         // Consecutive numbers take hardly a bit here, but every value is some document's, and so many take bytes there.
         if len == 0 || len > NARROW_LEN_MAX && len > reader.remaining() {
@@ -186,6 +219,61 @@ impl Dictionary {
             let numbers = take_numbers(reader, kind, len)?;
             return Ok(Dictionary { values: Values::Numbers { kind, numbers } });
         }
+        let values = match Self::take_alone(&mut reader.clone(), whole, len) {
+            Some((values, taken)) => {
+                reader.take(taken)?;
+                values
+            }
+            None => Self::take_any(reader, len)?,
+        };
+        let dictionary = Dictionary { values };
+        let mut before = dictionary.value(0);
+        for ordinal in 1..dictionary.len() {
+            let value = dictionary.value(ordinal);
+            if compare(before, value).is_ge() {
+                return Err(reader.error(format_args!("value {ordinal} does not ascend")));
+            }
+            before = value;
+        }
+        Ok(dictionary)
+    }
+
+    /// Entries that are all doubles or all strings, and how many bytes they take; `None` when they are neither, or damaged.
+    fn take_alone(
+        reader: &mut ByteReader<'_>,
+        whole: &Bytes,
+        len: usize,
+    ) -> Option<(Values, usize)> {
+        let mut entries = reader.clone().rest();
+        match entries.first() {
+            Some(&kind::DOUBLE) => {
+                entries = entries.get(..len.checked_mul(DOUBLE_BYTES)?)?;
+                let mut each = entries.chunks_exact(DOUBLE_BYTES);
+                let are_alone = each.all(|entry| entry.first() == Some(&kind::DOUBLE));
+                let values = Values::Doubles { entries: whole.slice_ref(entries) };
+                are_alone.then_some((values, entries.len()))
+            }
+            Some(&kind::STRING) => {
+                let begin = reader.offset();
+                let mut starts = Vec::new();
+                for _ in 0..len {
+                    (reader.u8().ok()? == kind::STRING).then_some(())?;
+                    starts.push(u32::try_from(reader.offset() - begin).ok()?);
+                    let text = reader.varint_usize().and_then(|len| reader.take(len)).ok()?;
+                    str::from_utf8(text).ok()?;
+                }
+                // The greatest stands behind the least.
+                if let Some(behind) = starts.get_mut(1..) {
+                    behind.rotate_left(usize::from(!behind.is_empty()));
+                }
+                let entries = entries.get(..reader.offset() - begin)?;
+                Some((Values::Texts { entries: whole.slice_ref(entries), starts }, entries.len()))
+            }
+            _ => None,
+        }
+    }
+
+    fn take_any(reader: &mut ByteReader<'_>, len: usize) -> Result<Values> {
         let (mut documents, mut ends, mut greatest) = (Vec::new(), Vec::new(), Vec::new());
         take_entry(reader, &mut documents)?;
         ends.push(documents.len());
@@ -200,17 +288,24 @@ impl Dictionary {
             documents.extend_from_slice(&greatest);
             ends.push(documents.len());
         }
-        let dictionary = Dictionary { values: Values::Any { documents, ends } };
-        let mut before = dictionary.value(0);
-        for ordinal in 1..dictionary.len() {
-            let value = dictionary.value(ordinal);
-            if compare(before, value).is_ge() {
-                return Err(reader.error(format_args!("value {ordinal} does not ascend")));
-            }
-            before = value;
-        }
-        Ok(dictionary)
+        Ok(Values::Any { documents, ends })
     }
+}
+
+/// The place of an ordinal among so many entries: the greatest stands behind the least.
+fn place_of(ordinal: usize, len: usize) -> usize {
+    match ordinal {
+        0 => 0,
+        ordinal if ordinal + 1 == len => 1,
+        ordinal => ordinal + 1,
+    }
+}
+
+/// The text whose length stands at `start`.
+fn text_at(entries: &[u8], start: u32) -> Option<&str> {
+    let mut reader = ByteReader::new("text", entries.get(index(start)..)?);
+    let text = reader.varint_usize().and_then(|len| reader.take(len)).ok()?;
+    str::from_utf8(text).ok()
 }
 
 /// An integer of one of the three types that are kept as numbers.

@@ -45,6 +45,7 @@ mod packed;
 mod ranges;
 mod results;
 mod rows;
+mod slots;
 mod sorting;
 mod source;
 mod tally;

@@ -41,6 +41,6 @@ pub fn range_documents(
         return;
     }
     for window in 0..WINDOWS_LEN {
-        column.in_range(window, ordinals.clone(), to.window_mut(chunk, window));
+        column.in_range(window, &ordinals, to.window_mut(chunk, window));
     }
 }

@@ -60,11 +60,10 @@ pub(super) fn count_values(column: Option<&ColumnChunk>, offsets: &[u16]) -> Cou
 
 fn count_few(column: &ColumnChunk, offsets: &[u16]) -> Counts {
     let (mut ordinals, mut missing) = (Vec::with_capacity(offsets.len()), 0);
-    for &offset in offsets {
-        let before = ordinals.len();
-        ordinals.extend(column.ordinals(offset));
-        missing += u64::from(ordinals.len() == before);
-    }
+    column.each_of(offsets, |_, found| {
+        ordinals.extend_from_slice(found);
+        missing += u64::from(found.is_empty());
+    });
     ordinals.sort_unstable();
     let runs = ordinals.chunk_by(|a, b| a == b);
     let count = |run: &[u32]| u32::try_from(run.len()).unwrap_or(u32::MAX);

@@ -229,7 +229,7 @@ impl<'a> Find<'a> {
             Some(collection) => {
                 let enough = self.offset.saturating_add(self.limit);
                 let mut access = self.access(&collection)?.enough(enough as u64);
-                if access.run(None)? {
+                if access.gathers()? {
                     Way::Listed(access.documents(None)?)
                 } else {
                     Way::Filtered(self.filter)

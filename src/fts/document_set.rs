@@ -1,20 +1,15 @@
-//! [`DocumentSet`]: documents that some condition holds for, in the form in which searches know words.
+//! [`DocumentSet`]: documents that some condition holds for, a bit for each.
 //!
 //! Searches gather in it what no posting list of its own says: documents with any of many words, those that a query matches, those
-//! that a filter lets through. Made into [`TermPostings`] it is searched like the list of a word. Cost: 8 KiB for each chunk that
-//! has a document; making postings looks at each document once.
+//! that a filter lets through; a window of it is searched like that of a word. Cost: 8 KiB for each chunk that has a document.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
-use super::counters::TermCounters;
 use super::dead::DeadChunk;
 use super::error::Result;
 use super::ids::DocId;
-use super::impact::ImpactScale;
-use super::postings::{Body, PostingsBuilder, WINDOW_LEN, WINDOWS_LEN};
-use super::term::{StoredPostings, TermPostings, TermStatistics};
+use super::postings::{Body, WINDOW_LEN, WINDOWS_LEN};
+use super::term::{StoredPostings, TermPostings};
 use crate::kernels::{Bitmap, Kernels};
 
 /// A set of documents.
@@ -30,6 +25,17 @@ impl DocumentSet {
         let offset = usize::from(doc.offset());
         let window = self.window_mut(doc.chunk(), offset / WINDOW_LEN);
         window[offset % WINDOW_LEN / 8] |= 1 << (offset % 8);
+    }
+
+    /// Adds documents in any order; those of a chunk that follow each other cost less.
+    pub fn insert_all(&mut self, documents: &[DocId]) {
+        for documents in documents.chunk_by(|left, right| left.chunk() == right.chunk()) {
+            let Some(chunk) = documents.first().map(|doc| doc.chunk()) else { continue };
+            let windows = self.windows_mut(chunk);
+            for offset in documents.iter().map(|doc| usize::from(doc.offset())) {
+                windows[offset / WINDOW_LEN][offset % WINDOW_LEN / 8] |= 1 << (offset % 8);
+            }
+        }
     }
 
     /// Adds the documents of a posting list, dead ones included.
@@ -72,8 +78,12 @@ impl DocumentSet {
     /// # Panics
     /// When a chunk has no window of this number.
     pub fn window_mut(&mut self, chunk: u32, window: usize) -> &mut Bitmap {
+        &mut self.windows_mut(chunk)[window]
+    }
+
+    fn windows_mut(&mut self, chunk: u32) -> &mut [Bitmap; WINDOWS_LEN] {
         let empty = || Box::new([[0; WINDOW_LEN / 8]; WINDOWS_LEN]);
-        &mut self.chunks.entry(chunk).or_insert_with(empty)[window]
+        self.chunks.entry(chunk).or_insert_with(empty)
     }
 
     /// Keeps the documents that are in `other` too.
@@ -109,6 +119,11 @@ impl DocumentSet {
         self.chunks.iter().map(|(&chunk, windows)| (chunk, &**windows))
     }
 
+    /// The windows of a chunk, if it may have documents.
+    pub fn in_chunk(&self, chunk: u32) -> Option<&[Bitmap; WINDOWS_LEN]> {
+        self.chunks.get(&chunk).map(|windows| &**windows)
+    }
+
     /// Number of documents.
     pub fn len(&self) -> u64 {
         let windows = self.chunks.values().flat_map(|windows| windows.iter());
@@ -134,25 +149,6 @@ impl DocumentSet {
             offsets(number, window).map(move |offset| DocId::from_parts(chunk, offset))
         });
         documents.skip_while(move |doc| *doc < start)
-    }
-
-    /// The same documents as postings of a word that stands once in each.
-    pub fn to_postings(&self) -> TermPostings {
-        let scale = ImpactScale::new(1.0);
-        let mut builder = PostingsBuilder::default();
-        let mut chunks = Vec::with_capacity(self.chunks.len());
-        for (&chunk, windows) in &self.chunks {
-            for (number, window) in windows.iter().enumerate() {
-                offsets(number, window).for_each(|offset| builder.push(offset, 1, [0]));
-            }
-            let mut value = Vec::new();
-            builder.finish_into(TermCounters::default(), &scale, &mut value);
-            if !value.is_empty() {
-                chunks.push(StoredPostings::new(chunk, std::iter::once(Bytes::from(value))));
-            }
-        }
-        let documents = self.len();
-        TermPostings::unkept(TermStatistics { df: documents, ttf: documents }, chunks)
     }
 }
 
@@ -181,25 +177,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_holds_what_was_added_and_so_do_its_postings() {
+    fn a_set_holds_what_was_added() {
         let mut rng = fastrand::Rng::with_seed(7);
         for len in [0, 1, 40, 1_000, 30_000] {
             let documents: BTreeSet<DocId> = (0..len)
                 .map(|_| DocId::from_parts(rng.u32(..3), rng.u16(..) | rng.u16(..)))
                 .collect();
             let set: DocumentSet = documents.iter().copied().collect();
+            let mut together = DocumentSet::default();
+            let mut shuffled: Vec<DocId> = documents.iter().copied().collect();
+            rng.shuffle(&mut shuffled);
+            together.insert_all(&shuffled);
+            assert_eq!(together, set);
             assert!(set.iter().eq(documents.iter().copied()));
             assert_eq!((set.len(), set.is_empty()), (documents.len() as u64, len == 0));
-            let postings = set.to_postings();
-            assert_eq!(postings.statistics.df, set.len());
-            let mut counted = 0;
-            for part in postings.chunks.iter().flat_map(StoredPostings::parts) {
-                counted += part.unwrap().count();
+            for chunk in 0..4 {
+                let windows = set.chunks().find(|(number, _)| *number == chunk);
+                assert_eq!(set.in_chunk(chunk), windows.map(|(_, windows)| windows));
             }
-            assert_eq!(counted, documents.len());
-            let mut again = DocumentSet::default();
-            again.add(&postings).unwrap();
-            assert_eq!(again, set);
             let other: DocumentSet =
                 (0..len).map(|_| DocId::from_parts(rng.u32(..4), rng.u16(..))).collect();
             let both = |doc: &DocId| other.iter().any(|other| other == *doc);

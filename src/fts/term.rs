@@ -92,11 +92,6 @@ impl TermPostings {
         Ok(TermPostings { statistics, chunks, memory })
     }
 
-    /// Postings that no index keeps.
-    pub(super) fn unkept(statistics: TermStatistics, chunks: Vec<StoredPostings>) -> Self {
-        TermPostings { statistics, chunks, memory: Vec::new() }
-    }
-
     /// Whether the memory for all of it is its own, so that it may be kept.
     pub(super) fn has_memory(&self) -> bool {
         !self.memory.is_empty()

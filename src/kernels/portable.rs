@@ -8,6 +8,7 @@ use super::table::{Bitmap, Kernels, Line, Sums, WINDOW};
 
 pub(super) static TABLE: Kernels = Kernels {
     name: "portable",
+    unpack,
     unpack_ascending,
     bitmap_offsets,
     count_bits,
@@ -19,6 +20,7 @@ pub(super) static TABLE: Kernels = Kernels {
     add_listed,
     add_bitmap,
     at_least,
+    within,
     impacts_at_least,
     skip_varints,
 };
@@ -44,6 +46,16 @@ pub(crate) fn pack(numbers: &[u16], bits: u8, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&word.to_le_bytes()[..usize::from(filled.div_ceil(8))]);
+}
+
+fn unpack(packed: &[u8], bits: u8, out: &mut [u16]) {
+    let mask = (1_u32 << bits) - 1;
+    let mut bit = 0;
+    for slot in out {
+        // 16 bits begin at most 7 bits into a byte, so that 4 bytes hold them.
+        *slot = ((word_at(packed, bit / 8) >> (bit % 8)) & mask & 0xFFFF) as u16;
+        bit += usize::from(bits);
+    }
 }
 
 fn unpack_ascending(packed: &[u8], bits: u8, base: u16, out: &mut [u16]) -> bool {
@@ -193,6 +205,15 @@ fn at_least(sums: &Sums, threshold: u16, out: &mut [u16; WINDOW]) -> usize {
         found = append_bits(sums_at_least(sums, threshold), base, out, found);
     }
     found
+}
+
+fn within(numbers: &[u16; WINDOW], first: u16, span: u16, out: &mut Bitmap) {
+    let words = out.as_chunks_mut::<8>().0.iter_mut();
+    for (word, numbers) in words.zip(numbers.as_chunks::<64>().0) {
+        let bits = numbers.iter().rev();
+        let bit = |number: &u16| u64::from(number.wrapping_sub(first) < span);
+        *word = bits.fold(0_u64, |bits, number| bits << 1 | bit(number)).to_le_bytes();
+    }
 }
 
 /// A bit for each sum of at least `threshold`.

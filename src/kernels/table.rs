@@ -33,6 +33,7 @@ const OFFSETS_MAX: usize = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct Kernels {
     pub(super) name: &'static str,
+    pub(super) unpack: Unpack,
     pub(super) unpack_ascending: UnpackAscending,
     pub(super) bitmap_offsets: BitmapOffsets,
     pub(super) count_bits: CountBits,
@@ -44,10 +45,12 @@ pub(crate) struct Kernels {
     pub(super) add_listed: AddListed,
     pub(super) add_bitmap: AddBitmap,
     pub(super) at_least: AtLeast,
+    pub(super) within: Within,
     pub(super) impacts_at_least: ImpactsAtLeast,
     pub(super) skip_varints: SkipVarints,
 }
 
+type Unpack = fn(&[u8], u8, &mut [u16]);
 type UnpackAscending = fn(&[u8], u8, u16, &mut [u16]) -> bool;
 type BitmapOffsets = fn(&Bitmap, &mut [u16; WINDOW]) -> usize;
 type CountBits = fn(&Bitmap) -> u32;
@@ -57,6 +60,7 @@ type SetBits = fn(&mut Bitmap, &[u16]);
 type AddListed = fn(&mut Sums, &[u16], &[u8], Line);
 type AddBitmap = fn(&mut Sums, &Bitmap, &[u8], Line);
 type AtLeast = fn(&Sums, u16, &mut [u16; WINDOW]) -> usize;
+type Within = fn(&[u16; WINDOW], u16, u16, &mut Bitmap);
 type ImpactsAtLeast = fn(&[u8], u8, &mut [u16]) -> usize;
 type SkipVarints = fn(&[u8], usize) -> Option<usize>;
 
@@ -68,6 +72,19 @@ impl fmt::Display for Kernels {
 }
 
 impl Kernels {
+    /// Decodes `out.len()` numbers, each `bits` bits wide, as [`pack`](super::pack) wrote them.
+    ///
+    /// Returns `false` when `packed` is no such list: `bits` exceeds 16, or the bytes are more or fewer than `bits` times the
+    /// numbers need. Then `out` is as it was.
+    #[must_use]
+    pub(crate) fn unpack(&self, packed: &[u8], bits: u8, out: &mut [u16]) -> bool {
+        let fits = bits <= 16 && packed.len() == (out.len() * usize::from(bits)).div_ceil(8);
+        if fits {
+            (self.unpack)(packed, bits, out);
+        }
+        fits
+    }
+
     /// Decodes `out.len()` ascending offsets from their gaps, as [`pack`](super::pack) wrote them:
     /// `out[i] = base + i + gap[0] + … + gap[i]`, each gap `bits` bits wide.
     ///
@@ -167,6 +184,11 @@ impl Kernels {
     /// are. What is behind them is overwritten too.
     pub(crate) fn at_least(&self, sums: &Sums, threshold: u16, out: &mut [u16; WINDOW]) -> usize {
         (self.at_least)(sums, threshold, out)
+    }
+
+    /// Sets the bits of the numbers from `first` on that are fewer than `span` above it, and clears all others.
+    pub(crate) fn within(&self, numbers: &[u16; WINDOW], first: u16, span: u16, out: &mut Bitmap) {
+        (self.within)(numbers, first, span, out);
     }
 
     /// Writes the indexes of all impacts of at least `threshold`, ascending, to the front of `out`, and returns how many

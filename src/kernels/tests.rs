@@ -121,6 +121,15 @@ fn assert_unpacks(packed: &[u8], bits: u8, base: u32, len: usize) {
         if let Some(expected) = &expected {
             assert_eq!(&offsets, expected, "{case}");
         }
+        let (fits, numbers) = with_room(len, |out| kernels.unpack(packed, bits, out));
+        let width = usize::from(bits);
+        assert_eq!(fits, width <= 16 && packed.len() == (len * width).div_ceil(8), "{case}");
+        for (index, &number) in numbers.iter().enumerate().filter(|_| fits) {
+            let bits = (index * width..(index + 1) * width).rev();
+            let expected =
+                bits.fold(0, |number, bit| number * 2 + (packed[bit / 8] >> (bit % 8) & 1) as u16);
+            assert_eq!(number, expected, "{case}: number {index}");
+        }
     }
 }
 
@@ -346,6 +355,26 @@ fn sums_that_reach_the_threshold_are_found() {
                 let mut out = [7; WINDOW];
                 let found = kernels.at_least(&sums, threshold, &mut out);
                 assert_eq!(out[..found], expected, "{kernels}: {threshold}");
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_within_a_range_are_found() {
+    let mut rng = fastrand::Rng::with_seed(31);
+    for case in 0..CASES {
+        let numbers = any_sums(&mut rng);
+        let some = numbers[rng.usize(..numbers.len())];
+        let first = if case % 2 == 0 { some.wrapping_sub(rng.u16(..3)) } else { rng.u16(..) };
+        for span in [0, 1, rng.u16(..8), rng.u16(..), u16::MAX] {
+            let expected: Vec<u16> = (0..4_096)
+                .filter(|&at: &u16| numbers[usize::from(at)].wrapping_sub(first) < span)
+                .collect();
+            for kernels in Kernels::available() {
+                let mut found = [rng.u8(..); 512];
+                kernels.within(&numbers, first, span, &mut found);
+                assert_eq!(bits_of(&found), expected, "{kernels}: {span} from {first}");
             }
         }
     }

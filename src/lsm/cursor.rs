@@ -89,6 +89,25 @@ pub(crate) trait RawCursor: Send {
         Ok(None)
     }
 
+    /// Passes the keys of entries from here on to `visit`, tombstones aside, and stands on the first entry that was not looked at: one
+    /// whose key is not below `upper`, or the one behind so many as `most` says. Gives how many were looked at.
+    fn walk(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        let mut walked = 0;
+        while walked < most && self.valid() && upper.is_none_or(|upper| self.key() < upper) {
+            if self.kind() != EntryKind::Delete {
+                visit(self.key())?;
+            }
+            walked += 1;
+            self.next()?;
+        }
+        Ok(walked)
+    }
+
     /// To the last entry whose key is `key` or smaller.
     fn seek_le(&mut self, key: &[u8]) -> Result<()> {
         self.seek_ge(key)?;

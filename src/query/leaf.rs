@@ -14,6 +14,7 @@ use super::bm25::{Norms, Parameters, clause_weight, idf, rounding};
 use super::bounds::Bounds;
 use super::error::Result;
 use super::lists::TermChunk;
+use super::open_set::OpenSet;
 use super::placed::{PathRanges, each_sloppy, keep_followed};
 use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
 use super::term_window::{TermWindow, WINDOW};
@@ -30,6 +31,8 @@ pub(super) struct OpenLeaf<'p> {
     /// Places of the required sets that it belongs to.
     pub(super) required: Vec<usize>,
     pub(super) excluded: bool,
+    /// The documents that it stands for, of a set.
+    set: Option<OpenSet>,
     terms: Vec<Arc<TermPostings>>,
     /// Their places, the rarest first: most documents that hold all terms are decided after two.
     by_df: Vec<usize>,
@@ -138,12 +141,12 @@ impl<'p> OpenLeaf<'p> {
         reader: &TextReader<'_>,
         plan: &'p Plan,
         place: usize,
-        set: Option<Arc<TermPostings>>,
+        set: Option<OpenSet>,
     ) -> Result<Self> {
         let leaf = &plan.leaves[place];
         let field = leaf.key.field;
         let looked_up = leaf.key.terms.iter().map(|(term, _)| reader.postings(field, term));
-        let terms = set.into_iter().map(Ok).chain(looked_up).collect::<fts::Result<Vec<_>>>()?;
+        let terms = looked_up.collect::<fts::Result<Vec<_>>>()?;
         let paths = leaf.key.path.as_ref().and_then(|path| plan.paths.get(path));
         let paths = paths.into_iter().flatten().map(|path| reader.postings(FieldId::PATHS, path));
         let mut by_df: Vec<usize> = (0..terms.len()).collect();
@@ -159,6 +162,7 @@ impl<'p> OpenLeaf<'p> {
             ),
             required: sets.map(|(set, _)| set).collect(),
             excluded: plan.excluded.contains(&place),
+            set,
             terms,
             by_df,
             paths: paths.collect::<fts::Result<_>>()?,
@@ -168,7 +172,8 @@ impl<'p> OpenLeaf<'p> {
     /// The chunks in which the leaf may occur: those of its rarest term.
     pub(super) fn chunks(&self) -> impl Iterator<Item = u32> {
         let rarest = self.terms.iter().min_by_key(|term| term.chunks.len());
-        rarest.into_iter().flat_map(|term| term.chunks.iter().map(|stored| stored.chunk))
+        let of_term = rarest.into_iter().flat_map(|term| &term.chunks).map(|stored| stored.chunk);
+        self.set.as_ref().map(OpenSet::chunks).unwrap_or_default().into_iter().chain(of_term)
     }
 
     /// Whether positions decide.
@@ -189,7 +194,11 @@ impl<'a> ChunkLeaf<'a> {
         chunk: u32,
         norms: Option<&Norms>,
     ) -> Result<Option<Self>> {
-        let mut terms = Vec::with_capacity(open.terms.len());
+        let mut terms = Vec::with_capacity(open.terms.len().max(1));
+        if let Some(set) = &open.set {
+            let Some(of_chunk) = set.in_chunk(chunk) else { return Ok(None) };
+            terms.push(TermChunk::of_set(of_chunk));
+        }
         for term in &open.terms {
             let opened = term.in_chunk(chunk).map(TermChunk::open).transpose()?.flatten();
             let Some(opened) = opened else { return Ok(None) };
@@ -309,8 +318,7 @@ impl<'c> LeafWindow<'c> {
     /// The term whose impacts bound what the leaf gives, where one decides.
     pub(super) fn weighed(&self) -> Result<Option<&TermWindow<'c>>> {
         let [term] = self.terms()? else { return Ok(None) };
-        let has_impacts = matches!(term.marks(), Marks::Impacts(_));
-        Ok(Some(term).filter(|_| has_impacts && !self.chunk.open.is_placed()))
+        Ok(Some(term).filter(|_| term.has_impacts() && !self.chunk.open.is_placed()))
     }
 
     /// The documents of a leaf of one term without impacts, and what they get at most.

@@ -2,13 +2,15 @@
 //!
 //! The evaluator opens every chunk in which a document may match and takes windows from it. Parts that commits and compactions
 //! left are not joined: a bound is that of all parts, and a window that of the only part with documents there, or made of
-//! several. Lists that stand in one block are decoded once a chunk, windows when they are looked at.
+//! several. Lists that stand in one block are decoded once a chunk, windows when they are looked at. A set of documents is shown like
+//! the list of a word that stands in each of them.
 //!
 //! Invariants: offsets of a list count from the beginning of the chunk; marks of all parts are of one kind, length codes with
 //! scores or impacts, once they are weighed. Cost: a fraction of a nanosecond a posting, some more for those with length codes.
 
 use super::bm25::Norms;
 use super::bounds::Bounds;
+use super::open_set::SetChunk;
 use super::term_window::TermWindow;
 use crate::fts::{
     self, Block, Body, Drift, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN, WINDOWS_LEN,
@@ -22,9 +24,12 @@ mod tests;
 /// A term in one chunk.
 #[derive(Debug)]
 pub(super) struct TermChunk<'a> {
-    first: Part<'a>,
+    /// None of a set.
+    first: Option<Part<'a>>,
     /// None where postings are compacted.
     others: Vec<Part<'a>>,
+    /// The set whose documents these are, and what they get once it is weighed.
+    set: Option<(SetChunk<'a>, Option<Bounds>)>,
     /// Documents of each window.
     counts: [u16; WINDOWS_LEN],
 }
@@ -64,13 +69,23 @@ impl<'a> TermChunk<'a> {
                 Some(_) => others.push(part),
             }
         }
-        Ok(first.map(|first| TermChunk { first, others, counts }))
+        let is_some = first.is_some();
+        Ok(is_some.then_some(TermChunk { first, others, set: None, counts }))
+    }
+
+    /// The documents of a set, each of which gets all that the leaf gives.
+    pub(super) fn of_set(set: SetChunk<'a>) -> Self {
+        let counts = set.counts();
+        TermChunk { first: None, others: Vec::new(), set: Some((set, None)), counts }
     }
 
     /// Finds what bounds and scores need, for a leaf that has these bounds where nothing drifts.
     pub(super) fn weigh(&mut self, norms: &Norms, bounds: &Bounds) -> lsm::Result<()> {
         let has_impacts = self.has_impacts();
-        for part in std::iter::once(&mut self.first).chain(&mut self.others) {
+        if let Some((_, of_set)) = &mut self.set {
+            *of_set = Some(bounds.with_drift(Drift::NONE));
+        }
+        for part in self.first.iter_mut().chain(&mut self.others) {
             part.weigh(norms, bounds, has_impacts)?;
         }
         Ok(())
@@ -78,7 +93,7 @@ impl<'a> TermChunk<'a> {
 
     /// Whether there are impacts: else the postings have the lengths of all documents.
     pub(super) fn has_impacts(&self) -> bool {
-        self.parts().any(|part| part.postings.averages().is_some())
+        self.set.is_some() || self.parts().any(|part| part.postings.averages().is_some())
     }
 
     /// Number of documents in a window.
@@ -88,6 +103,10 @@ impl<'a> TermChunk<'a> {
 
     /// No document of the window gets more from the term, once it is weighed.
     pub(super) fn bound(&self, window: usize) -> f64 {
+        if let Some((_, bounds)) = &self.set {
+            let bound = bounds.as_ref().map_or(0.0, |bounds| bounds.above(u8::MAX));
+            return if self.count(window) > 0 { bound } else { 0.0 };
+        }
         let of_part = |part: &Part<'_>| match (part.postings.body(), &part.bounds) {
             (Body::Windows(windows), Some(bounds)) => bounds.above(windows.bound(window)),
             _ => part.most.get(window).copied().unwrap_or_default(),
@@ -109,12 +128,18 @@ impl<'a> TermChunk<'a> {
 
     /// Whether there are scores, of all documents.
     pub(super) fn has_scores(&self) -> bool {
-        !self.first.scores.is_empty()
+        self.first.as_ref().is_some_and(|first| !first.scores.is_empty())
     }
 
     /// Passes numbers of documents to `visit`, each with a score that so many are known to reach, beside those before; enough
     /// to tell what `wanted` documents reach.
     pub(super) fn each_reached(&self, wanted: usize, visit: &mut impl FnMut(usize, f64)) {
+        if let Some((set, Some(bounds))) = &self.set
+            && set.has_exact_counts()
+        {
+            let count = self.counts.iter().map(|&count| usize::from(count)).sum();
+            visit(count, bounds.below(u8::MAX));
+        }
         for part in self.parts() {
             part.each_reached(wanted, visit);
         }
@@ -122,6 +147,9 @@ impl<'a> TermChunk<'a> {
 
     /// The documents of a window.
     pub(super) fn window(&self, window: usize) -> lsm::Result<Option<TermWindow<'_>>> {
+        if let Some((set, _)) = &self.set {
+            return Ok(Some(TermWindow::of_set(set.window(window))));
+        }
         let mut holding = self.holding(window);
         let (Some(first), second) = (holding.next(), holding.next()) else { return Ok(None) };
         let Some(second) = second else { return first.window(window) };
@@ -139,6 +167,10 @@ impl<'a> TermChunk<'a> {
         to: &mut Bitmap,
         scratch: &mut [u16; WINDOW_LEN],
     ) -> lsm::Result<()> {
+        if let Some((set, _)) = &self.set {
+            Kernels::best().or(to, set.window(window).all());
+            return Ok(());
+        }
         let mut holding = self.holding(window);
         if let (Some(only), None) = (holding.next(), holding.next()) {
             return only.add_to(window, to, scratch);
@@ -155,7 +187,7 @@ impl<'a> TermChunk<'a> {
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part<'a>> {
-        std::iter::once(&self.first).chain(&self.others)
+        self.first.iter().chain(&self.others)
     }
 }
 

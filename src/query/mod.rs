@@ -17,6 +17,7 @@ mod leaf;
 mod likeness;
 mod lists;
 mod nesting;
+mod open_set;
 mod parser;
 mod placed;
 mod plan;

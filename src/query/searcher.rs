@@ -27,6 +27,7 @@ use super::filtered::{Postponed, matching_at_most, without_filters};
 use super::leaf::{ChunkLeaf, FieldNorms, OpenLeaf, Scale};
 use super::lists::TermChunk;
 use super::nesting::Group;
+use super::open_set::OpenSet;
 use super::parser::Warning;
 use super::plan::{Plan, PlannedFilter, PlannedSet};
 use super::sets::{add_terms, each_plan_below};
@@ -36,8 +37,7 @@ use super::window::{Window, WindowSearch};
 use crate::bson::Filter;
 use crate::collection::{self, Access, CollectionReader, Hint};
 use crate::fts::{
-    self, DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TermPostings, TextReader,
-    WINDOWS_LEN, whole,
+    self, DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole,
 };
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
@@ -48,6 +48,9 @@ const STEPS_LEN: u16 = 512;
 /// The most results for which filters are tried on the best documents first, and the most documents that they are tried on.
 const POSTPONED_LEN_MAX: usize = 256;
 const LOOKED_AT_LEN_MAX: usize = 1280;
+
+/// Documents with words up to which the best are ranked and then looked up in columns.
+const CHECKED_LEN_MAX: u64 = 4_096;
 
 /// The furthest result of one search: `offset` and `limit` together.
 pub const RESULTS_LEN_MAX: usize = 100_000;
@@ -124,20 +127,40 @@ impl<'s, 'r> Searcher<'s, 'r> {
         after: Option<ScoredDoc>,
         k: usize,
     ) -> Result<Option<Vec<ScoredDoc>>> {
+        let (mut are_in_columns, mut columns) = (true, Vec::new());
+        for filter in &postponed.filters {
+            are_in_columns &= Access::is_in_columns(self.collection, filter)?;
+        }
+        let most = matching_at_most(&postponed.rest);
+        if are_in_columns && most.is_none_or(|most| most > CHECKED_LEN_MAX) {
+            // To ask columns about windows costs less than to rank all these documents.
+            return Ok(None);
+        }
         let mut accesses = Vec::with_capacity(postponed.filters.len());
         for filter in &postponed.filters {
-            accesses.push(Access::open(self.collection, filter, Hint::None)?);
+            let access = Access::open(self.collection, filter, Hint::None)?;
+            if are_in_columns {
+                columns.extend(access.in_columns()?);
+            }
+            accesses.push(access);
         }
         let (mut passed, mut looked_at, mut wanted) = (Vec::with_capacity(k), 0, 2 * k);
         while wanted <= LOOKED_AT_LEN_MAX.max(2 * k) {
-            if let Some(found) = found_over_indexes(&mut accesses, wanted as u64)? {
+            if columns.is_empty()
+                && let Some(found) = found_over_indexes(&mut accesses, wanted as u64)?
+            {
                 let plan = postponed.rest.within(Arc::new(found));
                 return Ok(Some(self.evaluate(&plan, parameters, after, 0..k, false)?.0));
             }
             let (ranked, _) =
                 self.evaluate(&postponed.rest, parameters, after, 0..wanted, false)?;
             for found in ranked.iter().skip(looked_at) {
-                if self.passes(&postponed.filters, found.doc)? {
+                let passes = if columns.is_empty() {
+                    self.passes(&postponed.filters, found.doc)?
+                } else {
+                    columns.iter().all(|column| column.contains(found.doc))
+                };
+                if passes {
                     passed.push(*found);
                     if passed.len() == k {
                         return Ok(Some(passed));
@@ -245,8 +268,8 @@ impl<'s, 'r> Searcher<'s, 'r> {
         Ok(())
     }
 
-    /// The documents that a leaf of a plan stands for, as postings; of a filter, those of them at least that match the plan.
-    fn set(self, plan: &Plan, set: &PlannedSet) -> Result<Arc<TermPostings>> {
+    /// The documents that a leaf of a plan stands for; of a filter, those of them at least that match the plan.
+    fn set(self, plan: &Plan, set: &PlannedSet) -> Result<OpenSet> {
         let mut documents = DocumentSet::default();
         let mut add_matching = |plan: &Plan| {
             self.each_matching(plan, &mut |chunk, number, matching| {
@@ -258,6 +281,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 let rest = without_filters(plan);
                 let mut access = Access::open(self.collection, filter, Hint::None)?;
                 let is_way = access.run(rest.as_ref().and_then(matching_at_most))?;
+                if !is_way && let Some(documents) = access.in_columns()? {
+                    return Ok(OpenSet::InColumns(Arc::new(documents)));
+                }
                 let within = match rest {
                     Some(rest) if !(is_way && access.is_exact()) => {
                         add_matching(&rest)?;
@@ -268,11 +294,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 documents = access.documents(within.as_ref())?;
             }
             PlannedSet::Documents(documents) | PlannedSet::Fitting { documents, .. } => {
-                return Ok(Arc::new(documents.to_postings()));
+                return Ok(OpenSet::Gathered(Arc::clone(documents)));
             }
-            PlannedSet::All => {
-                return Ok(Arc::new(self.collection.live_documents()?.to_postings()));
-            }
+            PlannedSet::All => return Ok(OpenSet::Gathered(self.collection.live_documents()?)),
             PlannedSet::Query(plan) => add_matching(plan)?,
             PlannedSet::Terms { fields, path: None, pattern } => {
                 add_terms(self.reader, fields, pattern, &mut documents)?;
@@ -281,13 +305,13 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 each_plan_below(self.reader, plan, fields, path, pattern, &mut add_matching)?;
             }
         }
-        Ok(Arc::new(documents.to_postings()))
+        Ok(OpenSet::Gathered(Arc::new(documents)))
     }
 
     /// Looks up all leaves; those that neither are required nor exclude only when `optional` ones count.
     pub(super) fn open(self, plan: &Plan, optional: bool) -> Result<Vec<OpenLeaf<'_>>> {
         let mut leaves = Vec::with_capacity(plan.leaves.len());
-        let mut sets = BTreeMap::new();
+        let mut sets: BTreeMap<usize, OpenSet> = BTreeMap::new();
         for (place, leaf) in plan.leaves.iter().enumerate() {
             let decides = plan.tree.is_some()
                 || plan.excluded.contains(&place)
@@ -296,9 +320,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 let set = match leaf.key.set {
                     None => None,
                     Some(place) => Some(match sets.entry(place) {
-                        Entry::Occupied(known) => Arc::clone(known.get()),
+                        Entry::Occupied(known) => known.get().clone(),
                         Entry::Vacant(unknown) => {
-                            Arc::clone(unknown.insert(self.set(plan, &plan.sets[place])?))
+                            unknown.insert(self.set(plan, &plan.sets[place])?).clone()
                         }
                     }),
                 };

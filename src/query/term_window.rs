@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, OnceCell};
 
+use super::open_set::SetWindow;
 use crate::fts::{Block, DocumentPositions, FrequencyRanks, Marks, PositionsPlace, WINDOW_LEN};
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm::{Error, Result};
@@ -32,6 +33,7 @@ pub(super) struct TermWindow<'c> {
 enum Places<'c> {
     Bitmap(&'c Bitmap),
     OwnedBitmap(Box<Bitmap>),
+    Set(SetWindow<'c>),
     List(&'c [u16]),
     OwnedList(Vec<u16>),
 }
@@ -41,7 +43,12 @@ enum Places<'c> {
 enum Source<'c> {
     Block(InBlock<'c>),
     Parts(Box<InParts<'c>>),
+    /// Of a set, whose documents all get the most.
+    Set,
 }
+
+/// The impacts of a set's documents.
+static FULL: [u8; WINDOW_LEN] = [u8::MAX; WINDOW_LEN];
 
 /// In one block, from the index `start` on.
 #[derive(Debug)]
@@ -87,6 +94,12 @@ impl<'c> TermWindow<'c> {
         Self::new(block.count(), Places::Bitmap(bitmap), source)
     }
 
+    /// The documents of a set.
+    pub(super) fn of_set(documents: SetWindow<'c>) -> Self {
+        // How many there are is found out when it is asked for.
+        Self::new(WINDOW_LEN, Places::Set(documents), Source::Set)
+    }
+
     /// The documents of several parts.
     ///
     /// # Errors
@@ -117,7 +130,10 @@ impl<'c> TermWindow<'c> {
 
     /// Number of documents.
     pub(super) fn len(&self) -> usize {
-        self.len
+        match &self.places {
+            Places::Set(documents) => Kernels::best().count_bits(documents.all()) as usize,
+            _ => self.len,
+        }
     }
 
     /// Offsets of the documents, unless they stand in a bitmap.
@@ -125,6 +141,7 @@ impl<'c> TermWindow<'c> {
         match &self.places {
             Places::Bitmap(bitmap) => Err(bitmap),
             Places::OwnedBitmap(bitmap) => Err(bitmap),
+            Places::Set(documents) => Err(documents.all()),
             Places::List(offsets) => Ok(offsets),
             Places::OwnedList(offsets) => Ok(offsets),
         }
@@ -134,6 +151,7 @@ impl<'c> TermWindow<'c> {
     pub(super) fn marks(&self) -> Marks<'_> {
         let parts = match &self.source {
             Source::Block(source) => return source.marks,
+            Source::Set => return Marks::Impacts(FULL.get(..self.len()).unwrap_or(&FULL)),
             Source::Parts(parts) => parts,
         };
         let gather = || self.gather(&parts.windows, |part| part.marks().bytes());
@@ -144,10 +162,16 @@ impl<'c> TermWindow<'c> {
         }
     }
 
+    /// Whether marks are impacts.
+    pub(super) fn has_impacts(&self) -> bool {
+        matches!(self.source, Source::Set) || matches!(self.marks(), Marks::Impacts(_))
+    }
+
     /// What each document gets from the term, where length codes tell; nothing elsewhere.
     pub(super) fn scores(&self) -> &[f32] {
         match &self.source {
             Source::Block(source) => source.scores,
+            Source::Set => &[],
             // All parts tell, or none does.
             Source::Parts(parts) if parts.windows.iter().any(|part| part.scores().is_empty()) => {
                 &[]
@@ -162,6 +186,9 @@ impl<'c> TermWindow<'c> {
     #[inline]
     pub(super) fn impact_of(&self, offset: u16) -> Option<u8> {
         let index = self.find(offset)?;
+        if matches!(self.source, Source::Set) {
+            return Some(u8::MAX);
+        }
         Some(self.marks().bytes().get(index).copied().unwrap_or(u8::MAX))
     }
 
@@ -169,6 +196,12 @@ impl<'c> TermWindow<'c> {
     #[inline]
     pub(super) fn find(&self, offset: u16) -> Option<usize> {
         let offset = offset % WINDOW;
+        if let Places::Set(documents) = &self.places
+            && let Some(holds) = documents.holds_alone(offset)
+        {
+            // Of all documents the same is known, whichever of them it is.
+            return holds.then_some(0);
+        }
         let bitmap = match self.offsets() {
             Ok(offsets) => return self.find_listed(offsets, offset),
             Err(bitmap) => bitmap,
@@ -216,7 +249,7 @@ impl<'c> TermWindow<'c> {
             }
             Err(bitmap) => bitmap,
         };
-        if indexes.len() * SELECTED_SHARE > self.len {
+        if indexes.len() * SELECTED_SHARE > self.len() {
             let mut all = [0; WINDOW_LEN];
             Kernels::best().bitmap_offsets(bitmap, &mut all);
             let found = indexes.iter().map(|&index| all[usize::from(index) % WINDOW_LEN]);
@@ -243,6 +276,7 @@ impl<'c> TermWindow<'c> {
             Source::Block(source) => {
                 source.block.frequency(source.start + index, source.frequency_ranks())
             }
+            Source::Set => Ok(1),
             Source::Parts(parts) => {
                 parts.find(offset).map_or(Ok(0), |(part, index)| part.frequency(offset, index))
             }
@@ -254,6 +288,7 @@ impl<'c> TermWindow<'c> {
     pub(super) fn positions(&self, offset: u16, index: usize) -> Result<DocumentPositions<'c>> {
         let source = match &self.source {
             Source::Block(source) => source,
+            Source::Set => return Ok(DocumentPositions::default()),
             Source::Parts(parts) => {
                 let found = parts.find(offset);
                 return found.map_or_else(

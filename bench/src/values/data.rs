@@ -75,6 +75,8 @@ pub(super) fn questions() -> Vec<Question> {
     let few = Condition { words: &["w3"], tag: Some("t50"), ..Condition::default() };
     let some = Condition { words: &["w3"], ..Condition::default() };
     let all = Condition::default();
+    let of_words = |condition: &Condition| Condition { words: condition.words, ..all.clone() };
+    let of_filter = |condition: &Condition| Condition { words: &[], ..condition.clone() };
     let question = |row, condition: &Condition, wanted| {
         let condition = condition.clone();
         Question { row, condition, wanted }
@@ -85,6 +87,12 @@ pub(super) fn questions() -> Vec<Question> {
         question("find/wide", &of_years(1950..2025), Wanted::Count),
         question("find/two", &two, Wanted::Count),
         question("find/either", &either, Wanted::Count),
+        question("words_w3/TOP_10", &of_words(&words), Wanted::Best),
+        question("words_two/TOP_10", &of_words(&recent), Wanted::Best),
+        question("words_two/COUNT", &of_words(&recent), Wanted::Count),
+        question("words_rare/TOP_10", &of_words(&rare), Wanted::Best),
+        question("filter_kind/COUNT", &of_filter(&words), Wanted::Count),
+        question("filter_few/COUNT", &of_filter(&few), Wanted::Count),
         question("search_kind/TOP_10", &words, Wanted::Best),
         question("search_kind/COUNT", &words, Wanted::Count),
         question("search_recent/TOP_10", &recent, Wanted::Best),

@@ -16,8 +16,9 @@ mod report;
 
 use std::sync::Arc;
 
-use by_column::{ColumnWay, chunks_len};
-use cost::{LOOKED_UP_COST, READ_COST, first_cost};
+pub use by_column::{ColumnDocuments, ColumnDocumentsChunk};
+use by_column::{ColumnWay, sampled};
+use cost::{CHECKED_COST, LOOKED_UP_COST, READ_COST, UNASKED_COST, UNASKED_SHARE, first_cost};
 pub use hint::Hint;
 pub use ordered::{OrderedDocuments, first_in_order};
 use race::{Race, Runner};
@@ -29,9 +30,6 @@ use super::read::CollectionReader;
 use super::value_index::ValueIndex;
 use crate::bson::Filter;
 use crate::fts::DocumentSet;
-
-/// What it costs to find the documents of a chunk by a column.
-const COLUMN_CHUNK_COST: u64 = 4_000;
 
 /// A way to the documents of a filter, being found.
 #[derive(Debug)]
@@ -92,34 +90,97 @@ impl<'c, 'r> Access<'c, 'r> {
         if !self.chosen.is_empty() {
             return Ok(true);
         }
-        let covered_by_columns = (0..self.race.conjuncts.len())
-            .all(|place| self.columns.iter().any(|way| way.conjunct == place));
-        let all = if covered_by_columns {
-            self.column_cost().saturating_mul(self.race.conjuncts.len() as u64)
-        } else {
-            self.collection.count().saturating_mul(READ_COST)
-        };
-        let some = within.map_or(u64::MAX, |within| within.saturating_mul(LOOKED_UP_COST));
-        let (cost, conditions) = (all.min(some).min(self.first_cost()), self.race.conjuncts.len());
         let is_told = matches!(self.hint, Hint::Index(_));
-        let winner = self.race.run(&|runner: &Runner<'_>| {
-            if is_told {
-                u64::MAX
-            } else if runner.covered.len() == conditions {
-                cost
-            } else {
-                cost / (LOOKED_UP_COST + 1)
+        let has_columns = self.has_columns();
+        let looked_up = if has_columns { CHECKED_COST } else { LOOKED_UP_COST };
+        let some = within.map_or(u64::MAX, |within| within.saturating_mul(looked_up));
+        let some = some.min(self.first_cost());
+        let mut winner = None;
+        let mut all = self.collection.count().saturating_mul(READ_COST);
+        if has_columns && some > UNASKED_COST {
+            winner = self.race_to(UNASKED_COST)?;
+            if winner.is_none() {
+                all = self.columns_cost()?;
+                winner = self.race_to(some.min(all / UNASKED_SHARE))?;
             }
-        })?;
+            if winner.is_none()
+                && sampled(self.collection, &self.ways())?.is_some_and(|count| count > all)
+            {
+                return Ok(false);
+            }
+        }
+        if winner.is_none() {
+            winner = self.race_to(if is_told { u64::MAX } else { all.min(some) })?;
+        }
         let Some(winner) = winner else { return Ok(false) };
         self.chosen.push(winner);
         self.narrow(winner)?;
         Ok(true)
     }
 
-    /// Whether the ways that were taken lead to exactly the documents that the filter wants, so that none has to be looked at.
+    /// The first way to its end that costs no more than this, if there is one.
+    fn race_to(&mut self, cost: u64) -> Result<Option<usize>> {
+        let (is_told, conditions) =
+            (matches!(self.hint, Hint::Index(_)), self.race.conjuncts.len());
+        self.race.run(&|runner: &Runner<'_>| {
+            if is_told || runner.covered.len() == conditions {
+                cost
+            } else {
+                cost / (LOOKED_UP_COST + 1)
+            }
+        })
+    }
+
+    /// Whether columns tell all that a filter says.
+    ///
+    /// # Errors
+    /// Those of the storage core.
+    pub fn is_in_columns(collection: &CollectionReader<'_>, filter: &Filter) -> Result<bool> {
+        let conjuncts = filter.conjuncts();
+        let columns = ColumnWay::find(collection, &conjuncts)?;
+        Ok(answer_all(&columns, conjuncts.len()))
+    }
+
+    /// Whether columns tell all that the filter says, and may be asked.
+    fn has_columns(&self) -> bool {
+        self.hint == Hint::None && answer_all(&self.columns, self.race.conjuncts.len())
+    }
+
+    /// The documents that columns say, where these tell all that the filter says; dead ones may be among them.
+    ///
+    /// # Errors
+    /// Those of the storage core, and corruption.
+    pub fn in_columns(&self) -> Result<Option<ColumnDocuments>> {
+        if !self.has_columns() {
+            return Ok(None);
+        }
+        ColumnDocuments::find(self.collection, &self.ways()).map(Some)
+    }
+
+    /// Whether all documents that the filter wants are better gathered than the first of them looked for. Finds the cheapest way.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub fn gathers(&mut self) -> Result<bool> {
+        Ok(self.run(None)? || self.has_columns() && self.columns_cost()? <= self.first_cost())
+    }
+
+    /// A column for each condition.
+    fn ways(&self) -> Vec<&ColumnWay> {
+        let of = |place| self.columns.iter().find(|way| way.conjunct == place);
+        (0..self.race.conjuncts.len()).filter_map(of).collect()
+    }
+
+    /// What it costs to find out by columns what passes.
+    fn columns_cost(&self) -> Result<u64> {
+        self.ways().iter().map(|way| way.cost(self.collection)).sum()
+    }
+
+    /// Whether the ways that were taken, and columns for what these leave open, tell which documents the filter wants, so that none has
+    /// to be looked at.
     pub fn is_exact(&self) -> bool {
-        !self.chosen.is_empty() && self.left_places().is_empty()
+        let is_answered = |&place: &usize| self.columns.iter().any(|way| way.conjunct == place);
+        !self.chosen.is_empty() && self.left_places().iter().all(is_answered)
     }
 
     /// The documents that the filter wants, of all or of those `within` a set.
@@ -141,18 +202,15 @@ impl<'c, 'r> Access<'c, 'r> {
         let mut left = self.left_places();
         let mut columns = Vec::new();
         for way in &self.columns {
-            let cost = found.as_ref().map_or(self.collection.count() * READ_COST, |found| {
-                found.len().saturating_mul(LOOKED_UP_COST)
-            });
-            if left.contains(&way.conjunct) && self.column_cost() < cost {
-                let documents = way.documents(self.collection)?;
-                match &mut found {
-                    Some(found) => found.intersect(&documents),
-                    None => found = Some(documents),
-                }
-                left.retain(|place| *place != way.conjunct);
-                columns.push(way.path.clone());
+            if !left.contains(&way.conjunct) {
+                continue;
             }
+            match &mut found {
+                Some(found) => way.keep(self.collection, found)?,
+                None => found = Some(way.documents(self.collection)?),
+            }
+            left.retain(|place| *place != way.conjunct);
+            columns.push(way.path.clone());
         }
         let left: Vec<Filter> =
             left.into_iter().map(|place| self.race.conjuncts[place].clone()).collect();
@@ -185,10 +243,12 @@ impl<'c, 'r> Access<'c, 'r> {
         let mut candidates = self.race.runners[winner].documents.len();
         for place in (0..self.race.runners.len()).filter(|&place| place != winner) {
             let left = self.left_places();
+            let is_answered = |&place: &usize| self.columns.iter().any(|way| way.conjunct == place);
+            let cost = if left.iter().all(is_answered) { CHECKED_COST } else { LOOKED_UP_COST / 2 };
             let Race { conjuncts, runners } = &mut self.race;
             let runner = &mut runners[place];
             if left.iter().any(|&place| runner.narrows(&conjuncts[place], place))
-                && runner.advance(candidates.saturating_mul(LOOKED_UP_COST / 2))?
+                && runner.advance(candidates.saturating_mul(cost))?
             {
                 candidates = candidates.min(runner.documents.len());
                 self.chosen.push(place);
@@ -234,11 +294,6 @@ impl<'c, 'r> Access<'c, 'r> {
         first_cost(self.enough, self.collection.count())
     }
 
-    /// What it costs to find the documents of one condition by a column.
-    fn column_cost(&self) -> u64 {
-        u64::from(chunks_len(self.collection)).saturating_mul(COLUMN_CHUNK_COST)
-    }
-
     fn tell(&mut self, columns: Vec<String>, candidates: u64, looked_at: u64, found: &DocumentSet) {
         let ways = (0..self.race.runners.len())
             .map(|place| (self.chosen.contains(&place), WayReport::of(&self.race.runners[place])));
@@ -255,6 +310,12 @@ impl<'c, 'r> Access<'c, 'r> {
             ..AccessReport::default()
         };
     }
+}
+
+/// Whether there are conditions, and columns answer each.
+fn answer_all(columns: &[ColumnWay], conjuncts_len: usize) -> bool {
+    let is_answered = |place| columns.iter().any(|way| way.conjunct == place);
+    conjuncts_len > 0 && (0..conjuncts_len).all(is_answered)
 }
 
 /// Why an index that was asked for by name is no way to the documents of a filter.

@@ -19,6 +19,8 @@ use crate::fts::DocumentSet;
 const BRANCHES_LEN_MAX: usize = 64;
 /// Levels of `$or` in `$or` that indexes are asked for.
 const LEVELS_MAX: usize = 4;
+/// Entries that are walked at a time.
+const WALKED_LEN: usize = 1024;
 /// Entries of the first round.
 const FIRST_ROUND_LEN: u64 = 64;
 
@@ -165,14 +167,14 @@ impl<'r> Runner<'r> {
     pub(super) fn advance(&mut self, entries: u64) -> Result<bool> {
         match &mut self.way {
             Way::Index { walk, .. } => {
+                let mut documents = Vec::new();
                 while !self.is_done && self.entries < entries {
-                    match walk.next()? {
-                        Some(doc) => {
-                            self.entries += 1;
-                            self.documents.insert(doc);
-                        }
-                        None => self.is_done = true,
-                    }
+                    documents.clear();
+                    let most = usize::try_from(entries - self.entries).unwrap_or(usize::MAX);
+                    let (walked, is_done) = walk.walk(most.min(WALKED_LEN), &mut documents)?;
+                    self.documents.insert_all(&documents);
+                    self.entries += walked as u64;
+                    self.is_done = is_done;
                 }
             }
             Way::Union { branches, at } => {

@@ -12,6 +12,9 @@ use crate::bson::{KeyRange, RawDocument};
 use crate::fts::DocId;
 use crate::lsm::Reader;
 
+/// Entries that are walked at a time.
+const WALKED_LEN: usize = 1024;
+
 /// Compares one value index with the documents.
 #[derive(Debug)]
 pub(super) struct ValueCheck {
@@ -71,15 +74,21 @@ impl ValueCheck {
         let mut live = 0;
         let everything = KeyRange { lower: vec![1], upper: None };
         let mut walk = self.index.walk(reader, vec![everything])?;
-        while let Some(doc) = walk.next()? {
-            match dead.life(doc) {
-                Life::Live => live += 1,
-                Life::Dead if self.indexer.is_unique() => {
-                    report.found(format_args!("{name}: an entry leads to {doc}, which is dead"));
-                }
-                Life::Dead => {}
-                Life::NeverGiven => {
-                    report.found(format_args!("{name}: an entry leads to {doc}, never given"));
+        let (mut documents, mut is_done) = (Vec::new(), false);
+        while !is_done {
+            documents.clear();
+            (_, is_done) = walk.walk(WALKED_LEN, &mut documents)?;
+            for &doc in &documents {
+                match dead.life(doc) {
+                    Life::Live => live += 1,
+                    Life::Dead if self.indexer.is_unique() => {
+                        report
+                            .found(format_args!("{name}: an entry leads to {doc}, which is dead"));
+                    }
+                    Life::Dead => {}
+                    Life::NeverGiven => {
+                        report.found(format_args!("{name}: an entry leads to {doc}, never given"));
+                    }
                 }
             }
         }

@@ -195,39 +195,56 @@ impl ValueSteps<'_> {
 }
 
 impl ValueWalk<'_> {
-    /// The document of the next entry; `None` behind the last.
+    /// Appends the documents of the next entries, of `most` at most; gives how many entries were walked, and whether these were the last.
     ///
     /// # Errors
     /// Those of the storage core, and corruption.
-    pub(in super::super) fn next(&mut self) -> Result<Option<DocId>> {
-        let mut valid = match &self.range {
-            Some(_) => self.cursor.next()?,
-            None => false,
-        };
+    pub(in super::super) fn walk(
+        &mut self,
+        most: usize,
+        documents: &mut Vec<DocId>,
+    ) -> Result<(usize, bool)> {
+        let mut walked = 0;
         loop {
-            let inside = self.range.as_ref().is_some_and(|range| {
-                let is_below = |upper: &Vec<u8>| self.cursor.key() < upper.as_slice();
-                valid && range.upper.as_ref().is_none_or(is_below)
-            });
-            if inside {
-                return self.doc().map(Some);
+            if let Some(range) = &self.range {
+                let upper = range.upper.as_deref();
+                walked += if self.unique {
+                    walk_unique(&mut self.cursor, upper, most - walked, documents)?
+                } else {
+                    self.cursor.walk(upper, most - walked, &mut |key| {
+                        documents.push(split_shared_key(key)?.1);
+                        Ok(())
+                    })?
+                };
+                let is_inside = |upper: &[u8]| self.cursor.key() < upper;
+                if walked == most && self.cursor.valid() && upper.is_none_or(is_inside) {
+                    return Ok((walked, false));
+                }
             }
             let Some(range) = self.ranges.next() else {
                 self.range = None;
-                return Ok(None);
+                return Ok((walked, true));
             };
-            valid = self.cursor.seek(&range.lower, Seek::Ge)?;
+            self.cursor.seek(&range.lower, Seek::Ge)?;
             self.range = Some(range);
         }
     }
+}
 
-    /// The document of the entry that the cursor stands on.
-    fn doc(&mut self) -> Result<DocId> {
-        if self.unique {
-            return Ok(DocId::from_key(&self.cursor.value()?)?);
-        }
-        Ok(split_shared_key(self.cursor.key())?.1)
+/// Entries of a unique index have their documents in their values.
+fn walk_unique(
+    cursor: &mut Cursor<'_>,
+    upper: Option<&[u8]>,
+    most: usize,
+    documents: &mut Vec<DocId>,
+) -> Result<usize> {
+    let mut walked = 0;
+    while walked < most && cursor.valid() && upper.is_none_or(|upper| cursor.key() < upper) {
+        documents.push(DocId::from_key(&cursor.value()?)?);
+        walked += 1;
+        cursor.next()?;
     }
+    Ok(walked)
 }
 
 impl std::fmt::Debug for ValueWalk<'_> {

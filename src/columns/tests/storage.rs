@@ -87,22 +87,32 @@ fn check_chunk(chunk: &ColumnChunk, twin: &Twin, rng: &mut fastrand::Rng) {
         assert_eq!(chunk.slot(offset, false), expected.first().map_or(0, |least| least + 1));
         assert_eq!(chunk.slot(offset, true), expected.last().map_or(0, |greatest| greatest + 1));
     }
-    let some: Vec<u16> = (0..=u16::MAX).filter(|_| rng.u8(..3) == 0).collect();
-    let (mut counts, mut expected) = (vec![0; keys.len() + 1], vec![0; keys.len() + 1]);
-    chunk.count(&some, &mut counts);
-    for offset in some {
-        let ordinals = ordinals.get(&offset).map(Vec::as_slice).unwrap_or_default();
-        expected[0] += u32::from(ordinals.is_empty());
-        for &ordinal in ordinals {
-            expected[ordinal as usize + 1] += 1;
+    // All of each window, many and few.
+    for share in [1, 3, 200] {
+        let some: Vec<u16> = (0..=u16::MAX).filter(|_| rng.u8(..share) == 0).collect();
+        let (mut counts, mut expected) = (vec![0; keys.len() + 1], vec![0; keys.len() + 1]);
+        chunk.count(&some, &mut counts);
+        for &offset in &some {
+            let ordinals = ordinals.get(&offset).map(Vec::as_slice).unwrap_or_default();
+            expected[0] += u32::from(ordinals.is_empty());
+            for &ordinal in ordinals {
+                expected[ordinal as usize + 1] += 1;
+            }
         }
+        assert_eq!(counts, expected, "one of {share}");
+        let mut passed = Vec::new();
+        chunk.each_of(&some, |offset, found| {
+            let expected = ordinals.get(&offset).map(Vec::as_slice).unwrap_or_default();
+            assert_eq!(found, expected, "{offset}");
+            passed.push(offset);
+        });
+        assert_eq!(passed, some);
     }
-    assert_eq!(counts, expected);
     let bounds = [rng.usize(..keys.len()), rng.usize(..keys.len())].map(|at| keys[at].as_slice());
     let range = chunk.ordinals_between(Bound::Excluded(bounds[0]), Bound::Included(bounds[1]));
     for window in 0..WINDOWS_LEN {
         let mut bitmap: Bitmap = [0; WINDOW_LEN / 8];
-        chunk.in_range(window, range.clone(), &mut bitmap);
+        chunk.in_range(window, &range, &mut bitmap);
         for at in 0..WINDOW_LEN {
             let offset = u16::try_from(window * WINDOW_LEN + at).unwrap();
             let is_within = |&ordinal: &u32| {
@@ -137,7 +147,7 @@ fn chunks_equal_their_documents_and_joins_are_the_same_in_any_grouping() {
         let joined = parts.pop().unwrap_or_default();
         assert_eq!(joined, whole, "{kind:?}");
         if !joined.is_empty() {
-            let chunk = ColumnChunk::decode(&joined).unwrap();
+            let chunk = ColumnChunk::decode(&joined.clone().into()).unwrap();
             check_chunk(&chunk, &twin, &mut rng);
             let built = builder(twin.iter().rev()).finish().unwrap();
             assert_eq!(format!("{chunk:?}"), format!("{built:?}"));
@@ -151,7 +161,7 @@ fn every_document_of_a_chunk_may_have_a_value_of_its_own() {
     let bytes = encoded(&(0..=u16::MAX).map(document).collect());
     // A gap of 2 bits and an ordinal of 16 bits for each document.
     assert!(bytes.len() < 65_536 * 18 / 8 + 600, "{}", bytes.len());
-    let chunk = ColumnChunk::decode(&bytes).unwrap();
+    let chunk = ColumnChunk::decode(&bytes.clone().into()).unwrap();
     assert_eq!(chunk.cardinality(), 65_536);
     let offsets: Vec<u16> = (0..=u16::MAX).step_by(97).collect();
     let mut counts = vec![0; 65_537];
@@ -164,9 +174,31 @@ fn every_document_of_a_chunk_may_have_a_value_of_its_own() {
         assert_eq!(chunk.value(offset.into()).as_i64(), Some(i64::from(offset) * 3));
     }
     let mut bitmap: Bitmap = [0; WINDOW_LEN / 8];
-    chunk.in_range(15, 65_527..65_529, &mut bitmap);
+    chunk.in_range(15, &(65_527..65_529), &mut bitmap);
     assert_eq!(bitmap[510..], [0b1000_0000, 0b0000_0001]);
     assert!(bitmap[..510].iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn whole_windows_are_read_like_single_documents() {
+    let mut rng = fastrand::Rng::with_seed(17);
+    let first = rng.u16(1..4_000);
+    for form in 0..4 {
+        let document = |offset: u16| {
+            let values: Vec<i32> = (0..offset % 4).map(|at| i32::from(at) * 3).collect();
+            let document = match form {
+                0 => doc! { "v": i32::from(offset % 125) },
+                1 if offset % 50 == 0 => doc! {},
+                1 => doc! { "v": f64::from(offset % 7) + 0.5 },
+                2 => doc! { "v": values },
+                _ => doc! { "v": [i32::from(offset % 9), 40 + i32::from(offset % 2)] },
+            };
+            (offset, RawDocumentBuf::try_from(&document).unwrap())
+        };
+        let twin: Twin = (first..14_001).map(document).collect();
+        let chunk = ColumnChunk::decode(&encoded(&twin).into()).unwrap();
+        check_chunk(&chunk, &twin, &mut rng);
+    }
 }
 
 #[test]
@@ -178,7 +210,7 @@ fn documents_may_have_many_values() {
     let bytes = encoded(&(0..66).map(document).collect());
     // Ordinals of 17 bits; consecutive numbers take no more than the width of their blocks.
     assert!(bytes.len() < 66_000 * 17 / 8 + 700, "{}", bytes.len());
-    let chunk = ColumnChunk::decode(&bytes).unwrap();
+    let chunk = ColumnChunk::decode(&bytes.clone().into()).unwrap();
     assert_eq!(chunk.cardinality(), 66_000);
     assert!(chunk.ordinals(65).eq(65_000..66_000));
     assert_eq!(chunk.ordinals(66).count(), 0);
@@ -286,7 +318,7 @@ fn changed_and_cut_bytes_are_errors_or_columns() {
                 }
             }
             bytes.truncate(if rng.u8(..4) == 0 { rng.usize(..=bytes.len()) } else { bytes.len() });
-            if let Ok(chunk) = ColumnChunk::decode(&bytes) {
+            if let Ok(chunk) = ColumnChunk::decode(&bytes.clone().into()) {
                 assert!(
                     (0..chunk.cardinality()).all(|ordinal| !key(chunk.value(ordinal)).is_empty())
                 );
@@ -299,7 +331,7 @@ fn changed_and_cut_bytes_are_errors_or_columns() {
 
 #[test]
 fn claims_beyond_the_bytes_are_refused_before_memory_is_taken() {
-    let dates = |rest: &[u8]| ColumnChunk::decode(&[&[1, 1], rest].concat()).is_err();
+    let dates = |rest: &[u8]| ColumnChunk::decode(&[&[1, 1], rest].concat().into()).is_err();
     // 2^32 consecutive dates; a width that is none; numbers beyond their span.
     assert!(dates(&[0x80, 0x80, 0x80, 0x80, 0x10, 9, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0]));
     assert!(dates(&[2, 9, 0, 9, 70, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
@@ -309,9 +341,9 @@ fn claims_beyond_the_bytes_are_refused_before_memory_is_taken() {
 proptest! {
     #[test]
     fn arbitrary_bytes_are_an_error_or_a_column(mut bytes: Vec<u8>, form in 0..16_u8) {
-        let _ = ColumnChunk::decode(&bytes);
+        let _ = ColumnChunk::decode(&bytes.clone().into());
         bytes.splice(..0, [1, form]);
-        if let Ok(chunk) = ColumnChunk::decode(&bytes) {
+        if let Ok(chunk) = ColumnChunk::decode(&bytes.clone().into()) {
             prop_assert!(chunk.cardinality() > 0);
             prop_assert!(chunk.ordinals(0).all(|ordinal| ordinal < chunk.cardinality()));
         }

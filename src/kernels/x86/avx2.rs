@@ -15,6 +15,7 @@ use super::{
 pub(super) const fn table() -> Kernels {
     Kernels {
         name: "AVX2",
+        unpack,
         unpack_ascending,
         bitmap_offsets,
         count_bits,
@@ -26,6 +27,7 @@ pub(super) const fn table() -> Kernels {
         add_listed,
         add_bitmap,
         at_least,
+        within,
         impacts_at_least,
         skip_varints,
     }
@@ -89,6 +91,23 @@ static PLACES_OF_BITS: [u64; 256] = {
     }
     table
 };
+
+#[target_feature(enable = "avx2")]
+fn unpack(packed: &[u8], bits: u8, out: &mut [u16]) {
+    let unpacker = Unpacker::new(bits, 0);
+    let group_bytes = 2 * usize::from(bits);
+    let (groups, tail) = out.as_chunks_mut::<16>();
+    let mut rest = packed;
+    for out in groups {
+        store_u16x16(unpacker.packed_numbers(rest), out);
+        rest = behind(rest, group_bytes);
+    }
+    if !tail.is_empty() {
+        let mut numbers = [0; 16];
+        store_u16x16(unpacker.packed_numbers(rest), &mut numbers);
+        tail.copy_from_slice(&numbers[..tail.len()]);
+    }
+}
 
 #[target_feature(enable = "avx2")]
 fn unpack_ascending(packed: &[u8], bits: u8, base: u16, out: &mut [u16]) -> bool {
@@ -169,6 +188,20 @@ impl Unpacker {
         let even = arch::_mm256_srlv_epi32(even, self.shifts[0]);
         let odd = arch::_mm256_srlv_epi32(odd, self.shifts[1]);
         [arch::_mm256_and_si256(even, self.mask), arch::_mm256_and_si256(odd, self.mask)]
+    }
+
+    /// The first 16 numbers of what was packed, in their order; bytes that are not there are zero.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn packed_numbers(&self, packed: &[u8]) -> arch::__m256i {
+        let mut padded = [0; 64];
+        let [even, odd] = if packed.len() < 32 {
+            padded[..packed.len()].copy_from_slice(packed);
+            self.numbers(&padded)
+        } else {
+            self.numbers(packed)
+        };
+        arch::_mm256_packus_epi32(even, odd)
     }
 
     /// The offsets behind these gaps, which follow those before.
@@ -414,6 +447,23 @@ fn sums_at_least(sums: &[u16; 64], threshold: u16) -> u64 {
         word = word << 32 | u64::from(arch::_mm256_movemask_epi8(both).cast_unsigned());
     }
     word
+}
+
+#[target_feature(enable = "avx2")]
+fn within(numbers: &[u16; WINDOW], first: u16, span: u16, out: &mut Bitmap) {
+    let Some(last) = span.checked_sub(1) else { return out.fill(0) };
+    let first = arch::_mm256_set1_epi16(first.cast_signed());
+    let last = arch::_mm256_set1_epi16(last.cast_signed());
+    for (word, numbers) in out.as_chunks_mut::<4>().0.iter_mut().zip(numbers.as_chunks::<32>().0) {
+        let [low, high] = numbers.as_chunks().0 else { return };
+        let low = arch::_mm256_sub_epi16(load_u16x16(low), first);
+        let high = arch::_mm256_sub_epi16(load_u16x16(high), first);
+        let low = arch::_mm256_cmpeq_epi16(arch::_mm256_min_epu16(low, last), low);
+        let high = arch::_mm256_cmpeq_epi16(arch::_mm256_min_epu16(high, last), high);
+        // As above.
+        let both = arch::_mm256_permute4x64_epi64::<0xD8>(arch::_mm256_packs_epi16(low, high));
+        *word = arch::_mm256_movemask_epi8(both).to_le_bytes();
+    }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]

@@ -31,6 +31,7 @@ static IOTA: [u8; 64] = {
 pub(super) const fn table() -> Kernels {
     Kernels {
         name: "AVX-512",
+        unpack,
         unpack_ascending,
         bitmap_offsets,
         count_bits,
@@ -43,6 +44,7 @@ pub(super) const fn table() -> Kernels {
         add_listed: avx2::add_listed,
         add_bitmap,
         at_least,
+        within,
         impacts_at_least,
         skip_varints,
     }
@@ -89,6 +91,17 @@ static ENDS: ([u32; 2], [[u16; 32]; 2]) = {
     }
     ([0xFF00_FF00, 0xFFFF_0000], ends)
 };
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2")]
+fn unpack(packed: &[u8], bits: u8, out: &mut [u16]) {
+    let group_bytes = 4 * usize::from(bits);
+    let unpacker = Unpacker::new(bits, 0);
+    let mut rest = packed;
+    for out in out.chunks_mut(32) {
+        store_up_to_u16x32(unpacker.gaps(load_up_to_64(rest)), out);
+        rest = behind(rest, group_bytes);
+    }
+}
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi2")]
 fn unpack_ascending(packed: &[u8], bits: u8, base: u16, out: &mut [u16]) -> bool {
@@ -331,6 +344,16 @@ fn sums_at_least(sums: &[u16; 64], threshold: u16) -> u64 {
     let low = arch::_mm512_cmpge_epu16_mask(load_u16x32(low), threshold);
     let high = arch::_mm512_cmpge_epu16_mask(load_u16x32(high), threshold);
     u64::from(high) << 32 | u64::from(low)
+}
+
+#[target_feature(enable = "avx512f,avx512bw")]
+fn within(numbers: &[u16; WINDOW], first: u16, span: u16, out: &mut Bitmap) {
+    let first = arch::_mm512_set1_epi16(first.cast_signed());
+    let span = arch::_mm512_set1_epi16(span.cast_signed());
+    for (word, numbers) in out.as_chunks_mut::<4>().0.iter_mut().zip(numbers.as_chunks().0) {
+        let above = arch::_mm512_sub_epi16(load_u16x32(numbers), first);
+        *word = arch::_mm512_cmplt_epu16_mask(above, span).to_le_bytes();
+    }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,bmi2,popcnt")]

@@ -11,7 +11,7 @@
 use bytes::Bytes;
 
 use super::builder::RESTART_INTERVAL_MAX;
-use super::entry::{ValuePlace, ValueRef, damaged, shared_len};
+use super::entry::{Entry, ValuePlace, ValueRef, damaged, shared_len};
 use super::parsed::Block;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
@@ -82,6 +82,42 @@ impl BlockCursor {
             return Ok(());
         }
         self.decode(self.next_at)
+    }
+
+    /// As [`RawCursor::walk`](crate::lsm::cursor::RawCursor::walk), within the block.
+    pub(crate) fn walk(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        let mut walked = 0;
+        while walked < most
+            && let Some((kind, _)) = self.entry
+            && upper.is_none_or(|upper| self.key.as_slice() < upper)
+        {
+            if kind != EntryKind::Delete {
+                visit(&self.key)?;
+            }
+            walked += 1;
+            if self.next_short().is_none() {
+                self.next()?;
+            }
+        }
+        Ok(walked)
+    }
+
+    /// To the next entry, if it is of the most usual kind; changes nothing if it is not.
+    #[inline]
+    fn next_short(&mut self) -> Option<()> {
+        let entries = self.block.entries();
+        let (shared, unshared, value) = Entry::short_put(entries, self.next_at)?;
+        let unshared = entries.get(unshared).filter(|_| shared <= self.key.len())?;
+        self.key.truncate(shared);
+        self.key.extend_from_slice(unshared);
+        (self.at, self.next_at, self.shared) = (self.next_at, value.end, shared);
+        self.entry = Some((EntryKind::Put, ValuePlace::Inline(value)));
+        Some(())
     }
 
     pub(crate) fn prev(&mut self) -> Result<()> {

@@ -144,6 +144,23 @@ impl<'a> Entry<'a> {
         Ok(Entry { shared, unshared, kind, value, end: reader.offset() })
     }
 
+    /// The most usual entry, a short key put with a short value in the block, if that is what starts `at` bytes into `entries`: how many
+    /// bytes its key shares, and where the others and the value stand. What it is not, [`parse`](Self::parse) tells.
+    #[inline]
+    pub(super) fn short_put(
+        entries: &[u8],
+        at: usize,
+    ) -> Option<(usize, Range<usize>, Range<usize>)> {
+        let head @ [shared, unshared, tag] = *entries.get(at..)?.first_chunk()?;
+        let kind = u64::from(tag) & ((1 << TAG_KIND_BITS) - 1);
+        let is_short = head.iter().all(|&byte| byte < 0x80);
+        let start = at + head.len();
+        let key_end = start + usize::from(unshared);
+        let end = key_end + usize::from(tag >> TAG_KIND_BITS);
+        let is_there = is_short && kind == PUT_INLINE && end <= entries.len();
+        is_there.then(|| (usize::from(shared), start..key_end, key_end..end))
+    }
+
     /// Length of the entry's key, which follows one of `len_before` bytes; the entry starts at `at`.
     #[inline]
     pub(super) fn key_len(&self, len_before: usize, at: usize) -> Result<usize> {

@@ -95,6 +95,23 @@ impl<'a> MergeCursor<'a> {
         self.step(Direction::Forward, |source| source.next())
     }
 
+    /// As [`RawCursor::walk`]; `None` where several runs have to be looked at.
+    pub(crate) fn walk(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Option<usize>> {
+        let [only] = &mut self.sources[..] else { return Ok(None) };
+        if self.on_key.is_empty() || self.direction != Direction::Forward {
+            return Ok(None);
+        }
+        let mut walked = 0;
+        let moved = only.walk(upper, most, visit).map(|count| walked = count);
+        self.settle(moved)?;
+        Ok(Some(walked))
+    }
+
     pub(crate) fn prev(&mut self) -> Result<()> {
         self.step(Direction::Backward, |source| source.prev())
     }

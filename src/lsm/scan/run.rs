@@ -127,6 +127,26 @@ impl RawCursor for RunCursor {
         self.settle_forward(index + 1)
     }
 
+    fn walk(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        let mut walked = 0;
+        while let Some(index) = self.open.as_ref().map(|(index, _)| *index) {
+            self.go(index, |cursor| {
+                walked += cursor.walk(upper, most - walked, visit)?;
+                Ok(())
+            })?;
+            if self.valid() {
+                break;
+            }
+            self.settle_forward(index + 1)?;
+        }
+        Ok(walked)
+    }
+
     fn prev(&mut self) -> Result<()> {
         let Some(index) = self.open.as_ref().map(|(index, _)| *index) else { return Ok(()) };
         if !self.valid() {

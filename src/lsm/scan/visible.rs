@@ -188,6 +188,59 @@ impl<'a> Cursor<'a> {
         self.forward(Self::here, |cursor| cursor.sources.next())
     }
 
+    /// Passes the keys of the entries from here on to `visit`, and stands on the first that was not looked at: one whose key is not
+    /// below `upper`, or the one behind so many as `most` says. Gives how many were looked at, deleted ones perhaps included. It does
+    /// what [`next`](Self::next) does, and costs less.
+    ///
+    /// ```
+    /// use alluvium::lsm::{KeyspaceOptions, MemoryStorage, Options, Reader, Store};
+    ///
+    /// let store = Store::open(MemoryStorage::default(), Options::default())?;
+    /// let mut transaction = store.begin()?;
+    /// let fruit = transaction.create_keyspace("fruit", KeyspaceOptions::default())?;
+    /// for key in ["apple", "cherry", "pear"] {
+    ///     transaction.put(fruit, key.as_bytes(), "")?;
+    /// }
+    /// let mut cursor = transaction.cursor(fruit)?;
+    /// cursor.first()?;
+    /// let mut keys = Vec::new();
+    /// let walked = cursor.walk(Some(b"orange"), 10, &mut |key| {
+    ///     keys.push(key.to_vec());
+    ///     Ok(())
+    /// })?;
+    /// assert_eq!((walked, keys.last().unwrap().as_slice()), (2, b"cherry".as_slice()));
+    /// assert_eq!(cursor.key(), b"pear");
+    /// # Ok::<(), alluvium::lsm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of moving, and those of `visit`; the cursor then stands nowhere.
+    pub fn walk(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        let is_bounded = self.lower != Bound::Unbounded || self.upper != Bound::Unbounded;
+        if !is_bounded && self.observer.is_none() {
+            let walked = self.sources.walk(upper, most, visit)?;
+            if let Some(walked) = walked {
+                self.settle_forward()?;
+                return Ok(walked);
+            }
+        }
+        let mut walked = 0;
+        while walked < most && self.valid() && upper.is_none_or(|upper| self.key() < upper) {
+            if let Err(error) = visit(self.key()) {
+                self.leave();
+                return Err(error);
+            }
+            walked += 1;
+            self.next()?;
+        }
+        Ok(walked)
+    }
+
     /// To the entry before.
     pub fn prev(&mut self) -> Result<bool> {
         if !self.valid() {

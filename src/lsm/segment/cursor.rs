@@ -141,6 +141,23 @@ impl SegmentCursor {
         if leaf.valid() { Ok(()) } else { self.descend(self.number + 1, Leaf::First) }
     }
 
+    fn walk_forward(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        let mut walked = 0;
+        while let Some(leaf) = self.leaf_mut() {
+            walked += leaf.walk(upper, most - walked, visit)?;
+            if leaf.valid() {
+                break;
+            }
+            self.descend(self.number + 1, Leaf::First)?;
+        }
+        Ok(walked)
+    }
+
     fn step_backward(&mut self) -> Result<()> {
         let Some(leaf) = self.leaf_mut() else { return Ok(()) };
         leaf.prev()?;
@@ -186,6 +203,17 @@ impl RawCursor for SegmentCursor {
     fn next(&mut self) -> Result<()> {
         let result = self.step_forward();
         self.moved(result)
+    }
+
+    fn walk(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
+        let mut walked = 0;
+        let result = self.walk_forward(upper, most, visit).map(|count| walked = count);
+        self.moved(result).map(|()| walked)
     }
 
     fn prev(&mut self) -> Result<()> {
