@@ -74,13 +74,12 @@ pub(super) fn stored_chunk(
     }
     let mut parts = Vec::new();
     cursor.each_operand(|part| parts.push(part))?;
-    let (value, joined_bytes) = match parts.as_slice() {
-        [only] => (only.clone(), 0),
-        _ => {
-            let joined = cursor.value()?;
-            let bytes = joined.len();
-            (joined, bytes)
-        }
+    let (value, joined_bytes) = if let [only] = parts.as_slice() {
+        (only.clone(), 0)
+    } else {
+        let joined = cursor.value()?;
+        let bytes = joined.len();
+        (joined, bytes)
     };
     let column = Arc::new(ColumnChunk::decode(&value)?);
     let reserve = |bytes: usize| cursor.reserve(bytes.saturating_add(joined_bytes));

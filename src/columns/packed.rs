@@ -17,6 +17,7 @@ pub(super) struct Packed {
     bytes: Bytes,
     count: usize,
     width: u8,
+    mask: u32,
 }
 
 /// Numbers that begin with a byte, whatever their width.
@@ -41,7 +42,8 @@ impl Packed {
             return Err(reader.error(format_args!("numbers of {width} bits")));
         }
         let bytes = whole.slice_ref(take_packed(reader, count, width)?);
-        Ok(Packed { bytes, count, width })
+        let mask = if width == 0 { 0 } else { u32::MAX >> (WIDTH_MAX - width) };
+        Ok(Packed { bytes, count, width, mask })
     }
 
     /// How many there are.
@@ -56,8 +58,8 @@ impl Packed {
             return 0;
         }
         let bit = index * usize::from(self.width);
-        let word = word_at(&self.bytes, bit / 8) >> (bit % 8);
-        (word & mask(self.width) & u64::from(u32::MAX)) as u32
+        let [a, b, c, d, ..] = (word_at(&self.bytes, bit / 8) >> (bit % 8)).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d]) & self.mask
     }
 
     /// Appends the numbers of a range.

@@ -269,20 +269,7 @@ impl Slots {
                 continue;
             }
             if let Some(several) = self.several.as_ref().filter(|_| offsets.len() == WINDOW_LEN) {
-                let indexes = self.indexes(window);
-                (0..WINDOW_LEN - indexes.len()).for_each(|_| add(0));
-                let (mut marks, mut ordinals, mut len) = (Vec::new(), Vec::new(), 0);
-                self.marks.read(indexes.clone(), &mut marks);
-                for mark in marks {
-                    let count = (mark + 1 - self.absent()) as usize;
-                    len += count;
-                    if count == 0 {
-                        add(0);
-                    }
-                }
-                let first = self.places(several, indexes.start).start;
-                several.ordinals.read(first..first + len, &mut ordinals);
-                ordinals.into_iter().for_each(|ordinal| add(ordinal as usize + 1));
+                self.count_several(several, window, &mut add);
                 continue;
             }
             self.each_of(offsets, |_, ordinals| {
@@ -293,6 +280,28 @@ impl Slots {
                     add(ordinal as usize + 1);
                 }
             });
+        }
+    }
+
+    /// Passes the values of all documents of a window to `add`, 0 for those that have none.
+    fn count_several(&self, several: &Several, window: usize, add: &mut impl FnMut(usize)) {
+        let indexes = self.indexes(window);
+        let (mut marks, mut ordinals, mut len) = (Vec::new(), Vec::new(), 0);
+        self.marks.read(indexes.clone(), &mut marks);
+        for mark in marks {
+            let count = (mark + 1 - self.absent()) as usize;
+            len += count;
+            if count == 0 {
+                add(0);
+            }
+        }
+        for _ in indexes.len()..WINDOW_LEN {
+            add(0);
+        }
+        let first = self.places(several, indexes.start).start;
+        several.ordinals.read(first..first + len, &mut ordinals);
+        for ordinal in ordinals {
+            add(ordinal as usize + 1);
         }
     }
 

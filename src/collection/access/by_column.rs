@@ -201,7 +201,9 @@ impl ColumnDocumentsChunk<'_> {
     pub fn window(&self, number: usize) -> Bitmap {
         let Some((first, others)) = self.0.split_first() else { return [0; WINDOW_LEN / 8] };
         let mut window = first.window(number);
-        others.iter().for_each(|other| other.keep(number, &mut window));
+        for other in others {
+            other.keep(number, &mut window);
+        }
         window
     }
 

@@ -143,6 +143,9 @@ impl RawCursor for RunCursor {
                 break;
             }
             self.settle_forward(index + 1)?;
+            if !self.valid() {
+                break;
+            }
         }
         Ok(walked)
     }

@@ -93,6 +93,45 @@ fn compare(reader: &dyn Reader, id: KeyspaceId, map: &Map, rng: &mut fastrand::R
             place = place.filter(|&place| place < expected.len());
         }
     }
+    walk_some(reader, id, map, rng)
+}
+
+/// Walks that end behind some entries or before a key, go on with another step, and walk on.
+fn walk_some(
+    reader: &dyn Reader,
+    id: KeyspaceId,
+    map: &Map,
+    rng: &mut fastrand::Rng,
+) -> Result<()> {
+    for is_bounded in [false, true] {
+        let mut cursor = reader.cursor(id)?;
+        if is_bounded {
+            cursor = cursor.bounded(Bound::Unbounded, Bound::Unbounded).prefix(&[]);
+        }
+        let from = random_key(rng);
+        cursor.seek(&from, Seek::Ge)?;
+        let mut expected = map.keys().filter(|key| **key >= from).peekable();
+        while expected.peek().is_some() {
+            let upper = Some(random_key(rng)).filter(|_| rng.bool());
+            let most = rng.usize(0..9);
+            let mut keys = Vec::new();
+            let walked = cursor.walk(upper.as_deref(), most, &mut |key| {
+                keys.push(key.to_vec());
+                Ok(())
+            })?;
+            assert!(keys.len() <= walked && walked <= most);
+            for key in &keys {
+                assert_eq!(Some(key), expected.next());
+            }
+            let is_before = |key: &&&Vec<u8>| upper.as_ref().is_none_or(|upper| **key < upper);
+            assert!(walked == most || expected.peek().filter(is_before).is_none());
+            assert_eq!(cursor.valid().then(|| cursor.key()), expected.peek().map(|key| &key[..]));
+            if rng.bool() && expected.next().is_some() {
+                cursor.next()?;
+            }
+        }
+        assert!(!cursor.valid() && cursor.walk(None, 5, &mut |_| Ok(()))? == 0);
+    }
     Ok(())
 }
 
