@@ -338,6 +338,9 @@ impl Database {
 
     /// Writes out what is in memory, cuts the file and stops every thread.
     ///
+    /// When more than an eighth of the file is free, as after an import, what stands at its end moves into holes before it is cut, 128 MiB at
+    /// most; [`close_with`](Self::close_with) moves all that pays.
+    ///
     /// The last handle that is dropped does the same, but cannot report an error.
     ///
     /// # Errors
@@ -345,6 +348,27 @@ impl Database {
     pub fn close(self) -> Result<()> {
         let shared = Arc::try_unwrap(self.shared).map_err(|_| Error::HandlesOpen)?;
         Ok(shared.store.close()?)
+    }
+
+    /// Like [`close`](Self::close), however much there is to move, telling how far that is: for the end of an import, or of other work that
+    /// leaves much free behind. It copies about as much as the file gets shorter, and compacts nothing.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let db = Database::open(folder.path().join("rivers.alv"))?;
+    /// db.collection("rivers")?.import().run((0..1000).map(|number| doc! { "_id": number }))?;
+    /// let report = db.close_with(|progress| println!("{progress:?}"))?;
+    /// assert!(report.file_bytes <= report.file_bytes_before);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`close`](Self::close).
+    pub fn close_with(self, progress: impl FnMut(lsm::Progress)) -> Result<lsm::ShrinkReport> {
+        let shared = Arc::try_unwrap(self.shared).map_err(|_| Error::HandlesOpen)?;
+        Ok(shared.store.close_with(progress)?)
     }
 }
 

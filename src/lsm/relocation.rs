@@ -115,6 +115,15 @@ pub(crate) enum NewPlace {
     Values(Arc<ValueSegment>),
 }
 
+impl NewPlace {
+    fn extent(&self) -> Extent {
+        match self {
+            NewPlace::Segment(segment) => segment.extent(),
+            NewPlace::Values(values) => values.extent(),
+        }
+    }
+}
+
 /// Copies segments to other places.
 #[derive(Debug)]
 pub(crate) struct RelocationJob {
@@ -279,6 +288,17 @@ impl RelocationJob {
             self.waiting.push((Movable::Values(keyspace, held), Some(kept)));
         }
         Ok(())
+    }
+
+    /// Bytes that are copied, and those of all that is known to be copied.
+    pub(crate) fn progress(&self) -> (u64, u64) {
+        let copied: u64 = self.copied.iter().map(|relocated| relocated.new.extent().bytes()).sum();
+        let (copying, being_copied) =
+            self.copying.as_ref().map_or((0, 0), |c| (c.bytes, c.lease.extent().bytes()));
+        let waiting = self.waiting.iter().map(|(movable, kept)| {
+            kept.as_ref().map_or(movable.extent().bytes(), |kept| kept.pages() * PAGE_BYTES)
+        });
+        (copied + copying, copied + being_copied + waiting.sum::<u64>())
     }
 
     pub(crate) fn finish(self) -> Vec<Relocated> {

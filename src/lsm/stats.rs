@@ -115,7 +115,7 @@ pub struct LevelStats {
     pub ranges: u64,
 }
 
-/// What [`Store::shrink`](super::Store::shrink) did.
+/// What [`Store::shrink`](super::Store::shrink) or [`Store::close_with`](super::Store::close_with) did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ShrinkReport {
     /// Length of the file before.

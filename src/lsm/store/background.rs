@@ -5,6 +5,7 @@
 //! it back or installs its result. One that fails is undone and tried again later; `health` tells about it.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 
@@ -12,13 +13,14 @@ use bytes::Bytes;
 
 use super::checkpoint::{Checkpoint, publish};
 use super::core::{Begun, Checkpointing, Core, Jobs, Place, Unite, lock};
-use super::maintenance::REST_WAIT_MAX;
+use super::maintenance::{Moved, REST_WAIT_MAX};
 use crate::lsm::compaction::{CompactionJob, CompactionReport, Finished, FlushJob, Work, unite};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, KeyspaceId, PAGE_BYTES};
 use crate::lsm::manifest::{FRESH_RUNS_MAX, Made, Version};
 use crate::lsm::options::Durability;
 use crate::lsm::scheduler::Outcome;
+use crate::lsm::stats::Progress;
 use crate::lsm::txn::Snapshot;
 use crate::lsm::wal::{NextExtent, RecordKind};
 
@@ -573,7 +575,12 @@ impl Core {
         Ok(())
     }
 
-    pub(super) fn close(&self) -> Result<()> {
+    /// Ends all work; about `trimmed_pages_max` pages are copied at most to have the file shorter.
+    pub(super) fn close(
+        &self,
+        trimmed_pages_max: u64,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Moved> {
         if let Some(running) = self.running.get() {
             running.stop();
         }
@@ -593,7 +600,18 @@ impl Core {
             let writer = self.writer()?;
             writer.root.clean && writer.log.position() == writer.root.log
         };
-        if settled { Ok(()) } else { self.settle(true) }
+        if settled {
+            return Ok(Moved::default());
+        }
+        let trimmed = self.trim(trimmed_pages_max, progress);
+        self.settle(true)?;
+        match trimmed {
+            // Without room for a copy all stays where it is.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => {
+                Ok(Moved::default())
+            }
+            trimmed => trimmed,
+        }
     }
 }
 

@@ -57,7 +57,7 @@ use super::compaction::CompactionReport;
 #[cfg(doc)]
 use super::error::Error;
 use super::error::Result;
-use super::ids::{CommitNo, KeyspaceId};
+use super::ids::{CommitNo, KeyspaceId, PAGE_BYTES};
 use super::manifest::Registry;
 use super::options::{Durability, Options};
 use super::recovery::{Recovered, recover};
@@ -66,6 +66,9 @@ use super::stats::{BackupReport, Progress, ShrinkReport, Stats};
 use super::storage::{FileStorage, PartialFile, Storage};
 use super::sync::{AtomicBool, Condvar, Mutex};
 use super::txn::{Snapshot, Transaction};
+
+/// Pages that a close copies at most to have the file shorter: for a second or so on an ordinary disk.
+const CLOSE_TRIMMED_PAGES_MAX: u64 = (128 << 20) / PAGE_BYTES;
 
 /// Sorted maps of bytes in one file.
 ///
@@ -358,7 +361,7 @@ impl Store {
         let target = Store::open(storage, options)?;
         let version = self.core.version.visible();
         let mut report = copy::fill(&target.core, &self.core, &version, &mut progress)?;
-        target.core.close()?;
+        target.core.close(CLOSE_TRIMMED_PAGES_MAX, &mut |_| {})?;
         report.file_bytes = target.stats().file_bytes;
         Ok(report)
     }
@@ -404,19 +407,39 @@ impl Store {
 
     /// Flushes, checkpoints, cuts the file and stops every thread.
     ///
+    /// When more than an eighth of the file is free, segments of its end move into holes first, of 128 MiB at most;
+    /// [`close_with`](Self::close_with) moves all that pays. Nothing is compacted, and what was closed in order and not written to since stays as
+    /// it is.
+    ///
     /// Dropping the store does the same, but cannot report an error. Snapshots that are still held keep the file
     /// open (and locked) until they are dropped.
     ///
     /// # Errors
     /// What the work met; everything committed stays as durable as it was.
     pub fn close(self) -> Result<()> {
-        self.core.close()
+        self.core.close(CLOSE_TRIMMED_PAGES_MAX, &mut |_| {}).map(drop)
+    }
+
+    /// Like [`close`](Self::close), however much there is to move, telling how far it is.
+    ///
+    /// # Errors
+    /// Those of [`close`](Self::close).
+    pub fn close_with(self, mut progress: impl FnMut(Progress)) -> Result<ShrinkReport> {
+        let file_bytes_before = self.core.file_bytes()?;
+        let moved = self.core.close(u64::MAX, &mut progress)?;
+        Ok(ShrinkReport {
+            file_bytes_before,
+            file_bytes: self.core.file_bytes()?,
+            live_bytes: self.core.live_pages(&self.core.version.load())? * PAGE_BYTES,
+            segments_moved: moved.segments,
+            bytes_moved: moved.bytes,
+        })
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
         // Whatever fails here was no promise: commits are in the log.
-        let _ = self.core.close();
+        let _ = self.core.close(CLOSE_TRIMMED_PAGES_MAX, &mut |_| {});
     }
 }

@@ -3,6 +3,7 @@
 
 mod background;
 mod cipher;
+mod closing;
 mod compaction;
 mod crash;
 mod damage;

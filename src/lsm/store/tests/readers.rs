@@ -119,7 +119,7 @@ impl Writer {
                     store.core.abandon();
                     self.died += 1;
                 } else {
-                    store.core.close()?;
+                    store.core.close(0, &mut |_| {})?;
                 }
                 reopened = true;
             }
