@@ -7,6 +7,7 @@
 mod eval;
 mod feedback;
 mod import;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use eval::{EvalArguments, places_of_grid};
 use feedback::feedback;
 pub(crate) use import::{ExportArguments, ExportFormat, ImportArguments, OnError};
+pub(crate) use watch::WatchArguments;
 
 /// Full-text search over documents in one file.
 #[derive(Debug, Parser)]
@@ -42,6 +44,7 @@ pub(crate) enum Verb {
     Analyze(AnalyzeArguments),
     Find(FindArguments),
     Get(GetArguments),
+    Watch(WatchArguments),
     Aggregate(AggregateArguments),
     Index(IndexArguments),
     Column(ColumnArguments),

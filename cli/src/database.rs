@@ -77,8 +77,16 @@ pub(crate) fn collection(
     path: &Path,
     name: Option<&str>,
 ) -> Result<SnapshotCollection> {
-    let name = choose(&db.collection_names().at(path)?, path, name)?;
-    db.collection(&name).at(path)
+    db.collection(&collection_name(db, path, name)?).at(path)
+}
+
+/// The name of the collection to read.
+pub(crate) fn collection_name(
+    db: &DatabaseReader,
+    path: &Path,
+    name: Option<&str>,
+) -> Result<String> {
+    choose(&db.collection_names().at(path)?, path, name)
 }
 
 /// Changes a collection of a file that has to be there: the same that [`collection`] reads.

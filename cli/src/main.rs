@@ -8,7 +8,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done; `search`, `like`, `complete`, `suggest` and `find` found something, `get` found the document, `check` found nothing wrong |
-//! | 1 | one of these found nothing, `analyze` left nothing of the text, `get` found no such document, `index list` no index, `repair` could not recover everything |
+//! | 1 | one of these found nothing, `analyze` left nothing of the text, `get` found no such document, `watch --once` no change, `index list` no index, `repair` could not recover everything |
 //! | 2 | an error, told in one line on standard error; `check` or `page` found something wrong; `eval` found a regression |
 //!
 //! A reader of the output that goes away (`alluvium search … | head -1`) is not an error.
@@ -60,6 +60,7 @@ fn run(verb: &Verb) -> Result<Outcome> {
         Verb::Analyze(arguments) => cmd::analyze::run(arguments),
         Verb::Find(arguments) => cmd::find::run(arguments),
         Verb::Get(arguments) => cmd::get::run(arguments),
+        Verb::Watch(arguments) => cmd::watch::run(arguments),
         Verb::Aggregate(arguments) => cmd::aggregate::run(arguments),
         Verb::Column(arguments) => cmd::column::run(arguments),
         Verb::Index(arguments) => cmd::index::run(arguments),

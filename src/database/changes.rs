@@ -29,6 +29,8 @@ pub enum Change {
 pub struct Changes {
     /// The changes.
     pub changes: Vec<Change>,
+    /// The number of each: what [`SnapshotCollection::changes`] begins with when it is given that number.
+    pub numbers: Vec<u64>,
     /// Where to go on: what the next call is given.
     pub next: u64,
 }
@@ -61,7 +63,7 @@ impl SnapshotCollection {
     /// # Errors
     /// When the file cannot be read.
     pub fn changes(&self, since: u64, limit: usize) -> Result<Changes> {
-        let mut page = Changes { changes: Vec::new(), next: since };
+        let mut page = Changes { next: since, ..Changes::default() };
         let Some(collection) = self.open()? else { return Ok(page) };
         let Some(start) = DocId::new(since) else { return Ok(page) };
         for change in collection.changes_from(start)? {
@@ -69,6 +71,7 @@ impl SnapshotCollection {
                 return Ok(page);
             }
             let (number, change) = change?;
+            page.numbers.push(number.number());
             page.changes.push(match change {
                 collection::Change::Stored(document) => Change::Stored(document),
                 collection::Change::Removed(removed) => {
@@ -85,9 +88,38 @@ impl SnapshotCollection {
         page.next = page.next.max(collection.next_doc_id().number());
         Ok(page)
     }
+
+    /// The least number that the next change can have: with it [`changes`](Self::changes) tells only of what comes from now on. 0 where the collection
+    /// does not exist.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert(doc! { "_id": 1 })?;
+    /// let next = notes.next_change()?;
+    /// notes.insert(doc! { "_id": 2 })?;
+    /// assert_eq!(notes.changes(next, 100)?.numbers, [next]);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next_change(&self) -> Result<u64> {
+        Ok(self.open()?.map_or(0, |collection| collection.next_doc_id().number()))
+    }
 }
 
 impl Collection {
+    /// The number of the next change, as of [`SnapshotCollection::next_change`].
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next_change(&self) -> Result<u64> {
+        self.now()?.next_change()
+    }
+
     /// What changed since `since`, as of [`SnapshotCollection::changes`].
     ///
     /// # Errors

@@ -4,13 +4,18 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use super::handle::{Database, store_options};
 use super::options::Options;
 use super::snapshot::{Snapshot, SnapshotCollection};
 use crate::collection;
 use crate::error::Result;
-use crate::lsm::StoreReader;
+use crate::lsm::{Clock, StoreReader, SystemClock};
+
+/// Time between two looks for a commit.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A database file that others may write to meanwhile. It shows the state of its last [`refresh`](Self::refresh), or of
 /// its opening.
@@ -74,6 +79,44 @@ impl DatabaseReader {
     /// When the file cannot be read, or is damaged; the state stays that of the last refresh.
     pub fn refresh(&self) -> Result<bool> {
         Ok(self.store.refresh()?)
+    }
+
+    /// Waits until something is committed behind the state of the last refresh and moves on to it, or waits as long as `timeout`; whether something
+    /// was.
+    ///
+    /// No process tells another one of its commits, so this looks for them twenty times a second, each time at the end of the log.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use alluvium::{Database, doc};
+    ///
+    /// # if cfg!(not(all(target_os = "linux", target_pointer_width = "64"))) { return Ok(()); }
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("notes.alv");
+    /// let db = Database::open(&path)?;
+    /// let reader = Database::open_reader(&path)?;
+    /// assert!(!reader.wait_for_commit(Duration::ZERO)?);
+    /// db.collection("notes")?.insert(doc! { "text": "gold" })?;
+    /// assert!(reader.wait_for_commit(Duration::MAX)?);
+    /// assert_eq!(reader.collection("notes")?.count()?, 1);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`refresh`](Self::refresh).
+    pub fn wait_for_commit(&self, timeout: Duration) -> Result<bool> {
+        let clock = SystemClock::default();
+        loop {
+            if self.refresh()? {
+                return Ok(true);
+            }
+            let left = timeout.saturating_sub(clock.now());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            thread::park_timeout(left.min(LOOK_INTERVAL));
+        }
     }
 
     /// A view of the state of the last refresh, which later ones do not change.

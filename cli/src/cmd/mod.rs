@@ -28,6 +28,7 @@ pub(crate) mod segments;
 pub(crate) mod shrink;
 pub(crate) mod stats;
 pub(crate) mod suggest;
+pub(crate) mod watch;
 
 /// How a verb that met no error ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

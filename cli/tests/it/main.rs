@@ -14,6 +14,7 @@ mod room;
 mod search;
 mod structure;
 mod suggestions;
+mod watch;
 
 use std::fs;
 use std::path::PathBuf;
