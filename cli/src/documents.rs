@@ -65,12 +65,19 @@ pub(crate) struct Tally {
     pub(crate) reading: Duration,
     pub(crate) analyzing: Duration,
     pub(crate) writing: Duration,
+    /// Time in which the file was closed and free space taken back, behind all others.
+    pub(crate) closing: Duration,
 }
 
 impl Tally {
     /// Names and times of the stages.
-    pub(crate) fn stages(&self) -> [(&'static str, Duration); 3] {
-        [("reading", self.reading), ("analyzing", self.analyzing), ("writing", self.writing)]
+    pub(crate) fn stages(&self) -> [(&'static str, Duration); 4] {
+        [
+            ("reading", self.reading),
+            ("analyzing", self.analyzing),
+            ("writing", self.writing),
+            ("closing", self.closing),
+        ]
     }
 }
 

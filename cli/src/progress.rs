@@ -80,6 +80,33 @@ impl Progress {
         }
     }
 
+    /// From now on shows how the file is closed.
+    pub(crate) fn begin_closing(&mut self) {
+        self.bar.finish_and_clear();
+        let template = "{bar:24} {percent:>3} %  taking back free space  {eta} left";
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar = ProgressBar::new(0).with_style(style);
+    }
+
+    /// Shows how far closing is, now and then.
+    pub(crate) fn tell_closing(&mut self, progress: lsm::Progress) {
+        match self.next_line {
+            None => show(&self.bar, progress),
+            Some(due) if Instant::now() >= due => {
+                let line = json!({
+                    "stage": "closing",
+                    "done_bytes": progress.done_bytes,
+                    "total_bytes": progress.total_bytes,
+                });
+                // As above.
+                let _ = writeln!(io::stderr(), "{line}");
+                self.next_line = Some(Instant::now() + LINE_INTERVAL);
+            }
+            Some(_) => {}
+        }
+    }
+
     fn message(&self, done: Done) -> String {
         let elapsed = self.started.elapsed();
         let memory = memory(Memory::Now).map(|memory| format!("  {}", output::bytes(memory)));

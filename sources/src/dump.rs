@@ -119,6 +119,12 @@ impl Records for Dump {
         self.resumed = Some(mark.clone());
         Ok(())
     }
+
+    fn file_number(&self, mark: &Mark) -> usize {
+        let files = self.files.as_slice();
+        let is_of = |file: &DumpedFile| mark.file.as_ref() == Some(&file.file);
+        files.iter().position(is_of).unwrap_or(files.len())
+    }
 }
 
 /// The files of documents in a dump, in the order of their paths.
@@ -302,7 +308,13 @@ mod tests {
             let mut again = open();
             again.resume(&record.mark).unwrap();
             assert_eq!(read(&mut again), all[at + 1..]);
+            // Marks of different files too are in the order of their records.
+            let order = |mark: &Mark| (open().file_number(mark), mark.offset);
+            assert!(all[..at].iter().all(|before| order(&before.mark) < order(&record.mark)));
         }
+        let stranger = Mark { file: Some("other/rivers.bson".into()), ..Mark::default() };
+        assert!(open().file_number(&stranger) > open().file_number(&all[7].mark));
+        assert!(open().resume(&stranger).is_err());
     }
 
     #[test]

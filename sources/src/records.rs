@@ -11,4 +11,9 @@ pub(crate) trait Records: Send {
 
     /// Goes on behind a mark that an earlier reader of the same source gave. Nothing was read yet.
     fn resume(&mut self, mark: &Mark) -> Result<()>;
+
+    /// Which one of several files a mark is in, by the order in which they are read; it is the last one where there is no such file.
+    fn file_number(&self, _mark: &Mark) -> usize {
+        0
+    }
 }

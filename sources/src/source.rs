@@ -199,6 +199,22 @@ impl Source {
         &self.chosen.warnings
     }
 
+    /// The one of some marks of this source behind which no record of the others stands: where to go on when each collection of a dump has a
+    /// mark of its own.
+    ///
+    /// ```
+    /// use alluvium_sources::{Source, SourceOptions};
+    ///
+    /// let open = || Source::from_reader("rivers", &b"{\"a\":1}\n{\"a\":2}\n"[..], &SourceOptions::new());
+    /// let marks: Vec<_> = open()?.map(|record| record.unwrap().mark).collect();
+    /// assert_eq!(open()?.furthest(marks.clone()), marks.last().cloned());
+    /// # Ok::<(), alluvium_sources::Error>(())
+    /// ```
+    pub fn furthest(&self, marks: impl IntoIterator<Item = Mark>) -> Option<Mark> {
+        let file = |mark: &Mark| self.records.as_ref().map_or(0, |found| found.file_number(mark));
+        marks.into_iter().max_by_key(|mark| (file(mark), mark.offset))
+    }
+
     /// Goes on behind a mark of a record that an earlier reader of the same input gave, with the same options. Plain files are
     /// not read up to there; packed ones, streams and archives are.
     ///

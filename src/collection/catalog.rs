@@ -18,8 +18,6 @@ use crate::lsm::{self, ByteReader, Compression, KeyspaceId, KeyspaceOptions, Rea
 
 /// The longest name of a collection or an index, in bytes.
 pub const NAME_BYTES_MAX: usize = 120;
-/// Longest name of an import in bytes.
-const IMPORT_BYTES_MAX: usize = 4096;
 /// The keyspace of the catalog.
 pub(super) const CATALOG: &str = "catalog";
 /// The kind of value indexes.
@@ -262,33 +260,6 @@ pub(super) fn put_tally(
     Ok(transaction.put(catalog, &tally_key(name), value)?)
 }
 
-/// How far an import of this name has come; nothing when there was none.
-///
-/// # Errors
-/// [`Error::InvalidName`], and those of the storage core.
-pub fn import_mark(
-    reader: &dyn Reader,
-    name: &str,
-    import: &str,
-) -> Result<Option<RawDocumentBuf>> {
-    let key = import_key(name, import)?;
-    let Some(catalog) = reader.keyspace(CATALOG) else { return Ok(None) };
-    let Some(value) = reader.get(catalog, &key)? else { return Ok(None) };
-    let damaged = |error| lsm::Error::corruption(format!("mark of an import: {error}"), 0);
-    Ok(Some(RawDocument::from_bytes(&value).map_err(damaged)?.to_owned()))
-}
-
-/// Writes how far an import of this name has come.
-pub(super) fn put_import_mark(
-    transaction: &mut Transaction,
-    catalog: KeyspaceId,
-    name: &str,
-    import: &str,
-    mark: &RawDocument,
-) -> Result<()> {
-    Ok(transaction.put(catalog, &import_key(name, import)?, mark.as_bytes())?)
-}
-
 impl CollectionDefinition {
     /// The definition of a collection as it is created.
     pub(super) fn without_indexes(id: u32) -> Self {
@@ -352,15 +323,6 @@ fn catalog(reader: &dyn Reader) -> Result<KeyspaceId> {
 /// No name has a `/`, so this is no collection's key.
 fn tally_key(name: &str) -> Vec<u8> {
     format!("{name}/tally").into_bytes()
-}
-
-/// Of an import that may have any name, a path for example.
-fn import_key(name: &str, import: &str) -> Result<Vec<u8>> {
-    if import.len() > IMPORT_BYTES_MAX {
-        let reason = "it is longer than 4096 bytes";
-        return Err(Error::InvalidName { name: import.to_owned(), reason });
-    }
-    Ok(format!("{name}/import/{import}").into_bytes())
 }
 
 fn encode(definition: &CollectionDefinition) -> Document {

@@ -27,6 +27,7 @@ mod columns;
 mod documents;
 mod error;
 mod fill;
+mod import_marks;
 mod kept_columns;
 mod read;
 mod rebuild;
@@ -48,7 +49,7 @@ pub use access::{
 pub use bulk::{BulkIndexer, BulkText};
 pub use catalog::{
     CollectionDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name, collection_definition,
-    collection_names, create_collection, drop_collection, import_mark,
+    collection_names, create_collection, drop_collection,
 };
 pub use changes::{Change, Changes, forget_removals, track_removals};
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};
@@ -56,6 +57,7 @@ pub use column_source::CollectionColumns;
 pub use columns::{create_column, drop_column};
 pub use documents::{DocsRewriter, Documents};
 pub use error::{Error, Result};
+pub use import_marks::{ImportMark, forget_import_mark, import_mark, import_marks};
 pub use read::{CollectionReader, OpenCollection};
 pub use rebuild::{BatchLimits, Rebuild, RebuildBatch, RebuildProgress};
 pub use registry::{operators, rewriters};

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{CATALOG, CollectionDefinition, check_name, decode_definition, decode_tally};
 use super::error::Result;
+use super::import_marks::{ImportMark, mark_of_entry};
 use crate::bson::{NESTING_MAX, RawDocument, validate};
 use crate::fts::{DeadChunk, DocId, decode_dead, names};
 use crate::lsm::{self, Loss, Salvage};
@@ -21,6 +22,8 @@ pub struct SalvagedCollection {
     pub definition: Option<CollectionDefinition>,
     /// Documents that it had, as the catalog says.
     pub documents: Option<u64>,
+    /// How far imports into it had come.
+    pub marks: Vec<ImportMark>,
 }
 
 /// The collections of which anything is left, by name, and what of the catalog is lost.
@@ -59,7 +62,9 @@ pub fn salvage_collections(salvage: &Salvage) -> Result<(Vec<SalvagedCollection>
         };
         let tally = entries.get(&format!("{name}/tally")).map(|value| decode_tally(value));
         let documents = tally.and_then(Result::ok).map(|tally| tally.live);
-        collections.push(SalvagedCollection { name: name.to_owned(), definition, documents });
+        let marks = entries.iter().filter_map(|(key, value)| mark_of_entry(name, key, value));
+        let (name, marks) = (name.to_owned(), marks.collect());
+        collections.push(SalvagedCollection { name, definition, documents, marks });
     }
     Ok((collections, losses))
 }

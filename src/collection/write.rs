@@ -16,12 +16,13 @@ use bytes::Bytes;
 
 use super::bulk::BulkText;
 use super::catalog::{
-    CollectionDefinition, Keyspaces, Tally, create_collection, definition_to_change,
-    put_import_mark, put_tally, tally,
+    CollectionDefinition, Keyspaces, Tally, create_collection, definition_to_change, put_tally,
+    tally,
 };
 use super::columns::open_column_indexers;
 use super::documents::{id_json, id_of, stored_document};
 use super::error::{Error, Result};
+use super::import_marks::put_import_mark;
 use super::rebuild::discard_stale_rebuilds;
 use super::text_index::{DEFAULT_TEXT_INDEX, IndexWriter, create_text_index, open_index_writers};
 use super::value_index::ValueIndexer;

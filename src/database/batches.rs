@@ -5,7 +5,7 @@
 use super::handle::Database;
 use super::options::CollectionOptions;
 use super::transaction::{Transaction, TransactionCollection};
-use crate::collection::{CollectionDefinition, DEFAULT_TEXT_INDEX};
+use crate::collection::{CollectionDefinition, DEFAULT_TEXT_INDEX, ImportMark};
 use crate::error::Result;
 use crate::lsm::Durability;
 
@@ -50,6 +50,20 @@ impl<'d> Batches<'d> {
     pub(super) fn finish(self) -> Result<()> {
         self.open.map_or(Ok(()), |(transaction, _)| transaction.commit().map(|_| ()))
     }
+}
+
+/// Notes how far imports have come whose documents a collection has by now.
+pub(super) fn put_marks(database: &Database, name: &str, marks: &[ImportMark]) -> Result<()> {
+    if marks.is_empty() {
+        return Ok(());
+    }
+    let mut transaction = database.begin()?;
+    let (pending, writer) = transaction.writer(name)?;
+    for ImportMark { import, mark } in marks {
+        writer.mark_import(pending, import, mark)?;
+    }
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Creates a collection with the indexes that one had in another file.

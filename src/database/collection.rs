@@ -89,7 +89,8 @@ impl Collection {
         Import::new(self, self.database.shared.options.memory_bytes)
     }
 
-    /// How far the import of this name has come: what [`Import::resumable`] noted.
+    /// How far the import of this name has come: what [`Import::resumable`] noted. Copies have the same marks, reordered ones too, and
+    /// what `repair` makes where nothing is known to be lost.
     ///
     /// # Errors
     /// When the catalog cannot be read, or no import can have this name.

@@ -18,8 +18,9 @@ use rayon::ThreadPool;
 
 use super::collection::Collection;
 use super::document::IntoDocument;
+use super::handle::Database;
 use crate::bson::{self, Document, RawDocumentBuf, doc};
-use crate::collection::{BulkIndexer, BulkText, Upserted};
+use crate::collection::{self, BulkIndexer, BulkText, Upserted};
 use crate::error::{Error, Result};
 use crate::fts::TextIndexOptions;
 use crate::lsm::{Clock, SystemClock};
@@ -135,6 +136,35 @@ impl fmt::Debug for Import<'_> {
             .field("batch_bytes", &self.batch_bytes)
             .field("resumable", &self.resumable)
             .finish_non_exhaustive()
+    }
+}
+
+impl Database {
+    /// Forgets how far the import of this name came, in all collections, so that it begins anew. Nothing happens to what it stored.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let rivers = db.collection("rivers")?;
+    /// rivers.import().resumable("list").run([doc! { "_id": 1 }])?;
+    /// db.forget_import("list")?;
+    /// assert!(rivers.import_mark("list")?.is_none());
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be written, or no import can have this name.
+    pub fn forget_import(&self, import: &str) -> Result<()> {
+        let mut transaction = self.begin()?;
+        let mut is_any = false;
+        for name in self.collection_names()? {
+            is_any |= collection::forget_import_mark(transaction.inner(), &name, import)?;
+        }
+        if is_any {
+            transaction.commit()?;
+        }
+        Ok(())
     }
 }
 

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::batches::{Batches, create_like};
+use super::batches::{Batches, create_like, put_marks};
 use super::handle::Database;
 use super::options::Options;
-use crate::collection::{self, CollectionReader, similar_order};
+use crate::collection::{self, CollectionReader, import_marks, similar_order};
 use crate::error::{Error, Result};
 use crate::lsm::{self, PartialFile};
 
@@ -126,6 +126,8 @@ impl Database {
                 told.documents += 1;
             }
             batches.finish()?;
+            // It has the very documents that they speak of.
+            put_marks(target, collection.name(), &import_marks(&snapshot, collection.name())?)?;
         }
         progress(told);
         report.collections = collections.len() as u64;

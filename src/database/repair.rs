@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::batches::{Batches, create_like};
+use super::batches::{Batches, create_like, put_marks};
 use super::handle::{Database, store_options};
 use super::options::{CollectionOptions, Options};
 use crate::bson::RawDocument;
@@ -193,6 +193,15 @@ fn fill(
         let (name, expected) = (collection.name.clone(), collection.documents);
         report.documents += documents;
         report.collections.push(RepairedCollection { name, documents, expected });
+    }
+    // Where anything is lost an import would leave out what it has to bring again.
+    let all_there = |(salvaged, repaired): &(&SalvagedCollection, &RepairedCollection)| {
+        salvaged.documents == Some(repaired.documents)
+    };
+    if report.is_complete() {
+        for (salvaged, _) in collections.iter().zip(&report.collections).filter(all_there) {
+            put_marks(db, &salvaged.name, &salvaged.marks)?;
+        }
     }
     report.lost_bytes = report.losses.iter().map(|loss| loss.bytes).sum();
     Ok(report)

@@ -4,10 +4,11 @@
 //! read and into what, and reports. The source is opened first, so that a mistyped name makes no database. Indexes of values that
 //! a dump had are created behind its documents.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alluvium::Database;
 use alluvium::bson::Document;
@@ -26,6 +27,8 @@ use crate::progress::{Memory, Progress, memory};
 
 /// An import of a smaller part of all documents than one in so many does not count words.
 const COUNTED_PART: u64 = 10;
+/// The longest name that an import can be known by.
+const IMPORT_NAME_BYTES_MAX: usize = 4096;
 
 /// Runs the verb.
 pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
@@ -40,9 +43,12 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     let collection = target(arguments, &dumped)?;
     let db = database::open_or_create(path, documents::database_bytes(arguments.memory.bytes))?;
     let collections = prepare(arguments, &db, &dumped, collection)?;
-    let resumable = resumable(arguments, collection)?;
-    if arguments.resume {
-        resume(&db, path, &mut source, collection.zip(resumable.as_deref()))?;
+    let resumable = resumable(arguments)?;
+    match &resumable {
+        name if arguments.resume => resume(&db, path, &mut source, &collections, name.as_deref())?,
+        // Killed before its first batch, it must not be gone on with behind the marks of one before it.
+        Some(name) => db.forget_import(name).at(path)?,
+        None => {}
     }
 
     let mut progress = Progress::new(meter.bytes_total(), arguments.json);
@@ -62,13 +68,17 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     let filled = import.fill(source, &mut progress);
     let elapsed = progress.elapsed();
     progress.finish();
-    let tally = filled?;
+    let mut tally = filled?;
     let indexes = create_indexes(&db, &dumped, collection, path)?;
     let terms = count_terms(&db, path, &collections, tally.documents)?;
     let amplification = output::float(db.stats().written.amplification_percent()) / 100.0;
-    db.close().at(path)?;
+    let closing = Instant::now();
+    progress.begin_closing();
+    let closed = db.close_with(|moved| progress.tell_closing(moved));
+    progress.finish();
+    let file_bytes = closed.at(path)?.file_bytes;
+    tally.closing = closing.elapsed();
 
-    let file_bytes = fs::metadata(path).at(path)?.len();
     let memory_bytes_max = memory(Memory::AtMost);
     let is_dump = !dumped.is_empty();
     let report = Report {
@@ -139,10 +149,11 @@ impl Report<'_> {
         let tokens = count(self.tally.tokens);
         let terms =
             self.terms.map(|terms| format!("; the index has {} different ones", count(terms)));
-        let [read, analyzed, wrote] = self.tally.stages().map(|(_, time)| output::time(time));
+        let [read, analyzed, wrote, closed] =
+            self.tally.stages().map(|(_, time)| output::time(time));
         writeln!(
             out,
-            "Indexed {tokens} words{}. Reading took {read}, analyzing {analyzed}, writing {wrote}.",
+            "Indexed {tokens} words{}. Reading took {read}, analyzing {analyzed}, writing {wrote}, closing {closed}.",
             terms.unwrap_or_default()
         )?;
         if self.is_dump {
@@ -183,40 +194,50 @@ fn count_terms(
     Ok(Some(terms))
 }
 
-/// The name of the import by which it can go on: where its source is. A stream cannot be read again, and the collections of a dump are
-/// imports of their own.
-fn resumable(arguments: &ImportArguments, collection: Option<&str>) -> Result<Option<String>> {
-    if collection.is_none() || arguments.source == Path::new("-") {
+/// The name of the import by which it can go on: where its source is, and what is read of a dump. A stream cannot be read again.
+fn resumable(arguments: &ImportArguments) -> Result<Option<String>> {
+    if arguments.source == Path::new("-") {
         return Ok(None);
     }
     let source = fs::canonicalize(&arguments.source).at(&arguments.source)?;
-    Ok(Some(source.to_string_lossy().into_owned()))
+    let mut name = source.to_string_lossy().into_owned();
+    if !arguments.only.is_empty() {
+        // What was left out once is not behind a mark.
+        let only: BTreeSet<&str> = arguments.only.iter().map(String::as_str).collect();
+        name.push_str(" --only ");
+        name.push_str(&Vec::from_iter(only).join(","));
+    }
+    Ok(Some(name).filter(|name| name.len() <= IMPORT_NAME_BYTES_MAX))
 }
 
-/// Has a source go on behind the last record that was committed.
+/// Has a source go on behind the last record that was committed, to whichever collection.
 fn resume(
     db: &Database,
     path: &Path,
     source: &mut Source,
-    import: Option<(&str, &str)>,
+    collections: &[String],
+    name: Option<&str>,
 ) -> Result<()> {
-    let Some((collection, name)) = import else {
+    let Some(name) = name else {
         return Err(Error::Other(
-            "--resume: expected a file or a folder that goes to one collection; a stream and a whole dump begin anew, or name \
-             --collection"
-                .to_owned(),
+            "--resume: expected a file or a folder, since a stream cannot be read again".to_owned(),
         ));
     };
-    let Some(mark) = db.collection(collection).at(path)?.import_mark(name).at(path)? else {
-        return Ok(());
-    };
-    let parsed = Document::try_from(&mark).ok().and_then(|mark| Mark::from_document(&mark));
-    let mark = parsed.ok_or_else(|| {
-        Error::Other(format!(
-            "--resume: the mark that {name} left is not understood; import without"
-        ))
-    })?;
-    Ok(source.skip_to(&mark)?)
+    let mut marks = Vec::new();
+    for collection in collections {
+        let mark = db.collection(collection).at(path)?.import_mark(name).at(path)?;
+        let Some(mark) = mark else { continue };
+        let parsed = Document::try_from(&mark).ok().and_then(|mark| Mark::from_document(&mark));
+        marks.push(parsed.ok_or_else(|| {
+            Error::Other(format!(
+                "--resume: the mark that {name} left is not understood; import without"
+            ))
+        })?);
+    }
+    match source.furthest(marks) {
+        Some(mark) => Ok(source.skip_to(&mark)?),
+        None => Ok(()),
+    }
 }
 
 /// What becomes of documents.

@@ -63,7 +63,7 @@ fn the_report_is_text_or_one_object() {
     );
     assert_eq!((&report["collections"], &report["indexes"]), (&json!(["documents"]), &json!(0)));
     assert_eq!(report["file_bytes"], shell.read("b.alv").len());
-    for stage in ["reading_seconds", "analyzing_seconds", "writing_seconds"] {
+    for stage in ["reading_seconds", "analyzing_seconds", "writing_seconds", "closing_seconds"] {
         assert!(report[stage].is_number(), "{stage} in {report}");
     }
     // The same documents again are other documents.
@@ -77,7 +77,7 @@ fn the_report_is_text_or_one_object() {
     shell.succeed(&["import", "many.ndjson", "c.alv"]);
     let few = shell.succeed(&["import", "rivers.ndjson", "c.alv", "--json"]).object();
     assert_eq!((&few["tokens"], &few["terms"]), (&report["tokens"], &json!(null)));
-    assert_eq!(names(&report).len(), 19);
+    assert_eq!(names(&report).len(), 20);
 }
 
 #[test]
@@ -477,11 +477,48 @@ fn progress_is_told_in_lines_when_it_takes_long() {
     let ran = shell.succeed(&["import", "x.ndjson", "x.alv", "--json"]);
     for line in ran.stderr.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["stage"] == "closing" {
+            assert_eq!(names(&line), ["stage", "done_bytes", "total_bytes"], "{line}");
+            continue;
+        }
         assert_eq!(names(&line).len(), 7, "{line}");
         assert!(line["documents"].as_u64().unwrap() < 6000 && line["bytes"].is_number());
     }
-    let seconds = ran.object()["seconds"].as_f64().unwrap();
+    let report = ran.object();
+    let seconds = ["seconds", "closing_seconds"].map(|name| report[name].as_f64().unwrap());
+    let seconds: f64 = seconds.iter().sum();
     assert!(f64::from(u32::try_from(ran.stderr.lines().count()).unwrap()) <= seconds, "{ran:?}");
+}
+
+/// Imports into `killed.alv` until that ends by itself, and kills it before again and again.
+fn import_and_kill(shell: &Shell, rng: &mut fastrand::Rng, arguments: &[&str]) {
+    let (mut kills, mut rounds) = (0, 0);
+    loop {
+        rounds += 1;
+        assert!(rounds < 1000, "the import gets nowhere");
+        let mut child = shell.start(arguments);
+        // Killed as soon as the file has grown by so many bytes; later rounds may end by themselves.
+        let more =
+            rng.u64(0..200_000) * u64::from(kills < 12) + 1_000_000_000 * u64::from(kills >= 12);
+        let before = shell.len("killed.alv");
+        let ended = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if shell.len("killed.alv") > before + more {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            std::thread::yield_now();
+        };
+        if let Some(status) = ended {
+            assert!(status.success());
+            break;
+        }
+        kills += 1;
+    }
+    assert!(kills >= 3, "{kills}");
 }
 
 /// `kill -9` at random moments, until an import has ended by itself: the file is that of an import that nobody disturbed.
@@ -515,33 +552,7 @@ fn an_import_that_is_killed_again_and_again_ends_as_one_that_is_not() {
         ]
     };
     shell.succeed(&arguments("whole.alv"));
-    let (mut kills, mut rounds) = (0, 0);
-    loop {
-        rounds += 1;
-        assert!(rounds < 1000, "the import gets nowhere");
-        let mut child = shell.start(&arguments("killed.alv"));
-        // Killed as soon as the file has grown by so many bytes; later rounds may end by themselves.
-        let more =
-            rng.u64(0..200_000) * u64::from(kills < 12) + 1_000_000_000 * u64::from(kills >= 12);
-        let before = shell.len("killed.alv");
-        let ended = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break Some(status);
-            }
-            if shell.len("killed.alv") > before + more {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                break None;
-            }
-            std::thread::yield_now();
-        };
-        if let Some(status) = ended {
-            assert!(status.success());
-            break;
-        }
-        kills += 1;
-    }
-    assert!(kills >= 3, "{kills}");
+    import_and_kill(&shell, &mut rng, &arguments("killed.alv"));
     shell.succeed(&["check", "killed.alv", "--deep"]);
     for query in ["gold", "+river +silt", "\"pan bed\"", "number:7 gold -silt"] {
         let found = |database| {
@@ -556,4 +567,126 @@ fn an_import_that_is_killed_again_and_again_ends_as_one_that_is_not() {
     }
     let count = |database| shell.run(&["find", database, "{}", "--count", "--json"]).stdout;
     assert_eq!(count("killed.alv"), count("whole.alv"));
+}
+
+/// The same for a folder and an archive of mongodump: each collection has a mark of its own, and the furthest one counts.
+#[test]
+fn a_dump_that_is_killed_again_and_again_ends_as_one_that_is_not() {
+    let shell = Shell::new();
+    let mut rng = fastrand::Rng::with_seed(10);
+    let names = ["lakes", "rivers", "seas"];
+    let mut documents = |from: i32, len: i32| -> Vec<RawDocumentBuf> {
+        let text = |rng: &mut fastrand::Rng| "gold ".repeat(rng.usize(1..30));
+        (from..from + len).map(|id| rawdoc! { "_id": id, "text": text(&mut rng) }).collect()
+    };
+    std::fs::create_dir_all(shell.path("dump/atlas")).unwrap();
+    let mut archive = dumped_archive(&names);
+    for (name, len) in names.into_iter().zip([1500, 2000, 700]) {
+        let documents = documents(0, len);
+        let bytes: Vec<u8> = documents.iter().flat_map(|d| d.as_bytes().to_vec()).collect();
+        shell.write(&format!("dump/atlas/{name}.bson"), &bytes);
+    }
+    // Collections that take turns.
+    for round in 0..7 {
+        for name in names {
+            let documents = documents(round * 200, 200);
+            archive.extend(archive_block(name, &documents));
+        }
+    }
+    for name in names {
+        archive.extend(rawdoc! { "db": "atlas", "collection": name, "EOF": true }.as_bytes());
+        archive.extend([0xFF; 4]);
+    }
+    shell.write("atlas.archive", archive);
+    for source in ["dump", "atlas.archive"] {
+        let arguments = |database| ["import", source, database, "--resume", "--batch", "60"];
+        shell.succeed(&arguments("whole.alv"));
+        import_and_kill(&shell, &mut rng, &arguments("killed.alv"));
+        shell.succeed(&["check", "killed.alv", "--deep"]);
+        for name in names {
+            let exported =
+                |database| shell.succeed(&["export", database, "--collection", name]).stdout;
+            assert!(exported("killed.alv") == exported("whole.alv"), "{source}: {name}");
+        }
+        // All of it was read.
+        let again = shell.succeed(&["import", source, "killed.alv", "--resume", "--json"]);
+        assert_eq!(again.object()["documents"], 0);
+        for database in ["whole.alv", "killed.alv"] {
+            std::fs::remove_file(shell.path(database)).unwrap();
+        }
+    }
+}
+
+/// What an archive of mongodump begins with.
+fn dumped_archive(names: &[&str]) -> Vec<u8> {
+    let mut archive = 0x8199_e26d_u32.to_le_bytes().to_vec();
+    archive.extend(rawdoc! { "concurrent_collections": 4, "version": "0.1" }.as_bytes());
+    for name in names {
+        let listed = rawdoc! { "db": "atlas", "collection": *name, "metadata": "{}", "size": 0, "type": "collection" };
+        archive.extend(listed.as_bytes());
+    }
+    archive.extend([0xFF; 4]);
+    archive
+}
+
+/// Some documents of a collection, in an archive.
+fn archive_block(name: &str, documents: &[RawDocumentBuf]) -> Vec<u8> {
+    let header = rawdoc! { "db": "atlas", "collection": name, "EOF": false, "CRC": 0_i64 };
+    let all = std::iter::once(&header).chain(documents);
+    let mut block: Vec<u8> = all.flat_map(|document| document.as_bytes().to_vec()).collect();
+    block.extend([0xFF; 4]);
+    block
+}
+
+#[test]
+fn what_was_left_out_of_a_dump_or_begins_anew_is_not_behind_a_mark() {
+    let shell = Shell::new();
+    std::fs::create_dir_all(shell.path("dump/atlas")).unwrap();
+    for (name, id) in [("lakes", 1), ("rivers", 2)] {
+        shell.write(&format!("dump/atlas/{name}.bson"), rawdoc! { "_id": id }.as_bytes());
+    }
+    let import = |more: &[&str]| {
+        let ran = shell.succeed(&[&["import", "dump", "a.alv", "--json"], more].concat());
+        ran.object()["documents"].clone()
+    };
+    assert_eq!(import(&["--only", "rivers", "--resume"]), 1);
+    assert_eq!(import(&["--only", "rivers", "--resume"]), 0);
+    // The rivers are there, and another import.
+    let skip = ["--on-error", "skip", "--resume"];
+    assert_eq!(import(&skip), 1);
+    assert_eq!(import(&["--resume"]), 0);
+    // One that begins anew is gone on with from its beginning, when nothing of it was committed.
+    assert_eq!(import(&["--id", "_id", "--only", "rivers"]), 1);
+    shell.fail(&["import", "dump", "a.alv"], &["_id"]);
+    assert_eq!(import(&["--id", "_id", "--resume"]), 2);
+    let ran = shell.run_with_input(&["import", "-", "a.alv", "--resume"], "{}\n");
+    assert!(ran.code == 2 && ran.stderr.contains("stream"), "{ran:?}");
+}
+
+#[test]
+fn copies_go_on_with_an_import_and_what_lost_documents_begins_anew() {
+    let shell = Shell::new();
+    shell.write("x.ndjson", numbered(20, &[]));
+    shell.succeed(&["import", "x.ndjson", "x.alv"]);
+    shell.succeed(&["backup", "x.alv", "copy.alv"]);
+    shell.succeed(&["backup", "x.alv", "near.alv", "--reorder"]);
+    shell.succeed(&["repair", "x.alv", "repaired.alv"]);
+    let segments = shell.succeed(&["segments", "x.alv", "--json"]).json();
+    let docs = segments.iter().find(|found| found["keyspace"] == "documents/docs");
+    let page = docs.unwrap()["segment"]["start_page"].as_u64().unwrap();
+    let start = usize::try_from(page).unwrap() * 4096;
+    let mut bytes = shell.read("x.alv");
+    bytes[start..start + 8].fill(0xFF);
+    shell.write("x.alv", &bytes);
+    assert_eq!(shell.run(&["repair", "x.alv", "poorer.alv"]).code, 1);
+    shell.write("x.ndjson", numbered(23, &[]));
+    for (database, expected) in
+        [("copy.alv", 3), ("near.alv", 3), ("repaired.alv", 3), ("poorer.alv", 23)]
+    {
+        let ran = shell.succeed(&["import", "x.ndjson", database, "--resume", "--json"]);
+        assert_eq!(ran.object()["documents"], expected, "{database}");
+        let count = shell.succeed(&["find", database, "{}", "--count"]).stdout;
+        assert_eq!(count, "23\n", "{database}");
+        shell.succeed(&["check", database, "--deep"]);
+    }
 }
