@@ -17,7 +17,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use eval::{EvalArguments, places_of_grid};
 use feedback::feedback;
 pub(crate) use import::{ExportArguments, ExportFormat, ImportArguments, OnError};
-pub(crate) use watch::WatchArguments;
+pub(crate) use watch::{Since, WatchArguments};
 
 /// Full-text search over documents in one file.
 #[derive(Debug, Parser)]

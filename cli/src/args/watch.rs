@@ -1,5 +1,5 @@
-//! How changes of a collection are followed: the arguments of `alluvium watch`. Values are checked by the verb, since whether a number is
-//! good depends on the collection.
+//! How changes of a collection are followed: the arguments of `alluvium watch`. The verb checks whether the collection has changes of such a
+//! number.
 
 use std::path::PathBuf;
 
@@ -22,12 +22,9 @@ pub(crate) struct WatchArguments {
     /// The collection; may be left out when the file has only one.
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
-    /// Begin with the change of this number; 0 is everything that is there.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub(crate) since: u64,
-    /// Begin with the next change that is made.
-    #[arg(long, conflicts_with_all = ["since", "once"])]
-    pub(crate) new: bool,
+    /// Begin with the change of this number; 0 is everything that is there, new the next change that is made.
+    #[arg(long, value_name = "NUMBER|new", value_parser = since, default_value = "0")]
+    pub(crate) since: Since,
     /// End when everything that is there is told.
     #[arg(long)]
     pub(crate) once: bool,
@@ -37,4 +34,20 @@ pub(crate) struct WatchArguments {
     /// Print JSON on a terminal too.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Where following begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// With the change of this number.
+    Number(u64),
+    /// With the next change that is made.
+    New,
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if text == "new" {
+        return Ok(Since::New);
+    }
+    text.parse().map(Since::Number).map_err(|_| "expected a number, or new".to_owned())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use alluvium::bson::{Bson, RawDocument, RawDocumentBuf, doc, to_json};
 use alluvium::{Change, DatabaseReader};
 
-use crate::args::WatchArguments;
+use crate::args::{Since, WatchArguments};
 use crate::cmd::Outcome;
 use crate::database;
 use crate::error::{At, Error, Result};
@@ -24,10 +24,11 @@ pub(crate) fn run(arguments: &WatchArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = database::open_reader(path)?;
     let name = database::collection_name(&db, path, arguments.collection.as_deref())?;
-    let mut since = if arguments.new {
-        db.collection(&name).and_then(|collection| collection.next_change()).at(path)?
-    } else {
-        arguments.since
+    let mut since = match arguments.since {
+        Since::Number(number) => number,
+        Since::New => {
+            db.collection(&name).and_then(|collection| collection.next_change()).at(path)?
+        }
     };
     // JSON goes into a pipe, since what is printed on a terminal is for people.
     let is_json = arguments.json || !output::on_terminal();

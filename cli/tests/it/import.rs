@@ -502,12 +502,12 @@ fn import_and_kill(shell: &Shell, rng: &mut fastrand::Rng, arguments: &[&str]) {
             rng.u64(0..200_000) * u64::from(kills < 12) + 1_000_000_000 * u64::from(kills >= 12);
         let before = shell.len("killed.alv");
         let ended = loop {
-            if let Some(status) = child.try_wait().unwrap() {
+            if let Some(status) = child.try_wait().expect("its status") {
                 break Some(status);
             }
             if shell.len("killed.alv") > before + more {
-                child.kill().unwrap();
-                child.wait().unwrap();
+                child.kill().expect("it is ours");
+                child.wait().expect("it ends");
                 break None;
             }
             std::thread::yield_now();

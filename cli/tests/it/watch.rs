@@ -72,6 +72,8 @@ fn a_file_that_lies_still_is_told_from_a_number_on() {
     let none = shell.run(&["watch", "rivers.alv", "--once", "--since", &next]);
     assert_eq!((none.code, none.stdout.as_str()), (1, ""));
     shell.fail(&["watch", "rivers.alv", "--since", "600"], &["no change 600", "begin anew"]);
+    let refused = shell.run(&["watch", "rivers.alv", "--since", "old"]);
+    assert!(refused.code == 2 && refused.stderr.contains("a number, or new"), "{refused:?}");
     shell.fail(&["watch", "rivers.alv", "--collection", "lakes"], &["lakes", "documents"]);
     shell.fail(&["watch", "missing.alv"], &["missing.alv"]);
 }
@@ -109,7 +111,7 @@ fn what_other_processes_write_is_told_as_it_is_committed() {
 #[test]
 fn what_was_there_before_need_not_be_told() {
     let shell = rivers();
-    let mut new = Watch::start(&shell, &["rivers.alv", "--new", "--json"]);
+    let mut new = Watch::start(&shell, &["rivers.alv", "--since", "new", "--json"]);
     let db = Database::open(shell.path("rivers.alv")).unwrap();
     let documents = db.collection("documents").unwrap();
     let is_told = AtomicBool::new(false);
