@@ -35,7 +35,7 @@ pub enum Error {
         /// The path.
         path: PathBuf,
     },
-    /// A collection of this name exists already with another text index.
+    /// A collection of this name exists already with another text index, or stores documents while that was not asked for, or the other way round.
     CollectionExists {
         /// Its name.
         name: String,
@@ -79,6 +79,17 @@ impl Error {
         matches!(self, Error::Collection(collection::Error::UnknownCollection { .. }))
     }
 
+    /// Whether a document is needed that its collection [does not store](crate::CollectionOptions::index_only).
+    pub fn is_not_stored(&self) -> bool {
+        let of_collection =
+            |error: &collection::Error| matches!(error, collection::Error::NotStored);
+        match self {
+            Error::Collection(error) => of_collection(error),
+            Error::Query(query::Error::Collection(error)) => of_collection(error),
+            _ => false,
+        }
+    }
+
     /// Whether a document, and not the file or the device, is at fault: another one may well be stored.
     pub fn is_document_refused(&self) -> bool {
         use collection::Error as Refused;
@@ -95,6 +106,8 @@ impl Error {
                         | Refused::InvalidId { .. }
                         | Refused::IdTooLong { .. }
                         | Refused::MissingId
+                        | Refused::NotStored
+                        | Refused::OtherDocument
                         | Refused::Document(_)
                         | Refused::Fts(fts::Error::TermTooLong { .. } | fts::Error::Document(_))
                 )
@@ -124,8 +137,8 @@ impl fmt::Display for Error {
             }
             Error::CollectionExists { name } => write!(
                 f,
-                "the collection {name} exists already with another text index; use it as it is, \
-                 or choose another name"
+                "the collection {name} exists already with another text index, or differs in whether it stores documents; \
+                 use it as it is, or choose another name"
             ),
             Error::HandlesOpen => write!(
                 f,

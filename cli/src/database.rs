@@ -157,15 +157,25 @@ impl ChosenAnalysis<'_> {
     }
 }
 
-/// Makes the collection unless it is there, with this text index or one over everything. A choice that differs from what it was made with
-/// is an error, since the index would answer as before.
+/// How a collection is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made<'a> {
+    pub(crate) analysis: Option<ChosenAnalysis<'a>>,
+    /// Its text index; without it, one over everything.
+    pub(crate) text_index: Option<&'a TextIndexOptions>,
+    /// Whether documents are indexed and not stored.
+    pub(crate) index_only: bool,
+}
+
+/// Makes the collection unless it is there. A choice that differs from what it was made with is an error, since the index would answer
+/// as before.
 pub(crate) fn prepare_collection(
     db: &Database,
     path: &Path,
     name: &str,
-    analysis: Option<ChosenAnalysis<'_>>,
-    text_index: Option<&TextIndexOptions>,
+    made: Made<'_>,
 ) -> Result<()> {
+    let Made { analysis, text_index, index_only } = made;
     let names = db.collection_names().at(path)?;
     if !names.iter().any(|there| there == name) {
         let mut text_index = text_index
@@ -174,14 +184,20 @@ pub(crate) fn prepare_collection(
         if let Some(chosen) = analysis {
             text_index.analyzer = chosen.options();
         }
-        let options = CollectionOptions::new().text_index(text_index);
+        let options = CollectionOptions::new().text_index(text_index).index_only(index_only);
         db.create_collection(name, &options).at(path)?;
         return Ok(());
+    }
+    let options = db.collection(name).at(path)?.options().at(path)?;
+    if index_only && options.as_ref().is_some_and(|options| !options.index_only) {
+        return Err(Error::Other(format!(
+            "{}: collection `{name}` stores its documents; leave out --index-only, or import into another collection",
+            path.display(),
+        )));
     }
     let Some(chosen) = analysis else {
         return Ok(());
     };
-    let options = db.collection(name).at(path)?.options().at(path)?;
     let text_index = options.and_then(|options| options.text_index);
     let Some(refusal) = chosen.refusal(text_index.as_ref().map(|index| &index.analyzer)) else {
         return Ok(());

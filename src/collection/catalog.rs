@@ -35,6 +35,8 @@ pub struct CollectionDefinition {
     pub value_indexes: Vec<ValueIndexDefinition>,
     /// Paths of its columns, by the order of their creation.
     pub columns: Vec<String>,
+    /// Whether documents are indexed and not stored.
+    pub is_index_only: bool,
 }
 
 /// A value index as the catalog has it.
@@ -141,6 +143,18 @@ pub(super) fn decode_definition(name: &str, value: &[u8]) -> Result<CollectionDe
 /// # Errors
 /// [`Error::InvalidName`], and those of the storage core.
 pub fn create_collection(transaction: &mut Transaction, name: &str) -> Result<bool> {
+    create(transaction, name, false)
+}
+
+/// Like [`create_collection`], for one whose documents are indexed and not stored.
+///
+/// # Errors
+/// Those of [`create_collection`].
+pub fn create_index_only(transaction: &mut Transaction, name: &str) -> Result<bool> {
+    create(transaction, name, true)
+}
+
+fn create(transaction: &mut Transaction, name: &str, is_index_only: bool) -> Result<bool> {
     check_name(name)?;
     if collection_definition(transaction, name)?.is_some() {
         return Ok(false);
@@ -163,7 +177,9 @@ pub fn create_collection(transaction: &mut Transaction, name: &str) -> Result<bo
     let dead =
         KeyspaceOptions { merge_operator: Some("dead".to_owned()), ..KeyspaceOptions::default() };
     transaction.create_keyspace(&names::dead(name), dead)?;
-    put_definition(transaction, name, &CollectionDefinition::without_indexes(id))?;
+    let definition =
+        CollectionDefinition { is_index_only, ..CollectionDefinition::without_indexes(id) };
+    put_definition(transaction, name, &definition)?;
     let keyspaces = Keyspaces::find(transaction, name)?;
     put_tally(transaction, keyspaces.catalog, name, Tally { next: DocId::MIN, live: 0 })?;
     Ok(true)
@@ -264,7 +280,7 @@ impl CollectionDefinition {
     /// The definition of a collection as it is created.
     pub(super) fn without_indexes(id: u32) -> Self {
         let (indexes, value_indexes, columns) = (Vec::new(), Vec::new(), Vec::new());
-        CollectionDefinition { id, indexes, value_indexes, columns }
+        CollectionDefinition { id, indexes, value_indexes, columns, is_index_only: false }
     }
 
     /// Refuses a name that an index of either kind has.
@@ -335,6 +351,9 @@ fn encode(definition: &CollectionDefinition) -> Document {
     if !definition.columns.is_empty() {
         document.insert("columns", &definition.columns);
     }
+    if definition.is_index_only {
+        document.insert("index_only", true);
+    }
     document
 }
 
@@ -342,10 +361,15 @@ fn encode(definition: &CollectionDefinition) -> Document {
 fn decode(document: &RawDocument) -> Result<Option<CollectionDefinition>> {
     let id = document.get_i64("id").ok().and_then(|id| u32::try_from(id).ok());
     let (Some(id), Ok(array)) = (id, document.get_array("indexes")) else { return Ok(None) };
-    if !has_only(document, &["id", "indexes", "columns"]) {
+    if !has_only(document, &["id", "indexes", "columns", "index_only"]) {
         return Ok(None);
     }
     let mut definition = CollectionDefinition::without_indexes(id);
+    definition.is_index_only = match document.get("index_only") {
+        Ok(None) => false,
+        Ok(Some(RawBsonRef::Boolean(is_index_only))) => is_index_only,
+        _ => return Ok(None),
+    };
     match document.get("columns") {
         Ok(None) => {}
         Ok(Some(RawBsonRef::Array(columns))) => {
@@ -397,8 +421,9 @@ mod tests {
             name: path.to_owned(),
             options: ValueIndexOptions::ascending(path).unique(),
         });
+        let value_indexes = value_indexes.into();
         let definition =
-            CollectionDefinition { id: 7, indexes, value_indexes: value_indexes.into(), columns };
+            CollectionDefinition { id: 7, indexes, value_indexes, columns, is_index_only: true };
         let document = RawDocumentBuf::try_from(&encode(&definition)).unwrap();
         assert_eq!(decode(&document).unwrap(), Some(definition));
     }
@@ -410,6 +435,7 @@ mod tests {
             doc! { "id": -1_i64, "indexes": [] },
             doc! { "id": 1_i64, "indexes": [], "capped": true },
             doc! { "id": 1_i64, "indexes": [], "columns": "a" },
+            doc! { "id": 1_i64, "indexes": [], "index_only": 1 },
             doc! { "id": 1_i64, "indexes": [], "columns": ["a..b"] },
             doc! { "id": 1_i64, "indexes": [1] },
             doc! { "id": 1_i64, "indexes": [{ "name": "x", "kind": "geo" }] },

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::catalog::Keyspaces;
 use super::error::{Error, Result};
+use super::stub::Stub;
 use crate::bson::{self, Filter, RawBsonRef, RawDocument, RawDocumentBuf, rawdoc, to_json};
 use crate::fts::{DeadChunk, DocId, DocumentSet, dead_key, names};
 use crate::lsm::{self, Cursor, GroupRewriter, KeyspaceId, Reader, Rewrite, RewritePass, Seek};
@@ -34,9 +35,20 @@ pub struct Documents<'a> {
 }
 
 /// Reads a stored document; its checksum was verified, so only its frame is looked at.
-pub(super) fn stored_document(bytes: &Bytes) -> lsm::Result<&RawDocument> {
+///
+/// # Errors
+/// [`Error::NotStored`], and damage.
+pub(super) fn stored_document(bytes: &Bytes) -> Result<&RawDocument> {
+    if Stub::read(bytes)?.is_some() {
+        return Err(Error::NotStored);
+    }
     let damaged = |error| lsm::Error::corruption(format!("stored document: {error}"), 0);
-    RawDocument::from_bytes(bytes).map_err(damaged)
+    Ok(RawDocument::from_bytes(bytes).map_err(damaged)?)
+}
+
+/// Like [`stored_document`]; of one that is not stored a document of its `_id` alone.
+pub(super) fn stored_id(bytes: &Bytes) -> Result<&RawDocument> {
+    Stub::read(bytes)?.map_or_else(|| stored_document(bytes), |stub| Ok(stub.id()))
 }
 
 /// The `_id` of a document; the first one, should it have several.
@@ -143,7 +155,7 @@ impl<'a> Documents<'a> {
         })
     }
 
-    fn read(&mut self) -> lsm::Result<Option<(DocId, RawDocumentBuf)>> {
+    fn read(&mut self) -> Result<Option<(DocId, RawDocumentBuf)>> {
         let mut valid = match self.start.take() {
             Some(start) => self.cursor.seek(&start.to_key(), Seek::Ge)?,
             None => self.cursor.next()?,
@@ -165,7 +177,7 @@ impl Iterator for Documents<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // After an error the cursor stands nowhere, so the next call ends the iteration.
-        self.read().map_err(Into::into).transpose()
+        self.read().transpose()
     }
 }
 

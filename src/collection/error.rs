@@ -102,6 +102,10 @@ pub enum Error {
         /// Bytes that a key may have.
         bytes_max: usize,
     },
+    /// The text of the document is needed, and its collection does not store documents.
+    NotStored,
+    /// The document that was given to have its text subtracted is not the one that was indexed.
+    OtherDocument,
     /// A document's `_id` has a type that cannot name a document.
     InvalidId {
         /// The type: `array`, `regular expression` or `undefined`.
@@ -156,6 +160,34 @@ impl Error {
         match self {
             Error::Lsm(error) | Error::Fts(fts::Error::Lsm(error)) => error.is_corruption(),
             _ => false,
+        }
+    }
+
+    /// Displays what is wrong with a document or its `_id`.
+    fn fmt_document(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::InvalidId { kind } => {
+                write!(f, "an _id cannot be of the type {kind}; use a string, number or ObjectId")
+            }
+            Error::MissingId => {
+                write!(f, "the document has no _id that says which one to replace; use insert")
+            }
+            Error::NotStored => write!(
+                f,
+                "the collection is an index only and does not store documents: hits have scores and _ids; \
+                 get the document from where it is kept, remove it with `remove_document`, and import anew \
+                 for another index"
+            ),
+            Error::OtherDocument => write!(
+                f,
+                "the document is not, byte for byte, the one that was indexed under its _id; give the one \
+                 that was, since its words have to be subtracted"
+            ),
+            Error::IdTooLong { bytes, bytes_max } => write!(
+                f,
+                "the _id takes {bytes} bytes as a key and may take {bytes_max}; use a shorter one"
+            ),
+            _ => Ok(()),
         }
     }
 
@@ -234,16 +266,11 @@ impl fmt::Display for Error {
                 "the document's key in the index {index} takes {bytes} bytes and may take \
                  {bytes_max}; store shorter values, or index other fields"
             ),
-            Error::InvalidId { kind } => {
-                write!(f, "an _id cannot be of the type {kind}; use a string, number or ObjectId")
-            }
-            Error::MissingId => {
-                write!(f, "the document has no _id that says which one to replace; use insert")
-            }
-            Error::IdTooLong { bytes, bytes_max } => write!(
-                f,
-                "the _id takes {bytes} bytes as a key and may take {bytes_max}; use a shorter one"
-            ),
+            Error::InvalidId { .. }
+            | Error::MissingId
+            | Error::NotStored
+            | Error::OtherDocument
+            | Error::IdTooLong { .. } => self.fmt_document(f),
         }
     }
 }

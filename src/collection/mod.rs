@@ -34,6 +34,7 @@ mod rebuild;
 mod registry;
 mod salvage;
 mod similarity;
+mod stub;
 #[cfg(test)]
 mod tests;
 mod text_definition;
@@ -49,7 +50,7 @@ pub use access::{
 pub use bulk::{BulkIndexer, BulkText};
 pub use catalog::{
     CollectionDefinition, NAME_BYTES_MAX, ValueIndexDefinition, check_name, collection_definition,
-    collection_names, create_collection, drop_collection,
+    collection_names, create_collection, create_index_only, drop_collection,
 };
 pub use changes::{Change, Changes, forget_removals, track_removals};
 pub use check::{DeepReport, FINDINGS_LEN_MAX, check};

@@ -9,13 +9,15 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::catalog::{CollectionDefinition, Keyspaces, Tally, collection_definition, tally};
-use super::documents::{DeadDocuments, Documents, live_documents, stored_document};
+use super::documents::{
+    DeadDocuments, Documents, id_of, live_documents, stored_document, stored_id,
+};
 use super::error::Result;
 use super::kept_columns::KeptColumns;
 use super::text_definition::IndexDefinition;
 use super::text_index::{find_index, open_index};
 use super::value_index::ValueIndex;
-use crate::bson::{RawBsonRef, RawDocumentBuf, sort_key};
+use crate::bson::{self, Bson, RawBsonRef, RawDocumentBuf, sort_key};
 use crate::fts::{DocId, DocumentSet, TextIndex, TextReader};
 use crate::lsm::{KEY_BYTES_MAX, Reader};
 
@@ -111,6 +113,18 @@ impl<'a> CollectionReader<'a> {
     /// The document of this number; `None` when it is dead or was never there.
     pub fn document(&self, doc: DocId) -> Result<Option<RawDocumentBuf>> {
         if self.is_dead(doc)? { Ok(None) } else { self.stored(doc) }
+    }
+
+    /// The `_id` of the document of this number, which may not be stored; `None` when it is dead or was never there.
+    pub fn id(&self, doc: DocId) -> Result<Option<Bson>> {
+        if self.is_dead(doc)? {
+            return Ok(None);
+        }
+        let Some(bytes) = self.reader.get(self.open.keyspaces.docs, &doc.to_key())? else {
+            return Ok(None);
+        };
+        let id = id_of(stored_id(&bytes)?)?.unwrap_or(RawBsonRef::Null);
+        Ok(Some(Bson::try_from(id).map_err(bson::Error::from)?))
     }
 
     /// Whether the document of this number was removed or replaced.

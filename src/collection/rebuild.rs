@@ -78,7 +78,7 @@ impl Rebuild {
     /// weights or synonyms.
     ///
     /// # Errors
-    /// [`Error::UnknownCollection`], [`Error::UnknownIndex`] and [`fts::Error::InvalidIndex`](crate::fts::Error::InvalidIndex), which
+    /// [`Error::UnknownCollection`], [`Error::NotStored`], [`Error::UnknownIndex`] and [`fts::Error::InvalidIndex`](crate::fts::Error::InvalidIndex), which
     /// leave the transaction as it was; those of the storage core, after which it has to be rolled back.
     pub fn start(
         transaction: &mut Transaction,
@@ -88,6 +88,9 @@ impl Rebuild {
     ) -> Result<Self> {
         options.map_or(Ok(()), TextIndexOptions::check)?;
         let mut definition = definition_to_change(transaction, collection)?;
+        if definition.is_index_only {
+            return Err(Error::NotStored);
+        }
         let place = find_index(collection, &definition, Some(index))?;
         let found = &mut definition.indexes[place];
         if let Some(options) = options.filter(|options| asks_otherwise(found, options)) {

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{CATALOG, CollectionDefinition, check_name, decode_definition, decode_tally};
-use super::error::Result;
+use super::error::{Error, Result};
 use super::import_marks::{ImportMark, mark_of_entry};
+use super::stub::Stub;
 use crate::bson::{NESTING_MAX, RawDocument, validate};
 use crate::fts::{DeadChunk, DocId, decode_dead, names};
 use crate::lsm::{self, Loss, Salvage};
@@ -95,7 +96,7 @@ impl SalvagedCollection {
         }
         let keyspace = names::docs(&self.name);
         if known.contains(&keyspace) {
-            let mut broken = Vec::new();
+            let (mut broken, mut has_stubs) = (Vec::new(), false);
             let unresolved = salvage.entries(&keyspace, &mut |key, value| {
                 let doc = match DocId::from_key(key) {
                     Ok(doc) => doc,
@@ -105,6 +106,13 @@ impl SalvagedCollection {
                     }
                 };
                 if dead.get(&doc.chunk()).is_some_and(|dead| dead.contains(doc.offset())) {
+                    return Ok(());
+                }
+                if matches!(Stub::read(&value), Ok(Some(_))) {
+                    // One for all: there is a stub for each document.
+                    if !std::mem::replace(&mut has_stubs, true) {
+                        broken.push(lost(&keyspace, key, &Error::NotStored));
+                    }
                     return Ok(());
                 }
                 match validate(&value, NESTING_MAX) {

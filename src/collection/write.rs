@@ -20,10 +20,11 @@ use super::catalog::{
     tally,
 };
 use super::columns::open_column_indexers;
-use super::documents::{id_json, id_of, stored_document};
+use super::documents::{id_json, id_of, stored_document, stored_id};
 use super::error::{Error, Result};
 use super::import_marks::put_import_mark;
 use super::rebuild::discard_stale_rebuilds;
+use super::stub::{Stub, encode_stub};
 use super::text_index::{DEFAULT_TEXT_INDEX, IndexWriter, create_text_index, open_index_writers};
 use super::value_index::ValueIndexer;
 use crate::bson::{
@@ -58,6 +59,8 @@ pub struct CollectionWriter {
     name: String,
     keyspaces: Keyspaces,
     options: WriterOptions,
+    /// Whether documents are indexed and not stored.
+    is_index_only: bool,
     tally: Tally,
     text_indexes: Vec<IndexWriter>,
     value_indexers: Vec<ValueIndexer>,
@@ -124,6 +127,7 @@ impl CollectionWriter {
             name: name.to_owned(),
             keyspaces,
             options,
+            is_index_only: definition.is_index_only,
             tally: tally(reader, keyspaces.catalog, name)?,
             text_indexes: open_index_writers(reader, name, definition)?,
             value_indexers: value_indexers.collect::<Result<_>>()?,
@@ -313,8 +317,49 @@ impl CollectionWriter {
         }
         let Some(doc) = self.doc_id(transaction, &key)? else { return Ok(false) };
         let old = self.old(transaction, doc)?;
+        self.remove_old(transaction, id, &key, old)?;
+        Ok(true)
+    }
+
+    /// Removes the document with the `_id` of this one, which is the document itself: the way in which one goes that is not stored. Whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// [`Error::OtherDocument`] and [`Error::MissingId`], which leave all as it was; those of [`remove`](Self::remove).
+    pub fn remove_document(
+        &mut self,
+        transaction: &mut Transaction,
+        document: &RawDocument,
+    ) -> Result<bool> {
+        self.check_usable()?;
+        let document = validate(document.as_bytes(), NESTING_MAX)?;
+        let id = id_of(document)?.ok_or(Error::MissingId)?;
+        let mut key = Vec::new();
+        sort_key(id, &mut key)?;
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(false);
+        }
+        let Some(doc) = self.doc_id(transaction, &key)? else { return Ok(false) };
+        let bytes = self.stored(transaction, doc)?;
+        match Stub::read(&bytes)? {
+            Some(stub) => stub.expect_of(document)?,
+            None if *bytes == *document.as_bytes() => {}
+            None => return Err(Error::OtherDocument),
+        }
+        let old = Old { doc, document: Some(Bytes::copy_from_slice(document.as_bytes())) };
+        self.remove_old(transaction, id, &key, old)?;
+        Ok(true)
+    }
+
+    fn remove_old(
+        &mut self,
+        transaction: &mut Transaction,
+        id: RawBsonRef<'_>,
+        key: &[u8],
+        old: Old,
+    ) -> Result<()> {
         let next = self.tally.next.plus(1)?;
-        self.write(transaction, Some((&key, old)), None)?;
+        self.write(transaction, Some((key, old)), None)?;
         if let Some(removals) = self.removals {
             // The number of a document that never lived.
             let number = self.tally.next;
@@ -326,7 +371,7 @@ impl CollectionWriter {
             // It may have been drained meanwhile.
             self.changed = true;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Documents that are alive, those of this transaction included.
@@ -424,7 +469,7 @@ impl CollectionWriter {
             let Some(keys) = keys else { continue };
             if let Some(holder) = indexer.holder(transaction, keys, old)? {
                 let document = self.stored(transaction, holder)?;
-                return Err(indexer.duplicate(id_json(stored_document(&document)?)?));
+                return Err(indexer.duplicate(id_json(stored_id(&document)?)?));
             }
         }
         Ok(())
@@ -474,8 +519,12 @@ impl CollectionWriter {
         }
         if let Some((Prepared { document, key, index_keys }, text)) = new {
             let doc = self.tally.next;
-            let bytes = document.as_bytes().to_vec();
-            transaction.put(self.keyspaces.docs, &doc.to_key(), bytes)?;
+            let stored = if self.is_index_only {
+                encode_stub(document, id_of(document)?.ok_or(Error::MissingId)?)
+            } else {
+                document.as_bytes().to_vec()
+            };
+            transaction.put(self.keyspaces.docs, &doc.to_key(), stored)?;
             transaction.put(self.keyspaces.ids, key, doc.to_key())?;
             if text == Text::Now {
                 for index in &mut self.text_indexes {

@@ -74,8 +74,9 @@ pub(super) fn create_like(
 ) -> Result<()> {
     let default = definition.indexes.iter().find(|index| index.name == DEFAULT_TEXT_INDEX);
     let text_index = default.map(|index| index.options.clone());
-    let created =
-        database.create_collection(name, &CollectionOptions::new().text_index(text_index))?;
+    let options =
+        CollectionOptions::new().text_index(text_index).index_only(definition.is_index_only);
+    let created = database.create_collection(name, &options)?;
     for index in definition.indexes.iter().filter(|index| index.name != DEFAULT_TEXT_INDEX) {
         created.create_text_index(&index.name, &index.options)?;
     }

@@ -123,6 +123,15 @@ impl Collection {
         self.write(|collection| collection.remove(id))
     }
 
+    /// Removes a document that is given: the one with its `_id`, which has to be the same byte for byte; whether there was one. That is the way in which a
+    /// document goes that is [not stored](crate::CollectionOptions::index_only), since its words have to be subtracted.
+    ///
+    /// # Errors
+    /// When it is another document, which leaves all as it was; when it has no `_id`; when the file cannot be read or written.
+    pub fn remove_document<'d>(&self, document: impl IntoDocument<'d>) -> Result<bool> {
+        self.write(|collection| collection.remove_document(document))
+    }
+
     /// The document with this `_id`.
     ///
     /// # Errors
@@ -377,5 +386,7 @@ impl Collection {
 /// What a definition says about how a collection was created.
 pub(super) fn options_of(definition: &CollectionDefinition) -> CollectionOptions {
     let default = definition.indexes.iter().find(|index| index.name == DEFAULT_TEXT_INDEX);
-    CollectionOptions::new().text_index(default.map(|index| index.options.clone()))
+    CollectionOptions::new()
+        .text_index(default.map(|index| index.options.clone()))
+        .index_only(definition.is_index_only)
 }

@@ -96,11 +96,13 @@ impl Options {
 pub struct CollectionOptions {
     /// The text index that it begins with. Default: all strings, words of no language in particular.
     pub text_index: Option<TextIndexOptions>,
+    /// Whether documents are indexed and not stored. Default: false.
+    pub index_only: bool,
 }
 
 impl Default for CollectionOptions {
     fn default() -> Self {
-        CollectionOptions { text_index: Some(TextIndexOptions::default()) }
+        CollectionOptions { text_index: Some(TextIndexOptions::default()), index_only: false }
     }
 }
 
@@ -114,6 +116,31 @@ impl CollectionOptions {
     #[must_use]
     pub fn text_index(mut self, text_index: impl Into<Option<TextIndexOptions>>) -> Self {
         self.text_index = text_index.into();
+        self
+    }
+
+    /// Sets [`index_only`](Self::index_only): for documents that are kept elsewhere. Searches, counts, scores, `_id`s, and value indexes and columns
+    /// that are created before the first document work as ever; whatever needs a document is an error that says so: getting it, snippets,
+    /// projections, filters that no index answers, building an index anew. A document goes by
+    /// [`remove_document`](crate::Collection::remove_document), and one takes the place of another behind that.
+    ///
+    /// ```
+    /// use alluvium::{CollectionOptions, Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.create_collection("notes", &CollectionOptions::new().index_only(true))?;
+    /// notes.insert(doc! { "_id": 7, "text": "Gold settles where the river slows." })?;
+    /// let hit = notes.search("gold")?.run()?.next().unwrap();
+    /// assert_eq!(hit.id()?.as_i32(), Some(7));
+    /// assert!(hit.document().is_err_and(|error| error.is_not_stored()));
+    /// assert!(notes.remove(7).is_err());
+    /// notes.remove_document(doc! { "_id": 7, "text": "Gold settles where the river slows." })?;
+    /// assert_eq!(notes.search("gold")?.count()?, 0);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    #[must_use]
+    pub fn index_only(mut self, is_index_only: bool) -> Self {
+        self.index_only = is_index_only;
         self
     }
 }

@@ -11,7 +11,7 @@ use super::document::IntoDocument;
 use super::transaction::raw_id;
 use super::values::decode;
 use super::view::View;
-use crate::bson::{self, Bson, Document, Filter, Projection, RawBson, RawBsonRef, RawDocumentBuf};
+use crate::bson::{self, Bson, Document, Filter, Projection, RawBson, RawDocumentBuf};
 use crate::collection::{self, CollectionColumns, CollectionReader};
 use crate::columns::{Aggregation, AggregationResults, SortKey, aggregate};
 use crate::error::{Error, Result};
@@ -726,12 +726,13 @@ impl Hit<'_> {
 
     /// The document as it is stored.
     fn stored(&self) -> Result<RawDocumentBuf> {
-        let gone = || {
-            let what = format!("document {} is indexed but not stored", self.ranked.doc);
-            Error::Store(crate::lsm::Error::corruption(what, 0))
-        };
-        let collection = self.context.view.collection()?;
-        collection.ok_or_else(gone)?.document(self.ranked.doc)?.ok_or_else(gone)
+        let collection = self.context.view.collection()?.ok_or_else(|| self.gone())?;
+        collection.document(self.ranked.doc)?.ok_or_else(|| self.gone())
+    }
+
+    fn gone(&self) -> Error {
+        let what = format!("document {} is indexed but is not there", self.ranked.doc);
+        Error::Store(crate::lsm::Error::corruption(what, 0))
     }
 
     /// The document as a value of type `T`, whether or not the collection is [typed](crate::Typed).
@@ -764,9 +765,8 @@ impl Hit<'_> {
     /// # Errors
     /// When the file cannot be read.
     pub fn id(&self) -> Result<Bson> {
-        let document = self.stored()?;
-        let id = document.get("_id").map_err(bson::Error::from)?.unwrap_or(RawBsonRef::Null);
-        Ok(Bson::try_from(id).map_err(bson::Error::from)?)
+        let collection = self.context.view.collection()?.ok_or_else(|| self.gone())?;
+        collection.id(self.ranked.doc)?.ok_or_else(|| self.gone())
     }
 
     /// How the score comes about: a tree of numbers, of which the first is the [score](Self::score) to the last bit. It is

@@ -11,7 +11,8 @@ use super::search::Search;
 use super::view::{Opened, View};
 use crate::bson::{self, Bson, Filter, RawBson, RawDocumentBuf};
 use crate::collection::{
-    self, CollectionWriter, Upserted, ValueIndexOptions, WriterOptions, check_name,
+    self, CollectionWriter, DEFAULT_TEXT_INDEX, Upserted, ValueIndexOptions, WriterOptions,
+    check_name,
 };
 use crate::error::Result;
 use crate::fts::TextIndexOptions;
@@ -81,7 +82,22 @@ impl Transaction {
         options: &CollectionOptions,
     ) -> Result<()> {
         let text_index = options.text_index.as_ref();
+        let is_index_only = options.index_only;
         let options = self.writer_options();
+        text_index.map_or(Ok(()), TextIndexOptions::check)?;
+        if is_index_only
+            && collection::create_index_only(self.inner(), name)?
+            && let Some(text_index) = text_index
+        {
+            let (name_of_index, bytes_max) = (DEFAULT_TEXT_INDEX, options.inverter_bytes_max);
+            collection::create_text_index(
+                self.inner(),
+                name,
+                name_of_index,
+                text_index,
+                bytes_max,
+            )?;
+        }
         let writer = CollectionWriter::open_or_create(self.inner(), name, text_index, options)?;
         self.writers.insert(name.to_owned(), writer);
         Ok(())
@@ -204,6 +220,16 @@ impl TransactionCollection<'_> {
         let id = raw_id(id)?;
         let (transaction, writer) = self.transaction.writer(&self.name)?;
         Ok(writer.remove(transaction, id.as_raw_bson_ref())?)
+    }
+
+    /// Removes a document that is given, as of [`Collection::remove_document`](crate::Collection::remove_document).
+    ///
+    /// # Errors
+    /// Those of that.
+    pub fn remove_document<'d>(&mut self, document: impl IntoDocument<'d>) -> Result<bool> {
+        let document = document.into_document()?;
+        let (transaction, writer) = self.transaction.writer(&self.name)?;
+        Ok(writer.remove_document(transaction, &document)?)
     }
 
     /// The document with this `_id`, pending writes included.

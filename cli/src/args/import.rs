@@ -64,6 +64,9 @@ pub(crate) struct ImportArguments {
     /// what it was.
     #[arg(long, value_name = "WHAT", value_parser = on_error, default_value = "stop")]
     pub(crate) on_error: OnError,
+    /// Index documents and do not store them: searches give scores and _ids. Only for a collection that is made.
+    #[arg(long)]
+    pub(crate) index_only: bool,
     /// Go on behind the last record of this source that was committed, whatever ended the import; options that say how it is read have
     /// to be the same. Without it, or when nothing was, the source is read from its beginning.
     #[arg(long)]

@@ -24,7 +24,7 @@ use crate::cmd::Outcome;
 use crate::cmd::eval::{ask, means_json, write_means};
 use crate::cmd::import::{speed_json, speed_text, write_file_line};
 use crate::cmd::search::{find, write_hits};
-use crate::database::{self, ChosenAnalysis};
+use crate::database::{self, ChosenAnalysis, Made};
 use crate::documents::{Import, Tally};
 use crate::error::{At, Error, Result};
 use crate::output::{self, STRONG};
@@ -60,7 +60,8 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<Outcome> {
     let path = arguments.database.as_path();
     let db = open(path, arguments.memory.bytes)?;
     let analysis = ChosenAnalysis::Language(arguments.language);
-    database::prepare_collection(&db, path, COLLECTION, Some(analysis), None)?;
+    let made = Made { analysis: Some(analysis), text_index: None, index_only: false };
+    database::prepare_collection(&db, path, COLLECTION, made)?;
     let imported = match db.collection(COLLECTION).at(path)?.count().at(path)? {
         0 => Some(import(&db, path, arguments.json)?),
         _ => None,

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::args::{ImportArguments, OnError};
 use crate::cmd::Outcome;
-use crate::database::{self, ChosenAnalysis};
+use crate::database::{self, ChosenAnalysis, Made};
 use crate::documents::{self, Import, Tally};
 use crate::error::{At, Error, Result};
 use crate::output::{self, bytes, count};
@@ -327,7 +327,8 @@ fn prepare(
             output::warn(format_args!("{}: {warning}", dumped.namespace));
         }
         let text_index = dumped.indexes.text.as_ref();
-        database::prepare_collection(db, path, name, analysis, text_index).map_err(|error| {
+        let made = Made { analysis, text_index, index_only: arguments.index_only };
+        database::prepare_collection(db, path, name, made).map_err(|error| {
             // A name that was good there may be none here.
             let namespace = &dumped.namespace;
             let alone =
@@ -337,7 +338,8 @@ fn prepare(
         names.push(name.to_owned());
     }
     if let (Some(name), []) = (collection, dumped) {
-        database::prepare_collection(db, path, name, analysis, None)?;
+        let made = Made { analysis, text_index: None, index_only: arguments.index_only };
+        database::prepare_collection(db, path, name, made)?;
         names.push(name.to_owned());
     }
     Ok(names)

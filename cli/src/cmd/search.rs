@@ -69,9 +69,11 @@ pub(crate) fn run(arguments: &SearchArguments) -> Result<Outcome> {
     if !hits.is_empty() {
         return Ok(Outcome::Done);
     }
-    // As with numbers, only people want to know.
+    // As with numbers, only people want to know. Words are told as documents write them.
+    let is_stored = collection.options().at(path)?.is_none_or(|options| !options.index_only);
     if !arguments.json
         && matching == 0
+        && is_stored
         && let Some(suggestion) =
             of_index(collection.search(&text).at(path)?, arguments).suggestion().at(path)?
     {
@@ -112,7 +114,8 @@ pub(crate) struct Found {
     is_corrected: bool,
     position: Position,
     id: Bson,
-    document: RawDocumentBuf,
+    /// None where documents are not stored.
+    document: Option<RawDocumentBuf>,
     /// The best part of the document's text, and its path.
     snippet: Option<(String, Snippet)>,
     explanation: Option<Explanation>,
@@ -166,20 +169,24 @@ impl Found {
     }
 
     fn new(hit: &Hit<'_>, rank: u64, explain: bool) -> std::result::Result<Self, alluvium::Error> {
+        let document = match hit.document() {
+            Err(error) if error.is_not_stored() => None,
+            document => Some(document?),
+        };
         Ok(Self {
             rank,
             score: hit.score,
             is_corrected: hit.is_corrected(),
             position: hit.position(),
             id: hit.id()?,
-            document: hit.document()?,
-            snippet: hit.best_snippet()?,
+            snippet: if document.is_some() { hit.best_snippet()? } else { None },
+            document,
             explanation: explain.then(|| hit.explain()).transpose()?,
         })
     }
 
     pub(crate) fn to_json(&self, path: &Path) -> Result<Value> {
-        let document = to_json(&self.document);
+        let document = self.document.as_deref().map_or("null".to_owned(), to_json);
         let document: Value = serde_json::from_str(&document).map_err(|error| {
             let path = path.display();
             Error::Other(format!("{path}: a document cannot be written as JSON: {error}"))
@@ -210,7 +217,7 @@ impl Found {
 pub(crate) fn write_hits(out: &mut dyn Write, hits: &[Found]) -> Result<()> {
     for hit in hits {
         let id = output::printable(&id_text(hit.id.clone()));
-        let title = title(&hit.document).unwrap_or_else(|| id.clone());
+        let title = hit.document.as_deref().and_then(title).unwrap_or_else(|| id.clone());
         write!(out, "{:>3}. {STRONG}{title}{STRONG:#}", hit.rank)?;
         if title != id {
             write!(out, "  {FAINT}{id}{FAINT:#}")?;

@@ -690,3 +690,37 @@ fn copies_go_on_with_an_import_and_what_lost_documents_begins_anew() {
         shell.succeed(&["check", database, "--deep"]);
     }
 }
+
+#[test]
+fn documents_that_are_indexed_only_are_found_and_not_shown() {
+    let shell = rivers();
+    shell.succeed(&["import", "rivers.ndjson", "index.alv", "--index-only"]);
+    let hits = |database: &str| {
+        let hits = shell.succeed(&["search", database, "gold river", "--json"]).json();
+        hits.iter().map(|hit| (hit["id"].clone(), hit["score"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(hits("index.alv"), hits("rivers.alv"));
+    let first = &shell.succeed(&["search", "index.alv", "gold", "--json"]).json()[0];
+    assert!(first["document"].is_null() && first["snippet"].is_null(), "{first}");
+    let shown = shell.succeed(&["search", "index.alv", "sang"]).stdout;
+    assert!(shown.contains("rhine") && !shown.contains("The Rhine"), "{shown}");
+    let nothing = shell.run(&["search", "index.alv", "sangg"]);
+    assert_eq!((nothing.code, nothing.stderr.as_str()), (1, ""));
+    assert!(shell.len("index.alv") <= shell.len("rivers.alv"));
+    for verb in [
+        &["get", "index.alv", "rhine"] as &[&str],
+        &["find", "index.alv", r#"{"title": "Silver"}"#],
+        &["export", "index.alv"],
+        &["reindex", "index.alv"],
+        &["watch", "index.alv", "--once"],
+    ] {
+        shell.fail(verb, &["index.alv", "does not store documents", "import anew"]);
+    }
+    // It stays what it is, and takes more; none takes the place of another.
+    shell.write("more.ndjson", "{\"_id\":\"oder\",\"text\":\"silver\"}\n");
+    shell.succeed(&["import", "more.ndjson", "index.alv"]);
+    assert_eq!(shell.succeed(&["search", "index.alv", "silver", "--json"]).json().len(), 2);
+    shell.fail(&["import", "more.ndjson", "index.alv", "--id", "_id"], &["remove_document"]);
+    shell.fail(&["import", "more.ndjson", "rivers.alv", "--index-only"], &["leave out"]);
+    assert_eq!(shell.succeed(&["check", "index.alv", "--deep"]).stdout, "ok\n");
+}
