@@ -368,10 +368,14 @@ fn many(rng: &mut fastrand::Rng, len: i32) -> Vec<Document> {
     (0..len).map(document).collect()
 }
 
+fn id_of(document: &RawDocument) -> i32 {
+    document.get_i32("_id").expect("every document has one")
+}
+
 /// The ids and scores of the best hits.
 fn ranked(search: alluvium::Search<'_>, limit: usize) -> Result<Vec<(i32, f32)>, Error> {
     let hits = search.limit(limit).run()?;
-    let id = |hit: alluvium::Hit<'_>| Ok((hit.document()?.get_i32("_id").unwrap(), hit.score));
+    let id = |hit: alluvium::Hit<'_>| Ok((id_of(&hit.document()?), hit.score));
     hits.map(id).collect()
 }
 
@@ -405,7 +409,7 @@ impl Known {
         let of_path = |path| (path, values(document, path).into_keys().collect());
         let values = MANY_PATHS.into_iter().map(of_path).collect();
         let document = RawDocumentBuf::try_from(document).expect("a document of the test");
-        Known { id: document.get_i32("_id").expect("every document has one"), document, values }
+        Known { id: id_of(&document), document, values }
     }
 }
 
@@ -449,14 +453,16 @@ fn same_of_many(
     rng: &mut fastrand::Rng,
 ) -> Result<(), Error> {
     let compiled = Filter::try_from(filter)?;
-    let wanted: Vec<&Known> =
-        all.iter().filter(|known| compiled.matches(&known.document).unwrap()).collect();
+    let wanted: Vec<&Known> = all
+        .iter()
+        .filter(|known| compiled.matches(&known.document).expect("a document of the test"))
+        .collect();
     let ids: BTreeSet<i32> = wanted.iter().map(|known| known.id).collect();
     let found = things.find(filter)?;
     assert_eq!(found.count()?, wanted.len() as u64, "{filter}");
     assert_eq!(found.explain()?.found, wanted.len() as u64, "{filter}");
     assert_eq!(things.find(filter)?.without_indexes().count()?, wanted.len() as u64, "{filter}");
-    let listed = found.run()?.map(|found| Ok(found?.get_i32("_id").unwrap()));
+    let listed = found.run()?.map(|found| Ok(id_of(&found?)));
     assert!(listed.collect::<Result<Vec<_>, Error>>()?.into_iter().eq(ids.clone()), "{filter}");
 
     let search = || things.search("gold")?.filter(filter);
@@ -478,7 +484,7 @@ fn same_of_many(
             order.skip(offset).take(limit).collect::<Vec<_>>()
         };
         let sorted = things.find(filter)?.sort_by(keys.clone()).offset(offset).limit(limit);
-        let sorted = sorted.run()?.map(|found| Ok(found?.get_i32("_id").unwrap()));
+        let sorted = sorted.run()?.map(|found| Ok(id_of(&found?)));
         assert_eq!(sorted.collect::<Result<Vec<_>, Error>>()?, page(&wanted), "{filter} {path}");
         let sorted = ranked(search()?.sort_by(keys.clone()).offset(offset), limit)?;
         assert!(sorted.into_iter().map(|(id, _)| id).eq(page(&few)), "{filter} {path}");
