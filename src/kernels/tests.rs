@@ -126,8 +126,8 @@ fn assert_unpacks(packed: &[u8], bits: u8, base: u32, len: usize) {
         assert_eq!(fits, width <= 16 && packed.len() == (len * width).div_ceil(8), "{case}");
         for (index, &number) in numbers.iter().enumerate().filter(|_| fits) {
             let bits = (index * width..(index + 1) * width).rev();
-            let expected =
-                bits.fold(0, |number, bit| number * 2 + (packed[bit / 8] >> (bit % 8) & 1) as u16);
+            let expected = bits
+                .fold(0, |number, bit| number * 2 + u16::from(packed[bit / 8] >> (bit % 8) & 1));
             assert_eq!(number, expected, "{case}: number {index}");
         }
     }

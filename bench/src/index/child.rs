@@ -50,7 +50,7 @@ pub(super) fn run(
         stay_on_one_processor()?;
     }
     let folder = tempfile::tempdir_in(folder)?;
-    let Prepared { process, build } = (rival.prepare)(corpus, folder.path(), threads)?;
+    let Prepared { process, build } = rival.prepare(corpus, folder.path(), threads)?;
     let memory_bytes = || process.map_or_else(anonymous_bytes, anonymous_bytes_of);
     let before = memory_bytes()?;
     let (peak, ended) = (AtomicU64::new(0), AtomicBool::new(false));

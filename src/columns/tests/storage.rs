@@ -188,7 +188,7 @@ fn whole_windows_are_read_like_single_documents() {
             let values: Vec<i32> = (0..offset % 4).map(|at| i32::from(at) * 3).collect();
             let document = match form {
                 0 => doc! { "v": i32::from(offset % 125) },
-                1 if offset % 50 == 0 => doc! {},
+                1 if offset.is_multiple_of(50) => doc! {},
                 1 => doc! { "v": f64::from(offset % 7) + 0.5 },
                 2 => doc! { "v": values },
                 _ => doc! { "v": [i32::from(offset % 9), 40 + i32::from(offset % 2)] },

@@ -9,7 +9,7 @@ use alluvium::{
     AnalyzerOptions, Collection, CollectionOptions, Database, Options, TextIndexOptions,
 };
 
-use super::{Indexer, MEMORY_BYTES, Prepared};
+use super::{Indexer, MEMORY_BYTES};
 use crate::Result;
 use crate::index::corpus::Corpus;
 
@@ -17,15 +17,7 @@ struct Alluvium {
     texts: Collection,
 }
 
-pub(super) fn prepare<'c>(
-    corpus: &'c Corpus,
-    folder: &'c Path,
-    threads: usize,
-) -> Result<Prepared<'c>> {
-    Ok(Prepared { process: None, build: Box::new(move || build(corpus, folder, threads)) })
-}
-
-fn build(corpus: &Corpus, folder: &Path, threads: usize) -> Result<Box<dyn Indexer>> {
+pub(super) fn build(corpus: &Corpus, folder: &Path, threads: usize) -> Result<Box<dyn Indexer>> {
     let options = Options::new().memory_bytes(MEMORY_BYTES);
     let path = folder.join("index.alv");
     let database = Database::open_with(&path, options.clone())?;

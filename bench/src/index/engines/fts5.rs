@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Indexer, MEMORY_BYTES, Prepared};
+use super::{Indexer, MEMORY_BYTES};
 use crate::Result;
 use crate::index::corpus::Corpus;
 
@@ -16,15 +16,7 @@ struct Fts5 {
     connection: Connection,
 }
 
-pub(super) fn prepare<'c>(
-    corpus: &'c Corpus,
-    folder: &'c Path,
-    threads: usize,
-) -> Result<Prepared<'c>> {
-    Ok(Prepared { process: None, build: Box::new(move || build(corpus, folder, threads)) })
-}
-
-fn build(corpus: &Corpus, folder: &Path, _threads: usize) -> Result<Box<dyn Indexer>> {
+pub(super) fn build(corpus: &Corpus, folder: &Path, _threads: usize) -> Result<Box<dyn Indexer>> {
     let mut connection = Connection::open(folder.join("index.sqlite"))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

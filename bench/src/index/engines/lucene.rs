@@ -35,7 +35,7 @@ pub(super) fn prepare<'c>(
     let output = child.stdout.take().ok_or("the driver has no output")?;
     let (input, output) = (BufWriter::new(input), BufReader::new(output));
     let mut lucene = Lucene { child, input, output };
-    lucene.write(&[b'D'])?;
+    lucene.write(b"D")?;
     lucene.write(&u32::try_from(corpus.texts.len())?.to_be_bytes())?;
     lucene.write(&u32::try_from(threads)?.to_be_bytes())?;
     for document in &corpus.texts {
@@ -45,7 +45,7 @@ pub(super) fn prepare<'c>(
     lucene.expect("ready")?;
     let process = Some(lucene.child.id());
     let build = move || -> Result<Box<dyn Indexer>> {
-        lucene.write(&[b'B'])?;
+        lucene.write(b"B")?;
         lucene.expect("built")?;
         Ok(Box::new(lucene))
     };
@@ -105,7 +105,7 @@ impl Indexer for Lucene {
     }
 
     fn count(&mut self, word: &str) -> Result<u64> {
-        self.write(&[b'C'])?;
+        self.write(b"C")?;
         self.text(word)?;
         Ok(self.answer()?.parse()?)
     }

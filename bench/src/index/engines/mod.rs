@@ -37,26 +37,53 @@ pub(super) struct Prepared<'c> {
     pub(super) build: Box<dyn FnOnce() -> Result<Box<dyn Indexer>> + 'c>,
 }
 
-/// Prepares to build an index in an empty folder, on so many threads.
-type Prepare = for<'c> fn(&'c Corpus, &'c Path, usize) -> Result<Prepared<'c>>;
+/// Where an engine builds an index in an empty folder, on so many threads.
+#[derive(Debug)]
+enum Build {
+    Here(fn(&Corpus, &Path, usize) -> Result<Box<dyn Indexer>>),
+    InItsProcess(for<'c> fn(&'c Corpus, &'c Path, usize) -> Result<Prepared<'c>>),
+}
 
 /// An engine that can be measured.
 #[derive(Debug)]
 pub(super) struct Rival {
     pub(super) name: &'static str,
-    pub(super) prepare: Prepare,
+    build: Build,
     /// Threads that it can index with.
     pub(super) threads_max: usize,
     /// What there is to do when it cannot run here; nothing when it can.
     pub(super) missing: fn() -> Option<String>,
 }
 
+impl Rival {
+    /// Gives the engine what it is to index.
+    pub(super) fn prepare<'c>(
+        &self,
+        corpus: &'c Corpus,
+        folder: &'c Path,
+        threads: usize,
+    ) -> Result<Prepared<'c>> {
+        match self.build {
+            Build::Here(build) => {
+                let build = Box::new(move || build(corpus, folder, threads));
+                Ok(Prepared { process: None, build })
+            }
+            Build::InItsProcess(prepare) => prepare(corpus, folder, threads),
+        }
+    }
+}
+
 /// All engines, ours first.
 const RIVALS: &[Rival] = &[
-    Rival { name: OURS, prepare: alluvium::prepare, threads_max: 2, missing: || None },
-    Rival { name: TANTIVY, prepare: tantivy::prepare, threads_max: 2, missing: || None },
-    Rival { name: "fts5", prepare: fts5::prepare, threads_max: 1, missing: || None },
-    Rival { name: LUCENE, prepare: lucene::prepare, threads_max: 2, missing: lucene::missing },
+    Rival { name: OURS, build: Build::Here(alluvium::build), threads_max: 2, missing: || None },
+    Rival { name: TANTIVY, build: Build::Here(tantivy::build), threads_max: 2, missing: || None },
+    Rival { name: "fts5", build: Build::Here(fts5::build), threads_max: 1, missing: || None },
+    Rival {
+        name: LUCENE,
+        build: Build::InItsProcess(lucene::prepare),
+        threads_max: 2,
+        missing: lucene::missing,
+    },
 ];
 
 /// The engine of a name.

@@ -12,7 +12,7 @@ use tantivy::schema::{
 use tantivy::tokenizer::{LowerCaser, SimpleTokenizer, TextAnalyzer};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
-use super::{Indexer, MEMORY_BYTES, Prepared};
+use super::{Indexer, MEMORY_BYTES};
 use crate::Result;
 use crate::index::corpus::Corpus;
 
@@ -25,15 +25,7 @@ struct Tantivy {
     text: Field,
 }
 
-pub(super) fn prepare<'c>(
-    corpus: &'c Corpus,
-    folder: &'c Path,
-    threads: usize,
-) -> Result<Prepared<'c>> {
-    Ok(Prepared { process: None, build: Box::new(move || build(corpus, folder, threads)) })
-}
-
-fn build(corpus: &Corpus, folder: &Path, threads: usize) -> Result<Box<dyn Indexer>> {
+pub(super) fn build(corpus: &Corpus, folder: &Path, threads: usize) -> Result<Box<dyn Indexer>> {
     let indexing = TextFieldIndexing::default()
         .set_tokenizer(TOKENIZER)
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
