@@ -215,6 +215,12 @@ impl TermPattern {
         TermState(state, first)
     }
 
+    /// Whether all terms that fit begin with the same byte, and so stand close together.
+    pub(super) fn is_narrow(&self) -> bool {
+        let begins = |&byte: &u8| self.can_match(self.step(self.start(), byte));
+        (0..=u8::MAX).filter(begins).nth(1).is_none()
+    }
+
     /// Goes along `bytes` from the last of `states`, and adds the state behind each; stops where no term lies ahead, and says
     /// whether it came to the end.
     pub(super) fn follow(&self, states: &mut Vec<TermState>, bytes: &[u8]) -> bool {

@@ -110,7 +110,7 @@ fn walked(
     })
     .unwrap();
     let filter = || -> Box<dyn NameFilter + '_> { Box::new(TermFilter::new(field, pattern, 1)) };
-    (shown, reader.names(text, b"", &filter).unwrap().is_some())
+    (shown, !pattern.is_narrow() && reader.names(text, b"", &filter).unwrap().is_some())
 }
 
 /// All entries one by one.
