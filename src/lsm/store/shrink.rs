@@ -87,6 +87,10 @@ impl Core {
             return Ok(total);
         }
         self.settle(false)?;
+        // Most of what was free may have stood at the end, and is cut.
+        if !trimming_pays(&self.disk.space.fill()) {
+            return Ok(total);
+        }
         loop {
             let fill = self.disk.space.fill();
             let used = fill.end - fill.free_pages - fill.deferred_pages;

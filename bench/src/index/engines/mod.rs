@@ -76,6 +76,12 @@ impl Rival {
 /// All engines, ours first.
 const RIVALS: &[Rival] = &[
     Rival { name: OURS, build: Build::Here(alluvium::build), threads_max: 2, missing: || None },
+    Rival {
+        name: "index_only",
+        build: Build::Here(alluvium::build_index_only),
+        threads_max: 2,
+        missing: || None,
+    },
     Rival { name: TANTIVY, build: Build::Here(tantivy::build), threads_max: 2, missing: || None },
     Rival { name: "fts5", build: Build::Here(fts5::build), threads_max: 1, missing: || None },
     Rival {
