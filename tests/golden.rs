@@ -10,9 +10,39 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alluvium::lsm::{
-    Compression, Durability, KeyspaceOptions, ManualClock, ManualScheduler, Options, PageView,
-    Pages, Result, SimulatedStorage, Store,
+    Compression, Durability, GroupRewriter, KeyspaceOptions, ManualClock, ManualScheduler, Options,
+    PageView, Pages, Reader, Result, Rewrite, RewritePass, SimulatedStorage, Store,
 };
+
+/// Groups of what stands before a slash; keeps all, and lists their names.
+#[derive(Debug)]
+struct BeforeSlash;
+
+impl GroupRewriter for BeforeSlash {
+    fn name(&self) -> &'static str {
+        "before_slash"
+    }
+
+    fn group_len(&self, key: &[u8]) -> usize {
+        key.iter().position(|&byte| byte == b'/').map_or(key.len(), |at| at + 1)
+    }
+
+    fn lists_names(&self) -> bool {
+        true
+    }
+
+    fn begin<'a>(&'a self, _: &str, _: &'a dyn Reader) -> Result<Box<dyn RewritePass + 'a>> {
+        Ok(Box::new(KeepAll))
+    }
+}
+
+struct KeepAll;
+
+impl RewritePass for KeepAll {
+    fn entry(&mut self, _: &[u8], _: &[u8]) -> Result<Rewrite> {
+        Ok(Rewrite::Keep)
+    }
+}
 
 fn options() -> Options {
     Options {
@@ -20,6 +50,7 @@ fn options() -> Options {
         block_bytes: 128,
         scheduler: Arc::new(ManualScheduler),
         clock: Arc::new(ManualClock::default()),
+        group_rewriters: vec![Arc::new(BeforeSlash)],
         ..Options::default()
     }
 }
@@ -59,6 +90,27 @@ fn file(closed: bool) -> Result<Vec<u8>> {
     if closed {
         store.close()?;
     }
+    Ok(device.contents())
+}
+
+/// A file with a segment of so many leaf blocks that it lists the names of its groups, which have two entries each but for the last.
+fn file_with_names() -> Result<Vec<u8>> {
+    let device = SimulatedStorage::new(1);
+    let store = Store::open(device.clone(), options())?;
+    let mut transaction = store.begin()?;
+    let grouped = KeyspaceOptions {
+        compression: Compression::None,
+        group_rewriter: Some(BeforeSlash.name().to_owned()),
+        ..KeyspaceOptions::default()
+    };
+    let rivers = transaction.create_keyspace("rivers", grouped)?;
+    for number in 0..17 {
+        let key = format!("river {:02}/{number}", number / 2);
+        transaction.put(rivers, key.as_bytes(), "gravel and gold ".repeat(5))?;
+    }
+    transaction.commit(Durability::Sync)?;
+    store.compact()?;
+    store.close()?;
     Ok(device.contents())
 }
 
@@ -113,5 +165,13 @@ fn a_file_that_was_closed_is_dumped_as_before() -> Result<()> {
 #[test]
 fn a_file_with_a_log_is_dumped_as_before() -> Result<()> {
     compare("with_log.txt", &dump(file(false)?)?);
+    Ok(())
+}
+
+#[test]
+fn a_file_whose_segment_lists_names_is_dumped_as_before() -> Result<()> {
+    let dump = dump(file_with_names()?)?;
+    assert!(dump.contains("block of names") && dump.contains("index of names"), "{dump}");
+    compare("with_names.txt", &dump);
     Ok(())
 }
