@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::Result;
 
@@ -39,7 +39,7 @@ fn jar() -> Option<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|extension| extension == "jar")).min()
 }
 
-/// The command that starts a driver, whose input and output are pipes; `folder` is where its index goes.
+/// The command that starts a driver; `folder` is where its index goes.
 pub(crate) fn command(driver: &str, folder: &Path) -> Result<Command> {
     let jar = jar().ok_or_else(|| format!("Lucene is not there; {FETCH} brings it"))?;
     let java = std::env::var_os(JAVA)
@@ -53,6 +53,6 @@ pub(crate) fn command(driver: &str, folder: &Path) -> Result<Command> {
         command.args(["--add-modules", VECTOR_MODULE]);
     }
     command.arg("-cp").arg(std::env::join_paths([jar, Path::new(HOME).join("classes")])?);
-    command.arg(driver).arg(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.arg(driver).arg(folder);
     Ok(command)
 }

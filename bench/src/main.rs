@@ -5,6 +5,7 @@
 //! `bench/README.md` says how to run them and what each row means.
 
 mod churn;
+mod driver;
 mod engines;
 mod index;
 mod kv;

@@ -77,13 +77,28 @@ fn a_block_is_the_map_it_was_made_of() {
         cursor.check().unwrap();
         assert!(!cursor.valid());
 
-        let mut forward = Vec::new();
+        let (mut forward, mut shared) = (Vec::new(), Vec::new());
         cursor.first().unwrap();
         while let Some(found) = entry(&cursor) {
             forward.push(found);
+            shared.push(cursor.shared());
             cursor.next().unwrap();
         }
         assert!(forward.iter().map(|(key, value)| (key, value)).eq(&model));
+        let (mut keys, mut at) = (Vec::new(), 0);
+        cursor.first().unwrap();
+        while cursor.valid() {
+            let most = rng.usize(1..6);
+            let mut keep = |key: &[u8]| {
+                keys.push(key.to_vec());
+                Ok(())
+            };
+            at += cursor.walk(None, most, &mut keep).unwrap();
+            assert_eq!(entry(&cursor), forward.get(at).cloned());
+            assert!(!cursor.valid() || cursor.shared() == shared[at]);
+        }
+        let alive = model.iter().filter(|(_, (kind, _))| *kind != EntryKind::Delete);
+        assert!(keys.iter().eq(alive.map(|(key, _)| key)));
         let mut backward = Vec::new();
         cursor.last().unwrap();
         while let Some(found) = entry(&cursor) {
@@ -125,6 +140,9 @@ fn visit(raw: Bytes) -> Result<()> {
     assert!((0..limit).any(|_| cursor.next().is_err() || !cursor.valid()));
     let _ = cursor.last();
     assert!((0..limit).any(|_| cursor.prev().is_err() || !cursor.valid()));
+    let _ = cursor.first();
+    let walked = cursor.walk(None, limit, &mut |_| Ok(()));
+    assert!(!walked.is_ok_and(|walked| walked == limit));
     checked
 }
 

@@ -5,6 +5,8 @@
 use super::*;
 use crate::fts::{Compounds, Diacritics, Tokenizer};
 use crate::query::UserOptions;
+use crate::query::plan::Plan;
+use crate::query::topk::ScoredDoc;
 
 /// What each of these words, side by side, also stands for.
 const RULES: [(&[&str], &[&[&str]]); 5] = [
@@ -56,23 +58,34 @@ pub(super) fn found(world: &World, text: &str) -> Vec<(i32, String)> {
 }
 
 fn found_by(world: &World, query: &Query) -> Vec<(i32, String)> {
+    with_hits(world, query, |searcher, plan, hits| {
+        let highlighter = Highlighter::new(searcher.reader, plan);
+        let mut found: Vec<_> = hits
+            .into_iter()
+            .map(|hit| {
+                let document = searcher.collection().document(hit.doc).unwrap().unwrap();
+                let snippet = highlighter.field(&document, "text").unwrap();
+                (id_of(&document), snippet.map(|snippet| snippet.to_string()).unwrap_or_default())
+            })
+            .collect();
+        found.sort();
+        found
+    })
+}
+
+/// Searches what is committed, and shows the best 1,000 documents.
+pub(super) fn with_hits<T>(
+    world: &World,
+    query: &Query,
+    show: impl FnOnce(Searcher<'_, '_>, &Plan, Vec<ScoredDoc>) -> T,
+) -> T {
     let snapshot = world.store.snapshot();
     let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
     let text = collection.text_index(None).unwrap();
     let searcher = Searcher::new(&collection, &text);
     let (plan, _) = searcher.plan(query).unwrap();
     let hits = searcher.search(&plan, Parameters::default(), 0, 1000).unwrap();
-    let highlighter = Highlighter::new(&text, &plan);
-    let mut found: Vec<_> = hits
-        .into_iter()
-        .map(|hit| {
-            let document = collection.document(hit.doc).unwrap().unwrap();
-            let snippet = highlighter.field(&document, "text").unwrap();
-            (id_of(&document), snippet.map(|snippet| snippet.to_string()).unwrap_or_default())
-        })
-        .collect();
-    found.sort();
-    found
+    show(searcher, &plan, hits)
 }
 
 pub(super) fn ids(world: &World, query: &str) -> Vec<i32> {
@@ -184,12 +197,7 @@ fn the_rarest_name_of_a_thing_does_not_come_first() {
     documents.insert(0, rawdoc! { "_id": 99, "text": "au sand" });
     let options = TextIndexOptions::all(AnalyzerOptions::default().synonyms(TEXTS));
     let world = filled(options, documents);
-    let snapshot = world.store.snapshot();
-    let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
-    let text = collection.text_index(None).unwrap();
-    let searcher = Searcher::new(&collection, &text);
-    let (plan, _) = searcher.plan(&Query::user("gold").query).unwrap();
-    let hits = searcher.search(&plan, Parameters::default(), 0, 100).unwrap();
+    let hits = with_hits(&world, &Query::user("gold").query, |_, _, hits| hits);
     assert_eq!(hits.len(), 10);
     let spread = hits[0].score / hits[9].score - 1.0;
     assert!(spread.abs() < 1e-4, "{hits:?}");

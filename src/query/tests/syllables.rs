@@ -2,20 +2,16 @@
 //!
 //! Compared with a twin index without a language, of which each pair is asked for as a phrase.
 
-use super::alternatives::filled;
+use super::alternatives::{filled, with_hits};
 use super::*;
 use crate::fts::DocId;
 
 const SYLLABLES: [&str; 5] = ["hành", "tinh", "xanh", "sao", "7"];
 
 fn hits(world: &World, query: &Query) -> Vec<(DocId, u32)> {
-    let snapshot = world.store.snapshot();
-    let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
-    let text = collection.text_index(None).unwrap();
-    let searcher = Searcher::new(&collection, &text);
-    let (plan, _) = searcher.plan(query).unwrap();
-    let hits = searcher.search(&plan, Parameters::default(), 0, 1000).unwrap();
-    hits.into_iter().map(|hit| (hit.doc, hit.score.to_bits())).collect()
+    with_hits(world, query, |_, _, hits| {
+        hits.into_iter().map(|hit| (hit.doc, hit.score.to_bits())).collect()
+    })
 }
 
 /// A document in which words, and the words of others too, are.

@@ -4,22 +4,18 @@
 //! build needs. Merges are its default. A change is a commit and a newer reader. Memory is that of its process, whose collector gives
 //! back what it does not need when it likes: a heap of 1 GiB holds the documents too.
 
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout};
 
 use super::{Indexer, Prepared};
 use crate::Result;
+use crate::driver::Driver;
 use crate::index::corpus::Corpus;
 use crate::lucene;
 
 const DRIVER: &str = "IndexDriver";
 
-struct Lucene {
-    child: Child,
-    input: BufWriter<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
+struct Lucene(Driver);
 
 pub(super) fn missing() -> Option<String> {
     lucene::missing(DRIVER)
@@ -30,11 +26,7 @@ pub(super) fn prepare<'c>(
     folder: &'c Path,
     threads: usize,
 ) -> Result<Prepared<'c>> {
-    let mut child = lucene::command(DRIVER, folder)?.spawn()?;
-    let input = child.stdin.take().ok_or("the driver has no input")?;
-    let output = child.stdout.take().ok_or("the driver has no output")?;
-    let (input, output) = (BufWriter::new(input), BufReader::new(output));
-    let mut lucene = Lucene { child, input, output };
+    let mut lucene = Lucene(Driver::start(&mut lucene::command(DRIVER, folder)?)?);
     lucene.write(b"D")?;
     lucene.write(&u32::try_from(corpus.texts.len())?.to_be_bytes())?;
     lucene.write(&u32::try_from(threads)?.to_be_bytes())?;
@@ -43,7 +35,7 @@ pub(super) fn prepare<'c>(
         lucene.text(&document.text)?;
     }
     lucene.expect("ready")?;
-    let process = Some(lucene.child.id());
+    let process = Some(lucene.0.id());
     let build = move || -> Result<Box<dyn Indexer>> {
         lucene.write(b"B")?;
         lucene.expect("built")?;
@@ -54,7 +46,7 @@ pub(super) fn prepare<'c>(
 
 impl Lucene {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        Ok(self.input.write_all(bytes)?)
+        Ok(self.0.write_all(bytes)?)
     }
 
     fn text(&mut self, text: &str) -> Result<()> {
@@ -62,19 +54,8 @@ impl Lucene {
         self.write(text.as_bytes())
     }
 
-    /// Sends what was written, and reads the line that comes back.
-    fn answer(&mut self) -> Result<String> {
-        self.input.flush()?;
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            return Err("the driver ended; its own words stand above".into());
-        }
-        line.truncate(line.trim_end().len());
-        Ok(line)
-    }
-
     fn expect(&mut self, expected: &str) -> Result<()> {
-        let answer = self.answer()?;
+        let answer = self.0.answer()?;
         if answer != expected {
             return Err(format!("the driver says {answer:?} in place of {expected:?}").into());
         }
@@ -107,14 +88,6 @@ impl Indexer for Lucene {
     fn count(&mut self, word: &str) -> Result<u64> {
         self.write(b"C")?;
         self.text(word)?;
-        Ok(self.answer()?.parse()?)
-    }
-}
-
-impl Drop for Lucene {
-    fn drop(&mut self) {
-        // It has nothing to lose, and its folder goes next.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Ok(self.0.answer()?.parse()?)
     }
 }

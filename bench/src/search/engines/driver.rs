@@ -4,14 +4,15 @@
 //! lines. It builds the index, answers queries on one thread, and takes the times itself, around the
 //! search alone, so that neither the pipes nor waking the process up count.
 
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command as Process};
+use std::process::Command as Process;
 use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Answer, Command, Engine, Facts};
 use crate::Result;
+use crate::driver::Driver;
 use crate::process::disk_bytes;
 use crate::search::corpus::Documents;
 use crate::search::queries::{Occur, Query};
@@ -19,11 +20,9 @@ use crate::search::queries::{Occur, Query};
 /// What a driver writes in the place of what its engine has not.
 const NOTHING: &str = "-";
 
-/// A driver that runs.
-struct Driver {
-    child: Child,
-    input: BufWriter<ChildStdin>,
-    output: BufReader<ChildStdout>,
+/// An engine behind a driver.
+struct Driven {
+    driver: Driver,
     /// Whether each of the prepared queries is of a kind that drivers do not have.
     unknown: Vec<bool>,
     facts: Facts,
@@ -35,43 +34,24 @@ pub(super) fn build(
     documents: &Documents,
     folder: &Path,
 ) -> Result<Box<dyn Engine>> {
-    let mut child = process.spawn()?;
-    let input = child.stdin.take().ok_or("the driver has no input")?;
-    let output = child.stdout.take().ok_or("the driver has no output")?;
-    let facts = Facts {
-        documents: 0,
-        tokens: None,
-        build: Duration::ZERO,
-        index_bytes: 0,
-        file_bytes: None,
-    };
-    let (input, output) = (BufWriter::new(input), BufReader::new(output));
-    let mut driver = Driver { child, input, output, unknown: Vec::new(), facts };
-    writeln!(driver.input, "documents {}", documents.len())?;
+    let mut driver = Driver::start(&mut process)?;
+    writeln!(driver, "documents {}", documents.len())?;
     for text in documents.iter() {
-        writeln!(driver.input, "{text}")?;
+        writeln!(driver, "{text}")?;
     }
     let answer = driver.answer()?;
     let mut words = answer.split(' ');
-    driver.facts.documents = next(&mut words)?.ok_or("the driver does not count documents")?;
-    driver.facts.tokens = next(&mut words)?;
+    let indexed = next(&mut words)?.ok_or("the driver does not count documents")?;
+    let tokens = next(&mut words)?;
     let time = next(&mut words)?.ok_or("the driver takes no time")?;
-    driver.facts.build = Duration::from_nanos(time);
-    driver.facts.index_bytes = disk_bytes(folder)?;
-    Ok(Box::new(driver))
-}
-
-impl Driver {
-    /// Sends what was written, and reads the line that comes back.
-    fn answer(&mut self) -> Result<String> {
-        self.input.flush()?;
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            return Err("the driver ended; its own words stand above".into());
-        }
-        line.truncate(line.trim_end().len());
-        Ok(line)
-    }
+    let facts = Facts {
+        documents: indexed,
+        tokens,
+        build: Duration::from_nanos(time),
+        index_bytes: disk_bytes(folder)?,
+        file_bytes: None,
+    };
+    Ok(Box::new(Driven { driver, unknown: Vec::new(), facts }))
 }
 
 /// The next number of an answer; nothing where the driver has none.
@@ -84,18 +64,18 @@ fn next<T: FromStr>(words: &mut std::str::Split<'_, char>) -> Result<Option<T>> 
     Ok(Some(number))
 }
 
-impl Engine for Driver {
+impl Engine for Driven {
     fn facts(&self) -> &Facts {
         &self.facts
     }
 
     fn prepare(&mut self, queries: &[Query]) -> Result<()> {
-        writeln!(self.input, "queries {}", queries.len())?;
+        writeln!(self.driver, "queries {}", queries.len())?;
         for query in queries {
-            writeln!(self.input, "{}", translate(query))?;
+            writeln!(self.driver, "{}", translate(query))?;
         }
         self.unknown = queries.iter().map(|query| query.pattern().is_some()).collect();
-        self.answer()?;
+        self.driver.answer()?;
         Ok(())
     }
 
@@ -103,21 +83,13 @@ impl Engine for Driver {
         if self.unknown.get(query) == Some(&true) {
             return Ok(None);
         }
-        writeln!(self.input, "ask {query} {} {}", command.limit(), u8::from(command.counts()))?;
-        let answer = self.answer()?;
+        writeln!(self.driver, "ask {query} {} {}", command.limit(), u8::from(command.counts()))?;
+        let answer = self.driver.answer()?;
         let mut words = answer.split(' ');
         let Some(time) = next(&mut words)? else { return Ok(None) };
         let count = next(&mut words)?;
         let scores = words.map(str::parse).collect::<std::result::Result<_, _>>()?;
         Ok(Some(Answer { time: Duration::from_nanos(time), scores, count }))
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // It has nothing to lose, and its folder goes next.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -136,8 +108,6 @@ fn translate(query: &Query) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Stdio;
-
     use super::*;
 
     /// A driver of few words: it has two documents, answers the first query, and has none like the second.
@@ -156,7 +126,7 @@ mod tests {
         documents.push("", "silt");
         let folder = tempfile::tempdir().unwrap();
         let mut process = Process::new("sh");
-        process.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        process.args(["-c", SCRIPT]);
         let mut engine = build(process, &documents, folder.path()).unwrap();
         assert_eq!((engine.facts().documents, engine.facts().tokens), (2, None));
         let queries = ["gold", "+gold silt -\"river bed\""].map(|text| Query::parse(text).unwrap());
