@@ -13,15 +13,17 @@
 
 /// Steps between the first threshold and the best bound.
 const STEPS: usize = 1024;
+/// Documents for which there is room from the beginning: enough for most searches.
+const FOUND_LEN_MIN: usize = 128;
 /// Documents that are put off at most before some have to be scored.
 const FOUND_LEN_MAX: usize = 1 << 16;
 
 /// A document that may be among the best.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Found {
-    /// Its window's place in the order of evaluation.
+    /// Where it was found: its window's place in the order of evaluation.
     pub(super) window: u32,
-    /// Its offset in the window.
+    /// Which document it is there, as the searcher tells them apart.
     pub(super) offset: u16,
     /// What it gets at most.
     pub(super) bound: f64,
@@ -47,7 +49,8 @@ impl Deferred {
         let steps = f64::from(u16::try_from(STEPS).unwrap_or(u16::MAX));
         let step = ((most - floor) / steps).max(f64::MIN_POSITIVE);
         let at_least = Box::new([0; STEPS]);
-        Deferred { k, floor, step, at_least, reached: 0, reaching: 0, found: Vec::new() }
+        let found = Vec::with_capacity(FOUND_LEN_MIN);
+        Deferred { k, floor, step, at_least, reached: 0, reaching: 0, found }
     }
 
     /// A score that `k` documents reach.

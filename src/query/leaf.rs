@@ -12,14 +12,17 @@ use std::sync::Arc;
 
 use super::bm25::{Norms, Parameters, clause_weight, idf, rounding};
 use super::bounds::Bounds;
-use super::error::Result;
+use super::error::{Error, Result};
 use super::lists::TermChunk;
 use super::open_set::OpenSet;
 use super::placed::{PathRanges, each_sloppy, keep_followed};
 use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
 use super::term_window::{TermWindow, WINDOW};
-use crate::fts::{self, Drift, FieldId, LengthCodes, Marks, TermPostings, TextReader, WINDOW_LEN};
+use crate::fts::{
+    self, Drift, FieldId, LengthCodes, Marks, StoredLengths, TermPostings, TextReader, WINDOW_LEN,
+};
 use crate::kernels::{Bitmap, Kernels};
+use crate::lsm;
 
 /// A leaf opened for one search.
 pub(super) struct OpenLeaf<'p> {
@@ -167,6 +170,12 @@ impl<'p> OpenLeaf<'p> {
             by_df,
             paths: paths.collect::<fts::Result<_>>()?,
         })
+    }
+
+    /// The term of a leaf that is one, wherever it stands.
+    pub(super) fn lone_term(&self) -> Option<&TermPostings> {
+        let [term] = self.terms.as_slice() else { return None };
+        Some(&**term).filter(|_| self.set.is_none() && !self.is_placed())
     }
 
     /// The chunks in which the leaf may occur: those of its rarest term.
@@ -446,6 +455,22 @@ impl<'c> LeafWindow<'c> {
         });
         Ok(count)
     }
+}
+
+/// The length codes of a chunk among those of a field, which ascend by chunk.
+pub(super) fn find_lengths(
+    lengths: &[(u32, StoredLengths)],
+    chunk: u32,
+) -> Result<Option<LengthCodes<'_>>> {
+    let found = lengths.binary_search_by_key(&chunk, |entry| entry.0);
+    let stored = found.ok().and_then(|place| lengths.get(place));
+    Ok(stored.map(|(_, stored)| stored.view()).transpose()?)
+}
+
+/// What is wrong where postings have impacts and documents no lengths.
+pub(super) fn missing_lengths(field: FieldId, chunk: u32) -> Error {
+    let what = format!("length codes: field {field} has postings and no lengths in chunk {chunk}");
+    fts::Error::Lsm(lsm::Error::corruption(what, 0)).into()
 }
 
 /// The weight of a leaf with this boost: that of its field, times the boost, times the idf of its terms, added in their order; of what

@@ -16,6 +16,8 @@ mod highlight;
 mod leaf;
 mod likeness;
 mod lists;
+mod lone_term;
+mod memory;
 mod nesting;
 mod open_set;
 mod parser;

@@ -24,8 +24,9 @@ use super::ast::Query;
 use super::bm25::Parameters;
 use super::error::{Error, Result};
 use super::filtered::{Postponed, matching_at_most, without_filters};
-use super::leaf::{ChunkLeaf, FieldNorms, OpenLeaf, Scale};
+use super::leaf::{ChunkLeaf, FieldNorms, OpenLeaf, Scale, find_lengths, missing_lengths};
 use super::lists::TermChunk;
+use super::lone_term::LoneTerm;
 use super::nesting::Group;
 use super::open_set::OpenSet;
 use super::parser::Warning;
@@ -37,10 +38,9 @@ use super::window::{Window, WindowSearch};
 use crate::bson::Filter;
 use crate::collection::{self, Access, CollectionReader, Hint};
 use crate::fts::{
-    self, DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole,
+    DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole,
 };
 use crate::kernels::{Bitmap, Kernels};
-use crate::lsm;
 
 /// Steps between nothing and the most that a word gives, in which documents are counted for the first threshold.
 const STEPS_LEN: u16 = 512;
@@ -373,6 +373,13 @@ impl<'s, 'r> Searcher<'s, 'r> {
         mut top: TopK,
         counter: &mut Option<Counter<'_>>,
     ) -> Result<Vec<ScoredDoc>> {
+        if counter.is_none()
+            && top.wants_all_below(f64::INFINITY)
+            && let Some(term) = LoneTerm::new(plan, leaves)
+            && let Some(norms) = norms.of(term.key())
+        {
+            return term.best(self.reader, norms, top);
+        }
         let chunks = self.chunks(plan, leaves, Some(norms))?;
         let Ranking { windows, alone, most } = rank(plan, &chunks, counter)?;
         if windows.is_empty() {
@@ -400,23 +407,16 @@ impl<'s, 'r> Searcher<'s, 'r> {
             let &Ranked { place, number, ref matching, .. } = &windows[order];
             chunks[place].window(number, &scales[place], matching.as_deref())
         };
-        let score_deferred = |search: &mut WindowSearch<'_>| {
-            let found = search.take_deferred();
-            for found in found.chunk_by(|left, right| left.window == right.window) {
-                search.score_deferred(&window(found[0].window as usize), found)?;
-            }
-            Ok::<_, Error>(())
-        };
         for (order, ranked) in (0_u32..).zip(&windows) {
             if ranked.bound < search.threshold() {
                 break;
             }
             search.search(&window(order as usize), order)?;
             if search.is_full() {
-                score_deferred(&mut search)?;
+                search.score_deferred(window)?;
             }
         }
-        score_deferred(&mut search)?;
+        search.score_deferred(window)?;
         Ok(search.into_top().into_sorted())
     }
 
@@ -540,15 +540,9 @@ impl<'c> Chunk<'c> {
         for leaf in &self.leaves {
             let field = leaf.open.leaf.key.field;
             let of_field = lengths.get(&field).map(|lengths| &**lengths).unwrap_or_default();
-            let found = of_field.binary_search_by_key(&self.number, |entry| entry.0);
-            let stored = found.ok().and_then(|place| of_field.get(place));
-            let lengths = stored.map(|(_, stored)| stored.view()).transpose()?;
+            let lengths = find_lengths(of_field, self.number)?;
             if lengths.is_none() && leaf.needs_lengths() {
-                let number = self.number;
-                let what = format!(
-                    "length codes: field {field} has postings and no lengths in chunk {number}"
-                );
-                return Err(fts::Error::Lsm(lsm::Error::corruption(what, 0)).into());
+                return Err(missing_lengths(field, self.number));
             }
             scales.push(norms.of(&leaf.open.leaf.key).map(|norms| Scale { norms, lengths }));
         }

@@ -515,6 +515,7 @@ fn lists_of_every_shape_are_searched_exactly() {
     let mut world = World::new(TextIndexOptions::default());
     // A word that all but decides scores, beside one that many documents have.
     let mut queries = vec![Query::user("+the golden").query, Query::user("+gold pan slow").query];
+    queries.extend(RARITY.map(|(word, _)| Query::word(word)));
     for _ in 0..25 {
         let word = |rng: &mut fastrand::Rng| RARITY[rng.usize(..RARITY.len())].0;
         let (a, b, c) = (word(&mut rng), word(&mut rng), word(&mut rng));

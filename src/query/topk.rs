@@ -11,6 +11,9 @@ use std::cmp::Ordering;
 
 use crate::fts::DocId;
 
+/// Documents for which there is room from the beginning, at most.
+const ROOM_LEN_MAX: usize = 64;
+
 /// A document that matches, and how well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScoredDoc {
@@ -35,7 +38,7 @@ pub(crate) struct TopK {
 impl TopK {
     /// Keeps the best `k` of those that are ranked behind `after`.
     pub(crate) fn new(k: usize, after: Option<ScoredDoc>) -> Self {
-        TopK { k, after, found: Vec::new(), worst: None }
+        TopK { k, after, found: Vec::with_capacity((2 * k).min(ROOM_LEN_MAX)), worst: None }
     }
 
     /// Whether a document is ranked behind what is left out.

@@ -8,21 +8,19 @@
 //! nothing required   lists whose bounds together stay below the threshold only refine what the other lists bring
 //! something required sets of documents; the shortest required list is thinned out by its impacts first
 //! ```
-//! Invariants: a document that is sorted out has a bound below the threshold; between windows all sums are 0. Memory: 24 KiB, which a
-//! thread keeps for its next search.
-
-use std::cell::Cell;
+//! Invariant: a document that is sorted out has a bound below the threshold.
 
 use super::deferred::{Deferred, Found};
 use super::error::Result;
-use super::leaf::{ChunkLeaf, LeafWindow, Scale, Scratch};
+use super::leaf::{ChunkLeaf, LeafWindow, Scale};
+use super::memory::Memory;
 use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
 use super::term_window::{TermWindow, WINDOW};
 use super::topk::{ScoredDoc, TopK};
 use super::tree_score::{Occurrence, TreeBounds, TreeScore, find_occurrences, with_constant};
 use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
-use crate::kernels::{Aligned, Bitmap, Kernels, Sums};
+use crate::kernels::{Bitmap, Kernels};
 
 /// A window of a chunk.
 pub(super) struct Window<'c> {
@@ -45,6 +43,7 @@ pub(super) struct WindowSearch<'p> {
     /// Where bounds tell which documents match.
     deferred: Option<Deferred>,
     kernels: &'static Kernels,
+    /// Between windows all sums are 0.
     memory: Box<Memory>,
     /// Which required sets the document at hand matches.
     found: Vec<bool>,
@@ -52,24 +51,15 @@ pub(super) struct WindowSearch<'p> {
     occurrences: Vec<Option<Occurrence>>,
     /// Where less than the sum of bounds may be all that a document gets: the bound of each leaf.
     combined: Option<(&'p Group<usize>, TreeBounds)>,
-}
-
-/// What windows are evaluated in. Between them all sums are 0.
-struct Memory {
-    sums: Aligned<Sums>,
-    offsets: Aligned<[u16; WINDOW_LEN]>,
-    indexes: Aligned<[u16; WINDOW_LEN]>,
-    scratch: Scratch,
-}
-
-thread_local! {
-    /// That of the last search of this thread, for the next one.
-    static SPARE: Cell<Option<Box<Memory>>> = const { Cell::new(None) };
+    /// The leaves of the first windows that have documents which were put off, and the places of these windows.
+    kept: Vec<(u32, Vec<LeafWindow<'p>>)>,
 }
 
 /// A document of the window, and a bound of its score.
 type Candidate = (u16, f64);
 
+/// Windows that are kept decoded for the documents that are put off in them: of most searches all that have any.
+const KEPT_LEN_MAX: usize = 16;
 /// Candidates up to which bounds are looked up one by one instead of summed for the whole window.
 const PROBED_LEN_MAX: usize = 128;
 /// Documents of the shortest required list up to which the other lists are not joined with it as bitmaps.
@@ -99,10 +89,11 @@ impl<'p> WindowSearch<'p> {
             deferred: bounds_decide.then(|| Deferred::new(top.k(), floor, top.most(most))),
             top,
             kernels: Kernels::best(),
-            memory: SPARE.take().unwrap_or_else(Memory::new),
+            memory: Memory::take(),
             found: Vec::new(),
             occurrences: vec![None; if plan.tree.is_some() { plan.leaves.len() } else { 0 }],
             combined,
+            kept: Vec::new(),
         }
     }
 
@@ -191,7 +182,7 @@ impl<'p> WindowSearch<'p> {
 
     /// The best documents of all windows that were searched; to be asked when no search failed.
     pub(super) fn into_top(self) -> TopK {
-        SPARE.set(Some(self.memory));
+        self.memory.give_back();
         self.top
     }
 
@@ -202,7 +193,7 @@ impl<'p> WindowSearch<'p> {
     }
 
     /// Finds every document of a window that may be among the best; `place` is the window's in the order of evaluation.
-    pub(super) fn search(&mut self, window: &Window<'_>, place: u32) -> Result<()> {
+    pub(super) fn search(&mut self, window: &Window<'p>, place: u32) -> Result<()> {
         let leaves = window.leaves();
         let threshold = self.threshold();
         let (mut candidates, mut unit) = if let Some(best) = self.plan.lone_best() {
@@ -237,6 +228,7 @@ impl<'p> WindowSearch<'p> {
         if candidates.len() > self.top.k() {
             self.best_first(&mut candidates);
         }
+        let mut puts_off = false;
         for (offset, bound) in candidates {
             let (least, threshold) = (bound.min(most) - slack, self.threshold());
             if bound < threshold {
@@ -249,6 +241,7 @@ impl<'p> WindowSearch<'p> {
                 // ranked before raises no threshold until then, since the least that it gets is below.
                 Some(deferred) if least < threshold => {
                     deferred.push(Found { window: place, offset, bound }, least);
+                    puts_off = true;
                 }
                 _ => {
                     if let Some(score) = self.score(window, &leaves, offset)? {
@@ -256,6 +249,9 @@ impl<'p> WindowSearch<'p> {
                     }
                 }
             }
+        }
+        if puts_off && self.kept.len() < KEPT_LEN_MAX {
+            self.kept.push((place, leaves));
         }
         Ok(())
     }
@@ -288,20 +284,21 @@ impl<'p> WindowSearch<'p> {
         self.deferred.as_mut().is_some_and(Deferred::is_full)
     }
 
-    /// The documents that were put off, by window.
-    pub(super) fn take_deferred(&mut self) -> Vec<Found> {
+    /// Scores the documents that were put off; `window_at` gives a window by its place in the order of evaluation.
+    pub(super) fn score_deferred(&mut self, window_at: impl Fn(usize) -> Window<'p>) -> Result<()> {
         let threshold = self.threshold();
-        self.deferred.as_mut().map(|deferred| deferred.take(threshold)).unwrap_or_default()
-    }
-
-    /// Scores documents of a window that were put off.
-    pub(super) fn score_deferred(&mut self, window: &Window<'_>, found: &[Found]) -> Result<()> {
-        let leaves = window.leaves();
-        for found in found {
-            if found.bound >= self.threshold()
-                && let Some(score) = self.score(window, &leaves, found.offset)?
-            {
-                self.top.push(ScoredDoc { doc: window.doc(found.offset), score });
+        let found = self.deferred.as_mut().map(|deferred| deferred.take(threshold));
+        for found in found.unwrap_or_default().chunk_by(|left, right| left.window == right.window) {
+            let place = found[0].window;
+            let window = window_at(place as usize);
+            let kept = self.kept.iter().position(|(kept, _)| *kept == place);
+            let leaves = kept.map_or_else(|| window.leaves(), |kept| self.kept.swap_remove(kept).1);
+            for found in found {
+                if found.bound >= self.threshold()
+                    && let Some(score) = self.score(&window, &leaves, found.offset)?
+                {
+                    self.top.push(ScoredDoc { doc: window.doc(found.offset), score });
+                }
             }
         }
         Ok(())
@@ -675,14 +672,6 @@ impl<'p> WindowSearch<'p> {
     }
 }
 
-impl Memory {
-    fn new() -> Box<Self> {
-        let list = || Aligned([0; WINDOW_LEN]);
-        let (sums, offsets, indexes) = (list(), list(), list());
-        Box::new(Memory { sums, offsets, indexes, scratch: Scratch::default() })
-    }
-}
-
 impl<'c> Window<'c> {
     fn base(&self) -> u16 {
         u16::try_from(self.number * WINDOW_LEN).unwrap_or_default()
@@ -746,7 +735,7 @@ fn required_sets<'s, 'l, 'c>(
         RequiredSet { places, alone }
     };
     let mut sets: Vec<_> = plan.required.iter().map(set).collect();
-    sets.sort_by_key(|set| set.leaves(leaves).map(LeafWindow::len).sum::<usize>());
+    sets.sort_by_cached_key(|set| set.leaves(leaves).map(LeafWindow::len).sum::<usize>());
     sets
 }
 

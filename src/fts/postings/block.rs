@@ -93,14 +93,30 @@ impl<'a> Block<'a> {
                 out.resize(self.count, 0);
                 self.unpack(out)
             }
-            Offsets::Bitmap(bitmap) => {
-                let mut all = [0; WINDOW_LEN];
-                let count = Kernels::best().bitmap_offsets(bitmap, &mut all);
-                if count != self.count {
-                    return Err(corrupt(bitmap, OTHER_COUNT));
-                }
-                out.extend_from_slice(all.get(..count).unwrap_or_default());
+            Offsets::Bitmap(_) => {
+                out.extend_from_slice(self.decode_offsets(&mut [0; WINDOW_LEN])?);
                 Ok(())
+            }
+        }
+    }
+
+    /// The offsets of the documents of a window, or of a list that has no more; `scratch` is overwritten.
+    ///
+    /// # Errors
+    /// Corruption when they are not as many as they should be.
+    pub fn decode_offsets<'o>(&self, scratch: &'o mut [u16; WINDOW_LEN]) -> Result<&'o [u16]> {
+        match self.offsets {
+            Offsets::List { packed, .. } => {
+                let Some(offsets) = scratch.get_mut(..self.count) else {
+                    return Err(corrupt(packed, "more documents than a window has"));
+                };
+                self.unpack(offsets)?;
+                Ok(offsets)
+            }
+            Offsets::Bitmap(bitmap) => {
+                let count = Kernels::best().bitmap_offsets(bitmap, scratch);
+                let offsets = scratch.get(..count).filter(|_| count == self.count);
+                offsets.ok_or_else(|| corrupt(bitmap, OTHER_COUNT))
             }
         }
     }
@@ -111,12 +127,8 @@ impl<'a> Block<'a> {
     /// Corruption when they are not as many as they should be.
     pub fn add_to(&self, bitmap: &mut Bitmap, scratch: &mut [u16; WINDOW_LEN]) -> Result<()> {
         match self.offsets {
-            Offsets::List { packed, .. } => {
-                let Some(offsets) = scratch.get_mut(..self.count) else {
-                    return Err(corrupt(packed, "more documents than a window has"));
-                };
-                self.unpack(offsets)?;
-                Kernels::best().set_bits(bitmap, offsets);
+            Offsets::List { .. } => {
+                Kernels::best().set_bits(bitmap, self.decode_offsets(scratch)?);
             }
             Offsets::Bitmap(documents) => {
                 self.check_bitmap()?;

@@ -81,6 +81,8 @@ fn check_single_looks(postings: &Postings<'_>, twin: &Twin) {
             for window in 0..WINDOWS_LEN {
                 let block = windows.block(window).unwrap();
                 assert_eq!(block.map_or(0, |block| block.count()), windows.count(window));
+                let impacts = block.map_or(&[][..], |block| block.marks().bytes());
+                assert_eq!(windows.impacts(window).unwrap(), impacts);
                 blocks.extend(block.map(|block| (window * WINDOW_LEN, block)));
             }
         }
@@ -89,6 +91,7 @@ fn check_single_looks(postings: &Postings<'_>, twin: &Twin) {
         let mut offsets = Vec::new();
         let ranks = block.frequency_ranks();
         block.read_offsets(&mut offsets).unwrap();
+        assert_eq!(block.decode_offsets(&mut [0; WINDOW_LEN]).unwrap(), offsets);
         block.check_bitmap().unwrap();
         assert_eq!(offsets.len(), block.count());
         assert_eq!(block.marks().bytes().len(), block.count());
@@ -267,7 +270,9 @@ fn bytes_that_nobody_wrote_are_errors_or_postings() {
         let _ = postings.wrong_mark(None);
         if let Body::Windows(windows) = postings.body() {
             for window in 0..WINDOWS_LEN {
+                let _ = windows.impacts(window);
                 if let Ok(Some(block)) = windows.block(window) {
+                    let _ = block.decode_offsets(&mut [0; WINDOW_LEN]);
                     let ranks = block.frequency_ranks();
                     let _ = block.frequency(block.count() / 2, &ranks);
                     let mut place = PositionsPlace::default();

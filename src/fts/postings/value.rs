@@ -276,17 +276,27 @@ impl<'a> Windows<'a> {
             return Ok(None);
         }
         let mut body = ByteReader::new(WHAT, self.body(window));
+        let offsets = body.take(entry.offsets_bytes())?;
         let offsets = if entry.width == WIDTH_BITMAP {
-            let bitmap = body.take(BITMAP_BYTES)?.first_chunk();
-            Offsets::Bitmap(bitmap.ok_or_else(|| body.error("a bitmap is cut"))?)
+            Offsets::Bitmap(offsets.first_chunk().ok_or_else(|| body.error("a bitmap is cut"))?)
         } else {
-            let packed = body.take(packed_bytes(count, entry.width))?;
-            Offsets::List { first: None, width: entry.width, packed }
+            Offsets::List { first: None, width: entry.width, packed: offsets }
         };
         let marks = Marks::Impacts(body.take(count)?);
         let frequencies = Frequencies::new(count, body.rest());
         let positions = Positions::parse(count, self.positions(window))?;
         Ok(Some(Block { count, offsets, marks, frequencies, positions }))
+    }
+
+    /// The impacts in a window, without a look at the rest.
+    ///
+    /// # Errors
+    /// Corruption when they do not fit its bytes.
+    pub fn impacts(&self, window: usize) -> Result<&'a [u8]> {
+        let entry = self.entry(window);
+        let mut body = ByteReader::new(WHAT, self.body(window));
+        body.take(entry.offsets_bytes())?;
+        body.take(entry.count.into())
     }
 
     /// The bytes of a window's offsets, impacts and frequencies.
@@ -309,6 +319,17 @@ impl<'a> Windows<'a> {
 
     pub(super) fn entry(&self, window: usize) -> WindowEntry {
         self.entries.get(window).copied().unwrap_or_default()
+    }
+}
+
+impl WindowEntry {
+    /// What the window's offsets take; nothing without a document.
+    fn offsets_bytes(&self) -> usize {
+        if self.width == WIDTH_BITMAP {
+            BITMAP_BYTES
+        } else {
+            packed_bytes(self.count.into(), self.width)
+        }
     }
 }
 
