@@ -142,11 +142,11 @@ impl<'p> TermFilter<'p> {
                     if !self.pattern.follow(&mut self.states, bytes) {
                         return Ok(Found::Refused);
                     }
-                    // What a zero byte means is known with the next one.
-                    self.states.extend(self.states.last().copied());
                 }
-                TermPiece::Zero => {
-                    if !self.pattern.follow(&mut self.states, &[0]) {
+                // What it means is known with the next byte.
+                TermPiece::Escape => self.states.push(state),
+                TermPiece::Escaped(byte) => {
+                    if !self.pattern.follow(&mut self.states, &[byte]) {
                         return Ok(Found::Refused);
                     }
                 }

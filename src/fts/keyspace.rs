@@ -30,7 +30,7 @@ pub enum IndexKeyspace {
 pub struct TextKey<'a> {
     /// The field.
     pub field: FieldId,
-    /// The term, without escapes; borrowed when it holds no zero byte.
+    /// The term, without escapes; borrowed when it holds neither a byte of 0 nor of 1.
     pub term: Cow<'a, [u8]>,
     /// The chunk whose documents the value tells about.
     pub chunk: u32,
@@ -56,12 +56,17 @@ pub struct NormsKey {
 
 const KIND_LENGTH_CODES: u8 = 0;
 const KIND_STATISTICS: u8 = 1;
-/// Follows a zero byte that belongs to the term.
-const ESCAPED_ZERO: u8 = 0xFF;
-/// Length of what ends a term: a zero byte and `TERMINATOR`.
-pub(super) const TERMINATOR_LEN: usize = 2;
-/// Follows the zero byte that ends the term; smaller than `ESCAPED_ZERO`, so that a prefix orders first.
-const TERMINATOR: u8 = 0x01;
+/// Ends a term; smaller than all that a longer term may have in its place, so that a prefix orders first.
+const TERMINATOR: u8 = 0x00;
+/// Stands in front of a byte of a term that is one of these two, to which [`ESCAPED`] is added.
+const ESCAPE: u8 = 0x01;
+/// What makes of an escaped byte another one than [`ESCAPE`].
+const ESCAPED: u8 = 2;
+/// Chunks from which on a text key has two bytes, and five; and what these begin with.
+const ONE_BYTE_END: u32 = 0xF0;
+const TWO_BYTES_END: u32 = 0xF0 + 0xF00;
+const TWO_BYTES: u8 = 0xF0;
+const FIVE_BYTES: u8 = 0xFF;
 const TEXT_KEY: &str = "text key";
 const NORMS_KEY: &str = "norms key";
 
@@ -101,7 +106,7 @@ pub fn decode(key: &[u8]) -> lsm::Result<TextKey<'_>> {
     let mut reader = ByteReader::new(TEXT_KEY, key);
     let field = take_field(&mut reader)?;
     let term = take_term(&mut reader)?;
-    let chunk = take_chunk(&mut reader)?;
+    let chunk = take_short_chunk(&mut reader)?;
     reader.expect_end()?;
     Ok(TextKey { field, term, chunk })
 }
@@ -112,7 +117,7 @@ pub fn decode(key: &[u8]) -> lsm::Result<TextKey<'_>> {
 /// Corruption when something else stands there.
 pub(crate) fn decode_chunk(behind: &[u8]) -> lsm::Result<u32> {
     let mut reader = ByteReader::new(TEXT_KEY, behind);
-    let chunk = take_chunk(&mut reader)?;
+    let chunk = take_short_chunk(&mut reader)?;
     reader.expect_end()?;
     Ok(chunk)
 }
@@ -132,48 +137,65 @@ pub(super) fn decode_name(name: &[u8]) -> lsm::Result<Cow<'_, [u8]>> {
 /// What stands next in a text key behind its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TermPiece<'a> {
-    /// Bytes of the term, of which none is zero; maybe none. A zero byte follows.
+    /// Bytes of the term, at least one, as they are.
     Bytes(&'a [u8]),
-    /// The zero byte before it belongs to the term.
-    Zero,
-    /// The zero byte before it ends the term.
+    /// A byte that says that the next one is escaped.
+    Escape,
+    /// A byte of the term behind that.
+    Escaped(u8),
+    /// The byte that ends the term.
     End,
 }
 
-/// What stands at `at` in `term`, a text key behind its field, where a piece or the byte behind a zero byte begins.
+/// What stands at `at` in `term`, a text key behind its field, where a piece begins.
 ///
 /// # Errors
 /// Corruption when the term does not end.
 pub(super) fn term_piece(term: &[u8], at: usize) -> lsm::Result<TermPiece<'_>> {
     let broken = || lsm::Error::corruption("text key: the term does not end", 0);
     let rest = term.get(at..).ok_or_else(broken)?;
-    if is_behind_zero(term, at) {
-        return match rest.first() {
-            Some(&ESCAPED_ZERO) => Ok(TermPiece::Zero),
-            Some(&TERMINATOR) => Ok(TermPiece::End),
-            _ => Err(broken()),
-        };
+    if is_escaped(term, at) {
+        let byte = rest.first().and_then(|&byte| unescaped(byte));
+        return byte.map(TermPiece::Escaped).ok_or_else(broken);
     }
-    let zero = rest.iter().position(|&byte| byte == 0).ok_or_else(broken)?;
-    rest.get(..zero).map(TermPiece::Bytes).ok_or_else(broken)
+    let len = rest.iter().position(|&byte| byte <= ESCAPE).ok_or_else(broken)?;
+    match rest.split_at_checked(len) {
+        Some(([], [TERMINATOR, ..])) => Ok(TermPiece::End),
+        Some(([], _)) => Ok(TermPiece::Escape),
+        Some((bytes, _)) => Ok(TermPiece::Bytes(bytes)),
+        None => Err(broken()),
+    }
 }
 
 /// Which bytes may stand in a text key behind its field in place of `byte`, which stands at `at` in `term`, and are greater; each with
-/// the byte of the term that it means.
+/// a byte of the term that it may mean.
 pub(super) fn term_bytes_behind(
     term: &[u8],
     at: usize,
     byte: u8,
 ) -> impl Iterator<Item = (u8, u8)> {
-    let behind_zero = is_behind_zero(term, at);
-    (byte..=u8::MAX).skip(1).filter_map(move |next| {
-        if behind_zero { (next == ESCAPED_ZERO).then_some((next, 0)) } else { Some((next, next)) }
+    let is_escaped = is_escaped(term, at);
+    let behind = (byte..=u8::MAX).skip(1);
+    behind.flat_map(move |next| {
+        let means = if is_escaped {
+            [unescaped(next), None]
+        } else if next == ESCAPE {
+            [Some(TERMINATOR), Some(ESCAPE)]
+        } else {
+            [Some(next), None]
+        };
+        means.into_iter().flatten().map(move |byte| (next, byte))
     })
 }
 
-/// Whether the byte before `at` is zero, so that the one at `at` says what that means.
-fn is_behind_zero(term: &[u8], at: usize) -> bool {
-    at.checked_sub(1).and_then(|before| term.get(before)) == Some(&0)
+/// Whether the byte at `at` stands behind one that says so.
+fn is_escaped(term: &[u8], at: usize) -> bool {
+    at.checked_sub(1).and_then(|before| term.get(before)) == Some(&ESCAPE)
+}
+
+/// The byte of a term that this one stands for behind [`ESCAPE`].
+fn unescaped(byte: u8) -> Option<u8> {
+    byte.checked_sub(ESCAPED).filter(|&byte| byte <= ESCAPE)
 }
 
 /// Key of the length codes of `field` in the chunk numbered `chunk`.
@@ -234,18 +256,46 @@ pub(crate) fn check_term(term: &[u8]) -> Result<()> {
 /// Appends [`term_prefix`].
 pub(crate) fn put_term_prefix(out: &mut Vec<u8>, field: FieldId, term: &[u8]) {
     out.extend_from_slice(&field_prefix(field));
-    for (index, piece) in term.split(|&byte| byte == 0).enumerate() {
-        if index > 0 {
-            out.extend_from_slice(&[0, ESCAPED_ZERO]);
+    for piece in term.split_inclusive(|&byte| byte <= ESCAPE) {
+        match piece.split_last() {
+            Some((&last, bytes)) if last <= ESCAPE => {
+                out.extend_from_slice(bytes);
+                out.extend_from_slice(&[ESCAPE, last + ESCAPED]);
+            }
+            _ => out.extend_from_slice(piece),
         }
-        out.extend_from_slice(piece);
     }
-    out.extend_from_slice(&[0, TERMINATOR]);
+    out.push(TERMINATOR);
 }
 
 /// Appends what follows [`term_prefix`] in a key.
 pub(crate) fn put_chunk(out: &mut Vec<u8>, chunk: u32) {
-    out.extend_from_slice(&chunk.to_be_bytes());
+    let [a, b, c, d] = chunk.to_be_bytes();
+    match chunk {
+        ..ONE_BYTE_END => out.push(d),
+        ..TWO_BYTES_END => {
+            let [.., high, low] = (chunk - ONE_BYTE_END).to_be_bytes();
+            out.extend_from_slice(&[TWO_BYTES + high, low]);
+        }
+        _ => out.extend_from_slice(&[FIVE_BYTES, a, b, c, d]),
+    }
+}
+
+/// Reads what [`put_chunk`] appends.
+fn take_short_chunk(reader: &mut ByteReader<'_>) -> lsm::Result<u32> {
+    match reader.u8()? {
+        FIVE_BYTES => {
+            let chunk = take_chunk(reader)?;
+            if chunk >= TWO_BYTES_END {
+                return Ok(chunk);
+            }
+            Err(reader.error(format_args!("five bytes for the chunk {chunk}")))
+        }
+        byte @ TWO_BYTES.. => {
+            Ok(ONE_BYTE_END + u32::from_be_bytes([0, 0, byte - TWO_BYTES, reader.u8()?]))
+        }
+        byte => Ok(byte.into()),
+    }
 }
 
 fn take_field(reader: &mut ByteReader<'_>) -> lsm::Result<FieldId> {
@@ -261,23 +311,23 @@ fn take_term<'a>(reader: &mut ByteReader<'a>) -> lsm::Result<Cow<'a, [u8]>> {
     let mut term = Cow::Borrowed([].as_slice());
     loop {
         let rest = reader.clone().rest();
-        let Some(zero) = rest.iter().position(|&byte| byte == 0) else {
+        let Some(len) = rest.iter().position(|&byte| byte <= ESCAPE) else {
             return Err(reader.error("the term does not end"));
         };
-        let piece = reader.take(zero)?;
+        let piece = reader.take(len)?;
         if term.is_empty() {
             term = Cow::Borrowed(piece);
         } else {
             term.to_mut().extend_from_slice(piece);
         }
-        reader.u8()?;
-        match reader.u8()? {
-            TERMINATOR => return Ok(term),
-            ESCAPED_ZERO => term.to_mut().push(0),
-            other => {
-                return Err(reader.error(format_args!("{other} follows a zero byte of the term")));
-            }
+        if reader.u8()? == TERMINATOR {
+            return Ok(term);
         }
+        let byte = reader.u8()?;
+        let Some(byte) = unescaped(byte) else {
+            return Err(reader.error(format_args!("{byte} is no escaped byte of a term")));
+        };
+        term.to_mut().push(byte);
     }
 }
 
@@ -343,20 +393,25 @@ mod tests {
 
     use super::*;
 
-    /// Terms that often hold zeros, escapes and terminators, and share prefixes.
+    /// Terms that often hold terminators and escapes, and share prefixes.
     fn term() -> impl Strategy<Value = Vec<u8>> {
-        let byte = prop_oneof![Just(0_u8), Just(1), Just(0xFF), Just(b'a'), any::<u8>()];
+        let byte = prop_oneof![Just(0_u8), Just(1), Just(2), Just(3), Just(b'a'), any::<u8>()];
         proptest::collection::vec(byte, 0..8)
+    }
+
+    fn chunk() -> impl Strategy<Value = u32> {
+        prop_oneof![0..2_u32, 0xEE..0xF2_u32, 0xFED..0xFF2_u32, any::<u32>()]
     }
 
     proptest! {
         #[test]
-        fn keys_come_back_as_they_went(field: u16, term in term(), chunk: u32) {
+        fn keys_come_back_as_they_went(field: u16, term in term(), chunk in chunk()) {
             let field = FieldId(field);
             let key = postings_key(field, &term, chunk);
             let decoded = decode(&key).unwrap();
             prop_assert_eq!(&decoded, &TextKey { field, term: Cow::Borrowed(&term), chunk });
-            prop_assert_eq!(matches!(decoded.term, Cow::Borrowed(_)), !term.contains(&0));
+            let is_escaped = term.iter().any(|&byte| byte <= 1);
+            prop_assert_eq!(matches!(decoded.term, Cow::Borrowed(_)), !is_escaped);
             let prefix = term_prefix(field, &term);
             prop_assert_eq!(group_len(&key), prefix.len());
             prop_assert!(key.starts_with(&prefix) && key.starts_with(&field_prefix(field)));
@@ -364,8 +419,8 @@ mod tests {
 
         #[test]
         fn keys_order_like_field_term_chunk(
-            a in (0..3_u16, term(), any::<u32>()),
-            b in (0..3_u16, term(), any::<u32>()),
+            a in (0..3_u16, term(), chunk()),
+            b in (0..3_u16, term(), chunk()),
         ) {
             let left = postings_key(FieldId(a.0), &a.1, a.2);
             let right = postings_key(FieldId(b.0), &b.1, b.2);
@@ -408,12 +463,18 @@ mod tests {
 
     #[test]
     fn the_format_page_shows_true_bytes() {
-        assert_eq!(
-            postings_key(FieldId(1), b"a\0b", 2),
-            [0, 1, b'a', 0, 0xFF, b'b', 0, 1, 0, 0, 0, 2]
-        );
+        assert_eq!(postings_key(FieldId(1), b"a\0b", 2), [0, 1, b'a', 1, 2, b'b', 0, 2]);
+        for (chunk, bytes) in [
+            (0xEF, [0xEF].as_slice()),
+            (0xF0, &[0xF0, 0]),
+            (0x0FEF, &[0xFE, 0xFF]),
+            (0x0FF0, &[0xFF, 0, 0, 0x0F, 0xF0]),
+        ] {
+            assert!(postings_key(FieldId(1), b"", chunk).ends_with(bytes), "{chunk}");
+        }
+        assert!(decode(&[0, 1, 0, 0xFF, 0, 0, 0x0F, 0xEF]).is_err());
         let page = include_str!("../../docs/format/text_keys.md");
-        assert!(page.contains("00 01  61 00 FF 62  00 01  00 00 00 02"));
+        assert!(page.contains("00 01  61 01 02 62  00   02"));
     }
 
     #[test]

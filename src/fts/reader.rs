@@ -93,8 +93,8 @@ impl<'a> TextReader<'a> {
         }
         let below = format!("{path}.");
         let mut prefix = keyspace::term_prefix(FieldId::PATHS, path_term(&below).as_bytes());
-        // Without the end of the term, so that longer terms begin with it too.
-        prefix.truncate(prefix.len() - keyspace::TERMINATOR_LEN);
+        // Without the byte that ends the term, so that longer terms begin with it too.
+        prefix.pop();
         let mut cursor = self.reader.cursor(self.index.text)?.prefix(&prefix);
         let mut valid = below.len() == path_term(&below).len() && cursor.first()?;
         while valid && found.len() < limit {
