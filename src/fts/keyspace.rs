@@ -271,13 +271,13 @@ pub(crate) fn put_term_prefix(out: &mut Vec<u8>, field: FieldId, term: &[u8]) {
 /// Appends what follows [`term_prefix`] in a key.
 pub(crate) fn put_chunk(out: &mut Vec<u8>, chunk: u32) {
     let [a, b, c, d] = chunk.to_be_bytes();
-    match chunk {
-        ..ONE_BYTE_END => out.push(d),
-        ..TWO_BYTES_END => {
-            let [.., high, low] = (chunk - ONE_BYTE_END).to_be_bytes();
-            out.extend_from_slice(&[TWO_BYTES + high, low]);
-        }
-        _ => out.extend_from_slice(&[FIVE_BYTES, a, b, c, d]),
+    if chunk < ONE_BYTE_END {
+        out.push(d);
+    } else if chunk < TWO_BYTES_END {
+        let [.., high, low] = (chunk - ONE_BYTE_END).to_be_bytes();
+        out.extend_from_slice(&[TWO_BYTES + high, low]);
+    } else {
+        out.extend_from_slice(&[FIVE_BYTES, a, b, c, d]);
     }
 }
 
