@@ -445,13 +445,38 @@ fn terms(results: &AggregationResults) -> Vec<(Vec<u8>, u64)> {
     buckets.map(|bucket| (key(&bucket.key), bucket.count)).collect()
 }
 
+/// Queries whose best hits are asked whether they pass.
+const QUERIES: [&str; 5] =
+    ["gold silver", "gold silver -sand", "\"gold river\"", "+gold river", "gold \"silver gold\""];
+
+/// The best that pass a filter are the best of all hits, less those that do not pass.
+fn best_of_many(
+    things: &Collection,
+    hits: &[(&str, Vec<(i32, f32)>)],
+    filter: &Document,
+    ids: &BTreeSet<i32>,
+) -> Result<(), Error> {
+    for (query, hits) in hits {
+        let passing: Vec<_> = hits.iter().filter(|(id, _)| ids.contains(id)).copied().collect();
+        for limit in [1, 10, 60] {
+            let best: Vec<_> = passing.iter().take(limit).copied().collect();
+            let found = ranked(things.search(query)?.filter(filter)?, limit)?;
+            assert_eq!(found, best, "{query} {filter} {limit}");
+        }
+        let second = things.search(query)?.filter(filter)?.offset(5);
+        let page: Vec<_> = passing.iter().skip(5).take(10).copied().collect();
+        assert_eq!(ranked(second, 10)?, page, "{query} {filter}");
+    }
+    Ok(())
+}
+
 /// Finds, searches, sorts and counts those of `all` documents that a filter wants, of which the hits for "gold" are `golden`.
 fn same_of_many(
     things: &Collection,
     (all, golden): (&[Known], &[(i32, f32)]),
     filter: &Document,
     rng: &mut fastrand::Rng,
-) -> Result<(), Error> {
+) -> Result<BTreeSet<i32>, Error> {
     let compiled = Filter::try_from(filter)?;
     let wanted: Vec<&Known> = all
         .iter()
@@ -495,7 +520,7 @@ fn same_of_many(
         let counted = search()?.aggregate(asked())?;
         assert_eq!(terms(&counted), naive_terms(&few, path), "{filter} {path}");
     }
-    Ok(())
+    Ok(ids)
 }
 
 #[test]
@@ -524,9 +549,12 @@ fn many_documents_are_found_sorted_and_counted_alike_whatever_way() -> Result<()
             db.compact()?;
         }
         let golden = ranked(things.search("gold")?, 20_000)?;
+        let hits = |query| Ok((query, ranked(things.search(query)?, 20_000)?));
+        let hits = QUERIES.into_iter().map(hits).collect::<Result<Vec<_>, Error>>()?;
         // Of two runs some are enough.
         for filter in filters_of_many().into_iter().step_by(if is_compact { 1 } else { 3 }) {
-            same_of_many(&things, (&all, &golden), &filter, &mut rng)?;
+            let ids = same_of_many(&things, (&all, &golden), &filter, &mut rng)?;
+            best_of_many(&things, &hits, &filter, &ids)?;
         }
     }
     assert!(db.check(true)?.is_ok());

@@ -52,6 +52,27 @@ pub(super) fn without_filters(plan: &Plan) -> Option<Plan> {
     is_bound.then_some(rest)
 }
 
+/// The filters of a plan, as places of leaves, where beside them documents have to match any leaf of one set, to which all belongs that
+/// adds to scores: the best by that set may then be asked whether they pass. None elsewhere.
+pub(super) fn filters_of_best(plan: &Plan) -> Vec<usize> {
+    let is_filter = |place: usize| {
+        let leaf = &plan.leaves[place];
+        leaf.key.set.is_some() && leaf.boost == 0.0 && is_required(plan, place)
+    };
+    let filters: Vec<usize> = (0..plan.leaves.len()).filter(|&place| is_filter(place)).collect();
+    let asks = |set: &&Vec<usize>| !matches!(set.as_slice(), [place] if filters.contains(place));
+    let mut others = plan.required.iter().filter(asks);
+    let (Some(set), None, None) = (others.next(), others.next(), &plan.tree) else {
+        return Vec::new();
+    };
+    let is_known = |(place, leaf): (usize, &Leaf)| {
+        let is_brought = set.contains(&place);
+        !(is_brought && filters.contains(&place))
+            && if leaf.scores { is_brought || filters.contains(&place) } else { !is_brought }
+    };
+    if plan.leaves.iter().enumerate().all(is_known) { filters } else { Vec::new() }
+}
+
 /// Whether a leaf has to occur, whatever else does.
 fn is_required(plan: &Plan, place: usize) -> bool {
     match &plan.tree {

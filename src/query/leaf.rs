@@ -342,7 +342,7 @@ impl<'c> LeafWindow<'c> {
 
     /// Whether a document holds all terms.
     pub(super) fn holds(&self, offset: u16) -> Result<bool> {
-        Ok(self.terms()?.iter().all(|term| term.find(offset).is_some()))
+        Ok(self.terms()?.iter().all(|term| term.holds(offset)))
     }
 
     /// What a document gets from the leaf at most; `None` when it does not match.

@@ -40,14 +40,16 @@ pub(super) struct InColumns<'a> {
     documents: ColumnDocumentsChunk<'a>,
     number: usize,
     /// Documents that were looked up alone.
-    looked_up: Cell<u8>,
+    looked_up: Cell<u16>,
     /// All of them, once many were asked for.
     window: OnceCell<Box<Bitmap>>,
 }
 
 static NONE: Bitmap = [0; WINDOW_LEN / 8];
 /// Documents of a window that are looked up alone before all are found out.
-const LOOKED_UP_LEN_MAX: u8 = 32;
+const LOOKED_UP_LEN_MAX: u16 = 128;
+/// The same where documents have several values, which are found out for a whole window at a greater cost.
+const LOOKED_UP_OF_SEVERAL_LEN_MAX: u16 = 512;
 
 impl OpenSet {
     /// The chunks that may have documents, ascending.
@@ -98,6 +100,15 @@ impl<'a> SetChunk<'a> {
 }
 
 impl SetWindow<'_> {
+    /// Says that it will be asked about so many documents: where these are many, all are found out at once.
+    pub(super) fn expect(&self, count: usize) {
+        if let SetWindow::InColumns(window) = self
+            && count > window.looked_up_len_max().into()
+        {
+            window.all();
+        }
+    }
+
     /// All documents.
     pub(super) fn all(&self) -> &Bitmap {
         match self {
@@ -109,7 +120,7 @@ impl SetWindow<'_> {
     /// Whether the document at an offset from the window's start is one of them, where that is cheaper to say than which all are.
     pub(super) fn holds_alone(&self, offset: u16) -> Option<bool> {
         let SetWindow::InColumns(window) = self else { return None };
-        if window.window.get().is_some() || window.looked_up.get() == LOOKED_UP_LEN_MAX {
+        if window.window.get().is_some() || window.looked_up.get() >= window.looked_up_len_max() {
             return None;
         }
         window.looked_up.set(window.looked_up.get() + 1);
@@ -118,6 +129,10 @@ impl SetWindow<'_> {
 }
 
 impl InColumns<'_> {
+    fn looked_up_len_max(&self) -> u16 {
+        if self.documents.has_several() { LOOKED_UP_OF_SEVERAL_LEN_MAX } else { LOOKED_UP_LEN_MAX }
+    }
+
     fn all(&self) -> &Bitmap {
         self.window.get_or_init(|| Box::new(self.documents.window(self.number)))
     }

@@ -9,7 +9,8 @@
 //!           count:   every window, as sets of documents; nothing is scored
 //! ```
 //! Where only words are asked for and none is required or excluded, the best impacts of each list give a first threshold:
-//! so many documents get that much from one word alone. A short list that stands alone in a chunk has its scores already and
+//! so many documents get that much from one word alone. Where filters have to hold too, it is guessed from the share that passes, and
+//! without it the search is done again when it was too high. A short list that stands alone in a chunk has its scores already and
 //! needs no windows.
 //!
 //! Invariants: scores are exact, each summed over the leaves in canonical order; what is skipped has a bound below the worst
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use super::ast::Query;
 use super::bm25::Parameters;
 use super::error::{Error, Result};
-use super::filtered::{Postponed, matching_at_most, without_filters};
+use super::filtered::{Postponed, filters_of_best, matching_at_most, without_filters};
 use super::leaf::{ChunkLeaf, FieldNorms, OpenLeaf, Scale, find_lengths, missing_lengths};
 use super::lists::TermChunk;
 use super::lone_term::LoneTerm;
@@ -32,13 +33,15 @@ use super::open_set::OpenSet;
 use super::parser::Warning;
 use super::plan::{Plan, PlannedFilter, PlannedSet};
 use super::sets::{add_terms, each_plan_below};
+use super::term_window::WINDOW;
 use super::topk::{ScoredDoc, TopK};
 use super::tree_score::TreeBounds;
 use super::window::{Window, WindowSearch};
 use crate::bson::Filter;
-use crate::collection::{self, Access, CollectionReader, Hint};
+use crate::collection::{self, Access, CollectionReader, ColumnDocuments, Hint};
 use crate::fts::{
-    DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOWS_LEN, whole,
+    DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOW_LEN, WINDOWS_LEN,
+    whole,
 };
 use crate::kernels::{Bitmap, Kernels};
 
@@ -51,6 +54,11 @@ const LOOKED_AT_LEN_MAX: usize = 1280;
 
 /// Documents with words up to which the best are ranked and then looked up in columns.
 const CHECKED_LEN_MAX: u64 = 4_096;
+
+/// Windows of which some documents are asked whether they pass, which ones, and how many have to for a guess.
+const SAMPLED_WINDOWS_LEN: usize = 8;
+const SAMPLED_STEP: usize = 128;
+const PASSING_LEN_MIN: u32 = 8;
 
 /// The furthest result of one search: `offset` and `limit` together.
 pub const RESULTS_LEN_MAX: usize = 100_000;
@@ -127,7 +135,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
         after: Option<ScoredDoc>,
         k: usize,
     ) -> Result<Option<Vec<ScoredDoc>>> {
-        let (mut are_in_columns, mut columns) = (true, Vec::new());
+        let (mut are_in_columns, mut columns, mut accesses) = (true, Vec::new(), Vec::new());
         for filter in &postponed.filters {
             are_in_columns &= Access::is_in_columns(self.collection, filter)?;
         }
@@ -136,13 +144,12 @@ impl<'s, 'r> Searcher<'s, 'r> {
             // To ask columns about windows costs less than to rank all these documents.
             return Ok(None);
         }
-        let mut accesses = Vec::with_capacity(postponed.filters.len());
         for filter in &postponed.filters {
-            let access = Access::open(self.collection, filter, Hint::None)?;
             if are_in_columns {
-                columns.extend(access.in_columns()?);
+                columns.extend(ColumnDocuments::of(self.collection, filter)?);
+            } else {
+                accesses.push(Access::open(self.collection, filter, Hint::None)?);
             }
-            accesses.push(access);
         }
         let (mut passed, mut looked_at, mut wanted) = (Vec::with_capacity(k), 0, 2 * k);
         while wanted <= LOOKED_AT_LEN_MAX.max(2 * k) {
@@ -394,30 +401,27 @@ impl<'s, 'r> Searcher<'s, 'r> {
         // It counts documents that are left out, if any are.
         let is_all = is_union && top.wants_all_below(most);
         let floor = if is_all { first_threshold(leaves, &chunks, top.k()) } else { 0.0 };
-        let mut search = WindowSearch::new(plan, top, floor, most);
-        for document in alone {
-            search.push(document);
-        }
         let lengths = self.lengths(&chunks)?;
         let mut scales = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
             scales.push(chunk.scales(norms, &lengths)?);
         }
-        let window = |order: usize| {
-            let &Ranked { place, number, ref matching, .. } = &windows[order];
-            chunks[place].window(number, &scales[place], matching.as_deref())
-        };
-        for (order, ranked) in (0_u32..).zip(&windows) {
-            if ranked.bound < search.threshold() {
-                break;
-            }
-            search.search(&window(order as usize), order)?;
-            if search.is_full() {
-                search.score_deferred(window)?;
+        let ranking = Ranking { windows, alone, most };
+        let k = top.k();
+        if !is_all
+            && top.wants_all_below(most)
+            && let Some(passing) = passing(plan, &chunks, &ranking.windows)?
+        {
+            let guessed = first_threshold(leaves, &chunks, passing.wanted(k));
+            if guessed > 0.0 {
+                let search = WindowSearch::new(plan, TopK::new(k, None), guessed, most);
+                let found = best_above(search, &ranking, &chunks, &scales)?;
+                if found.get(k - 1).is_some_and(|last| f64::from(last.score) >= guessed) {
+                    return Ok(found);
+                }
             }
         }
-        search.score_deferred(window)?;
-        Ok(search.into_top().into_sorted())
+        best_above(WindowSearch::new(plan, top, floor, most), &ranking, &chunks, &scales)
     }
 
     /// How many documents match, if it is known: where one term decides, whose counter is exact for the live documents, or nothing.
@@ -608,6 +612,83 @@ fn rank(plan: &Plan, chunks: &[Chunk<'_>], counter: &mut Option<Counter<'_>>) ->
         by_bound.then((left.place, left.number).cmp(&(right.place, right.number)))
     });
     Ok(Ranking { windows, alone, most })
+}
+
+/// The best documents of all windows.
+fn best_above<'w>(
+    mut search: WindowSearch<'w>,
+    ranking: &'w Ranking,
+    chunks: &'w [Chunk<'w>],
+    scales: &'w [Vec<Option<Scale<'w>>>],
+) -> Result<Vec<ScoredDoc>> {
+    for &document in &ranking.alone {
+        search.push(document);
+    }
+    let window = |order: usize| {
+        let &Ranked { place, number, ref matching, .. } = &ranking.windows[order];
+        chunks[place].window(number, &scales[place], matching.as_deref())
+    };
+    for (order, ranked) in (0_u32..).zip(&ranking.windows) {
+        if ranked.bound < search.threshold() {
+            break;
+        }
+        search.search(&window(order as usize), order)?;
+        if search.is_full() {
+            search.score_deferred(window)?;
+        }
+    }
+    search.score_deferred(window)?;
+    Ok(search.into_top().into_sorted())
+}
+
+/// How many of some documents, which stand evenly in some windows, pass all filters of a plan.
+#[derive(Debug, Clone, Copy)]
+struct Passing {
+    passing: u32,
+    of: u32,
+}
+
+impl Passing {
+    /// So many documents, of which most likely `k` and some more pass.
+    fn wanted(self, k: usize) -> usize {
+        let (k, passing) = (u32::try_from(k).unwrap_or(u32::MAX), self.passing);
+        // Three standard deviations of what is wanted, two of what was seen.
+        let many = u64::from(k) + 3 * u64::from(k.isqrt() + 1);
+        let few = u64::from(passing - 2 * passing.isqrt());
+        usize::try_from(many * u64::from(self.of) / few.max(1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Asks filters that are asked about the best of the other leaves about some documents; `None` where there are none, or too few pass.
+fn passing(plan: &Plan, chunks: &[Chunk<'_>], windows: &[Ranked]) -> Result<Option<Passing>> {
+    let filters = filters_of_best(plan);
+    if filters.is_empty() {
+        return Ok(None);
+    }
+    let mut found = Passing { passing: 0, of: 0 };
+    let step = windows.len().div_ceil(SAMPLED_WINDOWS_LEN).max(1);
+    for ranked in windows.iter().step_by(step) {
+        let leaves = chunks[ranked.place].leaves.iter();
+        let leaves = leaves.filter(|leaf| filters.contains(&leaf.open.place));
+        let leaves: Vec<_> = leaves.filter_map(|leaf| leaf.window(ranked.number, 0)).collect();
+        if let [leaf] = leaves.as_slice()
+            && leaf.len() < WINDOW_LEN
+        {
+            // Where not all may be in it, it says how many are.
+            found.passing += u32::try_from(leaf.len()).unwrap_or(0);
+            found.of += u32::from(WINDOW);
+            continue;
+        }
+        for offset in (0..WINDOW).step_by(SAMPLED_STEP) {
+            let mut passes = true;
+            for leaf in &leaves {
+                passes = passes && leaf.holds(offset)?;
+            }
+            found.passing += u32::from(passes);
+            found.of += 1;
+        }
+    }
+    Ok((found.passing >= PASSING_LEN_MIN).then_some(found))
 }
 
 /// Counts, in a search that does that too.

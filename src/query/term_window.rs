@@ -192,6 +192,28 @@ impl<'c> TermWindow<'c> {
         Some(self.marks().bytes().get(index).copied().unwrap_or(u8::MAX))
     }
 
+    /// Says that it will be asked about so many documents of a set.
+    pub(super) fn expect(&self, count: usize) {
+        if let Places::Set(documents) = &self.places {
+            documents.expect(count);
+        }
+    }
+
+    /// Whether the document at `offset` holds the term.
+    #[inline]
+    pub(super) fn holds(&self, offset: u16) -> bool {
+        let offset = offset % WINDOW;
+        if let Places::Set(documents) = &self.places
+            && let Some(holds) = documents.holds_alone(offset)
+        {
+            return holds;
+        }
+        match self.offsets() {
+            Ok(offsets) => self.find_listed(offsets, offset).is_some(),
+            Err(bitmap) => bitmap[usize::from(offset / 8)] >> (offset % 8) & 1 == 1,
+        }
+    }
+
     /// Index among the window's documents of the one at `offset`, if it holds the term.
     #[inline]
     pub(super) fn find(&self, offset: u16) -> Option<usize> {

@@ -7,11 +7,13 @@
 //! ```text
 //! nothing required   lists whose bounds together stay below the threshold only refine what the other lists bring
 //! something required sets of documents; the shortest required list is thinned out by its impacts first
+//! only filters       as where nothing is, once there is a threshold; filters are asked about what is left
 //! ```
 //! Invariant: a document that is sorted out has a bound below the threshold.
 
 use super::deferred::{Deferred, Found};
 use super::error::Result;
+use super::filtered::filters_of_best;
 use super::leaf::{ChunkLeaf, LeafWindow, Scale};
 use super::memory::Memory;
 use super::nesting::{Best, Group, Node};
@@ -37,6 +39,8 @@ pub(super) struct Window<'c> {
 /// Evaluates windows, with the same memory.
 pub(super) struct WindowSearch<'p> {
     plan: &'p Plan,
+    /// Filters that are asked about the best by the other leaves.
+    filters: Vec<usize>,
     /// A score that as many documents reach as are wanted, or 0.
     floor: f64,
     top: TopK,
@@ -64,6 +68,8 @@ const KEPT_LEN_MAX: usize = 16;
 const PROBED_LEN_MAX: usize = 128;
 /// Documents of the shortest required list up to which the other lists are not joined with it as bitmaps.
 const JOINED_LEN_MIN: usize = 8;
+/// Where fewer than one in so many documents pass a filter, these are looked at first.
+const FILTERED_SHARE: usize = 8;
 /// The greatest threshold of sums: far below where they saturate.
 const SUM_THRESHOLD_MAX: f64 = 32_000.0;
 const SUM_MAX: f64 = 65_535.0;
@@ -85,6 +91,7 @@ impl<'p> WindowSearch<'p> {
         let combined = plan.combining().map(|tree| (tree, TreeBounds::new(plan)));
         WindowSearch {
             plan,
+            filters: if top.k() > 0 { filters_of_best(plan) } else { Vec::new() },
             floor,
             deferred: bounds_decide.then(|| Deferred::new(top.k(), floor, top.most(most))),
             top,
@@ -200,6 +207,8 @@ impl<'p> WindowSearch<'p> {
             (self.any_alternative(window, &leaves, best, threshold)?, 0.0)
         } else if self.plan.required.is_empty() {
             self.any(window, leaves.iter().collect(), threshold)?
+        } else if self.asks_filters_last(window, &leaves, threshold) {
+            self.any_that_pass(window, &leaves, threshold)?
         } else {
             self.all(window, &leaves, threshold)?
         };
@@ -396,6 +405,46 @@ impl<'p> WindowSearch<'p> {
         // The greatest first, after which most are decided.
         for leaf in refining.iter().rev() {
             rest = refine(&mut candidates, leaf, rest, threshold, false)?;
+        }
+        Ok((candidates, unit))
+    }
+
+    /// Whether more documents are sorted out by what they can get than by filters.
+    fn asks_filters_last(
+        &self,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        threshold: f64,
+    ) -> bool {
+        if self.filters.is_empty() || window.matching.is_some() || threshold <= 0.0 {
+            return false;
+        }
+        let is_filter = |leaf: &&LeafWindow<'_>| self.is_filter(leaf);
+        let passing = leaves.iter().filter(is_filter).map(LeafWindow::len).min();
+        let others: usize =
+            leaves.iter().filter(|leaf| !self.is_filter(leaf)).map(LeafWindow::len).sum();
+        passing.unwrap_or_default() >= others / FILTERED_SHARE
+    }
+
+    fn is_filter(&self, leaf: &LeafWindow<'_>) -> bool {
+        self.filters.contains(&leaf.chunk.open.place)
+    }
+
+    /// Candidates where filters are all that is required beside any of the other leaves; else as [`any`](Self::any).
+    fn any_that_pass(
+        &mut self,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        threshold: f64,
+    ) -> Result<(Vec<Candidate>, f64)> {
+        let (filters, others): (Vec<_>, Vec<_>) =
+            leaves.iter().partition(|leaf| self.is_filter(leaf));
+        let (mut candidates, unit) = self.any(window, others, threshold)?;
+        for filter in filters {
+            for term in filter.terms()? {
+                term.expect(candidates.len());
+                candidates.retain(|&(offset, _)| term.holds(offset));
+            }
         }
         Ok((candidates, unit))
     }

@@ -20,6 +20,8 @@ use crate::kernels::{Bitmap, Kernels};
 
 /// Windows in which it is counted how many documents pass, to know about how many do.
 const SAMPLE_LEN: u64 = 4;
+/// Of so many documents of these windows one is looked at where to look at all of them takes long.
+const SAMPLED_STEP: u8 = 64;
 /// Documents of a window up to which each is looked up.
 const LOOKED_UP_LEN_MAX: u32 = 128;
 
@@ -156,6 +158,17 @@ pub struct ColumnDocuments {
 pub struct ColumnDocumentsChunk<'a>(&'a [InColumn]);
 
 impl ColumnDocuments {
+    /// The documents that a filter lets through, where columns tell all that it says.
+    ///
+    /// # Errors
+    /// Those of the storage core, and corruption.
+    pub fn of(collection: &CollectionReader<'_>, filter: &Filter) -> Result<Option<Self>> {
+        let conjuncts = filter.conjuncts();
+        let columns = ColumnWay::find(collection, &conjuncts)?;
+        let ways = answering_all(&columns, conjuncts.len());
+        ways.map(|ways| Self::find(collection, &ways)).transpose()
+    }
+
     /// The documents for which all of some conditions hold.
     pub(super) fn find(collection: &CollectionReader<'_>, ways: &[&ColumnWay]) -> Result<Self> {
         let mut chunks = BTreeMap::new();
@@ -207,11 +220,36 @@ impl ColumnDocumentsChunk<'_> {
         window
     }
 
+    /// How many are in a window; where documents have several values, about as many, as one in [`SAMPLED_STEP`] says.
+    fn sampled(&self, number: usize) -> u64 {
+        if !self.has_several() {
+            return Kernels::best().count_bits(&self.window(number)).into();
+        }
+        let offsets = (0..u16::MAX).take(WINDOW_LEN).step_by(SAMPLED_STEP.into());
+        offsets
+            .map(|offset| u64::from(SAMPLED_STEP) * u64::from(self.contains(number, offset)))
+            .sum()
+    }
+
+    /// Whether documents have several values in some column that is asked.
+    pub fn has_several(&self) -> bool {
+        self.0.iter().any(|in_column| in_column.column.has_several())
+    }
+
     /// Whether the document at an offset in a window is one of them.
     pub fn contains(&self, number: usize, offset: u16) -> bool {
         let base = u16::try_from(number * WINDOW_LEN).unwrap_or_default();
         self.0.iter().all(|in_column| in_column.holds(base | offset))
     }
+}
+
+/// A column for each of so many conditions; `None` where there are none, or some have none.
+pub(super) fn answering_all(
+    columns: &[ColumnWay],
+    conjuncts_len: usize,
+) -> Option<Vec<&ColumnWay>> {
+    let of = |place| columns.iter().find(|way| way.conjunct == place);
+    (0..conjuncts_len).map(of).collect::<Option<Vec<_>>>().filter(|ways| !ways.is_empty())
 }
 
 /// The values of a chunk that each condition means; `None` when one of them means none that is there.
@@ -243,8 +281,7 @@ pub(super) fn sampled(
         let Some(first) = DocId::new(window * WINDOW_LEN as u64) else { continue };
         if let Some(found) = in_all(collection, ways, first.chunk())? {
             let number = usize::from(first.offset()) / WINDOW_LEN;
-            let window = ColumnDocumentsChunk(&found).window(number);
-            sum += u64::from(Kernels::best().count_bits(&window));
+            sum += ColumnDocumentsChunk(&found).sampled(number);
         }
     }
     Ok(Some(sum * windows_len / SAMPLE_LEN))

@@ -11,9 +11,8 @@ pub(super) const CHECKED_COST: u64 = 2;
 /// Documents of a column that are looked at together for what an entry costs, and where documents have several values.
 const COLUMN_SHARE: u64 = 32;
 const SEVERAL_SHARE: u64 = 4;
-/// What an index may cost before columns are asked how much it will, and which share of what they cost themselves.
-pub(super) const UNASKED_COST: u64 = 1_000;
-pub(super) const UNASKED_SHARE: u64 = 16;
+/// What an index may cost before columns are asked how much it will.
+pub(super) const UNASKED_COST: u64 = 500;
 
 /// What it costs to find documents by a column of a collection of `count` documents.
 pub(super) fn column_cost(count: u64, has_several: bool) -> u64 {

@@ -17,8 +17,8 @@ mod report;
 use std::sync::Arc;
 
 pub use by_column::{ColumnDocuments, ColumnDocumentsChunk};
-use by_column::{ColumnWay, sampled};
-use cost::{CHECKED_COST, LOOKED_UP_COST, READ_COST, UNASKED_COST, UNASKED_SHARE, first_cost};
+use by_column::{ColumnWay, answering_all, sampled};
+use cost::{CHECKED_COST, LOOKED_UP_COST, READ_COST, UNASKED_COST, first_cost};
 pub use hint::Hint;
 pub use ordered::{OrderedDocuments, first_in_order};
 use race::{Race, Runner};
@@ -101,12 +101,9 @@ impl<'c, 'r> Access<'c, 'r> {
             winner = self.race_to(UNASKED_COST)?;
             if winner.is_none() {
                 all = self.columns_cost()?;
-                winner = self.race_to(some.min(all / UNASKED_SHARE))?;
-            }
-            if winner.is_none()
-                && sampled(self.collection, &self.ways())?.is_some_and(|count| count > all)
-            {
-                return Ok(false);
+                if sampled(self.collection, &self.ways())?.is_some_and(|count| count > all) {
+                    return Ok(false);
+                }
             }
         }
         if winner.is_none() {
@@ -138,12 +135,12 @@ impl<'c, 'r> Access<'c, 'r> {
     pub fn is_in_columns(collection: &CollectionReader<'_>, filter: &Filter) -> Result<bool> {
         let conjuncts = filter.conjuncts();
         let columns = ColumnWay::find(collection, &conjuncts)?;
-        Ok(answer_all(&columns, conjuncts.len()))
+        Ok(answering_all(&columns, conjuncts.len()).is_some())
     }
 
     /// Whether columns tell all that the filter says, and may be asked.
     fn has_columns(&self) -> bool {
-        self.hint == Hint::None && answer_all(&self.columns, self.race.conjuncts.len())
+        self.hint == Hint::None && answering_all(&self.columns, self.race.conjuncts.len()).is_some()
     }
 
     /// The documents that columns say, where these tell all that the filter says; dead ones may be among them.
@@ -167,8 +164,7 @@ impl<'c, 'r> Access<'c, 'r> {
 
     /// A column for each condition.
     fn ways(&self) -> Vec<&ColumnWay> {
-        let of = |place| self.columns.iter().find(|way| way.conjunct == place);
-        (0..self.race.conjuncts.len()).filter_map(of).collect()
+        answering_all(&self.columns, self.race.conjuncts.len()).unwrap_or_default()
     }
 
     /// What it costs to find out by columns what passes.
@@ -310,12 +306,6 @@ impl<'c, 'r> Access<'c, 'r> {
             ..AccessReport::default()
         };
     }
-}
-
-/// Whether there are conditions, and columns answer each.
-fn answer_all(columns: &[ColumnWay], conjuncts_len: usize) -> bool {
-    let is_answered = |place| columns.iter().any(|way| way.conjunct == place);
-    conjuncts_len > 0 && (0..conjuncts_len).all(is_answered)
 }
 
 /// Why an index that was asked for by name is no way to the documents of a filter.

@@ -25,6 +25,10 @@ pub(crate) enum BlockValue {
     External(ValueRef),
 }
 
+/// The longest keys that are walked over in place, and the most of one that is not shared with the key before.
+const SHORT_KEY_BYTES_MAX: usize = 120;
+const SHORT_STEP_BYTES: usize = 16;
+
 /// A position in a block, or nowhere.
 #[derive(Debug)]
 pub(crate) struct BlockCursor {
@@ -100,24 +104,56 @@ impl BlockCursor {
                 visit(&self.key)?;
             }
             walked += 1;
-            if self.next_short().is_none() {
-                self.next()?;
-            }
+            walked += self.walk_short(upper, most - walked, visit)?;
+            self.next()?;
         }
         Ok(walked)
     }
 
-    /// To the next entry, if it is of the most usual kind; changes nothing if it is not.
-    #[inline]
-    fn next_short(&mut self) -> Option<()> {
+    /// Walks on over entries of the most usual kind behind the current one, as far as they follow each other: stands on the last that
+    /// was passed to `visit`, though its key may end otherwise. Gives how many these were.
+    fn walk_short(
+        &mut self,
+        upper: Option<&[u8]>,
+        most: usize,
+        visit: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<usize> {
         let entries = self.block.entries();
-        let (shared, unshared, value) = Entry::short_put(entries, self.next_at)?;
-        let unshared = entries.get(unshared).filter(|_| shared <= self.key.len())?;
-        self.key.truncate(shared);
-        self.key.extend_from_slice(unshared);
-        (self.at, self.next_at, self.shared) = (self.next_at, value.end, shared);
-        self.entry = Some((EntryKind::Put, ValuePlace::Inline(value)));
-        Some(())
+        let mut key = [0; SHORT_KEY_BYTES_MAX + SHORT_STEP_BYTES];
+        let mut len = self.key.len();
+        let Some(known) = key.get_mut(..len).filter(|_| len <= SHORT_KEY_BYTES_MAX) else {
+            return Ok(0);
+        };
+        known.copy_from_slice(&self.key);
+        // Leading bytes that tell whether a key is below: who shares them is.
+        let telling = |key: &[u8]| upper.map_or(Some(0), |upper| below_by(key, upper));
+        let mut told_by = telling(&self.key).unwrap_or(usize::MAX);
+        let mut walked = 0;
+        while walked < most {
+            let Some((shared, unshared, value)) = Entry::short_put(entries, self.next_at) else {
+                break;
+            };
+            let next = entries.get(unshared.start..).and_then(<[u8]>::first_chunk);
+            let is_short = shared <= len && unshared.len() <= SHORT_STEP_BYTES;
+            let (Some(next), true) = (next, is_short) else { break };
+            let Some(place) = key.get_mut(shared..shared + SHORT_STEP_BYTES) else { break };
+            let next: &[u8; SHORT_STEP_BYTES] = next;
+            place.copy_from_slice(next);
+            let next_len = shared + unshared.len();
+            let Some(whole) = key.get(..next_len) else { break };
+            if shared < told_by {
+                let Some(by) = telling(whole) else { break };
+                told_by = by;
+            }
+            visit(whole)?;
+            walked += 1;
+            len = next_len;
+            (self.at, self.next_at, self.shared) = (self.next_at, value.end, shared);
+            self.entry = Some((EntryKind::Put, ValuePlace::Inline(value)));
+        }
+        self.key.clear();
+        self.key.extend_from_slice(key.get(..len).unwrap_or_default());
+        Ok(walked)
     }
 
     pub(crate) fn prev(&mut self) -> Result<()> {
@@ -244,5 +280,16 @@ impl BlockCursor {
         self.next_at = entry.end;
         self.entry = Some((entry.kind, entry.value));
         Ok(())
+    }
+}
+
+/// How many leading bytes tell that a key is below another; `None` when it is not.
+fn below_by(key: &[u8], upper: &[u8]) -> Option<usize> {
+    let shared = shared_len(key, upper);
+    // A shorter key is below by where it ends, which the next one does not share.
+    match (key.get(shared), upper.get(shared)) {
+        (Some(byte), Some(bound)) => (byte < bound).then_some(shared + 1),
+        (None, Some(_)) => Some(usize::MAX),
+        (_, None) => None,
     }
 }

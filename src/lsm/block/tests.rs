@@ -118,6 +118,18 @@ fn a_block_is_the_map_it_was_made_of() {
                 (kind, value.to_vec())
             });
             assert_eq!(found.as_ref(), model.get(&key));
+            let mut below = Vec::new();
+            let mut keep = |key: &[u8]| {
+                below.push(key.to_vec());
+                Ok(())
+            };
+            cursor.first().unwrap();
+            let walked = cursor.walk(Some(&key), usize::MAX, &mut keep).unwrap();
+            assert_eq!(walked, model.range(..key.clone()).count());
+            let alive = model.range(..key.clone());
+            let alive = alive.filter(|(_, (kind, _))| *kind != EntryKind::Delete);
+            assert!(below.iter().eq(alive.map(|(key, _)| key)));
+            assert_eq!(entry(&cursor), owned(model.range(key.clone()..).next()));
             if cursor.valid() {
                 cursor.prev().unwrap();
                 assert_eq!(entry(&cursor), owned(model.range(..key).next_back()));
