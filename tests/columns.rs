@@ -460,10 +460,10 @@ fn best_of_many(
         let passing: Vec<_> = hits.iter().filter(|(id, _)| ids.contains(id)).copied().collect();
         for limit in [1, 10, 60] {
             let best: Vec<_> = passing.iter().take(limit).copied().collect();
-            let found = ranked(things.search(query)?.filter(filter)?, limit)?;
+            let found = ranked(things.search(*query)?.filter(filter)?, limit)?;
             assert_eq!(found, best, "{query} {filter} {limit}");
         }
-        let second = things.search(query)?.filter(filter)?.offset(5);
+        let second = things.search(*query)?.filter(filter)?.offset(5);
         let page: Vec<_> = passing.iter().skip(5).take(10).copied().collect();
         assert_eq!(ranked(second, 10)?, page, "{query} {filter}");
     }
