@@ -101,7 +101,7 @@ impl<'a> SetChunk<'a> {
 
 impl SetWindow<'_> {
     /// Says that it will be asked about so many documents: where these are many, all are found out at once.
-    pub(super) fn expect(&self, count: usize) {
+    pub(super) fn prepare_for(&self, count: usize) {
         if let SetWindow::InColumns(window) = self
             && count > window.looked_up_len_max().into()
         {

@@ -193,9 +193,9 @@ impl<'c> TermWindow<'c> {
     }
 
     /// Says that it will be asked about so many documents of a set.
-    pub(super) fn expect(&self, count: usize) {
+    pub(super) fn prepare_for(&self, count: usize) {
         if let Places::Set(documents) = &self.places {
-            documents.expect(count);
+            documents.prepare_for(count);
         }
     }
 

@@ -442,7 +442,7 @@ impl<'p> WindowSearch<'p> {
         let (mut candidates, unit) = self.any(window, others, threshold)?;
         for filter in filters {
             for term in filter.terms()? {
-                term.expect(candidates.len());
+                term.prepare_for(candidates.len());
                 candidates.retain(|&(offset, _)| term.holds(offset));
             }
         }
