@@ -133,7 +133,7 @@ impl<'s> Part<'s> {
         }
     }
 
-    /// Those of that block.
+    /// The impacts of that block.
     fn impacts(&self, window: usize) -> lsm::Result<&'s [u8]> {
         match self.postings.body() {
             Body::None => Ok(&[]),

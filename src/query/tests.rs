@@ -630,6 +630,26 @@ fn what_the_dead_documents_had_is_no_threshold_for_the_living() {
 }
 
 #[test]
+fn filters_that_the_best_do_not_pass_hide_nobody() {
+    let mut rng = fastrand::Rng::with_seed(18);
+    let mut world = World::new(TextIndexOptions::default());
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    // Half of the documents pass, so that a threshold is guessed; those that score most do not.
+    for id in 0..3000 {
+        let gold = if id % 2 == 1 { rng.usize(1..4) } else { rng.usize(20..40) };
+        let text = "gold ".repeat(gold) + &"x ".repeat(rng.usize(1..30));
+        world.put(&mut transaction, &mut writer, rawdoc! { "_id": id, "a": text, "b": id % 2 });
+    }
+    writer.drain(&mut transaction).unwrap();
+    transaction.commit(Durability::Buffered).unwrap();
+    let passing = || Query::filter(doc! { "b": 1 }).must().boost(0.0);
+    let words = [Query::word("gold"), Query::user("gold x").query];
+    let queries = words.map(|words| Query::default().with(words.must()).with(passing()));
+    assert_eq!(world.compare(&world.store.snapshot(), &queries, &mut rng), 3000);
+}
+
+#[test]
 fn what_a_state_is_known_by_is_counted_not_shown() {
     let world = world_of(&["gold river"]);
     let snapshot = world.store.snapshot();
