@@ -62,8 +62,9 @@ pub(super) struct WindowSearch<'p> {
 /// A document of the window, and a bound of its score.
 type Candidate = (u16, f64);
 
-/// Windows that are kept decoded for the documents that are put off in them: of most searches all that have any.
-const KEPT_LEN_MAX: usize = 16;
+/// Leaves of windows that are kept decoded for the documents that are put off there: of most searches all such windows. Each takes 8 KiB
+/// for a term at most.
+const KEPT_LEAVES_LEN_MAX: usize = 64;
 /// Candidates up to which bounds are looked up one by one instead of summed for the whole window.
 const PROBED_LEN_MAX: usize = 128;
 /// Documents of the shortest required list up to which the other lists are not joined with it as bitmaps.
@@ -259,7 +260,8 @@ impl<'p> WindowSearch<'p> {
                 }
             }
         }
-        if puts_off && self.kept.len() < KEPT_LEN_MAX {
+        let kept_len = self.kept.iter().map(|(_, leaves)| leaves.len()).sum::<usize>();
+        if puts_off && kept_len + leaves.len() <= KEPT_LEAVES_LEN_MAX {
             self.kept.push((place, leaves));
         }
         Ok(())

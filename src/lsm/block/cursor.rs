@@ -128,8 +128,8 @@ impl BlockCursor {
         // Leading bytes that tell whether a key is below: who shares them is.
         let telling = |key: &[u8]| upper.map_or(Some(0), |upper| below_by(key, upper));
         let mut told_by = telling(&self.key).unwrap_or(usize::MAX);
-        let mut walked = 0;
-        while walked < most {
+        let (mut walked, mut shown) = (0, Ok(()));
+        while walked < most && shown.is_ok() {
             let Some((shared, unshared, value)) = Entry::short_put(entries, self.next_at) else {
                 break;
             };
@@ -145,7 +145,7 @@ impl BlockCursor {
                 let Some(by) = telling(whole) else { break };
                 told_by = by;
             }
-            visit(whole)?;
+            shown = visit(whole);
             walked += 1;
             len = next_len;
             (self.at, self.next_at, self.shared) = (self.next_at, value.end, shared);
@@ -153,7 +153,7 @@ impl BlockCursor {
         }
         self.key.clear();
         self.key.extend_from_slice(key.get(..len).unwrap_or_default());
-        Ok(walked)
+        shown.map(|()| walked)
     }
 
     pub(crate) fn prev(&mut self) -> Result<()> {

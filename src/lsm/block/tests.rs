@@ -13,7 +13,7 @@ use super::compression::Codec;
 use super::*;
 use crate::lsm::cipher::Sealer;
 use crate::lsm::cursor::EntryKind;
-use crate::lsm::error::Result;
+use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::SegmentId;
 
 thread_local! {
@@ -99,6 +99,18 @@ fn a_block_is_the_map_it_was_made_of() {
         }
         let alive = model.iter().filter(|(_, (kind, _))| *kind != EntryKind::Delete);
         assert!(keys.iter().eq(alive.map(|(key, _)| key)));
+        if let Some(refused) = rng.choice(&keys) {
+            // It stands on the entry that its caller refused, and goes on from there.
+            cursor.first().unwrap();
+            let mut refuse = |key: &[u8]| {
+                if key == refused { Err(Error::corruption("refused", 0)) } else { Ok(()) }
+            };
+            cursor.walk(None, usize::MAX, &mut refuse).unwrap_err();
+            for expected in forward.iter().skip_while(|(key, _)| key != refused) {
+                assert_eq!(entry(&cursor).as_ref(), Some(expected));
+                cursor.next().unwrap();
+            }
+        }
         let mut backward = Vec::new();
         cursor.last().unwrap();
         while let Some(found) = entry(&cursor) {
