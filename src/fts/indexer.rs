@@ -294,7 +294,7 @@ impl TextWalker {
     pub fn walk<'d>(
         &mut self,
         document: &'d RawDocument,
-        visit: &mut dyn FnMut(TextEvent<'_, 'd>) -> Result<()>,
+        visit: &mut impl FnMut(TextEvent<'_, 'd>) -> Result<()>,
     ) -> Result<()> {
         let TextWalker { analyzers, fields, scratch } = self;
         let language = analyzers.language_of(document)?;

@@ -211,10 +211,15 @@ impl Analyzer {
 
     /// Words of UAX #29, and pairs.
     pub(super) fn words(&self, scratch: &mut Scratch, text: &str, output: &mut Output<'_>) {
-        each_word(text, &mut |start, word| {
-            if word.is_ascii() || !self.has_pairs(word) {
+        each_word(text, &mut |start, word, is_folded| {
+            let bytes = start..start + word.len();
+            if is_folded && word.len() <= TERM_BYTES_MAX {
+                // Neither normalising nor trimming would change it.
                 finish_run(&mut scratch.run, output);
-                self.word(&mut scratch.term, word, start..start + word.len(), output);
+                self.normalized_word(word, bytes, output);
+            } else if word.is_ascii() || !self.has_pairs(word) {
+                finish_run(&mut scratch.run, output);
+                self.word(&mut scratch.term, word, bytes, output);
             } else {
                 self.mixed(scratch, word, start, output);
             }
@@ -365,9 +370,14 @@ impl Analyzer {
         buffer.clear();
         normalize_into(word, self.options.language, TERM_BYTES_MAX, buffer);
         let term = self.trimmed(buffer);
-        if term.is_empty() {
-            return;
+        if !term.is_empty() {
+            self.normalized_word(term, bytes, output);
         }
+    }
+
+    /// The rest of the way of a word that is normalised and trimmed.
+    #[inline]
+    fn normalized_word(&self, term: &str, bytes: Range<usize>, output: &mut Output<'_>) {
         if self.has_more {
             self.word_of_more_steps(term, bytes, output);
             return;

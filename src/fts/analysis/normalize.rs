@@ -221,6 +221,15 @@ mod tests {
     }
 
     #[test]
+    fn small_letters_of_ascii_and_digits_stay_what_they_are_in_every_language() {
+        let word: String = ('a'..='z').chain('0'..='9').chain("ijifflss".chars()).collect();
+        assert_eq!(normalize(&word), word);
+        for language in Language::ALL {
+            assert_eq!(in_language(&word, language), word, "{language:?}");
+        }
+    }
+
+    #[test]
     fn long_words_are_cut_between_characters() {
         let mut out = String::from("x");
         normalize_into(&"é".repeat(300), None, 255, &mut out);

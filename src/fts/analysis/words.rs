@@ -4,7 +4,7 @@
 //! a handful: letters, digits and underscores join, and a point, comma, colon or apostrophe joins what stands on both of its sides.
 //! The text is taken in *stretches* between spaces, since no rule reaches over a space:
 //!
-//! * one of ASCII letters and digits alone is a word;
+//! * one of ASCII letters and digits alone is a word, and is said to be *folded* if none is a capital;
 //! * one of *plain* characters, those of [`class`], is taken apart by these rules;
 //! * anything else is left to `unicode-segmentation`, together with the spaces before it, to which marks may belong.
 //!
@@ -30,6 +30,8 @@ enum Class {
     Other,
 }
 
+/// A stretch has a capital letter of ASCII.
+const CAPITAL: u8 = 8;
 /// A stretch has a byte of a character that is not ASCII.
 const HIGH: u8 = 4;
 /// A stretch has an ASCII character that is neither a letter nor a digit.
@@ -45,27 +47,31 @@ const KINDS: [u8; 256] = {
     let mut byte = 0_u8;
     while byte.is_ascii() {
         kinds[byte as usize] = if byte.is_ascii_alphanumeric() { WORD } else { MARK };
+        if byte.is_ascii_uppercase() {
+            kinds[byte as usize] |= CAPITAL;
+        }
         byte += 1;
     }
     kinds[b' ' as usize] = SPACE;
     kinds
 };
 
-/// Calls `f(start, word)` with every word of `text` that has a letter or a digit, in the order of the text.
-pub(super) fn each_word<'t>(text: &'t str, f: &mut impl FnMut(usize, &'t str)) {
+/// Calls `f(start, word, is_folded)` with every word of `text` that has a letter or a digit, in the order of the text. One that is
+/// folded has small letters of ASCII and digits alone; of others that have nothing else it may be said or not.
+pub(super) fn each_word<'t>(text: &'t str, f: &mut impl FnMut(usize, &'t str, bool)) {
     let mut at = 0;
     while at < text.len() {
         let (start, end, kinds) = stretch_from(text, at);
         let stretch = &text[start..end];
-        if kinds == WORD {
-            f(start, stretch);
+        if kinds & !CAPITAL == WORD {
+            f(start, stretch, kinds == WORD);
         } else if kinds & HIGH == 0 || stretch.chars().all(|c| class(c).is_some()) {
             plain_words(stretch, start, f);
         } else {
             let behind = at;
             at = end_of_any(text, end);
             for (index, word) in text[behind..at].unicode_word_indices() {
-                f(behind + index, word);
+                f(behind + index, word, false);
             }
             continue;
         }
@@ -102,7 +108,7 @@ fn end_of_any(text: &str, mut at: usize) -> usize {
 }
 
 /// The words of a stretch of plain characters that begins at `offset`.
-fn plain_words<'t>(stretch: &'t str, offset: usize, f: &mut impl FnMut(usize, &'t str)) {
+fn plain_words<'t>(stretch: &'t str, offset: usize, f: &mut impl FnMut(usize, &'t str, bool)) {
     let mut chars = Classes { stretch, at: 0 };
     while let Some((mut last, start)) = chars.next() {
         if !is_part(last) {
@@ -126,7 +132,7 @@ fn plain_words<'t>(stretch: &'t str, offset: usize, f: &mut impl FnMut(usize, &'
             is_word |= last != Class::Connector;
         }
         if is_word {
-            f(offset + start, &stretch[start..chars.at]);
+            f(offset + start, &stretch[start..chars.at], false);
         }
     }
 }
@@ -212,7 +218,11 @@ mod tests {
     fn check(text: &str) {
         let expected: Vec<_> = text.unicode_word_indices().collect();
         let mut found = Vec::new();
-        each_word(text, &mut |start, word| found.push((start, word)));
+        each_word(text, &mut |start, word, is_folded| {
+            let small = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            assert!(!is_folded || word.bytes().all(small), "{word:?}");
+            found.push((start, word));
+        });
         assert_eq!(found, expected, "{text:?}");
     }
 

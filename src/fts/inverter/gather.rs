@@ -105,6 +105,9 @@ impl Inverter {
         for (number, (token, term)) in numbers.iter_mut().zip(queue.iter()) {
             *number = number.filter(|&number| terms.is(number, token.key, term));
         }
+        for &number in numbers.iter().flatten() {
+            tokens.fetch_end(&terms.state(number).list);
+        }
         for (number, (token, term)) in numbers.iter().zip(queue.iter()) {
             let number = number.unwrap_or_else(|| terms.number(token.key, term));
             terms.state(number).add(token.document, token.position, tokens);

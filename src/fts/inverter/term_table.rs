@@ -24,8 +24,8 @@ const SLOTS_LEN_MIN: usize = 64;
 /// Values of type `S` by field and term.
 #[derive(Debug)]
 pub(super) struct TermTable<S> {
-    /// Another one in each table, so that nobody can choose terms that all want the same slot.
-    seed: u64,
+    /// Others in each table, so that nobody can choose terms that all want the same slot.
+    seeds: [u64; 2],
     slots: Vec<Slot>,
     entries: Vec<Entry<S>>,
     names: Vec<u8>,
@@ -51,8 +51,9 @@ struct Entry<S> {
 
 impl<S> Default for TermTable<S> {
     fn default() -> Self {
-        let seed = RandomState::new().hash_one(0);
-        TermTable { seed, slots: Vec::new(), entries: Vec::new(), names: Vec::new() }
+        let random = RandomState::new();
+        let seeds = [random.hash_one(0), random.hash_one(1)];
+        TermTable { seeds, slots: Vec::new(), entries: Vec::new(), names: Vec::new() }
     }
 }
 
@@ -62,16 +63,33 @@ pub(super) struct TermKey {
     field: FieldId,
     hash: u32,
     head: u64,
+    len: u16,
+}
+
+impl TermKey {
+    /// Whether all bytes of the term are in its head.
+    pub(super) fn is_short(&self) -> bool {
+        usize::from(self.len) <= size_of::<u64>()
+    }
 }
 
 impl<S: Default> TermTable<S> {
-    /// What a term of a field is looked up by in this table.
+    /// What a term of a field, of at most 65,535 bytes, is looked up by in this table.
+    #[inline]
     pub(super) fn key(&self, field: FieldId, term: &[u8]) -> TermKey {
-        let hash = xxh3_64_with_seed(term, self.seed ^ u64::from(field.0));
-        TermKey { field, hash: (hash >> 32) as u32, head: head(term) }
+        let head = head(term);
+        let len = u16::try_from(term.len()).expect("invariant: a term is shorter than a key");
+        let [seed, other_seed] = self.seeds;
+        let rest = seed ^ (u64::from(field.0) << u16::BITS | u64::from(len));
+        let hash = if usize::from(len) <= size_of::<u64>() {
+            folded_product(head ^ other_seed, rest)
+        } else {
+            xxh3_64_with_seed(term, rest)
+        };
+        TermKey { field, hash: (hash >> u32::BITS) as u32, head, len }
     }
 
-    /// The number of a term of at most 65,535 bytes, which is added when it is not there.
+    /// The number of a term, which is added when it is not there. Of a short one the bytes need not be given.
     pub(super) fn number(&mut self, key: TermKey, term: &[u8]) -> u32 {
         if (self.entries.len() + 1) * 2 > self.slots.len() {
             self.grow();
@@ -81,7 +99,7 @@ impl<S: Default> TermTable<S> {
         loop {
             let slot = self.slots[place];
             if slot.number == FREE.number {
-                let number = self.push(key.field, term, key.head);
+                let number = self.push(key, term);
                 self.slots[place] = Slot { hash: key.hash, number };
                 return number;
             }
@@ -100,13 +118,14 @@ impl<S: Default> TermTable<S> {
         (slot.number != FREE.number && slot.hash == key.hash).then_some(slot.number)
     }
 
-    /// Whether a number is that of this term.
+    /// Whether a number is that of this term, whose bytes need not be given if it is short.
+    #[inline]
     pub(super) fn is(&self, number: u32, key: TermKey, term: &[u8]) -> bool {
         let entry = &self.entries[number as usize];
         entry.head == key.head
             && entry.field == key.field
-            && usize::from(entry.len) == term.len()
-            && (term.len() <= size_of::<u64>() || self.term(entry) == term)
+            && entry.len == key.len
+            && (key.is_short() || self.term(entry) == term)
     }
 
     /// What has gathered for a term.
@@ -114,14 +133,15 @@ impl<S: Default> TermTable<S> {
         &mut self.entries[number as usize].state
     }
 
-    fn push(&mut self, field: FieldId, term: &[u8], head: u64) -> u32 {
+    fn push(&mut self, key: TermKey, term: &[u8]) -> u32 {
+        let TermKey { field, head, len, .. } = key;
         let number = u32::try_from(self.entries.len());
         let start = u32::try_from(self.names.len());
         let (Ok(number), Ok(start)) = (number, start) else {
             panic!("invariant: a table of terms is drained long before it has 4 GiB")
         };
-        let len = u16::try_from(term.len()).expect("invariant: a term is shorter than a key");
-        self.names.extend_from_slice(term);
+        let bytes = head.to_be_bytes();
+        self.names.extend_from_slice(bytes.get(..usize::from(len)).unwrap_or(term));
         self.entries.push(Entry { head, start, len, field, state: S::default() });
         number
     }
@@ -190,9 +210,24 @@ fn head(term: &[u8]) -> u64 {
     if let Some(head) = term.first_chunk() {
         return u64::from_be_bytes(*head);
     }
-    let mut head = [0; size_of::<u64>()];
-    head[..term.len()].copy_from_slice(term);
-    u64::from_be_bytes(head)
+    // Bytes are put where they belong, some of them twice, since a copy of so few whose number is not known is a call.
+    let from_end = |bytes: u64| bytes << (u64::BITS as usize - 8 * term.len());
+    if let (Some(first), Some(last)) = (term.first_chunk(), term.last_chunk()) {
+        return u64::from(u32::from_be_bytes(*first)) << u32::BITS
+            | from_end(u32::from_be_bytes(*last).into());
+    }
+    match *term {
+        [a, b, c] => from_end(u32::from_be_bytes([0, a, b, c]).into()),
+        [a, b] => from_end(u16::from_be_bytes([a, b]).into()),
+        [a] => from_end(a.into()),
+        _ => 0,
+    }
+}
+
+/// Both halves of a product together: each bit depends on all of both numbers.
+fn folded_product(left: u64, right: u64) -> u64 {
+    let product = u128::from(left) * u128::from(right);
+    (product >> u64::BITS) as u64 ^ left.wrapping_mul(right)
 }
 
 #[cfg(test)]

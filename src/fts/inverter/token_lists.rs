@@ -9,6 +9,8 @@
 //! Invariant: the bytes of a list come back as they were appended. Cost: appending touches the end of one block; nothing is copied
 //! when a list grows. The scheme is that of Lucene's byte slices and tantivy's unrolled lists.
 
+use std::hint::black_box;
+
 /// Bytes of the first block and of the longest ones.
 const BLOCK_BYTES_MIN: u16 = 8;
 const BLOCK_BYTES_MAX: u16 = 4096;
@@ -43,6 +45,12 @@ impl TokenLists {
     /// Bytes that are filled.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Has the processor fetch the place to which the next byte of a list goes.
+    #[inline]
+    pub(super) fn fetch_end(&self, list: &TokenList) {
+        black_box(self.bytes.get(list.next as usize).copied());
     }
 
     /// Appends a number in one to ten bytes, as varints of files.
