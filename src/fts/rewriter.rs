@@ -95,7 +95,10 @@ impl RewritePass for Pass<'_> {
             return Ok(Rewrite::Drop);
         }
         let Pass { reader, dead, dead_chunks, norms, scales, lengths } = self;
-        let dead = dead_chunks.get(key.chunk, || read_dead(*reader, *dead, key.chunk))?;
+        let dead = match *dead {
+            Some(dead) => dead_chunks.get(key.chunk, || read_dead(*reader, dead, key.chunk))?,
+            None => None,
+        };
         let range = postings.first()..=postings.last();
         let dead = dead.filter(|dead| postings.count() > 0 && dead.contains_any(range));
         let mut weights = None;
@@ -119,12 +122,7 @@ impl RewritePass for Pass<'_> {
     }
 }
 
-fn read_dead(
-    reader: &dyn Reader,
-    keyspace: Option<KeyspaceId>,
-    chunk: u32,
-) -> Result<Option<DeadChunk>> {
-    let Some(keyspace) = keyspace else { return Ok(None) };
+fn read_dead(reader: &dyn Reader, keyspace: KeyspaceId, chunk: u32) -> Result<Option<DeadChunk>> {
     let value = reader.get(keyspace, &keyspace::dead_key(chunk))?;
     value.map(|value| DeadChunk::decode(&value)).transpose()
 }

@@ -88,16 +88,25 @@ impl<'a> Block<'a> {
     /// Corruption when they are not as many as they should be.
     pub fn read_offsets(&self, out: &mut Vec<u16>) -> Result<()> {
         out.clear();
+        self.append_offsets(0, out)
+    }
+
+    /// Appends the offsets of the documents, from `base` on.
+    pub(super) fn append_offsets(&self, base: u16, out: &mut Vec<u16>) -> Result<()> {
+        let from = out.len();
         match self.offsets {
             Offsets::List { .. } => {
-                out.resize(self.count, 0);
-                self.unpack(out)
+                out.resize(from + self.count, 0);
+                self.unpack(out.get_mut(from..).unwrap_or_default())?;
             }
             Offsets::Bitmap(_) => {
                 out.extend_from_slice(self.decode_offsets(&mut [0; WINDOW_LEN])?);
-                Ok(())
             }
         }
+        if base > 0 {
+            out.iter_mut().skip(from).for_each(|offset| *offset |= base);
+        }
+        Ok(())
     }
 
     /// The offsets of the documents of a window, or of a list that has no more; `scratch` is overwritten.

@@ -4,7 +4,7 @@
 //! [`Documents`] and write them anew here. The shape follows from the number of documents alone. Cost: each document is
 //! looked at once for its block, and once more for the order of impacts.
 
-use super::block::{BITMAP_BYTES, WINDOW_LEN};
+use super::block::{BITMAP_BYTES, Block, WINDOW_LEN, corrupt};
 use super::value::{
     CODED_LEN_MAX, FORM_CODES, FORM_IMPACTS, FORM_NONE, FORM_ONE, FORM_WINDOWS, HAS_COUNTERS,
     RANKS, VERSION, WIDTH_BITMAP, WINDOWED_LEN_MIN, Windows, ranks_len, window_base,
@@ -13,8 +13,8 @@ use super::{frequencies, positions};
 use crate::fts::counters::TermCounters;
 use crate::fts::impact::{Averages, ImpactScale};
 use crate::fts::length_code;
-use crate::kernels::pack;
-use crate::lsm::{put_signed_varint, put_varint};
+use crate::kernels::{Kernels, pack};
+use crate::lsm::{Result, put_signed_varint, put_varint};
 
 /// Documents of a window from which on it has a bitmap: one in sixteen.
 const BITMAP_LEN_MIN: usize = 256;
@@ -101,6 +101,42 @@ impl Documents {
         self.ends.push(self.stream.len());
     }
 
+    /// Makes room for so many more.
+    pub(super) fn reserve(&mut self, len: usize) {
+        self.offsets.reserve(len);
+        self.marks.reserve(len);
+        self.frequencies.reserve(len);
+        self.ends.reserve(len);
+    }
+
+    /// Adds all documents of a block, whose offsets count from `base` and are behind those that are there; their positions are copied
+    /// as they stand.
+    ///
+    /// # Errors
+    /// Corruption; what was added is of no use then.
+    pub(super) fn append(&mut self, base: u16, block: &Block<'_>) -> Result<()> {
+        let from = self.frequencies.len();
+        block.append_offsets(base, &mut self.offsets)?;
+        self.marks.extend_from_slice(block.marks.bytes());
+        block.frequencies.decode(&mut self.frequencies)?;
+        let (stream, start) = (block.positions.stream(), self.stream.len());
+        let mut end = 0;
+        for &frequency in self.frequencies.iter().skip(from) {
+            let rest = stream.get(end..).unwrap_or_default();
+            let bytes = match (frequency, rest) {
+                (1, [..0x80, ..]) => Some(1),
+                (frequency, rest) => Kernels::best().skip_varints(rest, frequency as usize),
+            };
+            end += bytes.ok_or_else(|| corrupt(stream, "positions end before their documents"))?;
+            self.ends.push(start + end);
+        }
+        if end != stream.len() {
+            return Err(corrupt(stream, "positions behind those of the last document"));
+        }
+        self.stream.extend_from_slice(stream);
+        Ok(())
+    }
+
     /// Adds a document of others, whose marks mean the same.
     pub(super) fn push_from(&mut self, others: &Documents, index: usize) {
         let start = index.checked_sub(1).map_or(0, |before| others.ends[before]);
@@ -181,7 +217,7 @@ impl Documents {
         positions::put(&self.stream, 0, &self.ends, out);
     }
 
-    fn ttf(&self) -> u64 {
+    pub(super) fn ttf(&self) -> u64 {
         self.frequencies.iter().map(|&frequency| u64::from(frequency)).sum()
     }
 

@@ -55,9 +55,17 @@ enum Piece<'a> {
 /// # Errors
 /// Corruption for bytes that are no postings, and for a document that stands in two parts.
 pub fn join(parts: &[&[u8]], out: &mut Vec<u8>) -> Result<()> {
-    let parsed = parts.iter().map(|part| Postings::parse(part)).collect::<Result<Vec<_>>>()?;
+    let mut parsed = parts.iter().map(|part| Postings::parse(part)).collect::<Result<Vec<_>>>()?;
     let counters = TermCounters::total(parsed.iter().map(Postings::counters))?;
     let total: usize = parsed.iter().map(Postings::count).sum();
+    parsed.sort_unstable_by_key(Postings::first);
+    if let Some(kind) = kind_of_all(&parsed, total) {
+        let mut documents = Documents::default();
+        documents.reserve(total);
+        parsed.iter().try_for_each(|part| append(part, &mut documents))?;
+        documents.put(kind, counters, out);
+        return Ok(());
+    }
     let mut pieces = parsed.iter().map(|part| piece(part, total)).collect::<Result<Vec<_>>>()?;
     let Some(averages) = unify(&mut pieces, total) else {
         merged(&pieces, |documents| 0..documents.len(), None)?.put(MarkKind::Codes, counters, out);
@@ -114,6 +122,46 @@ pub fn rewrite(
     Ok(Rewritten::Changed(value))
 }
 
+/// What all marks are, if parts, ordered by their first documents, need only be put behind each other: as documents are written when
+/// they come in the order of their numbers.
+fn kind_of_all(parts: &[Postings<'_>], total: usize) -> Option<MarkKind> {
+    let mut filled = parts.iter().filter(|part| part.count() > 0);
+    let first = filled.next()?;
+    let (mut kind, mut last) = (mark_kind(first), first.last());
+    for part in filled {
+        kind = match (kind, mark_kind(part)) {
+            (MarkKind::Codes, MarkKind::Codes) => MarkKind::Codes,
+            (MarkKind::Impacts(all), MarkKind::Impacts(these)) => MarkKind::Impacts(all.and(these)),
+            _ => return None,
+        };
+        if part.first() <= last {
+            return None;
+        }
+        last = part.last();
+    }
+    let len_max = if kind == MarkKind::Codes { CODED_LEN_MAX } else { WINDOWED_LEN_MIN - 1 };
+    (total <= len_max).then_some(kind)
+}
+
+/// Decodes all documents of a part behind those that are there, and checks what its head says.
+fn append(part: &Postings<'_>, documents: &mut Documents) -> Result<()> {
+    let (from, ttf) = (documents.len(), documents.ttf());
+    match part.body() {
+        Body::None => {}
+        Body::List { block, .. } => documents.append(0, block)?,
+        Body::Windows(windows) => {
+            for window in 0..WINDOWS_LEN {
+                if let Some(block) = windows.block(window)? {
+                    documents.append(window_base(window), &block)?;
+                }
+            }
+        }
+    }
+    let ends = documents.offsets().get(from..).and_then(|own| own.first().zip(own.last()));
+    let (first, last) = ends.map_or((0, 0), |(first, last)| (*first, *last));
+    part.check_head(first, last, documents.ttf() - ttf)
+}
+
 /// Decodes a part, unless it is windowed and so will be what it becomes a part of.
 fn piece<'a>(part: &Postings<'a>, total: usize) -> Result<Piece<'a>> {
     if let Body::Windows(windows) = part.body()
@@ -122,10 +170,7 @@ fn piece<'a>(part: &Postings<'a>, total: usize) -> Result<Piece<'a>> {
         return Ok(Piece::Windows(windows.clone()));
     }
     let mut documents = Documents::default();
-    part.walk(&mut |offset, mark, positions| {
-        documents.push(offset, mark, positions.iter().copied());
-        Ok(())
-    })?;
+    append(part, &mut documents)?;
     Ok(Piece::Decoded { documents, kind: mark_kind(part) })
 }
 
@@ -221,10 +266,7 @@ fn merged<'p>(
             && let Some(block) = windows.block(window)?
         {
             let mut documents = Documents::default();
-            block.walk(window_base(window), &mut |offset, mark, positions| {
-                documents.push(offset, mark, positions.iter().copied());
-                Ok(())
-            })?;
+            documents.append(window_base(window), &block)?;
             decoded.push(documents);
         }
     }

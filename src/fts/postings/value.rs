@@ -234,9 +234,14 @@ impl<'a> Postings<'a> {
                 }
             }
         }
-        if (first.unwrap_or(0), last, ttf) != (self.first, self.last, self.ttf) {
+        self.check_head(first.unwrap_or(0), last, ttf)
+    }
+
+    /// Checks what the head says against what there is.
+    pub(super) fn check_head(&self, first: u16, last: u16, ttf: u64) -> Result<()> {
+        if (first, last, ttf) != (self.first, self.last, self.ttf) {
             return Err(ByteReader::new(WHAT, &[]).error(format_args!(
-                "from {first:?} to {last} with {ttf} positions, {} to {} with {} expected",
+                "from {first} to {last} with {ttf} positions, {} to {} with {} expected",
                 self.first, self.last, self.ttf
             )));
         }

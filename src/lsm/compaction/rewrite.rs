@@ -83,8 +83,7 @@ impl Rewriting {
         };
         let mut bytes = 0;
         while self.inputs.valid() {
-            let passed = if pass.is_none() { self.pass_on()? } else { None };
-            bytes += match passed {
+            bytes += match self.lone_entry(pass.as_deref_mut())? {
                 Some(bytes) => bytes,
                 None => self.rewrite_key(pass.as_deref_mut())?,
             };
@@ -133,19 +132,23 @@ impl Rewriting {
         self.has_unknown_older || self.older.iter().any(|run| run.segment_for(key).is_some())
     }
 
-    /// Writes the entry of the current key as it is, if nothing is to be decided about it, as about most; returns the bytes
-    /// it took.
-    fn pass_on(&mut self) -> Result<Option<usize>> {
+    /// Writes what is left of the current key if it has one entry and no tombstone has a say, as of most; returns the bytes it took.
+    fn lone_entry(&mut self, pass: Option<&mut (dyn RewritePass + '_)>) -> Result<Option<usize>> {
         let Some(entry) = self.inputs.only().filter(|_| self.ranges.is_empty()) else {
             return Ok(None);
         };
-        let kind = entry.kind();
-        if !matches!(kind, EntryKind::Put | EntryKind::Refer) {
-            return Ok(None);
-        }
         let (key, value) = (self.inputs.key(), entry.value()?);
+        let bottom = || !self.is_held_by_older(key);
+        let kind = match entry.kind() {
+            EntryKind::Delete => return Ok(None),
+            EntryKind::Merge if bottom() => EntryKind::Put,
+            kind => kind,
+        };
+        let decision = decide(&self.keyspace, pass, key, kind, &value)?;
+        let entry = (key, kind, &value[..]);
+        let bottom = matches!(decision, Decision::Drop) && bottom();
+        self.report.purged += write_decided(&mut self.output, entry, decision, bottom)?;
         self.done += 1;
-        self.output.add(key, kind, &value)?;
         Ok(Some(key.len() + value.len()))
     }
 
@@ -200,24 +203,9 @@ impl Rewriting {
         } else {
             self.keyspace.combiner.merge(key, &values)?
         };
-        let ignores_values = self.keyspace.rewriter.as_ref().is_some_and(|r| r.ignores_values());
-        let decision = match (pass, kind) {
-            (Some(pass), EntryKind::Refer) if ignores_values => Some(pass.entry(key, &[])?),
-            (Some(pass), EntryKind::Put | EntryKind::Merge) => Some(pass.entry(key, &value)?),
-            _ => None,
-        };
-        match decision {
-            None | Some(Decision::Keep) => self.output.add(key, kind, &value)?,
-            Some(Decision::Replace(value)) => {
-                let kind = if kind == EntryKind::Refer { EntryKind::Put } else { kind };
-                self.output.add(key, kind, &value)?;
-            }
-            // Without it, what it hid in an older run would come back.
-            Some(Decision::Drop) if kind != EntryKind::Merge && !bottom => {
-                self.output.add(key, EntryKind::Delete, &[])?;
-            }
-            Some(Decision::Drop) => self.report.purged += 1,
-        }
+        let decision = decide(&self.keyspace, pass, key, kind, &value)?;
+        let entry = (key, kind, &value[..]);
+        self.report.purged += write_decided(&mut self.output, entry, decision, bottom)?;
         Ok(bytes)
     }
 
@@ -225,4 +213,43 @@ impl Rewriting {
     pub(crate) fn into_parts(self) -> (SegmentOutput, CompactionReport) {
         (self.output, self.report)
     }
+}
+
+/// What the rewriter of a keyspace says about an entry.
+fn decide(
+    keyspace: &Keyspace,
+    pass: Option<&mut (dyn RewritePass + '_)>,
+    key: &[u8],
+    kind: EntryKind,
+    value: &[u8],
+) -> Result<Decision> {
+    let ignores_values = || keyspace.rewriter.as_ref().is_some_and(|r| r.ignores_values());
+    match (pass, kind) {
+        (Some(pass), EntryKind::Refer) if ignores_values() => pass.entry(key, &[]),
+        (Some(pass), EntryKind::Put | EntryKind::Merge) => pass.entry(key, value),
+        _ => Ok(Decision::Keep),
+    }
+}
+
+/// Writes what a rewriter leaves of an entry, below which nothing is known to be older if it is at the `bottom`; how many entries are
+/// gone.
+fn write_decided(
+    output: &mut SegmentOutput,
+    (key, kind, value): (&[u8], EntryKind, &[u8]),
+    decision: Decision,
+    bottom: bool,
+) -> Result<u64> {
+    match decision {
+        Decision::Keep => output.add(key, kind, value)?,
+        Decision::Replace(value) => {
+            let kind = if kind == EntryKind::Refer { EntryKind::Put } else { kind };
+            output.add(key, kind, &value)?;
+        }
+        // Without it, what it hid in an older run would come back.
+        Decision::Drop if kind != EntryKind::Merge && !bottom => {
+            output.add(key, EntryKind::Delete, &[])?;
+        }
+        Decision::Drop => return Ok(1),
+    }
+    Ok(0)
 }
