@@ -85,6 +85,6 @@ pub use stats::{
     BackupReport, KeyspaceStats, LevelStats, Progress, ShrinkReport, Stalls, Stats, Written,
 };
 pub use storage::{FileStorage, MemoryStorage, PartialFile, SimulatedStorage, Storage};
-pub use store::{Compaction, Store, StoreReader};
+pub use store::{BulkLoad, Compaction, Store, StoreReader};
 pub use txn::{KeyspaceView, RunView, Savepoint, Snapshot, Transaction};
 pub use value::ValueReader;

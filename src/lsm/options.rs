@@ -136,7 +136,8 @@ pub struct Options {
     /// the disk and run side by side; larger ones rewrite fewer overlaps. Default: 128 MiB.
     pub compaction_bytes_max: u64,
     /// Time without commits after which what could wait is compacted too, so that the file becomes small: less makes
-    /// it small sooner, and costs work that later commits would have saved. Default: one second.
+    /// it small sooner, and costs work that later commits would have saved. Where commits come with pauses between them it is twice
+    /// such a pause, if that is more, and ten seconds at most. Default: one second.
     pub settle_after: Duration,
     /// Bytes of log after which a checkpoint is due: bounds the time to open after a crash. Default: 64 MiB.
     pub log_bytes_max: u64,

@@ -71,10 +71,14 @@ pub struct Written {
 }
 
 impl Written {
+    /// Bytes written for whatever reason.
+    pub fn all_bytes(&self) -> u64 {
+        self.log_bytes + self.flushed_bytes + self.compacted_bytes
+    }
+
     /// Bytes written for each hundred bytes of the commits; 0 when there were none.
     pub fn amplification_percent(&self) -> u64 {
-        let all = self.log_bytes + self.flushed_bytes + self.compacted_bytes;
-        all.saturating_mul(100).checked_div(self.user_bytes).unwrap_or(0)
+        self.all_bytes().saturating_mul(100).checked_div(self.user_bytes).unwrap_or(0)
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Claim {
 pub(crate) struct Claims {
     held: BTreeMap<u64, Claim>,
     next: u64,
+    /// How often a claim was taken or given back.
+    changes: u64,
 }
 
 impl Claim {
@@ -94,12 +96,18 @@ impl Claims {
     pub(crate) fn take(&mut self, claim: Claim) -> u64 {
         debug_assert!(self.allow(&claim), "two jobs would meet: {claim:?}");
         self.next += 1;
+        self.changes += 1;
         self.held.insert(self.next, claim);
         self.next
     }
 
     pub(crate) fn release(&mut self, number: u64) {
-        self.held.remove(&number);
+        self.changes += u64::from(self.held.remove(&number).is_some());
+    }
+
+    /// Another number whenever other claims are held.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// A run that a job is about to begin in the level of a keyspace, and that is not there yet.

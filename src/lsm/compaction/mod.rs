@@ -30,5 +30,5 @@ pub(crate) use claims::Claims;
 pub(crate) use copy::KeyspaceCopy;
 pub(crate) use job::{CompactionJob, Finished, FlushJob};
 pub(crate) use pending::{merge_pending, write_pending};
-pub(crate) use picker::{Picker, Work, unite};
+pub(crate) use picker::{Phase, Picker, Work, unite};
 pub use report::CompactionReport;

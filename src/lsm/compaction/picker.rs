@@ -29,12 +29,12 @@
 //! The first three hold in the version that the work is picked from, and the fourth keeps them until its edit is
 //! applied, whatever else is meanwhile, in any order.
 //!
-//! Cost of a pick: the segments of one level, sorted. Follows Dayan and Idreos, "Dostoevsky" (SIGMOD 2018), for the
+//! Cost of a pick: the segments of one level, sorted; nothing when nothing has changed since one that found nothing. Follows Dayan and Idreos, "Dostoevsky" (SIGMOD 2018), for the
 //! shape, and RocksDB for sizes that follow from the last level.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
@@ -80,11 +80,61 @@ impl Work {
     }
 }
 
-/// Picks work; remembers where each level's turn stands.
+/// Picks work; remembers where each level's turn stands, and where there was nothing to pick.
 #[derive(Debug, Default)]
 pub(crate) struct Picker {
     turns: HashMap<(KeyspaceId, usize), Bytes>,
     picks: u64,
+    refused: Refused,
+}
+
+/// What was looked at in vain: steps ask again and again while a job is at all that is due, and a look costs as much as the file
+/// has segments.
+#[derive(Debug, Default)]
+struct Refused {
+    keyspaces: Vec<Weak<Keyspace>>,
+    claims: u64,
+    phase: Phase,
+    /// Two looks differ in where they begin.
+    looks: u8,
+}
+
+impl Refused {
+    fn is_known(&self, version: &Version, claims: &Claims, phase: Phase) -> bool {
+        let is_same = (self.claims, self.phase) == (claims.changes(), phase)
+            && self.keyspaces.len() == version.keyspaces.len();
+        // What a `Weak` points to may be gone, but nothing else is where it was.
+        let mut keyspaces = self.keyspaces.iter().zip(version.keyspaces.values());
+        is_same && keyspaces.all(|(looked_at, now)| looked_at.as_ptr() == Arc::as_ptr(now))
+    }
+
+    fn note(&mut self, version: &Version, claims: &Claims, phase: Phase) {
+        if !self.is_known(version, claims, phase) {
+            let keyspaces = version.keyspaces.values().map(Arc::downgrade).collect();
+            *self = Refused { keyspaces, claims: claims.changes(), phase, looks: 0 };
+        }
+        self.looks = self.looks.saturating_add(1);
+    }
+}
+
+/// What a store is at, which decides what of its compactions is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Phase {
+    /// Commits come and go.
+    #[default]
+    Steady,
+    /// Nobody writes: what could wait is due too.
+    Resting,
+    /// Much is loaded that will be read later: every level may have twice as many runs, and the last one several, so that what is there
+    /// is written anew only when so many have gathered. What that leaves is due in the next phase.
+    Loading,
+}
+
+impl Phase {
+    /// How many runs a level may have that else has so many.
+    pub(crate) fn runs_max(self, runs_max: usize) -> usize {
+        if self == Phase::Loading { runs_max.saturating_mul(2) } else { runs_max }
+    }
 }
 
 /// The levels of a keyspace as they should be.
@@ -94,17 +144,18 @@ pub(crate) struct Shape {
     pub(crate) last: usize,
     /// Bytes that each level above it may hold.
     targets: Vec<u64>,
+    phase: Phase,
 }
 
 impl Shape {
-    pub(crate) fn of(keyspace: &Keyspace, options: &Options) -> Shape {
+    pub(crate) fn of(keyspace: &Keyspace, options: &Options, phase: Phase) -> Shape {
         let deepest = keyspace.levels.iter().rposition(|level| !level.runs.is_empty());
         let deepest = deepest.unwrap_or_default();
         let single = keyspace.levels.get(deepest).is_none_or(|level| level.runs.len() <= 1);
         let last = match deepest {
             0 => 1,
             // Several runs are no last level: they are merged into the one below, which is empty yet.
-            _ if !single => (deepest + 1).min(LEVELS_MAX - 1),
+            _ if !single || phase == Phase::Loading => (deepest + 1).min(LEVELS_MAX - 1),
             _ => deepest,
         };
         let mut target = bytes_of(keyspace, last);
@@ -113,17 +164,22 @@ impl Shape {
             target /= ratio(options);
             targets[level] = target;
         }
-        Shape { last, targets }
+        Shape { last, targets, phase }
+    }
+
+    /// Runs that a level may have.
+    fn runs_max(&self, level: usize, options: &Options) -> usize {
+        let runs_max = if level == 0 { options.level0_runs_max } else { options.level_runs_max };
+        self.phase.runs_max(runs_max)
     }
 
     /// Hundredths of what a level may hold, when that is exceeded.
     fn excess(&self, keyspace: &Keyspace, level: usize, options: &Options) -> Option<u64> {
         let content = keyspace.levels.get(level).filter(|content| !content.runs.is_empty())?;
-        let runs_max = if level == 0 { options.level0_runs_max } else { options.level_runs_max };
-        let (runs, runs_max) = (content.runs.len() as u64, runs_max as u64);
+        let (runs, runs_max) = (content.runs.len() as u64, self.runs_max(level, options) as u64);
         let by_runs = (runs > runs_max).then(|| runs * 100 / runs_max.max(1));
         let (bytes, bytes_max) = (content.bytes(), self.targets.get(level).copied()?);
-        let by_bytes = level > 0 && bytes > bytes_max;
+        let by_bytes = level > 0 && bytes > bytes_max && self.phase != Phase::Loading;
         by_runs.max(by_bytes.then(|| bytes.saturating_mul(100) / bytes_max.max(1)))
     }
 }
@@ -143,19 +199,22 @@ fn bytes(segments: &[Arc<Segment>]) -> u64 {
 impl Picker {
     /// The most urgent compaction that is due and whose claim is free.
     ///
-    /// With `settle`, what could wait while there is other work is due too. Keyspaces in `reserved` are passed over.
+    /// Keyspaces in `reserved` are passed over.
     pub(crate) fn pick(
         &mut self,
         version: &Version,
         options: &Options,
         claims: &Claims,
         reserved: &HashSet<KeyspaceId>,
-        settle: bool,
+        phase: Phase,
     ) -> Option<Work> {
+        if self.refused.looks >= 2 && self.refused.is_known(version, claims, phase) {
+            return None;
+        }
         let keyspaces = version.keyspaces.values().filter(|k| !reserved.contains(&k.id));
         let mut due = Vec::new();
         for keyspace in keyspaces {
-            let shape = Shape::of(keyspace, options);
+            let shape = Shape::of(keyspace, options, phase);
             if let Some(work) = renumber(keyspace, &shape, options, claims) {
                 return Some(work);
             }
@@ -166,17 +225,26 @@ impl Picker {
             }
         }
         due.sort_by_key(|&(excess, order, ..)| (excess, order));
-        let pushed = due
-            .into_iter()
-            .find_map(|(_, _, level, keyspace)| self.push(keyspace, level, options, claims));
+        let pushed = due.into_iter().find_map(|(_, _, level, keyspace)| {
+            self.push(keyspace, level, (options, phase), claims)
+        });
         let keyspaces = || version.keyspaces.values().filter(|k| !reserved.contains(&k.id));
         let picked = pushed
-            .or_else(|| keyspaces().find_map(|keyspace| bury(keyspace, options, claims)))
             .or_else(|| {
-                let mut unsettled = keyspaces().filter(|_| settle);
+                let mut buried = keyspaces().filter(|_| phase != Phase::Loading);
+                buried.find_map(|keyspace| bury(keyspace, options, claims))
+            })
+            .or_else(|| {
+                let mut unsettled = keyspaces().filter(|_| phase == Phase::Resting);
                 unsettled.find_map(|keyspace| self.settle(keyspace, options, claims))
             });
-        let mut work = picked?;
+        let Some(mut work) = picked else {
+            // What is reserved now may be free next time.
+            if reserved.is_empty() {
+                self.refused.note(version, claims, phase);
+            }
+            return None;
+        };
         let keyspace = version.keyspaces.get(&work.keyspace);
         work.run = work.run.or_else(|| claims.new_run_in(keyspace?, work.level));
         Some(work)
@@ -187,10 +255,10 @@ impl Picker {
         &mut self,
         keyspace: &Keyspace,
         level: usize,
-        options: &Options,
+        (options, phase): (&Options, Phase),
         claims: &Claims,
     ) -> Option<Work> {
-        let shape = Shape::of(keyspace, options);
+        let shape = Shape::of(keyspace, options, phase);
         let segments = by_key(keyspace, level);
         let turn = self.turns.get(&(keyspace.id, level)).cloned().unwrap_or_default();
         self.picks += 1;
@@ -221,13 +289,13 @@ impl Picker {
 
     /// While nobody writes: brings down what lies above the last level, if that is more than a tenth of it.
     fn settle(&mut self, keyspace: &Keyspace, options: &Options, claims: &Claims) -> Option<Work> {
-        let last = Shape::of(keyspace, options).last;
+        let last = Shape::of(keyspace, options, Phase::Resting).last;
         let above: u64 = (0..last).map(|level| bytes_of(keyspace, level)).sum();
         if above <= bytes_of(keyspace, last) / 10 {
             return None;
         }
         let level = (0..last).find(|&level| bytes_of(keyspace, level) > 0)?;
-        self.push(keyspace, level, options, claims)
+        self.push(keyspace, level, (options, Phase::Resting), claims)
     }
 }
 
@@ -240,7 +308,7 @@ pub(crate) fn unite(
     before: SegmentId,
     options: &Options,
 ) -> Option<Work> {
-    let shape = Shape::of(keyspace, options);
+    let shape = Shape::of(keyspace, options, Phase::Steady);
     let runs: Vec<&Run> = keyspace.runs().collect();
     let mut left: Vec<(usize, Arc<Segment>)> = Vec::new();
     for (number, run) in runs.iter().enumerate() {
@@ -388,12 +456,13 @@ fn compact(
     let overlap = below.first().map_or(0, |newest| bytes(hull.within(newest)));
     // A run is joined where that costs little: else windows side by side, whose edges overlap, would each begin one. And
     // while it has not its share of the level, or the level has all its runs: so the level is as large as it may be
-    // before it is pushed down, and what is pushed into the last level is paid for by as much as possible.
-    let runs_max = options.level_runs_max.max(1);
+    // before it is pushed down, and what is pushed into the last level is paid for by as much as possible. While much is loaded, runs alone
+    // say when that is.
+    let runs_max = shape.runs_max(to, options).max(1);
     let share = shape.targets.get(to).map_or(0, |target| target / runs_max as u64);
     let has_room = below.first().is_some_and(|newest| newest.bytes() + input_bytes <= share);
-    let joins =
-        to >= shape.last || has_room || below.len() >= runs_max || overlap <= input_bytes / 2;
+    let is_full = below.len() >= runs_max && shape.phase != Phase::Loading;
+    let joins = to >= shape.last || has_room || is_full || overlap <= input_bytes / 2;
     let free = below.iter().take_while(|run| hull.within(run).is_empty()).count();
     let target = if joins { below.get(free.saturating_sub(1)) } else { None };
     rewrite(keyspace, to, target, inputs, hull, options)
@@ -519,7 +588,7 @@ fn renumber(
 
 /// Rewrites where deletions have made much of the last level obsolete, or left tombstones in it.
 fn bury(keyspace: &Keyspace, options: &Options, claims: &Claims) -> Option<Work> {
-    let shape = Shape::of(keyspace, options);
+    let shape = Shape::of(keyspace, options, Phase::Steady);
     let allowed = |work: &Work| claims.allow(&work.claim(0));
     let last = keyspace.levels.get(shape.last).and_then(|level| level.runs.first());
     // Nothing is older than the last level: its tombstones hide nothing.

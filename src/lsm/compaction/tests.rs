@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::picker::Shape;
+use super::picker::{Phase, Shape};
 use super::{Claims, Picker, Work, unite};
 use crate::lsm::cache::BlockCache;
 use crate::lsm::cipher::Sealer;
@@ -264,8 +264,12 @@ impl Case {
         match self.rng.u32(0..20) {
             0..4 => self.write(0),
             4..11 if self.jobs.len() < 5 => {
-                let settle = self.rng.bool();
-                self.begin(settle, seen);
+                let phase = match self.rng.u32(..8) {
+                    0..3 => Phase::Steady,
+                    3..6 => Phase::Resting,
+                    _ => Phase::Loading,
+                };
+                self.begin(phase, seen);
             }
             17 => self.drop_one(),
             18 if self.rng.u32(0..4) == 0 => {
@@ -300,7 +304,7 @@ impl Case {
     /// Picks as the store does; false when there is nothing to do.
     ///
     /// Another work may end meanwhile: its edit is not yet in the version that is picked from, and it keeps its claim.
-    fn begin(&mut self, settle: bool, seen: &mut Seen) -> bool {
+    fn begin(&mut self, phase: Phase, seen: &mut Seen) -> bool {
         let version = self.version.clone();
         let mut ended = None;
         if !self.jobs.is_empty() && self.rng.u32(0..4) == 0 {
@@ -310,7 +314,7 @@ impl Case {
             ended = Some(job.claim);
             self.jobs.push(job);
         }
-        let begun = self.begin_from(&version, settle, seen);
+        let begun = self.begin_from(&version, phase, seen);
         if let Some(ended) = ended {
             self.jobs.retain(|job| job.claim != ended);
             self.claims.release(ended);
@@ -318,7 +322,7 @@ impl Case {
         begun
     }
 
-    fn begin_from(&mut self, version: &Version, settle: bool, seen: &mut Seen) -> bool {
+    fn begin_from(&mut self, version: &Version, phase: Phase, seen: &mut Seen) -> bool {
         let keyspace = &version.keyspaces[&ID];
         let mut reserved = HashSet::new();
         let mut picked = None;
@@ -336,7 +340,7 @@ impl Case {
             }
         }
         let (options, claims) = (&self.options, &self.claims);
-        let work = picked.or_else(|| self.picker.pick(version, options, claims, &reserved, settle));
+        let work = picked.or_else(|| self.picker.pick(version, options, claims, &reserved, phase));
         let Some(work) = work else { return false };
         self.check_law(keyspace, &work);
         let runs = keyspace.levels.get(usize::from(work.level)).map(|level| &level.runs[..]);
@@ -416,7 +420,7 @@ impl Case {
         for works in 0.. {
             assert!(works < 2_000, "work does not end");
             let asked = self.request.is_some();
-            let begun = self.begin(true, seen);
+            let begun = self.begin(Phase::Resting, seen);
             if let Some(job) = self.jobs.pop() {
                 self.install(&job, seen);
             }
@@ -425,7 +429,7 @@ impl Case {
             }
         }
         let keyspace = self.keyspace();
-        let shape = Shape::of(keyspace, &self.options);
+        let shape = Shape::of(keyspace, &self.options, Phase::Steady);
         for (number, level) in keyspace.levels.iter().enumerate() {
             let runs_max = match number {
                 0 => self.options.level0_runs_max,

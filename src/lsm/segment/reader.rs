@@ -146,6 +146,11 @@ impl Segment {
         self.find(key, hash).map_err(|error| self.locate(error))
     }
 
+    /// Entries that hold an operand.
+    pub(crate) fn merges(&self) -> Result<u64> {
+        self.parts().map(|parts| parts.counts.merges).map_err(|error| self.locate(error))
+    }
+
     /// The range tombstones, kept once they are read; `None` when there are none, which costs nothing to ask.
     pub(crate) fn ranges(&self) -> Result<Option<&Ranges>> {
         if self.summary.ranges == 0 {

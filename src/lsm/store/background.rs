@@ -13,8 +13,10 @@ use bytes::Bytes;
 
 use super::checkpoint::{Checkpoint, publish};
 use super::core::{Begun, Checkpointing, Core, Jobs, Place, Unite, lock};
-use super::maintenance::{Moved, REST_WAIT_MAX};
-use crate::lsm::compaction::{CompactionJob, CompactionReport, Finished, FlushJob, Work, unite};
+use super::maintenance::{Moved, REST, REST_WAIT_MAX};
+use crate::lsm::compaction::{
+    CompactionJob, CompactionReport, Finished, FlushJob, Phase, Work, unite,
+};
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, KeyspaceId, PAGE_BYTES};
 use crate::lsm::manifest::{FRESH_RUNS_MAX, Made, Version};
@@ -105,7 +107,9 @@ pub(super) fn background_step(core: &Weak<Core>, worker: usize) -> Outcome {
         // An error is kept in `health`; the next wake-up, or the next sync that is due, tries again.
         Ok(Stepped::Busy | Stepped::Idle) => {
             let rest = core.maintenance.try_lock().ok();
-            let rest = rest.and_then(|m| m.rest.time_left(core.options().clock.now()));
+            let rest = rest.filter(|_| core.phase() != Phase::Loading);
+            let rest =
+                rest.and_then(|m| m.rest.time_left(core.lull(REST), core.options().clock.now()));
             // Nobody tells when a reader in another process goes.
             let held = (core.disk.space.held_pages() > 0).then_some(REST_WAIT_MAX);
             Outcome::Idle(core.time_to_work().into_iter().chain(rest).chain(held).min())
@@ -358,10 +362,41 @@ impl Core {
             at -= 1;
             jobs.united.remove(at);
         }
-        let settle = self.idle_for() >= self.options().settle_after;
         let Jobs { picker, claims, .. } = jobs;
-        let work = picker.pick(&version, self.options(), claims, &reserved, settle);
+        let work = picker.pick(&version, self.options(), claims, &reserved, self.phase());
         work.map(|work| (work, None))
+    }
+
+    /// What decides which compactions are due.
+    pub(super) fn phase(&self) -> Phase {
+        if self.loads.load(Ordering::Relaxed) > 0 {
+            Phase::Loading
+        } else if self.is_idle() {
+            Phase::Resting
+        } else {
+            Phase::Steady
+        }
+    }
+
+    /// Does the compactions that are due, and waits for those that others are at.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        loop {
+            let task = {
+                let mut jobs = lock(&self.jobs);
+                self.settle_past()?;
+                if jobs.closing {
+                    return Err(Error::Closed);
+                }
+                match self.take_compaction(&mut jobs, true)? {
+                    None if jobs.compactions.is_empty() => return Ok(()),
+                    task => task,
+                }
+            };
+            match task {
+                Some(task) => self.perform_held(task, self.step_bytes(), true).map(|_| ())?,
+                None => self.await_step(),
+            }
+        }
     }
 
     /// Works on a task; true when it has come to its end. What is ready is put back unless `installs`.
@@ -451,8 +486,7 @@ impl Core {
     fn begin_flush(&self, wanted: CommitNo, long_log: bool) -> Result<Option<FlushJob>> {
         let mut writer = self.writer()?;
         let version = self.version.load_full();
-        let idle = self.idle_for() >= self.options().settle_after;
-        let flush_at = self.options().fresh_bytes_flush() / if idle { 8 } else { 1 };
+        let flush_at = self.options().fresh_bytes_flush() / if self.is_idle() { 8 } else { 1 };
         let due = version.fresh_bytes() >= flush_at
             || version.fresh_value_pages() > self.fresh_value_pages_max()
             || long_log

@@ -50,6 +50,8 @@ use crate::lsm::wal::{LogPosition, RecordKind};
 
 /// A commit of so many tells the threads that wait of work that those before it told them of.
 const TELL_EVERY: u64 = 16;
+/// The longest time that pauses between commits put off what waits for none to come.
+const LULL_MAX: Duration = Duration::from_secs(10);
 
 /// The right to write; dropped, it lets the next transaction in.
 #[derive(Debug)]
@@ -342,7 +344,7 @@ impl Core {
     pub(super) fn time_to_work(&self) -> Option<Duration> {
         let due = self.writer().ok()?.sync_due;
         let sync = due.map(|due| due.saturating_sub(self.options().clock.now()));
-        let settle = self.options().settle_after.checked_sub(self.idle_for());
+        let settle = self.lull(self.options().settle_after).checked_sub(self.idle_for());
         let settle = settle.filter(|left| !left.is_zero());
         sync.into_iter().chain(settle).min().map(|left| left.max(Duration::from_millis(1)))
     }
@@ -353,11 +355,26 @@ impl Core {
         self.options().clock.now().saturating_sub(last)
     }
 
+    /// Whether no commit came for so long that what could wait is done.
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle_for() >= self.lull(self.options().settle_after)
+    }
+
+    /// Time without a commit after which none is expected soon: `least`, or more where commits come with pauses between them, as
+    /// batches of an import do.
+    pub(super) fn lull(&self, least: Duration) -> Duration {
+        let pause = Duration::from_micros(self.pause.load(Ordering::Relaxed));
+        least.max((pause * 2).min(LULL_MAX))
+    }
+
     /// Notes that a commit has come now; true when the store was idle.
     pub(super) fn note_commit(&self) -> bool {
-        let was_idle = self.idle_for() >= self.options().settle_after;
-        let now = u64::try_from(self.options().clock.now().as_micros()).unwrap_or(u64::MAX);
-        self.last_commit.store(now, Ordering::Relaxed);
+        let was_idle = self.is_idle();
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        // A few commits in a row do not hide that there was a pause before them.
+        let pause = micros(self.idle_for()).max(self.pause.load(Ordering::Relaxed) / 2);
+        self.pause.store(pause, Ordering::Relaxed);
+        self.last_commit.store(micros(self.options().clock.now()), Ordering::Relaxed);
         was_idle
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -52,8 +52,12 @@ pub(super) struct Core {
     pub(super) trouble: Mutex<BTreeMap<Place, String>>,
     /// When the last commit came, in microseconds of the clock.
     pub(super) last_commit: AtomicU64,
+    /// Microseconds between two commits: of the last ones the longest, as far as it is not long ago.
+    pub(super) pause: AtomicU64,
     /// The kinds of work that the last commit left, unless a step has ended since: waiting threads know of them.
     pub(super) told: AtomicU8,
+    /// Programs that load much.
+    pub(super) loads: AtomicUsize,
     /// Bytes committed for which no background work was done yet, though some is behind.
     pub(super) owed: AtomicU64,
     /// Bytes committed since it was last looked what fresh runs take.

@@ -1,8 +1,8 @@
 //! What the store does for its file while nobody writes: it flushes and compacts what hides dead entries, moves the tail
 //! of the file into holes below, cuts the file, and gives holes back to the device.
 //!
-//! The last of the background steps, by one thread at a time. It begins when no commit came for a second, or anyway when the
-//! last time is half a minute ago: work that only saves room must not cost commits anything. Each piece is bounded,
+//! The last of the background steps, by one thread at a time. It begins when no commit came for a second, or for a lull in commits that come with pauses, or anyway when the
+//! last time is half a minute ago, but never while much is loaded: work that only saves room must not cost commits anything. Each piece is bounded,
 //! each makes the file smaller or the next piece possible, and none is repeated without effect, so the steps end.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use bytes::Bytes;
 
 use super::checkpoint::{Checkpoint, publish};
 use super::core::{Core, Maintenance, Rest, lock};
+use crate::lsm::compaction::Phase;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::{CommitNo, Extent, PAGE_BYTES};
 use crate::lsm::manifest::{Edit, Keyspace, Made, Run, Version, described};
@@ -23,8 +24,8 @@ use crate::lsm::space::Fill;
 use crate::lsm::value::HeldValues;
 use crate::lsm::wal::RecordKind;
 
-/// Time without a commit after which maintenance begins.
-const REST: Duration = Duration::from_secs(1);
+/// Time without a commit after which maintenance begins at the earliest.
+pub(super) const REST: Duration = Duration::from_secs(1);
 /// Time after which it begins although commits go on.
 pub(super) const REST_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Pages of values that are copied at a time where others are left out: each time costs a scan of what refers to them.
@@ -33,18 +34,18 @@ pub(super) const CLEANED_PAGES_MAX: u64 = (64 << 20) / PAGE_BYTES;
 const RELOCATED_PAGES_MAX: u64 = (16 << 20) / PAGE_BYTES;
 
 impl Rest {
-    /// Whether maintenance may go on at `now`, when `commit` is the newest.
-    fn is_over(&mut self, commit: CommitNo, now: Duration) -> bool {
+    /// Whether maintenance may go on at `now`, when `commit` is the newest, and none is expected for a `lull`.
+    fn is_over(&mut self, commit: CommitNo, lull: Duration, now: Duration) -> bool {
         if commit != self.commit {
             (self.commit, self.since, self.done) = (commit, now, false);
         }
-        let rested = now.saturating_sub(self.since) >= REST;
+        let rested = now.saturating_sub(self.since) >= lull;
         rested || now.saturating_sub(self.last_done) >= REST_WAIT_MAX
     }
 
     /// Time until there may be something to do, if there may be.
-    pub(super) fn time_left(&self, now: Duration) -> Option<Duration> {
-        let left = REST.saturating_sub(now.saturating_sub(self.since));
+    pub(super) fn time_left(&self, lull: Duration, now: Duration) -> Option<Duration> {
+        let left = lull.saturating_sub(now.saturating_sub(self.since));
         (!self.done).then(|| left.max(Duration::from_millis(1)))
     }
 }
@@ -54,7 +55,10 @@ impl Core {
     pub(super) fn maintenance_step(&self, maintenance: &mut Maintenance) -> Result<bool> {
         let version = self.version.load_full();
         let now = self.options().clock.now();
-        if !maintenance.rest.is_over(version.commit, now) {
+        if self.phase() == Phase::Loading {
+            return Ok(false);
+        }
+        if !maintenance.rest.is_over(version.commit, self.lull(REST), now) {
             return Ok(false);
         }
         let worked = self.maintain(maintenance, &version)?;
@@ -239,8 +243,8 @@ pub(super) struct Moved {
 
 /// Whether more than one in `share` of a keyspace's entries may be dead, so that one run of all would be smaller.
 ///
-/// What a newer run holds in a key range that older ones know nothing of hides nothing; of what range tombstones hide,
-/// whole segments count.
+/// What a newer run holds in a key range that older ones know nothing of hides nothing, and nor do operands; of what range
+/// tombstones hide, whole segments count.
 pub(super) fn compaction_pays(keyspace: &Keyspace, share: u64) -> Result<bool> {
     let runs: Vec<_> = keyspace.runs().collect();
     let (mut all, mut dead_max) = (0, 0);
@@ -255,7 +259,10 @@ pub(super) fn compaction_pays(keyspace: &Keyspace, share: u64) -> Result<bool> {
                     segments.partition_point(|s| s.summary().end.is_before(&summary.smallest));
                 segments.get(next).is_some_and(|s| !summary.end.is_before(&s.summary().smallest))
             });
-            dead_max += summary.tombstones + if hides { summary.entries } else { 0 };
+            dead_max += summary.tombstones;
+            if hides {
+                dead_max += summary.entries.saturating_sub(segment.merges()?);
+            }
             if let Some(ranges) = segment.ranges()? {
                 let older = older.iter().flat_map(|run| run.segments.iter());
                 dead_max += hidden_entries(ranges, older);

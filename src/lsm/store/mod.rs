@@ -27,6 +27,7 @@ mod compacting;
 mod copy;
 mod core;
 mod examine;
+mod loading;
 mod maintenance;
 mod optimistic;
 mod pacing;
@@ -41,10 +42,11 @@ mod tests;
 use std::fmt;
 use std::ops::RangeBounds;
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+pub use self::loading::BulkLoad;
 pub use self::reader::StoreReader;
 
 use self::background::background_step;
@@ -150,6 +152,8 @@ impl Store {
             window: Mutex::default(),
             trouble: Mutex::default(),
             last_commit: AtomicU64::new(0),
+            pause: AtomicU64::new(0),
+            loads: AtomicUsize::new(0),
             told: AtomicU8::new(0),
             owed: AtomicU64::new(0),
             unseen: AtomicU64::new(0),
@@ -158,7 +162,9 @@ impl Store {
             running: OnceLock::new(),
         });
         core.borrow_for_fresh_runs()?;
+        // As if a commit had come now, and none before it.
         let _ = core.note_commit();
+        core.pause.store(0, Ordering::Relaxed);
         // The threads must not keep the store alive.
         let weak = Arc::downgrade(&core);
         let running = scheduler.start(Arc::new(move |worker| background_step(&weak, worker)));
@@ -248,6 +254,19 @@ impl Store {
     /// What the work met; it was undone and is tried again with the next call.
     pub fn step(&self) -> Result<bool> {
         self.core.step()
+    }
+
+    /// Says that much is going to be loaded, until what this gives is dropped: compactions then put off what later ones would do again.
+    pub fn begin_load(&self) -> BulkLoad {
+        BulkLoad::begin(&self.core)
+    }
+
+    /// Does the compactions that are due, with the threads that are at them already: after a load these are many.
+    ///
+    /// # Errors
+    /// What the work met; the data is unchanged. [`Error::Closed`] when the store is closed meanwhile.
+    pub fn catch_up(&self) -> Result<()> {
+        self.core.catch_up()
     }
 
     /// Writes all fresh runs into segments.

@@ -124,8 +124,9 @@ impl Core {
         }
         let level0 = version.keyspaces.values().filter_map(|keyspace| keyspace.levels.first());
         let runs = level0.map(|level| level.runs.len()).max().unwrap_or_default();
-        let soft = options.level0_runs_max + 2;
-        let hard = options.level0_runs_max.saturating_mul(4).max(soft + 2);
+        let runs_max = self.phase().runs_max(options.level0_runs_max);
+        let soft = runs_max + 2;
+        let hard = runs_max.saturating_mul(4).max(soft + 2);
         let filled = (runs.saturating_sub(soft) * 1000 / (hard - soft)) as u64;
         (filled > 0).then(|| Behind {
             prefer: Prefer::Compaction,

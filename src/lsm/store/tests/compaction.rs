@@ -72,6 +72,33 @@ fn random(seed: u64, range: u64, count: usize) -> impl Iterator<Item = u64> {
     (0..count).map(move |_| rng.u64(0..range))
 }
 
+#[test]
+fn a_load_writes_less_and_leaves_few_runs_once_it_was_caught_up_with() -> Result<()> {
+    let mut written = Vec::new();
+    for loads in [false, true] {
+        let (store, id) = open(options())?;
+        let runs = |store: &Store| {
+            let version = store.core.version.load();
+            version.keyspaces[&id].levels.iter().map(|level| level.runs.len()).collect::<Vec<_>>()
+        };
+        let guard = loads.then(|| store.begin_load());
+        load(&store, id, random(5, 1 << 40, 60_000))?;
+        if loads {
+            assert!(runs(&store).iter().sum::<usize>() > 8, "{:?}", runs(&store));
+        }
+        drop(guard);
+        store.catch_up()?;
+        let (last, above) = (runs(&store).len() - 1, runs(&store));
+        assert!(above[0] <= 4 && above[last] == 1, "{above:?}");
+        assert!(above[1..last].iter().all(|&runs| runs <= 3), "{above:?}");
+        written.push(store.stats().written.compacted_bytes);
+        store.flush()?;
+        assert_eq!(store.check()?.entries, 60_000);
+    }
+    assert!(written[1] * 4 < written[0] * 3, "{written:?} bytes without and with a load");
+    Ok(())
+}
+
 /// Segments of all levels but the last.
 fn above_last(store: &Store, id: KeyspaceId) -> BTreeSet<u64> {
     let version = store.core.version.load();

@@ -278,6 +278,8 @@ struct Seen {
     punched: u64,
     shrunk: u64,
     copied: u64,
+    /// Loads that ended, and what they had put off.
+    caught_up: u64,
     /// Keyspaces that another one of the same name has followed, and the number of each name's newest.
     recreated: u64,
     newest: [Option<KeyspaceId>; 3],

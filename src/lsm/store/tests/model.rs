@@ -42,11 +42,12 @@ fn the_store_equals_its_model_under_random_operations() {
         all.punched += seen.punched;
         all.shrunk += seen.shrunk;
         all.copied += seen.copied;
+        all.caught_up += seen.caught_up;
         all.values.iter_mut().zip(seen.values).for_each(|(all, seen)| *all += seen);
     }
     all.assert_all();
     assert!(all.filters > 0 && all.mapped > 0, "filters and mappings: {all:?}");
-    assert!(all.punched > 0, "{all:?}");
+    assert!(all.punched > 0 && all.caught_up > 0, "{all:?}");
     assert!(all.ranges.iter().all(|&account| account > 0), "{all:?}");
     assert!(all.values.iter().all(|&times| times > 0), "value segments: {all:?}");
     assert!(all.tiers > 1, "levels below the first have several runs: {all:?}");
@@ -85,6 +86,7 @@ fn run_case(seed: u64) -> Result<Seen> {
     let mut store = Store::open(device.clone(), options.clone())?;
     let mut state = State::default();
     let mut snapshots: Vec<(Snapshot, State)> = Vec::new();
+    let mut load = None;
     // Some states of the levels need a longer history.
     let longer = if seed % 8 == 7 { 4 } else { 1 };
     for _ in 0..OPERATIONS * longer {
@@ -102,7 +104,14 @@ fn run_case(seed: u64) -> Result<Seen> {
                 }
                 clock.advance(Duration::from_millis(if rng.u32(0..4) == 0 { 2000 } else { 1 }));
             }
-            75..80 => store.flush()?,
+            75..79 => store.flush()?,
+            79 if load.is_none() => load = Some(store.begin_load()),
+            79 => {
+                load = None;
+                store.catch_up()?;
+                seen.caught_up += 1;
+                assert_eq!(read_all(&store.snapshot())?, state, "after a load");
+            }
             80 => store.compact()?,
             81 if rng.bool() => {
                 seen.shrunk += 1;
@@ -126,6 +135,7 @@ fn run_case(seed: u64) -> Result<Seen> {
             }
             94..97 => {
                 snapshots.clear();
+                load = None;
                 if rng.bool() {
                     store.close()?;
                 } else {
