@@ -37,10 +37,10 @@ pub use columns::{Aggregation, AggregationResult, AggregationResults, Bucket, So
 pub use database::{
     Change, Changes, CheckReport, Collection, CollectionFigures, CollectionOptions, Completions,
     Database, DatabaseReader, Find, FindIter, Found, FoundDocuments, Hit, Hits, Import,
-    ImportReport, IntoDocument, Options, RefusedDocument, ReorderProgress, ReorderReport,
-    RepairProgress, RepairReport, RepairedCollection, Search, Snapshot, SnapshotCollection,
-    TextIndexRebuild, Transaction, TransactionCollection, Typed, TypedCollection, TypedFind,
-    TypedFound, TypedSnapshotCollection, TypedTransactionCollection,
+    ImportGauge, ImportReport, IntoDocument, Options, RefusedDocument, ReorderProgress,
+    ReorderReport, RepairProgress, RepairReport, RepairedCollection, Search, Snapshot,
+    SnapshotCollection, TextIndexRebuild, Transaction, TransactionCollection, Typed,
+    TypedCollection, TypedFind, TypedFound, TypedSnapshotCollection, TypedTransactionCollection,
 };
 pub use error::{Error, Result};
 pub use fts::{

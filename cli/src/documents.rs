@@ -16,15 +16,15 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alluvium::bson::{RawDocument, RawDocumentBuf};
-use alluvium::{Database, ImportReport};
+use alluvium::{Database, ImportGauge, ImportReport};
 use alluvium_sources::{Mark, Meter, Place, Record, Refusal, Rejects, Shape, Source};
 
 use crate::args::OnError;
 use crate::error::{At, Error, Result};
-use crate::progress::{Done, Progress};
+use crate::progress::{Done, Progress, Stages};
 
 /// Batches of documents for which the memory budget has room.
 const BATCHES_PER_MEMORY: u64 = 16;
@@ -65,17 +65,22 @@ pub(crate) struct Tally {
     pub(crate) reading: Duration,
     pub(crate) analyzing: Duration,
     pub(crate) writing: Duration,
+    /// Time in which compactions were done that were put off.
+    pub(crate) compacting: Duration,
     /// Time in which the file was closed and free space taken back, behind all others.
     pub(crate) closing: Duration,
+    /// The most memory that the process was seen to have meanwhile, where that is known.
+    pub(crate) memory_bytes_max: Option<u64>,
 }
 
 impl Tally {
     /// Names and times of the stages.
-    pub(crate) fn stages(&self) -> [(&'static str, Duration); 4] {
+    pub(crate) fn stages(&self) -> [(&'static str, Duration); 5] {
         [
             ("reading", self.reading),
             ("analyzing", self.analyzing),
             ("writing", self.writing),
+            ("compacting", self.compacting),
             ("closing", self.closing),
         ]
     }
@@ -94,8 +99,22 @@ pub(crate) fn database_bytes(memory_bytes: u64) -> u64 {
 
 impl Import<'_> {
     /// Imports everything that `source` gives.
-    pub(crate) fn fill(&self, source: Source, progress: &mut Progress) -> Result<Tally> {
+    pub(crate) fn fill(&self, source: Source, progress: &Progress) -> Result<Tally> {
         let meter = source.meter();
+        let gauge = ImportGauge::default();
+        let watch = progress.watch({
+            let (db, meter, gauge) = (self.db.clone(), Arc::clone(&meter), gauge.clone());
+            move || Stages {
+                read: Done {
+                    documents: gauge.read(),
+                    bytes: meter.bytes_unpacked(),
+                    part: meter.bytes_read(),
+                },
+                analyzed: gauge.analyzed(),
+                stored: gauge.stored(),
+                bytes_written: db.stats().written.all_bytes(),
+            }
+        });
         let rejects = match self.on_error {
             OnError::Rejects(path) => Some((path.clone(), Rejects::open(path).at(path)?)),
             OnError::Stop | OnError::Skip => None,
@@ -116,9 +135,13 @@ impl Import<'_> {
         loop {
             let next = pass.borrow_mut().next_collection()?;
             let Some(name) = next else { break };
-            self.fill_collection(&name, &pass)?;
+            self.fill_collection(&name, &gauge, &pass)?;
         }
         let mut pass = pass.into_inner();
+        let compacting = Instant::now();
+        self.db.catch_up().at(self.path)?;
+        pass.tally.compacting = compacting.elapsed();
+        pass.tally.memory_bytes_max = watch.end();
         if let Some((path, rejects)) = &mut pass.rejects {
             rejects.flush().at(path)?;
         }
@@ -133,7 +156,12 @@ impl Import<'_> {
     }
 
     /// Stores the records that follow each other and go to one collection.
-    fn fill_collection(&self, name: &str, pass: &RefCell<Pass<'_>>) -> Result<()> {
+    fn fill_collection(
+        &self,
+        name: &str,
+        gauge: &ImportGauge,
+        pass: &RefCell<Pass<'_>>,
+    ) -> Result<()> {
         let collection = self.db.collection(name).at(self.path)?;
         let before = pass.borrow().tally;
         let first = pass.borrow().read;
@@ -142,6 +170,7 @@ impl Import<'_> {
             .replace(self.replaces)
             .batch_bytes(self.batch_bytes)
             .batch_documents(self.batch_documents)
+            .gauge(gauge)
             .on_progress(|report| pass.borrow_mut().stored(&before, first, report))
             .on_refused(|refused| {
                 let mut pass = pass.borrow_mut();
@@ -205,7 +234,7 @@ struct Pass<'a> {
     import: &'a Import<'a>,
     source: Source,
     meter: Arc<Meter>,
-    progress: &'a mut Progress,
+    progress: &'a Progress,
     rejects: Option<(PathBuf, Rejects)>,
     tally: Tally,
     /// Documents that were handed to the library.
@@ -242,9 +271,6 @@ impl Pass<'_> {
         let Some(Found { place, mark, document, .. }) = self.next.take() else { return Ok(None) };
         self.places.push_back((self.read, place));
         self.read += 1;
-        let (documents, bytes, part) =
-            (self.read, self.meter.bytes_unpacked(), self.meter.bytes_read());
-        self.progress.tell(Done { documents, bytes, part });
         Ok(Some((document, mark)))
     }
 

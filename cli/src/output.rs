@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::error::Result;
 
@@ -37,6 +38,13 @@ pub(crate) fn open(json: bool) -> Box<dyn Write> {
 /// Whether somebody reads standard output on a terminal.
 pub(crate) fn on_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// Adds the members of one object to another.
+pub(crate) fn merge(object: &mut Value, more: Value) {
+    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
+    }
 }
 
 /// Writes `value` as JSON on one line.

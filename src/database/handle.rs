@@ -281,6 +281,28 @@ impl Database {
         Ok(self.shared.store.compact_with(progress)?)
     }
 
+    pub(super) fn begin_load(&self) -> lsm::BulkLoad {
+        self.shared.store.begin_load()
+    }
+
+    /// Does the compactions that are due, so that searches ask few runs: what a long import has put off. Background threads do the same by
+    /// and by.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// db.collection("rivers")?.import().run((0..1000).map(|number| doc! { "_id": number }))?;
+    /// db.catch_up()?;
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the device fails; the data is unchanged.
+    pub fn catch_up(&self) -> Result<()> {
+        Ok(self.shared.store.catch_up()?)
+    }
+
     /// Makes the file as small as what is in it, by moving what stands at its end into holes.
     ///
     /// Reads and commits go on meanwhile. Background work does the same by and by, less thoroughly.

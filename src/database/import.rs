@@ -5,13 +5,14 @@
 //! its own pool     analyzes batch 2                      │ analyzes batch 3                      │
 //! ```
 //! Analyzing needs no transaction: documents are counted from the beginning of their batch, and the numbers that they get are added when
-//! they are written. A batch of which a document is refused, or for which the indexes have changed, is analyzed once more.
+//! they are written. Compactions put off meanwhile what is due when the import has ended. A batch of which a document is refused, or for which the indexes have changed, is analyzed once more.
 //!
 //! Invariants: what is stored does not depend on the number of threads; a batch is visible with the mark that says so, or not at all; at
 //! most two batches are in memory beside the one that is pending. Cost: that of the analyzer, divided among the threads.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rayon::ThreadPool;
@@ -59,6 +60,7 @@ pub struct Import<'c> {
     batch_bytes: usize,
     batch_documents: usize,
     resumable: Option<String>,
+    gauge: ImportGauge,
     clock: SystemClock,
     on_progress: Box<dyn FnMut(&ImportReport) + 'c>,
     on_refused: Box<dyn FnMut(RefusedDocument) -> Result<()> + 'c>,
@@ -86,6 +88,36 @@ pub struct ImportReport {
     pub analyzing: Duration,
     /// Time in which batches were written and committed.
     pub writing: Duration,
+}
+
+/// How far the stages of an import are, for other threads to look at while it runs; see [`Import::gauge`]. What several imports do is
+/// added up.
+#[derive(Debug, Clone, Default)]
+pub struct ImportGauge(Arc<Stages>);
+
+/// Documents that came so far.
+#[derive(Debug, Default)]
+struct Stages {
+    read: AtomicU64,
+    analyzed: AtomicU64,
+    stored: AtomicU64,
+}
+
+impl ImportGauge {
+    /// Documents that were taken from the iterator.
+    pub fn read(&self) -> u64 {
+        self.0.read.load(Ordering::Relaxed)
+    }
+
+    /// Documents that were analyzed; more than were read if some had to be analyzed again.
+    pub fn analyzed(&self) -> u64 {
+        self.0.analyzed.load(Ordering::Relaxed)
+    }
+
+    /// Documents that were committed.
+    pub fn stored(&self) -> u64 {
+        self.0.stored.load(Ordering::Relaxed)
+    }
 }
 
 /// A document that cannot be stored.
@@ -177,6 +209,7 @@ impl<'c> Import<'c> {
             batch_bytes: (memory_bytes / BATCHES_PER_MEMORY).clamp(1, BATCH_BYTES_MAX),
             batch_documents: usize::MAX,
             resumable: None,
+            gauge: ImportGauge::default(),
             clock: SystemClock::default(),
             on_progress: Box::new(|_| ()),
             on_refused: Box::new(|refused| Err(refused.error)),
@@ -225,6 +258,23 @@ impl<'c> Import<'c> {
     /// ```
     pub fn resumable(mut self, name: impl Into<String>) -> Self {
         self.resumable = Some(name.into());
+        self
+    }
+
+    /// Counts in `gauge` what the stages of this import have done, so that another thread can show it: batches take a while.
+    ///
+    /// ```
+    /// use alluvium::{Database, ImportGauge, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let gauge = ImportGauge::default();
+    /// // A thread that shows how far it is gets a clone.
+    /// db.collection("rivers")?.import().gauge(&gauge).run((0..10).map(|number| doc! { "_id": number }))?;
+    /// assert_eq!((gauge.read(), gauge.analyzed(), gauge.stored()), (10, 10, 10));
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn gauge(mut self, gauge: &ImportGauge) -> Self {
+        self.gauge = gauge.clone();
         self
     }
 
@@ -294,6 +344,7 @@ impl<'c> Import<'c> {
         documents: impl IntoIterator<Item = Result<(D, M), E>>,
         mark: impl Fn(&M) -> Document,
     ) -> Result<ImportReport, E> {
+        let _load = self.collection.database().begin_load();
         let documents = documents.into_iter();
         let mut source = Source { documents, len: 0, has_ended: false, failed: None };
         let mut analysts = Analysts::new(self.threads, self.text_options()?)?;
@@ -305,8 +356,10 @@ impl<'c> Import<'c> {
                 collected.as_ref().map(|batch| &batch.documents[..]).unwrap_or_default();
             let Analysts { pool, options, indexers } = &mut analysts;
             let mut changed = None;
+            let analyzed_len = Arc::clone(&self.gauge.0);
+            let bulk = Bulk { documents, analyzed_len: &analyzed_len.analyzed };
             let (text, next) =
-                analyze_beside(pool.as_ref(), indexers, documents, &mut report, |report| {
+                analyze_beside(pool.as_ref(), indexers, bulk, &mut report, |report| {
                     if let Some((batch, text)) = analyzed.take() {
                         changed = self.write(batch, &mark, text, options, report)?;
                     }
@@ -355,6 +408,7 @@ impl<'c> Import<'c> {
             };
             let number = source.len;
             source.len += 1;
+            self.gauge.0.read.fetch_add(1, Ordering::Relaxed);
             batch.mark = Some(mark);
             match document.into_document() {
                 Ok(document) => {
@@ -421,6 +475,7 @@ impl<'c> Import<'c> {
             writer.mark_import(pending, name, &mark)?;
         }
         transaction.commit_bulk(SPILL_BYTES_MIN)?;
+        self.gauge.0.stored.fetch_add(after.documents - report.documents, Ordering::Relaxed);
         after.batches += 1;
         after.writing += self.clock.now().saturating_sub(start);
         *report = after;
@@ -453,12 +508,20 @@ impl Analysts {
     }
 }
 
+/// Documents to analyze.
+#[derive(Debug, Clone, Copy)]
+struct Bulk<'b> {
+    documents: &'b [RawDocumentBuf],
+    /// Where those are counted that were.
+    analyzed_len: &'b AtomicU64,
+}
+
 /// Has `indexers` analyze documents, all but the first of them in `pool`, while the calling thread does `other` and then takes part.
 /// The text is missing when a document is at fault, as the writer will find out.
 fn analyze_beside<T>(
     pool: Option<&ThreadPool>,
     indexers: &mut [BulkIndexer],
-    documents: &[RawDocumentBuf],
+    Bulk { documents, analyzed_len }: Bulk<'_>,
     report: &mut ImportReport,
     other: impl FnOnce(&mut ImportReport) -> Result<T>,
 ) -> Result<(Option<BulkText>, T)> {
@@ -476,6 +539,7 @@ fn analyze_beside<T>(
             if numbered.any(|(number, document)| indexer.add(number, document).is_err()) {
                 failed.store(true, Ordering::Relaxed);
             }
+            analyzed_len.fetch_add(slice.len().min(SLICE_LEN) as u64, Ordering::Relaxed);
         }
         nanos.fetch_add(usize::try_from(clock.now().as_nanos()).unwrap_or(0), Ordering::Relaxed);
     };

@@ -28,7 +28,7 @@ pub use collection::Collection;
 pub use document::IntoDocument;
 pub use find::{Find, FindIter, FoundDocuments};
 pub use handle::{CheckReport, Database};
-pub use import::{Import, ImportReport, RefusedDocument};
+pub use import::{Import, ImportGauge, ImportReport, RefusedDocument};
 pub use inspect::CollectionFigures;
 pub use options::{CollectionOptions, Options};
 pub use reader::DatabaseReader;

@@ -79,8 +79,8 @@ pub(crate) struct ImportArguments {
     pub(crate) batch: Option<u32>,
     /// Print one JSON object: format, collections, documents, bytes, bytes_read, seconds, documents_per_second,
     /// mb_per_second, skipped, files_left_out, indexes, file_bytes, write_amplification, memory_bytes_max. Meanwhile, unless
-    /// standard error is a terminal, one a second at most goes there: documents, bytes, seconds, documents_per_second,
-    /// mb_per_second, seconds_left, memory_bytes.
+    /// standard error is a terminal, two a second at most go there: documents, bytes, seconds, documents_per_second,
+    /// mb_per_second, seconds_left, memory_bytes, analyzed, stored, bytes_written.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -129,7 +129,7 @@ fn open(path: &Path, memory_bytes: u64) -> Result<Database> {
 /// Imports the bundled corpus as one transaction.
 fn import(db: &Database, path: &Path, json: bool) -> Result<(Tally, Duration)> {
     let source = corpus()?;
-    let mut progress = Progress::new(u64::try_from(CORPUS.len()).ok(), json);
+    let progress = Progress::new(u64::try_from(CORPUS.len()).ok(), json);
     let import = Import {
         db,
         path,
@@ -141,7 +141,7 @@ fn import(db: &Database, path: &Path, json: bool) -> Result<(Tally, Duration)> {
         batch_bytes: usize::MAX,
         resumable: None,
     };
-    let filled = import.fill(source, &mut progress);
+    let filled = import.fill(source, &progress);
     let elapsed = progress.elapsed();
     progress.finish();
     let filled = filled?;

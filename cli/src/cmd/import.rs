@@ -23,7 +23,7 @@ use crate::database::{self, ChosenAnalysis, Made};
 use crate::documents::{self, Import, Tally};
 use crate::error::{At, Error, Result};
 use crate::output::{self, bytes, count};
-use crate::progress::{Memory, Progress, memory};
+use crate::progress::Progress;
 
 /// An import of a smaller part of all documents than one in so many does not count words.
 const COUNTED_PART: u64 = 10;
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
         batch_bytes: documents::batch_bytes(arguments.memory.bytes),
         resumable,
     };
-    let filled = import.fill(source, &mut progress);
+    let filled = import.fill(source, &progress);
     let elapsed = progress.elapsed();
     progress.finish();
     let mut tally = filled?;
@@ -79,7 +79,6 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
     let file_bytes = closed.at(path)?.file_bytes;
     tally.closing = closing.elapsed();
 
-    let memory_bytes_max = memory(Memory::AtMost);
     let is_dump = !dumped.is_empty();
     let report = Report {
         arguments,
@@ -93,7 +92,6 @@ pub(crate) fn run(arguments: &ImportArguments) -> Result<Outcome> {
         terms,
         file_bytes,
         amplification,
-        memory_bytes_max,
     };
     let mut out = output::open(arguments.json);
     if arguments.json {
@@ -121,13 +119,12 @@ struct Report<'a> {
     file_bytes: u64,
     /// Bytes that were written for each one of documents and index.
     amplification: f64,
-    memory_bytes_max: Option<u64>,
 }
 
 impl Report<'_> {
     fn to_json(&self) -> Value {
         let mut report = json!({ "format": self.format.name(), "collections": self.collections });
-        merge(&mut report, speed_json(&self.tally, self.elapsed));
+        output::merge(&mut report, speed_json(&self.tally, self.elapsed));
         report["bytes_read"] = json!(self.meter.bytes_read());
         report["skipped"] = json!(self.tally.skipped);
         report["files_left_out"] = json!(self.meter.files_left_out());
@@ -139,7 +136,7 @@ impl Report<'_> {
         }
         report["file_bytes"] = json!(self.file_bytes);
         report["write_amplification"] = json!(self.amplification);
-        report["memory_bytes_max"] = json!(self.memory_bytes_max);
+        report["memory_bytes_max"] = json!(self.tally.memory_bytes_max);
         report
     }
 
@@ -149,11 +146,12 @@ impl Report<'_> {
         let tokens = count(self.tally.tokens);
         let terms =
             self.terms.map(|terms| format!("; the index has {} different ones", count(terms)));
-        let [read, analyzed, wrote, closed] =
+        let [read, analyzed, wrote, compacted, closed] =
             self.tally.stages().map(|(_, time)| output::time(time));
         writeln!(
             out,
-            "Indexed {tokens} words{}. Reading took {read}, analyzing {analyzed}, writing {wrote}, closing {closed}.",
+            "Indexed {tokens} words{}. Reading took {read}, analyzing {analyzed}, writing {wrote}, compacting {compacted}, \
+             closing {closed}.",
             terms.unwrap_or_default()
         )?;
         if self.is_dump {
@@ -161,8 +159,10 @@ impl Report<'_> {
             writeln!(out, "Collections: {names}; indexes created: {}.", self.indexes)?;
         }
         write_file_line(out, &self.arguments.database, self.file_bytes)?;
-        let memory =
-            self.memory_bytes_max.map(|memory| format!("; {} of memory at most", bytes(memory)));
+        let memory = self
+            .tally
+            .memory_bytes_max
+            .map(|memory| format!("; {} of memory at most", bytes(memory)));
         writeln!(
             out,
             "{:.1} bytes were written for each of documents and index{}.",
@@ -394,13 +394,6 @@ fn write_left_out(
         writeln!(out, "Files left out that are no text: {}.", count(meter.files_left_out()))?;
     }
     Ok(())
-}
-
-/// Adds the members of one object to another.
-fn merge(object: &mut Value, more: Value) {
-    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
-        object.extend(more);
-    }
 }
 
 /// What was imported and how fast, as members of an object.
