@@ -7,6 +7,7 @@
 mod churn;
 mod driver;
 mod engines;
+mod generate;
 mod index;
 mod kv;
 mod lucene;
@@ -45,6 +46,7 @@ enum Verb {
     Search(search::Options),
     Values(values::Options),
     Index(index::Options),
+    Generate(generate::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Search(options) => search::run(&options),
         Verb::Values(options) => values::run(&options),
         Verb::Index(options) => index::run(&options),
+        Verb::Generate(options) => generate::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
