@@ -133,7 +133,7 @@ pub(crate) enum Phase {
 impl Phase {
     /// How many runs a level may have that else has so many.
     pub(crate) fn runs_max(self, runs_max: usize) -> usize {
-        if self == Phase::Loading { runs_max.saturating_mul(2) } else { runs_max }
+        if self == Phase::Loading { runs_max.max(1).saturating_mul(2) } else { runs_max }
     }
 }
 
@@ -215,7 +215,10 @@ impl Picker {
         let mut due = Vec::new();
         for keyspace in keyspaces {
             let shape = Shape::of(keyspace, options, phase);
-            if let Some(work) = renumber(keyspace, &shape, options, claims) {
+            // While much is loaded, a last level that moved up would be pushed down again.
+            if phase != Phase::Loading
+                && let Some(work) = renumber(keyspace, &shape, options, claims)
+            {
                 return Some(work);
             }
             for level in 0..shape.last {
