@@ -417,15 +417,17 @@ impl Case {
         while let Some(job) = self.jobs.pop() {
             self.install(&job, seen);
         }
-        for works in 0.. {
-            assert!(works < 2_000, "work does not end");
-            let asked = self.request.is_some();
-            let begun = self.begin(Phase::Resting, seen);
-            if let Some(job) = self.jobs.pop() {
-                self.install(&job, seen);
-            }
-            if !begun && !asked {
-                break;
+        for phase in [Phase::Loading, Phase::Resting] {
+            for works in 0.. {
+                assert!(works < 2_000, "work does not end");
+                let asked = self.request.is_some();
+                let begun = self.begin(phase, seen);
+                if let Some(job) = self.jobs.pop() {
+                    self.install(&job, seen);
+                }
+                if !begun && !asked {
+                    break;
+                }
             }
         }
         let keyspace = self.keyspace();
