@@ -40,6 +40,7 @@ impl Core {
         let mut total = Moved::default();
         self.clean_values(&mut total)?;
         let mut from = NEW_FILE_PAGES;
+        let mut has_log_moved = false;
         let live_pages = loop {
             self.settle(false)?;
             let version = self.version.load_full();
@@ -59,8 +60,15 @@ impl Core {
             let Some(hole) = self.disk.space.first_free(from) else { break live_pages };
             from = hole.end();
             let pages_max = (live_pages / 8).max(2 * largest(&version));
-            let Some(job) = clear(&self.disk, &version, from, pages_max) else { break live_pages };
-            self.relocate(job, &mut total, &mut |_| {})?;
+            match clear(&self.disk, &version, from, pages_max) {
+                Some(job) => self.relocate(job, &mut total, &mut |_| {})?,
+                // It comes back when all is settled, since what it leaves is larger than itself.
+                None if !has_log_moved && self.log_begins_at(from)? => {
+                    has_log_moved = true;
+                    self.settle_in_small_log(false)?;
+                }
+                None => break live_pages,
+            }
         };
         self.punch_holes(&mut lock(&self.maintenance))?;
         Ok(ShrinkReport {
@@ -70,6 +78,11 @@ impl Core {
             segments_moved: total.segments,
             bytes_moved: total.bytes,
         })
+    }
+
+    /// Whether the log is what stands behind a hole that ends at this page.
+    fn log_begins_at(&self, page: u64) -> Result<bool> {
+        Ok(self.writer()?.log.extents().map(|extent| extent.start).min() == Some(page))
     }
 
     pub(super) fn file_bytes(&self) -> Result<u64> {
