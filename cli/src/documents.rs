@@ -24,6 +24,7 @@ use alluvium_sources::{Mark, Meter, Place, Record, Refusal, Rejects, Shape, Sour
 
 use crate::args::OnError;
 use crate::error::{At, Error, Result};
+use crate::output;
 use crate::progress::{Done, Progress, Stages};
 
 /// Batches of documents for which the memory budget has room.
@@ -139,7 +140,13 @@ impl Import<'_> {
         }
         let mut pass = pass.into_inner();
         let compacting = Instant::now();
-        self.db.catch_up().at(self.path)?;
+        if let Err(error) = self.db.catch_up() {
+            output::warn(format_args!(
+                "{}: all documents are stored, but compactions stopped: {error}; `alluvium compact` or the next \
+                 import goes on with them",
+                self.path.display()
+            ));
+        }
         pass.tally.compacting = compacting.elapsed();
         pass.tally.memory_bytes_max = watch.end();
         if let Some((path, rejects)) = &mut pass.rejects {

@@ -109,7 +109,7 @@ impl ImportGauge {
         self.0.read.load(Ordering::Relaxed)
     }
 
-    /// Documents that were analyzed; more than were read if some had to be analyzed again.
+    /// Documents that were analyzed.
     pub fn analyzed(&self) -> u64 {
         self.0.analyzed.load(Ordering::Relaxed)
     }
@@ -356,8 +356,8 @@ impl<'c> Import<'c> {
                 collected.as_ref().map(|batch| &batch.documents[..]).unwrap_or_default();
             let Analysts { pool, options, indexers } = &mut analysts;
             let mut changed = None;
-            let analyzed_len = Arc::clone(&self.gauge.0);
-            let bulk = Bulk { documents, analyzed_len: &analyzed_len.analyzed };
+            let stages = Arc::clone(&self.gauge.0);
+            let bulk = Bulk { documents, analyzed_len: &stages.analyzed };
             let (text, next) =
                 analyze_beside(pool.as_ref(), indexers, bulk, &mut report, |report| {
                     if let Some((batch, text)) = analyzed.take() {

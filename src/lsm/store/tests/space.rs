@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::super::lock;
+use super::super::maintenance::compaction_pays;
 use super::{Write, open, read_all, scale, tiny_options};
 use crate::lsm::ids::PAGE_BYTES;
 use crate::lsm::root::SLOT_PAGES;
@@ -162,6 +163,61 @@ fn after_churn_the_file_shrinks_by_itself_and_to_a_twentieth_above_its_content_o
     assert_eq!(check.pinned_pages, 0);
     assert_eq!(check.entries, u64::from(keys.div_ceil(10)));
     store.close()
+}
+
+#[test]
+fn what_may_hide_others_is_compacted_at_rest_but_operands_are_not_and_nothing_is_in_a_load()
+-> Result<()> {
+    let clock = Arc::new(ManualClock::default());
+    let store = open(MemoryStorage::default(), options(&clock))?;
+    let id = store.snapshot().keyspace("merged").expect("created by open");
+    let keyspace = || Arc::clone(&store.core.version.load().keyspaces[&id]);
+    let write = |is_operand: bool| -> Result<()> {
+        let mut transaction = store.begin()?;
+        for number in 0..500 {
+            if is_operand {
+                transaction.merge(id, &key(number), b"x")?;
+            } else {
+                transaction.put(id, &key(number), "x")?;
+            }
+        }
+        transaction.commit(Durability::Buffered)?;
+        store.flush()
+    };
+    (0..3).try_for_each(|_| write(true))?;
+    assert_eq!(keyspace().runs().count(), 3);
+    assert!(!compaction_pays(&keyspace(), 8)?, "operands add up");
+    write(false)?;
+    assert!(compaction_pays(&keyspace(), 8)?, "values hide what is older");
+    let load = store.begin_load();
+    rest(&store, &clock)?;
+    assert_eq!(keyspace().runs().count(), 4, "it can wait");
+    drop(load);
+    rest(&store, &clock)?;
+    assert_eq!(keyspace().runs().count(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_store_rests_after_twice_the_pause_between_commits() -> Result<()> {
+    let clock = Arc::new(ManualClock::default());
+    let settle_after = Duration::from_secs(1);
+    let store = open(MemoryStorage::default(), Options { settle_after, ..options(&clock) })?;
+    let id = store.snapshot().keyspace("plain").expect("created by open");
+    for (pause_millis, rest_millis) in [(100, 1_000), (1_500, 3_000), (60_000, 10_000)] {
+        // Others in a row hide a pause by and by.
+        for _ in 0..2 {
+            clock.advance(Duration::from_millis(pause_millis));
+            let mut transaction = store.begin()?;
+            transaction.put(id, b"key", "value")?;
+            transaction.commit(Durability::Buffered)?;
+        }
+        clock.advance(Duration::from_millis(rest_millis - 1));
+        assert!(!store.core.is_idle(), "{pause_millis} ms");
+        clock.advance(Duration::from_millis(1));
+        assert!(store.core.is_idle(), "{pause_millis} ms");
+    }
+    Ok(())
 }
 
 #[test]
