@@ -724,3 +724,38 @@ fn documents_that_are_indexed_only_are_found_and_not_shown() {
     shell.fail(&["import", "more.ndjson", "rivers.alv", "--index-only"], &["leave out"]);
     assert_eq!(shell.succeed(&["check", "index.alv", "--deep"]).stdout, "ok\n");
 }
+
+/// The source stays open until lines have told of all that it gave: the reader waits, and the lines come nevertheless.
+#[test]
+fn lines_of_progress_say_how_far_each_stage_is() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let shell = Shell::new();
+    let mut import = Command::new(env!("CARGO_BIN_EXE_alluvium"))
+        .current_dir(shell.path("."))
+        .args(["import", "-", "x.alv", "--id", "_id", "--batch", "3", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let mut input = import.stdin.take().expect("it was piped");
+    input.write_all(numbered(300, &[]).as_bytes()).expect("the import reads");
+    let lines = BufReader::new(import.stderr.take().expect("it was piped")).lines();
+    let mut lines = lines.map(|line| json_object(&line.expect("text")));
+    let number = |line: &serde_json::Value, name: &str| line[name].as_u64().expect("a number");
+    // Two batches are under way when the source gives no more.
+    let told = lines.find(|line| number(line, "stored") >= 294).expect("a line");
+    assert!(number(&told, "analyzed") >= number(&told, "stored"), "{told}");
+    assert!(number(&told, "documents") >= number(&told, "analyzed"), "{told}");
+    assert!(number(&told, "bytes_written") > 0, "{told}");
+    assert!(lines.next().is_some(), "they go on");
+    drop(input);
+    lines.for_each(drop);
+    assert!(import.wait().expect("it ends").success());
+}
+
+fn json_object(line: &str) -> serde_json::Value {
+    serde_json::from_str(line).expect("a line of JSON")
+}
