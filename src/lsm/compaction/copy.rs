@@ -54,7 +54,7 @@ impl KeyspaceCopy {
         let report =
             CompactionReport { keyspace: keyspace.name.clone(), ..CompactionReport::default() };
         let edit = Edit::default();
-        let finished = Finished { keyspace: None, edit, segments: Vec::new(), report };
+        let finished = Finished::new(None, edit, report);
         KeyspaceCopy { disk, rewriting: Some(rewriting), level, finished }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Finished {
     pub(crate) edit: Edit,
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) report: CompactionReport,
+    /// Of the bytes that the report says were written, so many were told of before, by `take_written`.
+    pub(crate) told_bytes: u64,
 }
 
 /// Writes the oldest fresh runs as runs of level 0.
@@ -54,7 +56,7 @@ impl FlushJob {
         let flushed = Some(version.commit);
         let edit = Edit { flushed, created, values, ..Edit::default() };
         let report = CompactionReport { keyspace: "*".to_owned(), ..CompactionReport::default() };
-        let finished = Finished { keyspace: None, edit, segments: Vec::new(), report };
+        let finished = Finished::new(None, edit, report);
         let started = disk.options.clock.now();
         FlushJob { disk, version, runs, keyspaces, rewriting: None, finished, entries, started }
     }
@@ -63,6 +65,11 @@ impl FlushJob {
     pub(crate) fn progress(&self) -> (u64, u64) {
         let done = self.rewriting.as_ref().map_or(0, |rewriting| rewriting.done);
         (self.finished.report.input + done, self.entries)
+    }
+
+    /// Bytes that were written since this was asked for the last time.
+    pub(crate) fn take_written(&mut self) -> u64 {
+        self.finished.take_written(self.rewriting.as_ref())
     }
 
     /// The newest commit that the job flushes.
@@ -135,7 +142,7 @@ impl CompactionJob {
         edit.removed = summaries.iter().map(|summary| summary.id).collect();
         report.segments_in = edit.removed.len() as u64;
         let started = disk.options.clock.now();
-        let finished = Finished { keyspace: Some(keyspace.id), edit, segments: Vec::new(), report };
+        let finished = Finished::new(Some(keyspace.id), edit, report);
         let mut job = CompactionJob { disk, rewriting: None, level, run, finished, started };
         let first = summaries.iter().map(|summary| summary.commits.0).min();
         let last = summaries.iter().map(|summary| summary.commits.1).max();
@@ -171,6 +178,11 @@ impl CompactionJob {
         Ok(false)
     }
 
+    /// Bytes that were written since this was asked for the last time.
+    pub(crate) fn take_written(&mut self) -> u64 {
+        self.finished.take_written(self.rewriting.as_ref())
+    }
+
     /// Bytes of segments that are compacted, and bytes in all.
     pub(crate) fn progress(&self) -> (u64, u64) {
         let Some(rewriting) = &self.rewriting else {
@@ -189,6 +201,19 @@ impl CompactionJob {
 }
 
 impl Finished {
+    /// Nothing is written yet.
+    pub(crate) fn new(keyspace: Option<KeyspaceId>, edit: Edit, report: CompactionReport) -> Self {
+        Finished { keyspace, edit, segments: Vec::new(), report, told_bytes: 0 }
+    }
+
+    /// Bytes that were written since this was asked for the last time; `rewriting` goes on.
+    fn take_written(&mut self, rewriting: Option<&Rewriting>) -> u64 {
+        let written = self.report.bytes_out + rewriting.map_or(0, Rewriting::written_bytes);
+        let new = written.saturating_sub(self.told_bytes);
+        self.told_bytes += new;
+        new
+    }
+
     /// Notes how long it took.
     fn at(mut self, elapsed: Duration) -> Self {
         self.report.elapsed_micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);

@@ -155,6 +155,12 @@ impl SegmentOutput {
         Ok((std::mem::take(&mut self.finished), self.leaf_blocks))
     }
 
+    /// Bytes of segments that were written so far: of those that are finished, and the whole pages of the open one.
+    pub(super) fn written_bytes(&self) -> u64 {
+        let finished = self.finished.iter().map(|(summary, _)| summary.bytes).sum::<u64>();
+        finished + self.open.as_ref().map_or(0, |open| open.place.written)
+    }
+
     fn finish_segment(&mut self) -> Result<()> {
         if let Some(mut open) = self.open.take() {
             open.write_pages(&self.disk)?;

@@ -209,6 +209,11 @@ impl Rewriting {
         Ok(bytes)
     }
 
+    /// Bytes of segments that were written so far.
+    pub(super) fn written_bytes(&self) -> u64 {
+        self.output.written_bytes()
+    }
+
     /// Closes the output.
     pub(crate) fn into_parts(self) -> (SegmentOutput, CompactionReport) {
         (self.output, self.report)

@@ -414,6 +414,7 @@ impl Core {
             Task::Log(next) => self.prepare_log(next, is_back),
             Task::Flush(mut job) => {
                 let ready = job.step(bytes_max)?;
+                self.counters.count_written(job.take_written(), true);
                 if ready && installs {
                     return self.install(job.finish()).map(|()| true);
                 }
@@ -432,6 +433,7 @@ impl Core {
                 }
                 let reader = self.shown_to_rewriters(version);
                 let ready = job.step(bytes_max, &reader)?;
+                self.counters.count_written(job.take_written(), false);
                 if ready && installs {
                     return self.install(job.finish()).map(|()| true);
                 }
@@ -527,7 +529,7 @@ impl Core {
 
     /// Makes a finished job's output part of the store.
     pub(super) fn install(&self, finished: Finished) -> Result<()> {
-        let Finished { keyspace, edit, segments, report } = finished;
+        let Finished { keyspace, edit, segments, report, told_bytes } = finished;
         if !segments.is_empty() {
             let synced = self.disk.storage.sync();
             let synced = synced.map_err(|source| Error::io("syncing segments", source));
@@ -553,15 +555,15 @@ impl Core {
         }
         self.advance(&mut writer, next);
         drop(writer);
-        self.record(report, is_flush);
+        self.record(report, told_bytes, is_flush);
         if is_flush {
             self.borrow_for_fresh_runs()?;
         }
         Ok(())
     }
 
-    fn record(&self, report: CompactionReport, is_flush: bool) {
-        self.counters.count_report(&report, is_flush);
+    fn record(&self, report: CompactionReport, told_bytes: u64, is_flush: bool) {
+        self.counters.count_report(&report, told_bytes, is_flush);
         let mut jobs = lock(&self.jobs);
         if jobs.reports.len() == REPORTS_MAX {
             jobs.reports.pop_front();

@@ -85,9 +85,15 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn count_report(&self, report: &CompactionReport, is_flush: bool) {
+    /// A flush or a compaction wrote so many bytes of segments.
+    pub(super) fn count_written(&self, bytes: u64, is_flush: bool) {
         let written = if is_flush { &self.flushed_bytes } else { &self.compacted_bytes };
-        written.fetch_add(report.bytes_out, Ordering::Relaxed);
+        written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// One ended; so many of its bytes were counted before.
+    pub(super) fn count_report(&self, report: &CompactionReport, told_bytes: u64, is_flush: bool) {
+        self.count_written(report.bytes_out.saturating_sub(told_bytes), is_flush);
         self.moved_bytes.fetch_add(report.bytes_moved, Ordering::Relaxed);
     }
 

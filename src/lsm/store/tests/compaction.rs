@@ -247,6 +247,32 @@ fn a_compaction_tells_how_far_it_is_and_ends_when_it_is_cancelled() -> Result<()
 }
 
 #[test]
+fn bytes_of_a_compaction_are_counted_while_they_are_written_and_each_once() -> Result<()> {
+    let (store, id) = open(options())?;
+    load(&store, id, random(4, 1 << 40, 20_000))?;
+    // Nothing is half done.
+    rest(&store)?;
+    let written = || {
+        let written = store.stats().written;
+        written.flushed_bytes + written.compacted_bytes
+    };
+    let before = written();
+    lock(&store.core.jobs).reports.clear();
+    let compaction = store.start_compaction()?;
+    let (mut last, mut moves) = (before, 0);
+    while compaction.step()? {
+        let now = written();
+        assert!(now >= last);
+        moves += usize::from(now > last);
+        last = now;
+    }
+    assert!(moves > 10, "counted {moves} times");
+    let told: u64 = store.compactions().iter().map(|report| report.bytes_out).sum();
+    assert_eq!(written() - before, told);
+    Ok(())
+}
+
+#[test]
 fn commits_alone_keep_memory_and_level_0_within_their_bounds() -> Result<()> {
     let options = options();
     let (store, id) = open(options.clone())?;

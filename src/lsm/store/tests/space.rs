@@ -297,8 +297,7 @@ fn shrinking_joins_holes_that_are_too_small_for_what_stands_behind_them() -> Res
         };
         let edit = crate::lsm::manifest::Edit { removed: ids, ..Default::default() };
         let report = crate::lsm::CompactionReport::default();
-        let finished =
-            crate::lsm::compaction::Finished { keyspace: None, edit, segments: Vec::new(), report };
+        let finished = crate::lsm::compaction::Finished::new(None, edit, report);
         store.core.install(finished)?;
     }
     let report = store.shrink()?;
