@@ -19,7 +19,8 @@ use super::placed::{PathRanges, each_sloppy, keep_followed};
 use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
 use super::term_window::{TermWindow, WINDOW};
 use crate::fts::{
-    self, Drift, FieldId, LengthCodes, Marks, StoredLengths, TermPostings, TextReader, WINDOW_LEN,
+    self, DocumentPositions, Drift, FieldId, LengthCodes, Marks, StoredLengths, TermPostings,
+    TextReader, WINDOW_LEN,
 };
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
@@ -65,6 +66,10 @@ pub(super) struct LeafWindow<'c> {
     /// In their place where there is only one: it takes no allocation.
     term: OnceCell<TermWindow<'c>>,
 }
+
+/// Gives the positions of a phrase's term in the document at hand.
+pub(super) type PositionsOf<'f, 'c> =
+    dyn FnMut(usize) -> Result<Option<DocumentPositions<'c>>> + 'f;
 
 /// The tables of fields.
 #[derive(Debug, Default)]
@@ -116,20 +121,23 @@ pub(super) struct Scratch {
 }
 
 impl Scale<'_> {
-    /// The score of a document at `offset`, which stands at `index` of a term's list.
-    fn score(
+    /// What the document at `offset`, which stands at `index` in a window, gets from a term.
+    pub(super) fn score_at(
         self,
         term: &TermWindow<'_>,
         offset: u16,
         index: usize,
         weight: f32,
-        frequency: u32,
-    ) -> f32 {
-        self.norms.score(weight, frequency, self.code(term, offset, index))
+    ) -> Result<f32> {
+        if let Some(&score) = term.scores().get(index) {
+            return Ok(score);
+        }
+        let frequency = term.frequency(offset, index).map_err(fts::Error::from)?;
+        Ok(self.norms.score(weight, frequency, self.code(term, offset, index)))
     }
 
     /// The length code of that document.
-    fn code(self, term: &TermWindow<'_>, offset: u16, index: usize) -> u8 {
+    pub(super) fn code(self, term: &TermWindow<'_>, offset: u16, index: usize) -> u8 {
         let code = match term.marks() {
             Marks::Codes(codes) => codes.get(index).copied(),
             Marks::Impacts(_) => self.lengths.map(|lengths| lengths.length_code(offset)),
@@ -193,6 +201,82 @@ impl<'p> OpenLeaf<'p> {
     /// Whether it adds to scores.
     pub(super) fn scores(&self) -> bool {
         self.leaf.scores
+    }
+
+    /// Its terms.
+    pub(super) fn terms(&self) -> &[Arc<TermPostings>] {
+        &self.terms
+    }
+
+    /// How often the terms occur in a document where they belong. `positions` gives those of a term there by its place, if it holds it;
+    /// `paths` are in its chunk.
+    pub(super) fn phrase_frequency(
+        &self,
+        positions: &mut PositionsOf<'_, '_>,
+        paths: &[TermChunk<'_>],
+        offset: u16,
+        scratch: &mut Scratch,
+    ) -> Result<u32> {
+        let key = &self.leaf.key;
+        if key.slop != Slop::Exact {
+            return self.sloppy_frequency(positions, paths, offset, scratch);
+        }
+        let Scratch { firsts, ranges, .. } = scratch;
+        let mut is_first = true;
+        for &place in &self.by_df {
+            let Some(positions) = positions(place)? else { return Ok(0) };
+            let distance = key.terms[place].1;
+            if std::mem::take(&mut is_first) {
+                firsts.clear();
+                for position in positions {
+                    firsts.extend(position.map_err(fts::Error::from)?.checked_sub(distance));
+                }
+            } else {
+                keep_followed(firsts, positions, distance).map_err(fts::Error::from)?;
+            }
+            if firsts.is_empty() {
+                return Ok(0);
+            }
+        }
+        if key.path.is_some() {
+            let last = key.terms.last().map_or(0, |&(_, distance)| distance);
+            ranges.read(paths, offset)?;
+            firsts.retain(|&first| ranges.holds(first, last));
+        }
+        Ok(u32::try_from(firsts.len()).unwrap_or(u32::MAX))
+    }
+
+    /// How often the terms stand near enough in a document.
+    fn sloppy_frequency(
+        &self,
+        positions: &mut PositionsOf<'_, '_>,
+        paths: &[TermChunk<'_>],
+        offset: u16,
+        scratch: &mut Scratch,
+    ) -> Result<u32> {
+        let Scratch { lists, ranges, .. } = scratch;
+        let key = &self.leaf.key;
+        lists.resize_with(self.terms.len(), Vec::new);
+        for (place, list) in lists.iter_mut().enumerate() {
+            list.clear();
+            let Some(positions) = positions(place)? else { return Ok(0) };
+            for position in positions {
+                list.push(position.map_err(fts::Error::from)?);
+            }
+        }
+        if key.path.is_some() {
+            ranges.read(paths, offset)?;
+        }
+        let mut count = 0;
+        each_sloppy(key.slop, lists, &key.terms, |found| {
+            let (first, last) = found.iter().fold((u32::MAX, 0), |(first, last), &position| {
+                (first.min(position), last.max(position))
+            });
+            let counts = key.path.is_none() || ranges.holds(first, last - first);
+            count += u32::from(counts);
+            counts
+        });
+        Ok(count)
     }
 }
 
@@ -350,16 +434,7 @@ impl<'c> LeafWindow<'c> {
         let (mut bound, bounds) = (f64::INFINITY, &self.bounds);
         for term in self.terms()? {
             let Some(index) = term.find(offset) else { return Ok(None) };
-            let of_term = match term.marks() {
-                Marks::Impacts(impacts) => {
-                    bounds.on_line(impacts.get(index).copied().unwrap_or(u8::MAX))
-                }
-                Marks::Codes(_) => {
-                    let score = term.scores().get(index);
-                    score.map_or(bounds.full(), |&score| bounds.of_score(score))
-                }
-            };
-            bound = bound.min(of_term);
+            bound = bound.min(term.bound_at(index, bounds));
         }
         Ok(Some(bound))
     }
@@ -378,11 +453,7 @@ impl<'c> LeafWindow<'c> {
             return Ok(code.map(|code| scale.norms.score(self.bounds.weight(), frequency, code)));
         };
         let Some(index) = term.find(offset) else { return Ok(None) };
-        if let Some(&score) = term.scores().get(index) {
-            return Ok(Some(score));
-        }
-        let frequency = term.frequency(offset, index).map_err(fts::Error::from)?;
-        Ok(Some(scale.score(term, offset, index, self.bounds.weight(), frequency)))
+        scale.score_at(term, offset, index, self.bounds.weight()).map(Some)
     }
 
     /// The length code of the leaf's field in a document; `None` where the leaf cannot occur.
@@ -398,62 +469,12 @@ impl<'c> LeafWindow<'c> {
             let Some(index) = term.find(offset) else { return Ok(0) };
             return Ok(term.frequency(offset, index).map_err(fts::Error::from)?);
         }
-        let key = &self.chunk.open.leaf.key;
-        if key.slop != Slop::Exact {
-            return self.sloppy_frequency(offset, scratch);
-        }
-        let Scratch { firsts, ranges, .. } = scratch;
-        let mut is_first = true;
-        for &place in &self.chunk.open.by_df {
-            let term = &terms[place];
-            let Some(index) = term.find(offset) else { return Ok(0) };
-            let positions = term.positions(offset, index).map_err(fts::Error::from)?;
-            let distance = key.terms[place].1;
-            if std::mem::take(&mut is_first) {
-                firsts.clear();
-                for position in positions {
-                    firsts.extend(position.map_err(fts::Error::from)?.checked_sub(distance));
-                }
-            } else {
-                keep_followed(firsts, positions, distance).map_err(fts::Error::from)?;
-            }
-            if firsts.is_empty() {
-                return Ok(0);
-            }
-        }
-        if key.path.is_some() {
-            let last = key.terms.last().map_or(0, |&(_, distance)| distance);
-            ranges.read(&self.chunk.paths, offset)?;
-            firsts.retain(|&first| ranges.holds(first, last));
-        }
-        Ok(u32::try_from(firsts.len()).unwrap_or(u32::MAX))
-    }
-
-    /// How often the terms stand near enough in a document.
-    fn sloppy_frequency(&self, offset: u16, scratch: &mut Scratch) -> Result<u32> {
-        let Scratch { lists, ranges, .. } = scratch;
-        let (terms, key) = (self.terms()?, &self.chunk.open.leaf.key);
-        lists.resize_with(terms.len(), Vec::new);
-        for (term, list) in terms.iter().zip(lists.iter_mut()) {
-            list.clear();
-            let Some(index) = term.find(offset) else { return Ok(0) };
-            for position in term.positions(offset, index).map_err(fts::Error::from)? {
-                list.push(position.map_err(fts::Error::from)?);
-            }
-        }
-        if key.path.is_some() {
-            ranges.read(&self.chunk.paths, offset)?;
-        }
-        let mut count = 0;
-        each_sloppy(key.slop, lists, &key.terms, |found| {
-            let (first, last) = found.iter().fold((u32::MAX, 0), |(first, last), &position| {
-                (first.min(position), last.max(position))
-            });
-            let counts = key.path.is_none() || ranges.holds(first, last - first);
-            count += u32::from(counts);
-            counts
-        });
-        Ok(count)
+        let mut positions = |place: usize| {
+            let index = terms[place].find(offset);
+            let of_term = index.map(|index| terms[place].positions(offset, index)).transpose();
+            Ok(of_term.map_err(fts::Error::from)?)
+        };
+        self.chunk.open.phrase_frequency(&mut positions, &self.chunk.paths, offset, scratch)
     }
 }
 

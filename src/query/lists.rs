@@ -11,7 +11,7 @@
 use super::bm25::Norms;
 use super::bounds::Bounds;
 use super::open_set::SetChunk;
-use super::term_window::TermWindow;
+use super::term_window::{TermWindow, WINDOW, bits_at, find_near, index_in, listed_at};
 use crate::fts::{
     self, Block, Body, Drift, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN, WINDOWS_LEN,
 };
@@ -32,6 +32,24 @@ pub(super) struct TermChunk<'a> {
     set: Option<(SetChunk<'a>, Option<Bounds>)>,
     /// Documents of each window.
     counts: [u16; WINDOWS_LEN],
+}
+
+/// What sorts documents of a window out: which of them hold a term, and for each, ascending, its impact, or what it gets.
+#[derive(Debug)]
+pub(super) struct WindowView<'w> {
+    pub(super) documents: Documents<'w>,
+    /// None where the documents have scores, or nothing is scored.
+    pub(super) impacts: &'w [u8],
+    pub(super) scores: &'w [f32],
+}
+
+/// Documents of a window.
+#[derive(Debug)]
+pub(super) enum Documents<'w> {
+    /// Their offsets, each with that of the window if these count from the beginning of the chunk.
+    List { offsets: &'w [u16], base: u16 },
+    /// And how many documents stand before each 64th.
+    Bitmap(&'w Bitmap, &'w [u16; 64]),
 }
 
 /// What one run has of a term in a chunk: at least one document.
@@ -114,6 +132,11 @@ impl<'a> TermChunk<'a> {
         self.holding(window).map(of_part).fold(0.0, f64::max)
     }
 
+    /// What documents get, by impact, of a term in one part, once it is weighed.
+    pub(super) fn bounds(&self) -> Option<&Bounds> {
+        self.first.as_ref()?.bounds.as_ref()
+    }
+
     /// How shares of a score differ in a window from what impacts say.
     pub(super) fn drift(&self, window: usize) -> Drift {
         let known = self.holding(window).filter_map(|part| part.bounds.as_ref());
@@ -160,6 +183,45 @@ impl<'a> TermChunk<'a> {
         TermWindow::join(windows).map(Some)
     }
 
+    /// The impacts of a window's documents, of a term in one part, if they have some.
+    pub(super) fn impacts(&self, window: usize) -> lsm::Result<Option<&[u8]>> {
+        self.first.as_ref().map_or(Ok(None), |part| part.impacts(window))
+    }
+
+    /// What sorts documents of a window out, of a term in one part; `room` is for offsets.
+    pub(super) fn view<'w>(
+        &'w self,
+        window: usize,
+        room: &'w mut [u16; WINDOW_LEN],
+    ) -> lsm::Result<Option<WindowView<'w>>> {
+        self.first.as_ref().map_or(Ok(None), |part| part.view(window, room))
+    }
+
+    /// What is known of a window's documents whose indexes are known, of a term in one part; it does not find them.
+    pub(super) fn postings(&self, window: usize) -> lsm::Result<Option<TermWindow<'_>>> {
+        self.first.as_ref().map_or(Ok(None), |part| part.postings(window))
+    }
+
+    /// Keeps the bits of a window's documents, of a term in one part; gives how many are left. `scratch` is overwritten.
+    pub(super) fn keep_in(
+        &self,
+        window: usize,
+        bitmap: &mut Bitmap,
+        scratch: &mut [u16; WINDOW_LEN],
+    ) -> lsm::Result<u32> {
+        if let Some(part) = &self.first
+            && let Body::Windows(windows) = part.postings.body()
+            && let Some(block) = windows.block(window)?
+            && let Offsets::Bitmap(documents) = block.offsets()
+        {
+            block.check_bitmap()?;
+            return Ok(Kernels::best().and(bitmap, documents));
+        }
+        let mut documents = [0; WINDOW_LEN / 8];
+        self.add_to(window, &mut documents, scratch)?;
+        Ok(Kernels::best().and(bitmap, &documents))
+    }
+
     /// Sets the bits of a window's documents, without a look at anything else of them; `scratch` is overwritten.
     pub(super) fn add_to(
         &self,
@@ -188,6 +250,46 @@ impl<'a> TermChunk<'a> {
 
     fn parts(&self) -> impl Iterator<Item = &Part<'a>> {
         self.first.iter().chain(&self.others)
+    }
+}
+
+impl Documents<'_> {
+    /// Their offsets, unless they stand in a bitmap.
+    pub(super) fn places(&self) -> Result<&[u16], &Bitmap> {
+        match self {
+            Documents::List { offsets, .. } => Ok(offsets),
+            Documents::Bitmap(bitmap, _) => Err(bitmap),
+        }
+    }
+
+    /// Index of the document at `offset`, if it is there.
+    #[inline]
+    pub(super) fn find(&self, offset: u16) -> Option<usize> {
+        let offset = offset % WINDOW;
+        match self {
+            Documents::List { offsets, base } => offsets.binary_search(&(offset | base)).ok(),
+            Documents::Bitmap(bitmap, ranks) => index_in(bitmap, ranks, offset),
+        }
+    }
+
+    /// The same, near the `place` where the last search ended.
+    #[inline]
+    pub(super) fn find_near(&self, offset: u16, place: &mut usize) -> Option<usize> {
+        match self {
+            Documents::List { offsets, .. } => find_near(offsets, offset, place),
+            Documents::Bitmap(bitmap, ranks) => index_in(bitmap, ranks, offset),
+        }
+    }
+
+    /// Writes the offsets of the documents at some indexes, which ascend, to the front of `out`.
+    pub(super) fn offsets_at(&self, indexes: &[u16], out: &mut [u16; WINDOW_LEN]) {
+        match self {
+            Documents::List { offsets, .. } => listed_at(offsets, indexes, out),
+            Documents::Bitmap(bitmap, ranks) => {
+                let len = usize::from(ranks[63]) + WINDOW_LEN / 64;
+                bits_at(bitmap, len, || *ranks, indexes, out);
+            }
+        }
     }
 }
 
@@ -323,6 +425,49 @@ impl<'a> Part<'a> {
                 Ok(Some(TermWindow::of_block(block, offsets)))
             }
         }
+    }
+
+    fn impacts(&self, window: usize) -> lsm::Result<Option<&[u8]>> {
+        match self.postings.body() {
+            Body::None => Ok(None),
+            Body::List { block, .. } => match self.marks(block) {
+                Marks::Impacts(impacts) => Ok(impacts.get(self.listed(window))),
+                Marks::Codes(_) => Ok(None),
+            },
+            Body::Windows(windows) => windows.impacts(window).map(Some),
+        }
+    }
+
+    fn view<'w>(
+        &'w self,
+        window: usize,
+        room: &'w mut [u16; WINDOW_LEN],
+    ) -> lsm::Result<Option<WindowView<'w>>> {
+        let impacts = self.impacts(window)?.unwrap_or_default();
+        let Body::Windows(windows) = self.postings.body() else {
+            let range = self.listed(window);
+            let offsets = self.offsets.get(range.clone()).unwrap_or_default();
+            let scores = self.scores.get(range).unwrap_or_default();
+            let base = u16::try_from(window * WINDOW_LEN).unwrap_or_default();
+            let documents = Documents::List { offsets, base };
+            return Ok(Some(WindowView { documents, impacts, scores }));
+        };
+        let Some(block) = windows.block(window)? else { return Ok(None) };
+        let documents = if let Offsets::Bitmap(bitmap) = block.offsets() {
+            block.check_bitmap()?;
+            let (ranks, _) = room.split_first_chunk_mut().expect("invariant: there is room for 64");
+            *ranks = Kernels::best().ranks(bitmap);
+            Documents::Bitmap(bitmap, ranks)
+        } else {
+            Documents::List { offsets: block.decode_offsets(room)?, base: 0 }
+        };
+        Ok(Some(WindowView { documents, impacts, scores: &[] }))
+    }
+
+    fn postings(&self, window: usize) -> lsm::Result<Option<TermWindow<'_>>> {
+        let Body::Windows(windows) = self.postings.body() else { return self.window(window) };
+        let block = windows.block(window)?;
+        Ok(block.map(|block| TermWindow::of_list(block, 0, &[], block.marks(), &[])))
     }
 
     fn add_to(

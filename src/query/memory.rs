@@ -2,13 +2,16 @@
 //!
 //! A search [takes](Memory::take) it and [gives it back](Memory::give_back) at its end, for the next search of the same thread: so a
 //! search of a few microseconds asks for no memory that it would have to fill with zeros. One that fails keeps it to itself.
-//! Invariant: whoever gives it back left all sums at 0. Memory: 24 KiB a thread, and the positions of a document.
+//! Invariant: whoever gives it back left all sums at 0. Memory: 24 KiB a thread, 8 more for each word that
+//! had to occur beside others, and the positions of a document.
 
 use std::cell::Cell;
 
+use super::bounds::Bounds;
 use super::leaf::Scratch;
+use super::term_window::TermWindow;
 use crate::fts::WINDOW_LEN;
-use crate::kernels::{Aligned, Sums};
+use crate::kernels::{Aligned, Kernels, Sums};
 
 /// Room for the documents of a window.
 pub(super) struct Memory {
@@ -16,6 +19,8 @@ pub(super) struct Memory {
     pub(super) offsets: Aligned<[u16; WINDOW_LEN]>,
     pub(super) indexes: Aligned<[u16; WINDOW_LEN]>,
     pub(super) scratch: Scratch,
+    /// For the offsets of several words.
+    pub(super) rooms: Vec<Aligned<[u16; WINDOW_LEN]>>,
 }
 
 thread_local! {
@@ -29,8 +34,19 @@ impl Memory {
         SPARE.take().unwrap_or_else(|| {
             let list = || Aligned([0; WINDOW_LEN]);
             let (sums, offsets, indexes) = (list(), list(), list());
-            Box::new(Memory { sums, offsets, indexes, scratch: Scratch::default() })
+            let (scratch, rooms) = (Scratch::default(), Vec::new());
+            Box::new(Memory { sums, offsets, indexes, scratch, rooms })
         })
+    }
+
+    /// Finds the documents of a word whose impacts allow so much: how many they are, their indexes and their offsets.
+    pub(super) fn thin_out(&mut self, term: &TermWindow<'_>, bounds: &Bounds, least: f64) -> usize {
+        let Ok(impact) = u8::try_from(bounds.impact_for(least)) else { return 0 };
+        let impacts = term.marks().bytes();
+        let count = Kernels::best().impacts_at_least(impacts, impact, &mut self.indexes.0);
+        let indexes = self.indexes.0.get(..count).unwrap_or_default();
+        term.offsets_at(indexes, &mut self.offsets.0);
+        count
     }
 
     /// Keeps it for the next search of the thread.

@@ -5,6 +5,7 @@ mod ast;
 mod bm25;
 mod bounds;
 mod completion;
+mod conjunction;
 mod deferred;
 mod distinct;
 mod error;
@@ -29,6 +30,7 @@ mod searcher;
 mod sets;
 mod sorted;
 mod suggestion;
+mod sums;
 mod term_window;
 #[cfg(test)]
 mod tests;

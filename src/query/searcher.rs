@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use super::ast::Query;
 use super::bm25::Parameters;
+use super::conjunction::Conjunction;
 use super::error::{Error, Result};
 use super::filtered::{Postponed, filters_of_best, matching_at_most, without_filters};
 use super::leaf::{ChunkLeaf, FieldNorms, OpenLeaf, Scale, find_lengths, missing_lengths};
@@ -224,6 +225,14 @@ impl<'s, 'r> Searcher<'s, 'r> {
             return Ok((Vec::new(), if counts { self.count(plan)? } else { 0 }));
         }
         let leaves = self.open(plan, true)?;
+        if after.is_none()
+            && let Some(all) = Conjunction::new(plan, &leaves)
+        {
+            let norms = FieldNorms::new(plan, parameters);
+            let (mut best, count) = all.best(self.reader, &norms, TopK::new(k, None), counts)?;
+            best.drain(..page.start.min(best.len()));
+            return Ok((best, count));
+        }
         let known = if counts { self.counted(plan) } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
         let top = TopK::new(k, after);
@@ -241,6 +250,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
     pub fn count(self, plan: &Plan) -> Result<u64> {
         if let Some(count) = self.counted(plan) {
             return Ok(count);
+        }
+        if let Some(all) = Conjunction::new(plan, &self.open(plan, true)?) {
+            return all.count(self.reader);
         }
         let mut count = 0;
         self.each_matching(plan, &mut |_, _, matching| {

@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, OnceCell};
 
+use super::bounds::Bounds;
 use super::open_set::SetWindow;
 use crate::fts::{Block, DocumentPositions, FrequencyRanks, Marks, PositionsPlace, WINDOW_LEN};
 use crate::kernels::{Bitmap, Kernels};
@@ -192,6 +193,20 @@ impl<'c> TermWindow<'c> {
         Some(self.marks().bytes().get(index).copied().unwrap_or(u8::MAX))
     }
 
+    /// What the document at an index gets at most.
+    #[inline]
+    pub(super) fn bound_at(&self, index: usize, bounds: &Bounds) -> f64 {
+        match self.marks() {
+            Marks::Impacts(impacts) => {
+                bounds.on_line(impacts.get(index).copied().unwrap_or(u8::MAX))
+            }
+            Marks::Codes(_) => {
+                let score = self.scores().get(index);
+                score.map_or(bounds.full(), |&score| bounds.of_score(score))
+            }
+        }
+    }
+
     /// Says that it will be asked about so many documents of a set.
     pub(super) fn prepare_for(&self, count: usize) {
         if let Places::Set(documents) = &self.places {
@@ -228,15 +243,7 @@ impl<'c> TermWindow<'c> {
             Ok(offsets) => return self.find_listed(offsets, offset),
             Err(bitmap) => bitmap,
         };
-        let number = usize::from(offset / 64);
-        let word =
-            bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
-        let bit = 1_u64 << (offset % 64);
-        if word & bit == 0 {
-            return None;
-        }
-        let ranks = self.ranks(bitmap);
-        Some(usize::from(ranks[number]) + (word & (bit - 1)).count_ones() as usize)
+        index_in(bitmap, self.ranks(bitmap), offset)
     }
 
     /// Keeps the bits of the documents; gives how many are left.
@@ -263,32 +270,9 @@ impl<'c> TermWindow<'c> {
 
     /// Writes the offsets of the documents at some indexes, which ascend, to the front of `out`.
     pub(super) fn offsets_at(&self, indexes: &[u16], out: &mut [u16; WINDOW_LEN]) {
-        let bitmap = match self.offsets() {
-            Ok(offsets) => {
-                let of = |index: &u16| offsets.get(usize::from(*index)).copied();
-                let found = indexes.iter().map(|index| of(index).unwrap_or_default());
-                return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
-            }
-            Err(bitmap) => bitmap,
-        };
-        if indexes.len() * SELECTED_SHARE > self.len() {
-            let mut all = [0; WINDOW_LEN];
-            Kernels::best().bitmap_offsets(bitmap, &mut all);
-            let found = indexes.iter().map(|&index| all[usize::from(index) % WINDOW_LEN]);
-            return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
-        }
-        let ranks = self.ranks(bitmap);
-        let mut number = 0;
-        for (&index, to) in indexes.iter().zip(out) {
-            while ranks.get(number + 1).is_some_and(|&rank| rank <= index) {
-                number += 1;
-            }
-            let word =
-                bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
-            let before = ranks.get(number).copied().unwrap_or_default();
-            let word = (before..index).fold(word, |word, _| word & word.wrapping_sub(1));
-            *to = u16::try_from(number * 64).unwrap_or_default()
-                + (word.trailing_zeros() % 64) as u16;
+        match self.offsets() {
+            Ok(offsets) => listed_at(offsets, indexes, out),
+            Err(bitmap) => bits_at(bitmap, self.len(), || self.ranks(bitmap), indexes, out),
         }
     }
 
@@ -326,24 +310,11 @@ impl<'c> TermWindow<'c> {
         Ok(positions)
     }
 
-    /// Steps of growing width from the last place on, then a binary search.
     fn find_listed(&self, offsets: &[u16], offset: u16) -> Option<usize> {
-        let is_before = |place: usize| offsets.get(place).is_some_and(|at| at % WINDOW < offset);
-        let last = self.place.get();
-        let (mut start, mut width) = (last, 0);
-        if is_before(last) {
-            (start, width) = (last + 1, 1);
-            while is_before(start + width - 1) {
-                start += width;
-                width *= 2;
-            }
-        } else if last > 0 && !is_before(last - 1) {
-            (start, width) = (0, last);
-        }
-        let rest = offsets.get(start..offsets.len().min(start + width)).unwrap_or_default();
-        let place = start + rest.partition_point(|at| at % WINDOW < offset);
+        let mut place = self.place.get();
+        let found = find_near(offsets, offset, &mut place);
         self.place.set(place);
-        offsets.get(place).filter(|at| *at % WINDOW == offset).map(|_| place)
+        found
     }
 
     /// What `of` gives for the documents of each part, in the order of all documents.
@@ -394,5 +365,74 @@ impl<'c> InParts<'c> {
     /// The part that has the document at `offset`, and its index there.
     fn find(&self, offset: u16) -> Option<(&TermWindow<'c>, usize)> {
         self.windows.iter().find_map(|part| Some((part, part.find(offset)?)))
+    }
+}
+
+/// Index in a list of a window's documents of the one at `offset`, if it is there; `place` is where the last search ended: the next one is
+/// often near. Steps of growing width, then a binary search.
+#[inline]
+pub(super) fn find_near(offsets: &[u16], offset: u16, place: &mut usize) -> Option<usize> {
+    // All count from the same beginning.
+    let wanted = (offsets.first()? / WINDOW * WINDOW) | (offset % WINDOW);
+    let is_before = |place: usize| offsets.get(place).is_some_and(|&at| at < wanted);
+    let last = *place;
+    let (mut start, mut width) = (last, 0);
+    if is_before(last) {
+        (start, width) = (last + 1, 1);
+        while is_before(start + width - 1) {
+            start += width;
+            width *= 2;
+        }
+    } else if last > 0 && !is_before(last - 1) {
+        (start, width) = (0, last);
+    }
+    let rest = offsets.get(start..offsets.len().min(start + width)).unwrap_or_default();
+    *place = start + rest.partition_point(|&at| at < wanted);
+    offsets.get(*place).filter(|&&at| at == wanted).map(|_| *place)
+}
+
+/// Index among the documents of a bitmap of the one at `offset`, if it is there; `ranks` says how many stand before each 64th.
+#[inline]
+pub(super) fn index_in(bitmap: &Bitmap, ranks: &[u16; 64], offset: u16) -> Option<usize> {
+    let number = usize::from(offset % WINDOW / 64);
+    let word = bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
+    let bit = 1_u64 << (offset % 64);
+    if word & bit == 0 {
+        return None;
+    }
+    Some(usize::from(ranks[number]) + (word & (bit - 1)).count_ones() as usize)
+}
+
+/// Writes the offsets at some indexes of a list to the front of `out`.
+pub(super) fn listed_at(offsets: &[u16], indexes: &[u16], out: &mut [u16; WINDOW_LEN]) {
+    let of = |index: &u16| offsets.get(usize::from(*index)).copied();
+    let found = indexes.iter().map(|index| of(index).unwrap_or_default());
+    out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
+}
+
+/// Writes the offsets at some indexes, which ascend, of a bitmap of `len` documents to the front of `out`.
+pub(super) fn bits_at<'r>(
+    bitmap: &Bitmap,
+    len: usize,
+    ranks: impl FnOnce() -> &'r [u16; 64],
+    indexes: &[u16],
+    out: &mut [u16; WINDOW_LEN],
+) {
+    if indexes.len() * SELECTED_SHARE > len {
+        let mut all = [0; WINDOW_LEN];
+        Kernels::best().bitmap_offsets(bitmap, &mut all);
+        let found = indexes.iter().map(|&index| all[usize::from(index) % WINDOW_LEN]);
+        return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
+    }
+    let (ranks, mut number) = (ranks(), 0);
+    for (&index, to) in indexes.iter().zip(out) {
+        while ranks.get(number + 1).is_some_and(|&rank| rank <= index) {
+            number += 1;
+        }
+        let word =
+            bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
+        let before = ranks.get(number).copied().unwrap_or_default();
+        let word = (before..index).fold(word, |word, _| word & word.wrapping_sub(1));
+        *to = u16::try_from(number * 64).unwrap_or_default() + (word.trailing_zeros() % 64) as u16;
     }
 }

@@ -26,6 +26,7 @@ use naive_search::{NaiveParameters, NaiveSearch};
 
 mod alternatives;
 mod characters;
+mod conjunctions;
 mod distinct;
 mod explain;
 mod feedback;

@@ -18,7 +18,8 @@ use super::leaf::{ChunkLeaf, LeafWindow, Scale};
 use super::memory::Memory;
 use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
-use super::term_window::{TermWindow, WINDOW};
+use super::sums::{self, SUM_MAX, UNITS_SLACK, bound_of_sum, least_sum};
+use super::term_window::WINDOW;
 use super::topk::{ScoredDoc, TopK};
 use super::tree_score::{Occurrence, TreeBounds, TreeScore, find_occurrences, with_constant};
 use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
@@ -71,13 +72,6 @@ const PROBED_LEN_MAX: usize = 128;
 const JOINED_LEN_MIN: usize = 8;
 /// Where fewer than one in so many documents pass a filter, these are looked at first.
 const FILTERED_SHARE: usize = 8;
-/// The greatest threshold of sums: far below where they saturate.
-const SUM_THRESHOLD_MAX: f64 = 32_000.0;
-const SUM_MAX: f64 = 65_535.0;
-/// The greatest share of a sum, so that a line over impacts fits with all its rounding.
-const SHARE_MAX: f64 = 65_000.0;
-/// How many units of a sum a leaf may add to what its line says.
-const UNITS_SLACK: f64 = 4.0;
 
 impl<'p> WindowSearch<'p> {
     /// A search for the documents that match.
@@ -546,7 +540,7 @@ impl<'p> WindowSearch<'p> {
             return Ok((candidates, 0.0));
         }
         let units = self.sum(&scoring, threshold)?;
-        let least = whole((threshold * units).clamp(0.0, SUM_MAX));
+        let least = least_sum(threshold, units);
         // Summing has used the offsets for itself.
         let count = self.kernels.bitmap_offsets(&matching, &mut self.memory.offsets.0);
         let sums = &self.memory.sums.0;
@@ -563,7 +557,7 @@ impl<'p> WindowSearch<'p> {
         let Some(term) = leaf.weighed()? else {
             return Ok(leaf.exact_bounds()?.filter(|&(_, bound)| bound >= least).collect());
         };
-        let count = self.thin_out(leaf, term, least);
+        let count = self.memory.thin_out(term, &leaf.bounds, least);
         let impacts = term.marks().bytes();
         let found = self.memory.indexes.0.iter().zip(&self.memory.offsets.0).take(count);
         let bound =
@@ -583,7 +577,7 @@ impl<'p> WindowSearch<'p> {
         for term in leaf.terms()? {
             let mut of_term = [0; WINDOW_LEN / 8];
             if least > 0.0 && matches!(term.marks(), Marks::Impacts(_)) {
-                let count = self.thin_out(leaf, term, least);
+                let count = self.memory.thin_out(term, &leaf.bounds, least);
                 let offsets = self.memory.offsets.0.get(..count).unwrap_or_default();
                 self.kernels.set_bits(&mut of_term, offsets);
             } else {
@@ -602,43 +596,14 @@ impl<'p> WindowSearch<'p> {
         Ok(candidates)
     }
 
-    /// Finds the documents whose impacts allow so much: how many they are, their indexes and their offsets.
-    fn thin_out(&mut self, leaf: &LeafWindow<'_>, term: &TermWindow<'_>, least: f64) -> usize {
-        let Ok(impact) = u8::try_from(leaf.bounds.impact_for(least)) else { return 0 };
-        let impacts = term.marks().bytes();
-        let count = self.kernels.impacts_at_least(impacts, impact, &mut self.memory.indexes.0);
-        let indexes = self.memory.indexes.0.get(..count).unwrap_or_default();
-        term.offsets_at(indexes, &mut self.memory.offsets.0);
-        count
-    }
-
     /// Sums bounds of the leaves for all documents; gives how many units of a sum are 1.
     fn sum(&mut self, leaves: &[&LeafWindow<'_>], threshold: f64) -> Result<f64> {
-        let mut units = SUM_THRESHOLD_MAX / threshold.max(f64::MIN_POSITIVE);
+        let units = sums::units(threshold, leaves.iter().map(|leaf| &leaf.bounds));
         for leaf in leaves {
-            // What a document gets from one list at most has to fit a sum.
-            units = units.min(SHARE_MAX / leaf.bounds.full().max(f64::MIN_POSITIVE));
-        }
-        for leaf in leaves {
-            if let Some(term) = leaf.weighed()? {
-                let line = leaf.bounds.line(units);
-                let impacts = term.marks().bytes();
-                let fits = match term.offsets() {
-                    Ok(offsets) => {
-                        self.kernels.add_listed(&mut self.memory.sums.0, offsets, impacts, line)
-                    }
-                    Err(bitmap) => {
-                        self.kernels.add_bitmap(&mut self.memory.sums.0, bitmap, impacts, line)
-                    }
-                };
-                debug_assert!(fits, "invariant: a window has as many impacts as documents");
-                continue;
-            }
-            if !leaf.chunk.open.is_placed() {
-                for (offset, bound) in leaf.exact_bounds()? {
-                    let sum = &mut self.memory.sums.0[usize::from(offset)];
-                    *sum = sum.saturating_add(whole((bound * units).ceil().max(1.0)));
-                }
+            if let ([term], false) = (leaf.terms()?, leaf.chunk.open.is_placed()) {
+                let impacts = if term.has_impacts() { term.marks().bytes() } else { &[] };
+                let (sums, scores) = (&mut self.memory.sums.0, term.scores());
+                sums::add_all(sums, term.offsets(), impacts, scores, &leaf.bounds, units);
                 continue;
             }
             let mut possible = [0; WINDOW_LEN / 8];
@@ -646,8 +611,7 @@ impl<'p> WindowSearch<'p> {
             let count = self.kernels.bitmap_offsets(&possible, &mut self.memory.offsets.0);
             for &offset in self.memory.offsets.0.iter().take(count) {
                 let bound = leaf.bound_of(offset)?.unwrap_or_default();
-                let sum = &mut self.memory.sums.0[usize::from(offset)];
-                *sum = sum.saturating_add(whole((bound * units).ceil().max(1.0)));
+                sums::add(&mut self.memory.sums.0, offset, bound, units);
             }
         }
         Ok(units)
@@ -670,7 +634,7 @@ impl<'p> WindowSearch<'p> {
             self.add_possible(leaf, to)?;
             return Ok(leaf.len());
         };
-        let count = self.thin_out(leaf, term, least);
+        let count = self.memory.thin_out(term, &leaf.bounds, least);
         self.kernels.set_bits(to, self.memory.offsets.0.get(..count).unwrap_or_default());
         Ok(count)
     }
@@ -743,14 +707,19 @@ impl<'c> Window<'c> {
     }
 
     fn remove_dead(&self, from: &mut Bitmap) {
-        if self.dead.is_empty() {
-            return;
-        }
-        for (byte, base) in from.iter_mut().zip((self.base()..).step_by(8)) {
-            for bit in 0..8 {
-                if *byte >> bit & 1 == 1 && self.dead.contains(base | bit) {
-                    *byte &= !(1 << bit);
-                }
+        remove_dead(self.dead, self.base(), from);
+    }
+}
+
+/// Takes the dead documents of a chunk out of those of its window that begins at `base`.
+pub(super) fn remove_dead(dead: &DeadChunk, base: u16, from: &mut Bitmap) {
+    if dead.is_empty() {
+        return;
+    }
+    for (byte, base) in from.iter_mut().zip((base..).step_by(8)) {
+        for bit in 0..8 {
+            if *byte >> bit & 1 == 1 && dead.contains(base | bit) {
+                *byte &= !(1 << bit);
             }
         }
     }
@@ -857,9 +826,4 @@ fn retain(
 /// Whether the document at `offset` is in the set.
 fn holds(documents: &Bitmap, offset: u16) -> bool {
     documents[usize::from(offset) / 8] >> (offset % 8) & 1 == 1
-}
-
-/// The bound that a sum stands for; a sum that reached its end may stand for any.
-fn bound_of_sum(sum: u16, units: f64) -> f64 {
-    if sum == u16::MAX { f64::INFINITY } else { f64::from(sum) / units }
 }

@@ -1,0 +1,294 @@
+//! Searches for documents that hold all of some words, or a phrase of them, and for nothing else.
+//!
+//! The searcher comes here with such a plan, and goes without leaves of windows, sets and trees that only other plans need. As there,
+//! windows are looked at by descending bound, documents are sorted out by impacts, and whoever may be among the best is put off.
+//!
+//! ```text
+//! this file   chunks and windows in which all words occur, each window with a bound
+//! join        the documents of a window that hold all words and may be among the best
+//! search      the windows one after the other; scores, phrases, counts
+//! ```
+//! Words whose postings stand in several parts, which commits and compactions left, are not searched here.
+//! Invariant: the same documents, scores and counts as by way of [`WindowSearch`](super::window::WindowSearch). Cost: half a microsecond
+//! for each window that may have one of the best, and positions of a phrase.
+
+use std::sync::Arc;
+
+use self::search::Search;
+use super::bounds::Bounds;
+use super::deferred::Deferred;
+use super::error::Result;
+use super::leaf::{FieldNorms, OpenLeaf, Scale, find_lengths, missing_lengths};
+use super::lists::{TermChunk, WindowView};
+use super::plan::Plan;
+use super::term_window::TermWindow;
+use super::topk::{ScoredDoc, TopK};
+use crate::fts::{
+    self, DeadChunk, DocId, StoredLengths, StoredPostings, TermPostings, TextReader, WINDOW_LEN,
+    WINDOWS_LEN,
+};
+use crate::kernels::Aligned;
+
+mod join;
+mod search;
+
+/// Words of a search, at most: each takes 8 KiB of memory for its documents.
+const TERMS_LEN_MAX: usize = 32;
+/// Room for the offsets of a word in a window.
+type Room = Aligned<[u16; WINDOW_LEN]>;
+
+/// The words of a plan that asks for all of them and nothing else.
+pub(super) struct Conjunction<'s, 'p> {
+    /// One for each word, or that of the phrase.
+    leaves: &'s [OpenLeaf<'p>],
+    terms: Vec<&'s TermPostings>,
+}
+
+/// A chunk in which all words occur.
+struct Chunk<'s> {
+    number: u32,
+    dead: Arc<DeadChunk>,
+    terms: Vec<TermChunk<'s>>,
+    /// For each word and window, what no document there gets more from it.
+    bounds: Vec<[f64; WINDOWS_LEN]>,
+}
+
+/// A window in which all words occur.
+struct Ranked {
+    /// No document gets more.
+    bound: f64,
+    /// Its chunk's place among the chunks, and its number there.
+    place: usize,
+    number: usize,
+}
+
+/// A word in the window at hand.
+struct Word<'w> {
+    /// Its place among the words.
+    place: usize,
+    view: WindowView<'w>,
+    bounds: &'w Bounds,
+}
+
+impl<'s, 'p: 's> Conjunction<'s, 'p> {
+    /// The words of a plan with these leaves, if it asks for all of several and nothing else.
+    pub(super) fn new(plan: &Plan, leaves: &'s [OpenLeaf<'p>]) -> Option<Self> {
+        let is_all = plan.leaves.len() == leaves.len() && plan.tree.is_none();
+        let terms: Vec<&TermPostings> = match leaves {
+            [phrase] if phrase.is_placed() => {
+                let is_asked_for = plan.required.len() <= 1 && phrase.leaf.key.path.is_none();
+                Some(phrase.terms().iter().map(|term| &**term)).filter(|_| is_asked_for)?.collect()
+            }
+            _ => {
+                let asked =
+                    |open: &&OpenLeaf<'_>| plan.required.iter().any(|set| **set == [open.place]);
+                let asked = leaves.iter().filter(asked);
+                asked.filter_map(OpenLeaf::lone_term).collect()
+            }
+        };
+        let is_one =
+            |open: &OpenLeaf<'_>| open.scores() && !open.excluded && open.leaf.key.across.is_none();
+        // Words of windows that stand in several parts have to be joined first.
+        let are_whole = terms.iter().flat_map(|term| &term.chunks).all(StoredPostings::is_whole);
+        let fits = is_all
+            && are_whole
+            && leaves.iter().all(is_one)
+            && (leaves.len() == 1 || terms.len() == leaves.len());
+        Some(Conjunction { leaves, terms })
+            .filter(|all| fits && (2..=TERMS_LEN_MAX).contains(&all.terms.len()))
+    }
+
+    /// The best documents, best first, as many as `top` keeps of all; and how many match, if they are to be counted.
+    ///
+    /// # Errors
+    /// Those of the text index.
+    pub(super) fn best(
+        &self,
+        reader: &TextReader<'_>,
+        norms: &FieldNorms,
+        top: TopK,
+        counts: bool,
+    ) -> Result<(Vec<ScoredDoc>, u64)> {
+        let chunks = self.chunks(reader, Some(norms))?;
+        let lengths = self.lengths(reader, &chunks)?;
+        let scales = self.scales(norms, &lengths, &chunks)?;
+        let phrase = self.phrase();
+        let windows = rank(&chunks, phrase.is_some());
+        let most = windows.first().map_or(0.0, |first| first.bound);
+        let deferred = phrase.is_none().then(|| Deferred::new(top.k(), 0.0, most));
+        let mut search = Search::new(self.leaves, &chunks, &windows, &scales, top, deferred);
+        let count = match phrase {
+            Some(phrase) if counts => search.occurrences(phrase)?,
+            _ => {
+                search.run()?;
+                if counts { search.count()? } else { 0 }
+            }
+        };
+        Ok((search.end(), count))
+    }
+
+    /// How many documents match. Never scores.
+    ///
+    /// # Errors
+    /// Those of the text index.
+    pub(super) fn count(&self, reader: &TextReader<'_>) -> Result<u64> {
+        let chunks = self.chunks(reader, None)?;
+        let windows = rank(&chunks, false);
+        let top = TopK::new(0, None);
+        let mut search = Search::new(self.leaves, &chunks, &windows, &[], top, None);
+        let count = search.count()?;
+        search.end();
+        Ok(count)
+    }
+
+    /// The leaf, if it is a phrase.
+    fn phrase(&self) -> Option<&'s OpenLeaf<'p>> {
+        self.leaves.first().filter(|open| open.is_placed())
+    }
+
+    /// The leaf that a word belongs to.
+    fn leaf(&self, place: usize) -> &'s OpenLeaf<'p> {
+        if self.leaves.len() == 1 { &self.leaves[0] } else { &self.leaves[place] }
+    }
+
+    /// Opens the chunks in which all words occur. Without norms nothing is scored.
+    fn chunks(
+        &self,
+        reader: &TextReader<'_>,
+        norms: Option<&FieldNorms>,
+    ) -> Result<Vec<Chunk<'s>>> {
+        let rarest = self.terms.iter().min_by_key(|term| term.chunks.len());
+        let mut chunks = Vec::new();
+        'chunks: for stored in rarest.into_iter().flat_map(|term| &term.chunks) {
+            let number = stored.chunk;
+            let mut terms = Vec::with_capacity(self.terms.len());
+            for term in &self.terms {
+                let opened = term.in_chunk(number).map(TermChunk::open).transpose()?.flatten();
+                let Some(opened) = opened else { continue 'chunks };
+                terms.push(opened);
+            }
+            for (place, term) in terms.iter_mut().enumerate() {
+                let open = self.leaf(place);
+                if let Some(norms) = norms.and_then(|norms| norms.of(&open.leaf.key)) {
+                    term.weigh(norms, &open.bounds).map_err(fts::Error::from)?;
+                }
+            }
+            let bounds = |term: &TermChunk<'_>| std::array::from_fn(|window| term.bound(window));
+            let bounds = terms.iter().map(bounds).collect();
+            chunks.push(Chunk { number, dead: reader.dead(number)?, terms, bounds });
+        }
+        Ok(chunks)
+    }
+
+    /// For each leaf the length codes of its field by ascending chunk, if lists do not have them all.
+    fn lengths(&self, reader: &TextReader<'_>, chunks: &[Chunk<'_>]) -> Result<Vec<Lengths>> {
+        let of_leaf = |(place, open): (usize, &OpenLeaf<'_>)| {
+            let needed = chunks.iter().any(|chunk| chunk.terms[place].has_impacts());
+            Ok(if needed { Some(reader.all_lengths(open.leaf.key.field)?) } else { None })
+        };
+        self.leaves.iter().enumerate().map(of_leaf).collect()
+    }
+
+    fn scales<'n>(
+        &self,
+        norms: &'n FieldNorms,
+        lengths: &'n [Lengths],
+        chunks: &[Chunk<'_>],
+    ) -> Result<Vec<Vec<Scale<'n>>>> {
+        let of_chunk = |chunk: &Chunk<'_>| {
+            let mut scales = Vec::with_capacity(self.leaves.len());
+            for ((place, open), lengths) in self.leaves.iter().enumerate().zip(lengths) {
+                let field = open.leaf.key.field;
+                let lengths = find_lengths(lengths.as_deref().unwrap_or_default(), chunk.number)?;
+                if lengths.is_none() && chunk.terms[place].has_impacts() {
+                    return Err(missing_lengths(field, chunk.number));
+                }
+                scales.extend(norms.of(&open.leaf.key).map(|norms| Scale { norms, lengths }));
+            }
+            Ok(scales)
+        };
+        chunks.iter().map(of_chunk).collect()
+    }
+}
+
+/// Length codes of a field by ascending chunk.
+type Lengths = Option<Arc<[(u32, StoredLengths)]>>;
+
+impl Chunk<'_> {
+    /// Whether all words occur in a window.
+    fn may_match(&self, number: usize) -> bool {
+        self.terms.iter().all(|term| term.count(number) > 0)
+    }
+
+    /// No document of a window gets more.
+    fn bound(&self, number: usize, is_phrase: bool) -> f64 {
+        let bounds = self.bounds.iter().map(|bounds| bounds[number]);
+        if is_phrase { bounds.fold(f64::INFINITY, f64::min) } else { bounds.sum() }
+    }
+
+    /// A word in a window.
+    fn word<'w>(
+        &'w self,
+        place: usize,
+        number: usize,
+        room: &'w mut Room,
+    ) -> Result<Option<Word<'w>>> {
+        let term = &self.terms[place];
+        let view = term.view(number, &mut room.0).map_err(fts::Error::from)?;
+        let found = view.zip(term.bounds());
+        Ok(found.map(|(view, bounds)| Word { place, view, bounds }))
+    }
+
+    /// Orders the places of words, those first that the fewest documents of a window hold.
+    fn sort_by_count(&self, number: usize, places: &mut [usize]) {
+        places.sort_unstable_by_key(|&place| self.terms[place].count(number));
+    }
+
+    /// What is known of the words' documents in a window.
+    fn postings(&self, number: usize) -> Result<Vec<TermWindow<'_>>> {
+        let mut postings = Vec::with_capacity(self.terms.len());
+        for term in &self.terms {
+            postings.extend(term.postings(number).map_err(fts::Error::from)?);
+        }
+        Ok(postings)
+    }
+
+    fn doc(&self, number: usize, offset: u16) -> DocId {
+        DocId::from_parts(self.number, base(number) | offset)
+    }
+}
+
+impl Word<'_> {
+    /// What a document gets at most; `None` when it does not hold the word.
+    #[inline]
+    fn bound_of(&self, offset: u16) -> Option<f64> {
+        Some(self.bound_at(self.view.documents.find(offset)?))
+    }
+
+    /// What the document at an index gets at most.
+    #[inline]
+    fn bound_at(&self, index: usize) -> f64 {
+        if let Some(&impact) = self.view.impacts.get(index) {
+            return self.bounds.on_line(impact);
+        }
+        let score = self.view.scores.get(index);
+        score.map_or(self.bounds.full(), |&score| self.bounds.of_score(score))
+    }
+}
+
+/// The windows in which all words occur, by descending bound.
+fn rank(chunks: &[Chunk<'_>], is_phrase: bool) -> Vec<Ranked> {
+    let mut windows = Vec::new();
+    for (place, chunk) in chunks.iter().enumerate() {
+        for number in (0..WINDOWS_LEN).filter(|&number| chunk.may_match(number)) {
+            windows.push(Ranked { bound: chunk.bound(number, is_phrase), place, number });
+        }
+    }
+    windows.sort_by(|left, right| right.bound.total_cmp(&left.bound));
+    windows
+}
+
+/// Offset in its chunk of a window's first document.
+fn base(number: usize) -> u16 {
+    u16::try_from(number * WINDOW_LEN).unwrap_or_default()
+}

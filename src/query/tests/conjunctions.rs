@@ -1,0 +1,72 @@
+//! Searches for all of some words, and for phrases, where many documents of a window hold each word and differ in how often: there a
+//! threshold sorts out most of them, by whichever word leaves the fewest. The best are compared with all, and all with the naive search.
+
+use super::*;
+
+/// A text of a hundred words: "golden" once or not at all, the others more or less often. So of "+golden +river" it is "river" that sorts
+/// out, though more texts hold it, and by as much as a score allows.
+fn text(rng: &mut fastrand::Rng) -> String {
+    let mut words = vec!["pan"; 100];
+    let often = [
+        ("golden", usize::from(rng.u8(..100) < 45)),
+        ("river", if rng.bool() { rng.usize(1..25) } else { 0 }),
+        ("slow", if rng.u8(..100) < 60 { rng.usize(1..7) } else { 0 }),
+        ("the", rng.usize(3..20)),
+    ];
+    let mut places = 0..words.len();
+    for (word, count) in often {
+        places.by_ref().take(count).for_each(|place| words[place] = word);
+    }
+    rng.shuffle(&mut words);
+    words.join(" ")
+}
+
+#[test]
+fn words_that_many_documents_hold_are_searched_exactly() {
+    let mut rng = fastrand::Rng::with_seed(21);
+    let mut world = World::new(TextIndexOptions::default());
+    let queries = [
+        "+the +slow",
+        "+slow +golden",
+        "+golden +river",
+        "+the +river",
+        "+golden +slow +the",
+        "+the +slow +golden +river",
+        "+river +pan",
+        "\"the slow\"",
+        "\"slow golden\"",
+        "\"golden river\"~2",
+    ]
+    .map(|query| Query::user(query).query);
+    let limits = [1, 3, 10, 40, 200, 1000];
+    for (documents, is_compacted) in [(7000, true), (1500, false), (200, true)] {
+        let mut transaction = world.store.begin().unwrap();
+        let mut writer = world.writer(&mut transaction);
+        for _ in 0..documents {
+            let id = i32::try_from(world.turn).unwrap();
+            let document = rawdoc! { "_id": id, "a": text(&mut rng) };
+            world.put(&mut transaction, &mut writer, document);
+        }
+        writer.drain(&mut transaction).unwrap();
+        transaction.commit(Durability::Buffered).unwrap();
+        world.store.flush().unwrap();
+        if is_compacted {
+            world.store.compact().unwrap();
+        }
+        let snapshot = world.store.snapshot();
+        // All of them equal those of the naive search, and so do the best of them.
+        world.compare(&snapshot, &queries, &mut rng);
+        let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
+        let index = collection.text_index(None).unwrap();
+        let searcher = Searcher::new(&collection, &index);
+        for query in &queries {
+            let (plan, _) = searcher.plan(query).unwrap();
+            let all = searcher.search(&plan, Parameters::default(), 0, 20_000).unwrap();
+            assert!(all.len() > 40, "{query}: {}", all.len());
+            for limit in limits.map(|limit| limit.min(all.len())) {
+                let best = searcher.search(&plan, Parameters::default(), 0, limit).unwrap();
+                assert_eq!(best, all[..limit], "{query}, best {limit}");
+            }
+        }
+    }
+}
