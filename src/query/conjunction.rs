@@ -20,7 +20,7 @@ use super::deferred::Deferred;
 use super::error::Result;
 use super::leaf::{FieldNorms, OpenLeaf, Scale, find_lengths, missing_lengths};
 use super::lists::{TermChunk, WindowView};
-use super::plan::Plan;
+use super::plan::{LeafKey, Plan};
 use super::term_window::TermWindow;
 use super::topk::{ScoredDoc, TopK};
 use crate::fts::{
@@ -71,31 +71,32 @@ struct Word<'w> {
 }
 
 impl<'s, 'p: 's> Conjunction<'s, 'p> {
-    /// The words of a plan with these leaves, if it asks for all of several and nothing else.
+    /// Whether a plan asks for all of several words, or for a phrase, and for nothing else.
+    pub(super) fn is_asked_for(plan: &Plan) -> bool {
+        let leaves = || plan.leaves.iter().map(|leaf| &leaf.key);
+        let is_required = |place| plan.required.iter().any(|set| **set == [place]);
+        let is_bare = plan.tree.is_none() && plan.excluded.is_empty() && plan.sets.is_empty();
+        let is_own = |key: &LeafKey| key.across.is_none() && key.path.is_none();
+        let are_words = leaves().all(|key| !key.is_phrase);
+        is_bare
+            && leaves().all(is_own)
+            && match plan.leaves.as_slice() {
+                [phrase] => phrase.key.is_phrase && plan.required.len() <= 1,
+                leaves => are_words && (0..leaves.len()).all(is_required),
+            }
+    }
+
+    /// The words of a plan with these leaves, if it [asks](Self::is_asked_for) for them and nothing else.
     pub(super) fn new(plan: &Plan, leaves: &'s [OpenLeaf<'p>]) -> Option<Self> {
-        let is_all = plan.leaves.len() == leaves.len() && plan.tree.is_none();
-        let terms: Vec<&TermPostings> = match leaves {
-            [phrase] if phrase.is_placed() => {
-                let is_asked_for = plan.required.len() <= 1 && phrase.leaf.key.path.is_none();
-                Some(phrase.terms().iter().map(|term| &**term)).filter(|_| is_asked_for)?.collect()
-            }
-            _ => {
-                let asked =
-                    |open: &&OpenLeaf<'_>| plan.required.iter().any(|set| **set == [open.place]);
-                let asked = leaves.iter().filter(asked);
-                asked.filter_map(OpenLeaf::lone_term).collect()
-            }
-        };
-        let is_one =
-            |open: &OpenLeaf<'_>| open.scores() && !open.excluded && open.leaf.key.across.is_none();
+        if !Self::is_asked_for(plan) || plan.leaves.len() != leaves.len() {
+            return None;
+        }
+        let terms: Vec<&TermPostings> =
+            leaves.iter().flat_map(OpenLeaf::terms).map(|term| &**term).collect();
         // Words of windows that stand in several parts have to be joined first.
         let are_whole = terms.iter().flat_map(|term| &term.chunks).all(StoredPostings::is_whole);
-        let fits = is_all
-            && are_whole
-            && leaves.iter().all(is_one)
-            && (leaves.len() == 1 || terms.len() == leaves.len());
-        Some(Conjunction { leaves, terms })
-            .filter(|all| fits && (2..=TERMS_LEN_MAX).contains(&all.terms.len()))
+        let fits = are_whole && (2..=TERMS_LEN_MAX).contains(&terms.len());
+        fits.then_some(Conjunction { leaves, terms })
     }
 
     /// The best documents, best first, as many as `top` keeps of all; and how many match, if they are to be counted.

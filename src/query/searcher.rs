@@ -251,7 +251,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
         if let Some(count) = self.counted(plan) {
             return Ok(count);
         }
-        if let Some(all) = Conjunction::new(plan, &self.open(plan, true)?) {
+        if Conjunction::is_asked_for(plan)
+            && let Some(all) = Conjunction::new(plan, &self.open(plan, true)?)
+        {
             return all.count(self.reader);
         }
         let mut count = 0;
