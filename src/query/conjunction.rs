@@ -9,7 +9,7 @@
 //! search      the windows one after the other; scores, phrases, counts
 //! ```
 //! Words whose postings stand in several parts, which commits and compactions left, are not searched here.
-//! Invariant: the same documents, scores and counts as by way of [`WindowSearch`](super::window::WindowSearch). Cost: half a microsecond
+//! Invariant: the same documents, scores and counts as by way of [`WindowSearch`](super::window::WindowSearch). Cost: about a microsecond
 //! for each window that may have one of the best, and positions of a phrase.
 
 use std::sync::Arc;

@@ -21,6 +21,22 @@ fn text(rng: &mut fastrand::Rng) -> String {
     words.join(" ")
 }
 
+/// Compares the best with all, which other tests prove.
+fn check_best(reader: &dyn Reader, queries: &[Query]) {
+    let collection = CollectionReader::open(reader, NAME).unwrap().unwrap();
+    let index = collection.text_index(None).unwrap();
+    let searcher = Searcher::new(&collection, &index);
+    for query in queries {
+        let (plan, _) = searcher.plan(query).unwrap();
+        let all = searcher.search(&plan, Parameters::default(), 0, 20_000).unwrap();
+        assert!(all.len() > 40, "{query}: {}", all.len());
+        for limit in [1, 3, 10, 40, 200, 1000].map(|limit| limit.min(all.len())) {
+            let best = searcher.search(&plan, Parameters::default(), 0, limit).unwrap();
+            assert_eq!(best, all[..limit], "{query}, best {limit}");
+        }
+    }
+}
+
 #[test]
 fn words_that_many_documents_hold_are_searched_exactly() {
     let mut rng = fastrand::Rng::with_seed(21);
@@ -38,7 +54,6 @@ fn words_that_many_documents_hold_are_searched_exactly() {
         "\"golden river\"~2",
     ]
     .map(|query| Query::user(query).query);
-    let limits = [1, 3, 10, 40, 200, 1000];
     for (documents, is_compacted) in [(7000, true), (1500, false), (200, true)] {
         let mut transaction = world.store.begin().unwrap();
         let mut writer = world.writer(&mut transaction);
@@ -54,19 +69,25 @@ fn words_that_many_documents_hold_are_searched_exactly() {
             world.store.compact().unwrap();
         }
         let snapshot = world.store.snapshot();
-        // All of them equal those of the naive search, and so do the best of them.
         world.compare(&snapshot, &queries, &mut rng);
-        let collection = CollectionReader::open(&snapshot, NAME).unwrap().unwrap();
-        let index = collection.text_index(None).unwrap();
-        let searcher = Searcher::new(&collection, &index);
-        for query in &queries {
-            let (plan, _) = searcher.plan(query).unwrap();
-            let all = searcher.search(&plan, Parameters::default(), 0, 20_000).unwrap();
-            assert!(all.len() > 40, "{query}: {}", all.len());
-            for limit in limits.map(|limit| limit.min(all.len())) {
-                let best = searcher.search(&plan, Parameters::default(), 0, limit).unwrap();
-                assert_eq!(best, all[..limit], "{query}, best {limit}");
-            }
-        }
+        check_best(&snapshot, &queries);
     }
+}
+
+#[test]
+fn who_ties_with_the_worst_of_the_best_is_found_in_windows_that_come_later() {
+    let mut world = World::new(TextIndexOptions::default());
+    let mut transaction = world.store.begin().unwrap();
+    let mut writer = world.writer(&mut transaction);
+    for id in 0..9000 {
+        // One text has the second window come first, whose others tie with all of the first.
+        let text = if id == 5000 { "gold gold gold pan" } else { "gold pan slow slow" };
+        world.put(&mut transaction, &mut writer, rawdoc! { "_id": id, "a": text });
+    }
+    writer.drain(&mut transaction).unwrap();
+    transaction.commit(Durability::Buffered).unwrap();
+    world.store.flush().unwrap();
+    world.store.compact().unwrap();
+    let queries = ["+gold +pan", "\"gold pan\""].map(|query| Query::user(query).query);
+    check_best(&world.store.snapshot(), &queries);
 }
