@@ -32,15 +32,18 @@ const QUERIES: [&str; 8] = [
 ];
 /// The index that is rebuilt.
 const INDEX: &str = "default";
+/// Ways to build it: see [`index_options`].
+const OPTIONS_LEN: usize = 5;
 
-/// What an index is rebuilt to: other words, other fields, other weights.
+/// What an index is rebuilt to: other words, other fields, other weights, pairs.
 fn index_options(number: usize) -> TextIndexOptions {
     let english = AnalyzerOptions::for_language(Language::English);
     match number {
         0 => TextIndexOptions::default(),
         1 => TextIndexOptions::all(english.stop_words(false)),
         2 => TextIndexOptions::chosen([("title", 2.0), ("text", 1.0)], english),
-        _ => TextIndexOptions::chosen([("text", 3.5)], AnalyzerOptions::default()),
+        3 => TextIndexOptions::chosen([("text", 3.5)], AnalyzerOptions::default()),
+        _ => index_options(1).paired_words(["the", "of", "rivers"]),
     }
 }
 
@@ -200,7 +203,7 @@ impl World {
                 self.options = 0;
             }
             1 => {
-                self.options = rng.usize(0..4);
+                self.options = rng.usize(..OPTIONS_LEN);
                 let mut notes = transaction.collection("notes")?;
                 notes.drop_text_index(INDEX)?;
                 notes.create_text_index(INDEX, &index_options(self.options))?;
@@ -259,7 +262,7 @@ fn searches_equal_those_of_an_index_created_so_whatever_happens_between_steps() 
                 10..14 => {
                     // Most often what was begun goes on.
                     let options = world.half_built.filter(|_| rng.u32(0..4) > 0);
-                    world.start(options.unwrap_or_else(|| rng.usize(0..4)))?;
+                    world.start(options.unwrap_or_else(|| rng.usize(..OPTIONS_LEN)))?;
                 }
                 14..23 if !world.running.is_empty() => {
                     let place = rng.usize(..world.running.len());
@@ -377,7 +380,9 @@ fn verify(device: SimulatedStorage, told: &Told, context: &str) -> Result<(), Er
     let db = Database::open_storage(device, tiny::options())?;
     let indexes = db.collection("notes")?.text_indexes()?;
     let number = |(_, options): &(String, TextIndexOptions)| {
-        (0..4).find(|&number| index_options(number) == *options).expect("one of the script's")
+        (0..OPTIONS_LEN)
+            .find(|&number| index_options(number) == *options)
+            .expect("one of the script's")
     };
     let options = indexes.first().map(number);
     let found = (documents(&db)?, options);

@@ -112,7 +112,7 @@ fn choose(reader: &TextReader<'_>, living: &Living, postings_max: usize) -> Resu
     Ok(Chosen { df_min, terms_len, counts })
 }
 
-/// Passes the numbers of the living documents of each term to `visit`; paths are no terms.
+/// Passes the numbers of the living documents of each term to `visit`; neither pairs nor paths are terms.
 fn each_term(
     reader: &TextReader<'_>,
     living: &Living,
@@ -120,7 +120,7 @@ fn each_term(
 ) -> Result<()> {
     let (mut current, mut documents) = (None, Vec::new());
     reader.each_entry(&mut |key, value| -> Result<()> {
-        if key.field == FieldId::PATHS {
+        if key.field.is_reserved() {
             return Ok(());
         }
         let is_current = current.as_ref().is_some_and(|(field, term): &(FieldId, Vec<u8>)| {

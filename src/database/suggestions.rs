@@ -14,7 +14,8 @@ use super::view::View;
 use crate::bson::{Bson, RawBson};
 use crate::error::Result;
 use crate::query::{
-    Completion, LikeOptions, Query, Suggestion, completions, like_document, like_text,
+    Completion, LikeOptions, Query, Suggestion, completions, frequent_words, like_document,
+    like_text,
 };
 
 /// Completions that are given when it is not told how many.
@@ -81,6 +82,15 @@ impl<'a> Completions<'a> {
     }
 }
 
+/// The `limit` words that most documents hold.
+fn frequent(view: &View<'_>, index: Option<&str>, limit: usize) -> Result<Vec<String>> {
+    let Some(collection) = view.collection()? else { return Ok(Vec::new()) };
+    let reader = text_index(&collection, index)?;
+    let words =
+        reader.map_or_else(|| Ok(Vec::new()), |text| frequent_words(&collection, &text, limit));
+    Ok(words?)
+}
+
 /// The query for what is like `text`.
 fn query_like(view: &View<'_>, text: &str, options: &LikeOptions) -> Result<Query> {
     let Some(collection) = view.collection()? else { return Ok(nothing()) };
@@ -140,6 +150,26 @@ impl Collection {
     /// None for now; running it may fail.
     pub fn complete(&self, text: &str) -> Result<Completions<'static>> {
         self.now()?.complete(text)
+    }
+
+    /// The `limit` words that most documents hold, the most frequent first, as documents have them: those that are worth to be
+    /// [paired](crate::TextIndexOptions::paired_words). At most 1,000. `index` names the text index; without it, it is the only one, else
+    /// that named `default`. Cost: a step for each word of the index, and a look at 8 documents for each that is given.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let notes = db.collection("notes")?;
+    /// notes.insert_many([doc! { "text": "This is it." }, doc! { "text": "It is." }, doc! { "text": "Is that so?" }])?;
+    /// assert_eq!(notes.frequent_words(None, 2)?, ["is", "it"]);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such index, too many words are asked for, or the file cannot be read.
+    pub fn frequent_words(&self, index: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        self.now()?.frequent_words(index, limit)
     }
 
     /// The query that was probably meant by one that somebody typed; `None` when there is nothing to correct. See
@@ -233,6 +263,14 @@ impl SnapshotCollection {
     /// None for now; running it may fail.
     pub fn complete(&self, text: &str) -> Result<Completions<'static>> {
         Ok(Completions::new(View::Snapshot(self.clone()), text))
+    }
+
+    /// The words that most documents hold, as of [`Collection::frequent_words`].
+    ///
+    /// # Errors
+    /// When there is no such index, too many words are asked for, or the file cannot be read.
+    pub fn frequent_words(&self, index: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        frequent(&View::Snapshot(self.clone()), index, limit)
     }
 
     /// The query that was probably meant by one that somebody typed, as of [`Collection::suggest`].

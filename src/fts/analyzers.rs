@@ -183,6 +183,9 @@ impl Analyzers {
             parts.push(format!("by {}", languages.path));
             parts.extend(self.of_languages.iter().map(|(_, analyzer)| analyzer.fingerprint()));
         }
+        if !options.paired_words.is_empty() {
+            parts.push(format!("pairs of {:?}", options.paired_words));
+        }
         parts.join(" | ")
     }
 }

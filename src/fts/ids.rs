@@ -96,6 +96,24 @@ impl FieldId {
     /// The reserved field whose terms are document paths and whose positions are pairs: where each
     /// occurrence of the path starts and ends in the document's text.
     pub const PATHS: FieldId = FieldId(0xFFFF);
+
+    /// What the number of a reserved field has, beyond all that fields of an index have.
+    const RESERVED: u16 = 0x8000;
+
+    /// The reserved field whose terms are pairs of words that stand side by side in this one.
+    pub fn of_pairs(self) -> FieldId {
+        FieldId(self.0 | Self::RESERVED)
+    }
+
+    /// The field that has the lengths of this one's documents: of pairs that of their words, else itself.
+    pub fn of_lengths(self) -> FieldId {
+        if self == Self::PATHS { self } else { FieldId(self.0 & !Self::RESERVED) }
+    }
+
+    /// Whether its terms are no words but paths or pairs.
+    pub fn is_reserved(self) -> bool {
+        self.0 & Self::RESERVED != 0
+    }
 }
 
 impl fmt::Display for FieldId {
@@ -123,6 +141,17 @@ mod tests {
             assert_eq!(doc.cmp(&other), a.cmp(&b));
             assert_eq!(doc.to_key().cmp(&other.to_key()), a.cmp(&b));
         }
+    }
+
+    #[test]
+    fn fields_of_pairs_are_reserved_and_have_the_lengths_of_their_words() {
+        for field in [FieldId(0), FieldId(7), FieldId(999)] {
+            let pairs = field.of_pairs();
+            assert!(!field.is_reserved() && pairs.is_reserved() && pairs != FieldId::PATHS);
+            assert_eq!((field.of_lengths(), pairs.of_lengths()), (field, field));
+        }
+        assert!(FieldId::PATHS.is_reserved());
+        assert_eq!(FieldId::PATHS.of_lengths(), FieldId::PATHS);
     }
 
     #[test]

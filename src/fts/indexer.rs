@@ -25,6 +25,7 @@ use super::error::{Error, Result};
 use super::ids::{DocId, FieldId};
 use super::inverter::{Inverter, Part, drain};
 use super::keyspace::{IndexKeyspace, statistics_key};
+use super::pairs::{Neighbours, Pairs};
 use super::postings::CODED_LEN_MAX;
 use super::schema::{Field, TextIndexOptions};
 use crate::bson::{Path, RawBsonRef, RawDocument, each_string};
@@ -55,6 +56,15 @@ pub enum TextEvent<'a, 'd> {
         /// The token; its position counts from the text's beginning.
         token: Token<'a>,
         /// Its position in the field.
+        position: u32,
+    },
+    /// Two paired words that stand side by side, the second of which is the token before.
+    Pair {
+        /// The field of pairs.
+        field: FieldId,
+        /// The pair as a term.
+        term: &'a str,
+        /// The position of the first in the field.
         position: u32,
     },
     /// The text that began last took positions, in an index over everything.
@@ -96,6 +106,7 @@ pub struct SideIndexer {
 #[derive(Debug)]
 pub struct TextWalker {
     analyzers: Analyzers,
+    pairs: Pairs,
     fields: Vec<(Field, Option<Path>)>,
     scratch: Scratch,
 }
@@ -159,6 +170,7 @@ impl TextIndexer {
             TextEvent::Token { field, token, .. } => {
                 inverter.subtract(field, token.term.as_bytes(), doc)
             }
+            TextEvent::Pair { field, term, .. } => inverter.subtract(field, term.as_bytes(), doc),
             TextEvent::Path { term, .. } => {
                 inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)?;
                 inverter.subtract(FieldId::PATHS, term.as_bytes(), doc)
@@ -228,6 +240,9 @@ impl SideIndexer {
             TextEvent::Token { field, token, position } => {
                 inverter.add(field, token.term.as_bytes(), doc, position)
             }
+            TextEvent::Pair { field, term, position } => {
+                inverter.add(field, term.as_bytes(), doc, position)
+            }
             TextEvent::Path { term, start, end } => {
                 inverter.add(FieldId::PATHS, term.as_bytes(), doc, start)?;
                 inverter.add(FieldId::PATHS, term.as_bytes(), doc, end)
@@ -256,8 +271,10 @@ impl TextWalker {
             let path = field.path.as_deref().map(Path::parse).transpose()?;
             Ok((field, path))
         };
+        let analyzers = Analyzers::new(options)?;
         Ok(TextWalker {
-            analyzers: Analyzers::new(options)?,
+            pairs: Pairs::new(options, &analyzers),
+            analyzers,
             fields: options.fields().into_iter().map(with_path).collect::<Result<_>>()?,
             scratch: Scratch::default(),
         })
@@ -266,6 +283,11 @@ impl TextWalker {
     /// The analyzers.
     pub fn analyzers(&self) -> &Analyzers {
         &self.analyzers
+    }
+
+    /// The pairs of words.
+    pub fn pairs(&self) -> &Pairs {
+        &self.pairs
     }
 
     /// Refuses a document whose text cannot be numbered, without analyzing it.
@@ -296,12 +318,13 @@ impl TextWalker {
         document: &'d RawDocument,
         visit: &mut impl FnMut(TextEvent<'_, 'd>) -> Result<()>,
     ) -> Result<()> {
-        let TextWalker { analyzers, fields, scratch } = self;
+        let TextWalker { analyzers, pairs, fields, scratch } = self;
         let language = analyzers.language_of(document)?;
         for (Field { id: field, .. }, chosen) in fields {
             let field = *field;
             let analyzer = analyzers.of(field, language);
-            let mut place = FieldPlace::default();
+            let paired = pairs.in_field(field);
+            let (mut place, mut neighbours) = (FieldPlace::default(), Neighbours::default());
             each_text(chosen.as_ref(), document, &mut |path, text| {
                 visit(TextEvent::Text { field, path, text })?;
                 let start = place.next;
@@ -316,6 +339,15 @@ impl TextWalker {
                         return;
                     };
                     if let Err(error) = visit(TextEvent::Token { field, token, position }) {
+                        failed = Some(error);
+                        return;
+                    }
+                    if let Some(paired) = paired
+                        && let Some((term, position)) =
+                            neighbours.push(paired, token.term, position)
+                        && let field = field.of_pairs()
+                        && let Err(error) = visit(TextEvent::Pair { field, term, position })
+                    {
                         failed = Some(error);
                     }
                 });
@@ -379,6 +411,7 @@ mod tests {
                 TextEvent::Token { field, token, position } => {
                     format!("{field} {} {position}", token.term)
                 }
+                TextEvent::Pair { field, term, position } => format!("{field} {term} {position}"),
                 TextEvent::Path { term, start, end } => format!("{term} {start}..{end}"),
                 TextEvent::Length { field, tokens } => format!("{field} has {tokens}"),
             });
@@ -420,6 +453,32 @@ mod tests {
         ];
         assert_eq!(events(&options, &document), expected);
         assert_eq!(events(&options, &rawdoc! { "z": "z" }), ["0 has 0", "1 has 0"]);
+    }
+
+    #[test]
+    fn pairs_come_behind_their_words_and_count_for_nothing() {
+        let options = TextIndexOptions::default().paired_words(["is", "a", "the"]);
+        let document = rawdoc! { "t": "It is a river", "l": ["is the", "a dam"] };
+        let expected = [
+            "t: It is a river",
+            "0 it 0",
+            "0 is 1",
+            "0 a 2",
+            "32768 is a 1",
+            "0 river 3",
+            "t 0..4",
+            "l: is the",
+            "0 is 104",
+            "0 the 105",
+            "32768 is the 104",
+            "l 104..106",
+            "l: a dam",
+            "0 a 206",
+            "0 dam 207",
+            "l 206..208",
+            "0 has 8",
+        ];
+        assert_eq!(events(&options, &document), expected);
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod inverter;
 pub mod keyspace;
 pub mod length_code;
 mod norms;
+mod pairs;
 mod postings;
 mod reader;
 mod rewriter;
@@ -73,6 +74,7 @@ pub use keyspace::{
     IndexKeyspace, NormsKey, NormsKind, TERM_BYTES_MAX, TextKey, dead_key, decode_dead, names,
 };
 pub use norms::{LengthCodes, LengthCodesBuilder, NormsOperator};
+pub use pairs::{Pairs, PhraseTerm};
 pub use postings::{
     BITMAP_BYTES, Block, Body, DocumentPositions, FrequencyRanks, Marks, Offsets, PositionsPlace,
     Postings, PostingsBuilder, Rewritten, TextOperator, WINDOW_LEN, WINDOWS_LEN, Weights, Windows,

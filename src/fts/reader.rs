@@ -20,6 +20,7 @@ use super::ids::FieldId;
 use super::index::{FieldStatistics, StoredLengths, TextIndex};
 use super::indexer::{TextWalker, path_term};
 use super::keyspace::{self, NormsKey, NormsKind, TextKey};
+use super::pairs::Pairs;
 use super::schema::{Field, TextIndexOptions};
 use super::term::{TermPostings, TermStatistics};
 use super::term_pattern::TermPattern;
@@ -59,6 +60,11 @@ impl<'a> TextReader<'a> {
     /// The analyzer of fields without one of their own.
     pub fn analyzer(&self) -> &Analyzer {
         self.analyzers().default()
+    }
+
+    /// The pairs of words that the index has as terms.
+    pub fn pairs(&self) -> &Pairs {
+        self.index.walker.pairs()
     }
 
     /// The options that the index was created with.

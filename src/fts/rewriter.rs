@@ -103,12 +103,13 @@ impl RewritePass for Pass<'_> {
         let dead = dead.filter(|dead| postings.count() > 0 && dead.contains_any(range));
         let mut weights = None;
         let (mut scale, mut codes) = (None, None);
+        let field = key.field.of_lengths();
         if let Some(averages) = postings.averages() {
-            scale = scales.get(key.field, || read_scale(*reader, *norms, key.field))?;
+            scale = scales.get(field, || read_scale(*reader, *norms, field))?;
             scale = scale.filter(|scale| has_drifted(averages, scale.average()));
         }
         if scale.is_some() {
-            let place = (key.field, key.chunk);
+            let place = (field, key.chunk);
             codes = lengths.get(place, || read_lengths(*reader, *norms, place))?;
         }
         if let (Some(scale), Some(codes)) = (&scale, &codes) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis::{AnalyzerOptions, Language};
+use super::analysis::{AnalyzerOptions, Language, TERM_BYTES_MAX};
 use super::error::{Error, Result};
 use super::ids::FieldId;
 use crate::bson::{
@@ -39,6 +39,8 @@ pub struct TextIndexOptions {
     pub analyzers: BTreeMap<String, AnalyzerOptions>,
     /// Where a document names its language. Default: nowhere.
     pub languages: Option<LanguageField>,
+    /// Words of which each two that stand side by side are a term, too: see [`paired_words`](Self::paired_words). Default: none.
+    pub paired_words: Vec<String>,
 }
 
 /// Where documents name their language, and which may be named.
@@ -79,6 +81,9 @@ pub struct Field {
 
 /// The most languages that documents of an index may name.
 const LANGUAGES_LEN_MAX: usize = 64;
+/// The most paired words of an index, and the bytes of the longest.
+const PAIRED_WORDS_LEN_MAX: usize = 1000;
+const PAIRED_WORD_BYTES_MAX: usize = TERM_BYTES_MAX;
 /// The only field of an index over everything.
 const ALL: FieldId = FieldId(0);
 /// How the catalog spells [`Fields::All`].
@@ -127,11 +132,34 @@ impl TextIndexOptions {
         self
     }
 
+    /// With pairs of these words, at most 1,000, as terms of their own.
+    ///
+    /// Of the most frequent words of a collection phrases are found many times faster: of `"to be or not to be"` three short lists are
+    /// read where there would be six long ones with their positions. Nothing that is found or scored changes. Each pair in a document
+    /// takes about as much of the file as a word. Fields whose analyzer makes parts of words have no pairs.
+    ///
+    /// [`Collection::frequent_words`](crate::Collection::frequent_words) tells which words these are.
+    ///
+    /// ```
+    /// use alluvium::{CollectionOptions, Database, TextIndexOptions, doc};
+    ///
+    /// let index = TextIndexOptions::default().paired_words(["to", "be", "or", "not"]);
+    /// let db = Database::in_memory()?;
+    /// let plays = db.create_collection("plays", &CollectionOptions::new().text_index(index))?;
+    /// plays.insert(doc! { "text": "To be, or not to be, that is the question." })?;
+    /// assert_eq!(plays.search("\"to be or not to be\"")?.count()?, 1);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    pub fn paired_words<W: Into<String>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.paired_words = words.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Refuses what cannot be indexed.
     ///
     /// # Errors
     /// [`Error::InvalidIndex`] for no or too many fields, for a text that is no path, for a path that is given twice,
-    /// and for a weight that is not a finite number above zero.
+    /// for a weight that is not a finite number above zero, and for too many paired words or one that is too long.
     pub fn check(&self) -> Result<()> {
         let invalid = |reason: String| Err(Error::InvalidIndex { reason });
         if let Some(LanguageField { path, known }) = &self.languages {
@@ -143,6 +171,17 @@ impl TextIndexOptions {
             if known.is_empty() || known.len() > LANGUAGES_LEN_MAX || are_twice {
                 return invalid(format!("languages are 1 to {LANGUAGES_LEN_MAX}, each once"));
             }
+        }
+        let is_too_long = |word: &&String| word.len() > PAIRED_WORD_BYTES_MAX;
+        if let Some(long) = self.paired_words.iter().find(is_too_long) {
+            let len = long.len();
+            return invalid(format!(
+                "a paired word of {len} bytes, at most {PAIRED_WORD_BYTES_MAX} expected"
+            ));
+        }
+        if self.paired_words.len() > PAIRED_WORDS_LEN_MAX {
+            let len = self.paired_words.len();
+            return invalid(format!("{len} paired words, at most {PAIRED_WORDS_LEN_MAX} expected"));
         }
         let chosen = |path: &str| match &self.fields {
             Fields::All => false,
@@ -208,6 +247,9 @@ impl TextIndexOptions {
             let known: Vec<&str> = known.iter().map(|language| language.code()).collect();
             document.insert("languages", doc! { "path": path, "known": known });
         }
+        if !self.paired_words.is_empty() {
+            document.insert("paired_words", self.paired_words.clone());
+        }
         document
     }
 
@@ -251,6 +293,10 @@ fn decode(document: &RawDocument) -> Option<TextIndexOptions> {
                 let known = known.map(|code| code.ok()?.as_str()?.parse().ok());
                 options.languages =
                     Some(LanguageField { path, known: known.collect::<Option<_>>()? });
+            }
+            ("paired_words", RawBsonRef::Array(words)) => {
+                let words = words.into_iter().map(|word| Some(word.ok()?.as_str()?.to_owned()));
+                options.paired_words = words.collect::<Option<_>>()?;
             }
             _ => return None,
         }
@@ -324,7 +370,8 @@ mod tests {
             TextIndexOptions::all(every_option()),
             TextIndexOptions::chosen([("a", 1.0), ("b.c", 1.0)], every_option())
                 .field_analyzer("b.c", AnalyzerOptions::default())
-                .by_language("lang", [Language::German, Language::Thai]),
+                .by_language("lang", [Language::German, Language::Thai])
+                .paired_words(["is", "a"]),
         ] {
             assert_eq!(TextIndexOptions::from_document(&raw(&options)).unwrap(), options);
         }

@@ -1,4 +1,5 @@
-//! Completions: the words that begin as the last word of a text does, for a box that offers them while somebody types.
+//! Completions: the words that begin as the last word of a text does, for a box that offers them while somebody types; and the most
+//! frequent words of all.
 //!
 //! The facade asks for them; the terms come from the index's [`Vocabulary`], and so do their written forms. What counts as the
 //! beginning of a word is what a prefix pattern stands for. Invariants: words are distinct and come with descending numbers of
@@ -42,10 +43,7 @@ pub fn completions<'r>(
     text: &str,
     limit: usize,
 ) -> Result<Vec<Completion>> {
-    if limit > COMPLETIONS_LEN_MAX {
-        let (what, limit_max) = ("completions", COMPLETIONS_LEN_MAX);
-        return Err(Error::LimitExceeded { what, asked: limit, limit: limit_max });
-    }
+    check_limit("completions", limit)?;
     let vocabulary = Vocabulary::new(collection, reader, field)?;
     let analyzer = vocabulary.analyzer();
     let Some((mut before, mut typed)) =
@@ -81,6 +79,31 @@ pub fn completions<'r>(
         }
     }
     Ok(completions)
+}
+
+/// The `limit` words that most documents hold, as documents have them, the most frequent first.
+///
+/// # Errors
+/// [`Error::LimitExceeded`] for more than [`COMPLETIONS_LEN_MAX`], and those of the text index.
+pub fn frequent_words<'r>(
+    collection: &CollectionReader<'r>,
+    reader: &TextReader<'r>,
+    limit: usize,
+) -> Result<Vec<String>> {
+    check_limit("frequent words", limit)?;
+    let vocabulary = Vocabulary::new(collection, reader, None)?;
+    let found = most_frequent(&vocabulary, &BTreeSet::from([String::new()]), limit)?;
+    let terms: Vec<String> = found.into_iter().map(|(term, _)| term).collect();
+    let forms = vocabulary.written(&terms)?;
+    let written = forms.into_iter().map(|forms| forms.into_iter().next());
+    Ok(written.zip(terms).map(|(form, term)| form.unwrap_or(term)).collect())
+}
+
+fn check_limit(what: &'static str, asked: usize) -> Result<()> {
+    if asked > COMPLETIONS_LEN_MAX {
+        return Err(Error::LimitExceeded { what, asked, limit: COMPLETIONS_LEN_MAX });
+    }
+    Ok(())
 }
 
 /// The terms that begin so which most documents hold, with their numbers.

@@ -37,7 +37,10 @@ pub(super) struct OpenLeaf<'p> {
     pub(super) excluded: bool,
     /// The documents that it stands for, of a set.
     set: Option<OpenSet>,
+    /// What it is found by: its terms, or pairs of them where the index has these.
     terms: Vec<Arc<TermPostings>>,
+    /// Their distances in positions from the first word.
+    distances: Vec<u32>,
     /// Their places, the rarest first: most documents that hold all terms are decided after two.
     by_df: Vec<usize>,
     /// Where the texts at and below the leaf's path stand.
@@ -155,9 +158,10 @@ impl<'p> OpenLeaf<'p> {
         set: Option<OpenSet>,
     ) -> Result<Self> {
         let leaf = &plan.leaves[place];
-        let field = leaf.key.field;
-        let looked_up = leaf.key.terms.iter().map(|(term, _)| reader.postings(field, term));
+        let found_by = leaf.key.found_by(reader.pairs());
+        let looked_up = found_by.iter().map(|found| reader.postings(found.field, &found.term));
         let terms = looked_up.collect::<fts::Result<Vec<_>>>()?;
+        let distances = found_by.iter().map(|found| found.distance).collect();
         let paths = leaf.key.path.as_ref().and_then(|path| plan.paths.get(path));
         let paths = paths.into_iter().flatten().map(|path| reader.postings(FieldId::PATHS, path));
         let mut by_df: Vec<usize> = (0..terms.len()).collect();
@@ -175,6 +179,7 @@ impl<'p> OpenLeaf<'p> {
             excluded: plan.excluded.contains(&place),
             set,
             terms,
+            distances,
             by_df,
             paths: paths.collect::<fts::Result<_>>()?,
         })
@@ -193,9 +198,9 @@ impl<'p> OpenLeaf<'p> {
         self.set.as_ref().map(OpenSet::chunks).unwrap_or_default().into_iter().chain(of_term)
     }
 
-    /// Whether positions decide.
+    /// Whether positions decide; of a phrase that is one pair its postings do.
     pub(super) fn is_placed(&self) -> bool {
-        self.leaf.key.is_placed()
+        self.leaf.key.is_placed() && (self.terms.len() > 1 || self.leaf.key.path.is_some())
     }
 
     /// Whether it adds to scores.
@@ -225,7 +230,7 @@ impl<'p> OpenLeaf<'p> {
         let mut is_first = true;
         for &place in &self.by_df {
             let Some(positions) = positions(place)? else { return Ok(0) };
-            let distance = key.terms[place].1;
+            let distance = self.distances[place];
             if std::mem::take(&mut is_first) {
                 firsts.clear();
                 for position in positions {

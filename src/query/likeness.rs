@@ -156,7 +156,7 @@ impl Words {
                     let word = read.get(token.start..token.end).unwrap_or_default();
                     words.count(token.term, word, Some(field), language);
                 }
-                TextEvent::Path { .. } | TextEvent::Length { .. } => {}
+                TextEvent::Pair { .. } | TextEvent::Path { .. } | TextEvent::Length { .. } => {}
             }
             Ok(())
         })?;

@@ -45,7 +45,7 @@ mod words;
 
 pub use ast::{Clause, Occur, Pattern, Query, Weight};
 pub use bm25::Parameters;
-pub use completion::{COMPLETIONS_LEN_MAX, Completion, completions};
+pub use completion::{COMPLETIONS_LEN_MAX, Completion, completions, frequent_words};
 pub use distinct::Ranking;
 pub use error::{Error, Result};
 pub use explanation::Explanation;

@@ -18,13 +18,14 @@
 //!
 //! Invariant: leaves are distinct and ascend. Cost: memory for them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::nesting::{Best, Group, Node};
 use crate::bson::{self, Document, Filter};
-use crate::fts::{DocumentSet, FieldId, FieldStatistics, TermPattern};
+use crate::fts::{DocumentSet, FieldId, FieldStatistics, Pairs, PhraseTerm, TermPattern};
 
 /// The field of leaves that stand for sets.
 pub(super) const SETS: FieldId = FieldId(0xFFFE);
@@ -267,6 +268,17 @@ impl LeafKey {
     /// Whether positions decide which documents match.
     pub fn is_placed(&self) -> bool {
         self.is_phrase || self.path.is_some()
+    }
+
+    /// The terms by which it is found in an index with these pairs.
+    pub(super) fn found_by(&self, pairs: &Pairs) -> Vec<PhraseTerm<'_>> {
+        if self.is_phrase && self.slop == Slop::Exact {
+            return pairs.of_phrase(self.field, &self.terms);
+        }
+        let field = self.field;
+        let terms = self.terms.iter();
+        let terms = terms.map(|(term, distance)| (Cow::Borrowed(term.as_str()), *distance));
+        terms.map(|(term, distance)| PhraseTerm { field, term, distance }).collect()
     }
 
     /// Whether both are one clause in a score, be it in several groups.

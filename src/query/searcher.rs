@@ -233,7 +233,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
             best.drain(..page.start.min(best.len()));
             return Ok((best, count));
         }
-        let known = if counts { self.counted(plan) } else { Some(0) };
+        let known = if counts { self.counted(plan)? } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
         let top = TopK::new(k, after);
         let mut best =
@@ -248,7 +248,7 @@ impl<'s, 'r> Searcher<'s, 'r> {
     /// # Errors
     /// Those of the text index.
     pub fn count(self, plan: &Plan) -> Result<u64> {
-        if let Some(count) = self.counted(plan) {
+        if let Some(count) = self.counted(plan)? {
             return Ok(count);
         }
         if Conjunction::is_asked_for(plan)
@@ -439,22 +439,27 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 
     /// How many documents match, if it is known: where one term decides, whose counter is exact for the live documents, or nothing.
-    fn counted(self, plan: &Plan) -> Option<u64> {
+    fn counted(self, plan: &Plan) -> Result<Option<u64>> {
         if plan.tree.is_some() || !plan.excluded.is_empty() {
-            return None;
+            return Ok(None);
         }
         let leaf = match (plan.required.as_slice(), plan.leaves.as_slice()) {
             ([], [leaf]) => leaf,
             ([set], leaves) => match set.as_slice() {
-                [place] => leaves.get(*place)?,
-                _ => return None,
+                [place] => &leaves[*place],
+                _ => return Ok(None),
             },
-            _ => return None,
+            _ => return Ok(None),
         };
         match leaf.key.set.map(|set| plan.sets.get(set)) {
-            None => (!leaf.key.is_placed()).then(|| leaf.dfs.iter().sum()),
-            Some(Some(PlannedSet::All)) => Some(self.collection.count()),
-            Some(_) => None,
+            None if !leaf.key.is_placed() => Ok(Some(leaf.dfs.iter().sum())),
+            None if leaf.key.path.is_some() => Ok(None),
+            None => match leaf.key.found_by(self.reader.pairs()).as_slice() {
+                [only] => Ok(Some(self.reader.term(only.field, &only.term)?.df)),
+                _ => Ok(None),
+            },
+            Some(Some(PlannedSet::All)) => Ok(Some(self.collection.count())),
+            Some(_) => Ok(None),
         }
     }
 

@@ -402,7 +402,7 @@ fn random_queries(rng: &mut fastrand::Rng, len: usize) -> Vec<Query> {
 }
 
 /// The indexes that the random scripts run on.
-fn indexes() -> [TextIndexOptions; 4] {
+fn indexes() -> [TextIndexOptions; 6] {
     let english = AnalyzerOptions::for_language(Language::English);
     let fields = [("title", 2.5), ("body", 1.0), ("tags", 0.3), ("author.name", 7.0)];
     [
@@ -410,6 +410,8 @@ fn indexes() -> [TextIndexOptions; 4] {
         TextIndexOptions::all(english.clone()),
         TextIndexOptions::chosen(fields, AnalyzerOptions::default()),
         TextIndexOptions::chosen(fields, english),
+        TextIndexOptions::default().paired_words(["gold", "river", "bed", "the", "of", "agent"]),
+        TextIndexOptions::chosen(fields, AnalyzerOptions::default()).paired_words(WORDS),
     ]
 }
 
@@ -512,15 +514,25 @@ fn text_by_rarity(rng: &mut fastrand::Rng) -> String {
 
 #[test]
 fn lists_of_every_shape_are_searched_exactly() {
+    compare_lists_of_every_shape(TextIndexOptions::default());
+}
+
+#[test]
+fn pairs_of_every_shape_are_searched_exactly() {
+    let words = RARITY.map(|(word, _)| word);
+    compare_lists_of_every_shape(TextIndexOptions::default().paired_words(words));
+}
+
+fn compare_lists_of_every_shape(options: TextIndexOptions) {
     let mut rng = fastrand::Rng::with_seed(12);
-    let mut world = World::new(TextIndexOptions::default());
+    let mut world = World::new(options);
     // A word that all but decides scores, beside one that many documents have.
     let mut queries = vec![Query::user("+the golden").query, Query::user("+gold pan slow").query];
     queries.extend(RARITY.map(|(word, _)| Query::word(word)));
     for _ in 0..25 {
         let word = |rng: &mut fastrand::Rng| RARITY[rng.usize(..RARITY.len())].0;
         let (a, b, c) = (word(&mut rng), word(&mut rng), word(&mut rng));
-        let text = match rng.u8(..9) {
+        let text = match rng.u8(..10) {
             0 => a.to_owned(),
             1 | 2 => format!("{a} {b} {c}"),
             3 => format!("+{a} +{b}"),
@@ -528,6 +540,7 @@ fn lists_of_every_shape_are_searched_exactly() {
             5 => format!("+{a} {b} {c}"),
             6 => format!("\"{a} {b}\""),
             7 => format!("{a} {b} -{c}"),
+            8 => format!("\"{a} {b} {c}\""),
             _ => format!("+\"{a} {b}\" {c} -\"{b} {c}\""),
         };
         queries.push(Query::user(&text).query);

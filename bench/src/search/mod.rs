@@ -151,6 +151,7 @@ fn head(
         match state {
             State::Compacted => "one run",
             State::Reordered => "one run, reordered",
+            State::Paired => "one run, with pairs of frequent words",
             State::Runs => "eight runs and pending writes",
         },
     );
@@ -249,7 +250,7 @@ mod tests {
         let queries = sample::sample(&documents, Class::OF_WORDS, 12).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let rivals = engines::chosen(&[], true, |_| ()).unwrap();
-        for state in [State::Compacted, State::Reordered, State::Runs] {
+        for state in [State::Compacted, State::Reordered, State::Paired, State::Runs] {
             let mut indexes = Vec::new();
             for rival in &rivals {
                 let mut index = Index::build(rival, &documents, folder.path(), state).unwrap();

@@ -1,4 +1,5 @@
-//! `alluvium reindex`: a text index built anew, in another language or over other paths, or as it is by this program's analyzer.
+//! `alluvium reindex`: a text index built anew, in another language or over other paths, with pairs of frequent words, or as it is by this
+//! program's analyzer.
 //! Says how many documents it covers and how long that took. On a terminal a bar shows how far it is.
 
 use std::fs;
@@ -30,6 +31,9 @@ pub(crate) fn run(arguments: &ReindexArguments) -> Result<Outcome> {
     database::change_collection(path, place.collection.as_deref(), |things| {
         let (index, mut options) = choose(things, arguments.index.as_deref())?;
         change(&mut options, arguments);
+        if let Some(pairs) = arguments.pairs {
+            options.paired_words = things.frequent_words(Some(&index), pairs.into())?;
+        }
         let rebuild = things.start_rebuild(&index, &options)?;
         if arguments.cancel {
             return rebuild.cancel();

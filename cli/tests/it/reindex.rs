@@ -1,6 +1,7 @@
 //! `reindex`: what is found afterwards, what is told, and what is refused. After each change the deep check reads the whole file,
 //! and what the command line does not say of an index has to stay as it was.
 
+use alluvium::Database;
 use serde_json::Value;
 
 use crate::Shell;
@@ -41,6 +42,33 @@ fn an_index_gets_another_language_and_other_paths_and_keeps_what_is_not_said() {
     assert_eq!((found(&shell, "panning"), found(&shell, "rivers")), (40, 0));
     shell.succeed(&["reindex", "notes.alv", "--field", "$**", "--language", "none"]);
     assert_eq!((found(&shell, "panning"), found(&shell, "river")), (0, 40));
+}
+
+/// The words whose pairs are terms of the index.
+fn paired_words(shell: &Shell) -> Vec<String> {
+    let database = Database::open(shell.path("notes.alv")).expect("nobody else has it open");
+    let names = database.collection_names().expect("the catalog is sound");
+    let notes = database.collection(&names[0]).expect("it is there");
+    notes.text_indexes().expect("the catalog is sound").swap_remove(0).1.paired_words
+}
+
+#[test]
+fn pairs_of_the_most_frequent_words_are_terms_as_long_as_somebody_wants_them() {
+    let shell = shell();
+    assert_eq!((paired_words(&shell).len(), found(&shell, "\"river 7\"")), (0, 1));
+    shell.succeed(&["reindex", "notes.alv", "--pairs", "12"]);
+    let words = paired_words(&shell);
+    // Those that 40 documents hold, and in the order of the alphabet those that one holds.
+    assert_eq!(words[..4], ["pans", "river", "0", "1"]);
+    assert_eq!(
+        (words.len(), found(&shell, "\"river 0\""), found(&shell, "\"river 7\"")),
+        (12, 1, 1)
+    );
+    shell.succeed(&["reindex", "notes.alv", "--language", "en"]);
+    assert_eq!(paired_words(&shell), words);
+    assert_eq!((found(&shell, "\"rivers 0\""), found(&shell, "\"pan 0\"")), (1, 0));
+    shell.succeed(&["reindex", "notes.alv", "--pairs", "0"]);
+    assert_eq!((paired_words(&shell).len(), found(&shell, "\"rivers 7\"")), (0, 1));
 }
 
 #[test]

@@ -60,6 +60,9 @@ pub(super) fn explain(
                         TextEvent::Token { field, token, position } => {
                             expect(field, token.term, &[position]);
                         }
+                        TextEvent::Pair { field, term, position } => {
+                            expect(field, term, &[position]);
+                        }
                         TextEvent::Path { term, start, end } => {
                             expect(FieldId::PATHS, term, &[start, end]);
                         }

@@ -128,6 +128,9 @@ impl<'a> IndexCheck<'a> {
                 TextEvent::Token { field, token, position } => {
                     tokens.push((term_hash(field, token.term.as_bytes(), &mut buffer), position));
                 }
+                TextEvent::Pair { field, term, position } => {
+                    tokens.push((term_hash(field, term.as_bytes(), &mut buffer), position));
+                }
                 TextEvent::Path { term, start, end } => {
                     let hash = term_hash(FieldId::PATHS, term.as_bytes(), &mut buffer);
                     tokens.extend([(hash, start), (hash, end)]);
@@ -251,7 +254,7 @@ impl<'a> IndexCheck<'a> {
                 );
                 group.found(&self.name, report, what);
             }
-            let lengths = self.lengths_of(&mut lengths, key.field, key.chunk)?;
+            let lengths = self.lengths_of(&mut lengths, key.field.of_lengths(), key.chunk)?;
             let lengths = lengths.map(StoredLengths::view).transpose()?;
             if let Some(offset) = postings.wrong_mark(lengths.as_ref())? {
                 let doc = DocId::from_parts(key.chunk, offset);

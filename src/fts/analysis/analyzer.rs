@@ -168,6 +168,11 @@ impl Analyzer {
         self.trims && self.options.language == Some(Language::Vietnamese)
     }
 
+    /// Whether its tokens are parts of words, of which several stand in one position.
+    pub(in crate::fts) fn makes_parts(&self) -> bool {
+        matches!(self.cut, Cut::Ngrams(_) | Cut::EdgeNgrams(_) | Cut::Path(_))
+    }
+
     /// Passes the tokens of `text` to `sink`, in the order of the text.
     ///
     /// Returns how many positions the text takes: the next text of the same field begins there, or

@@ -63,7 +63,7 @@ pub(in crate::fts) fn drain(
             term,
             streams,
             removed,
-            lengths.get(&field).unwrap_or(&unknown),
+            lengths.get(&field.of_lengths()).unwrap_or(&unknown),
             sink,
         )?;
     }

@@ -39,8 +39,18 @@ fn check_best(reader: &dyn Reader, queries: &[Query]) {
 
 #[test]
 fn words_that_many_documents_hold_are_searched_exactly() {
+    compare_frequent_words(TextIndexOptions::default());
+}
+
+#[test]
+fn pairs_that_many_documents_hold_are_searched_exactly() {
+    let options = TextIndexOptions::default().paired_words(["the", "slow", "river"]);
+    compare_frequent_words(options);
+}
+
+fn compare_frequent_words(options: TextIndexOptions) {
     let mut rng = fastrand::Rng::with_seed(21);
-    let mut world = World::new(TextIndexOptions::default());
+    let mut world = World::new(options);
     let queries = [
         "+the +slow",
         "+slow +golden",
@@ -51,6 +61,7 @@ fn words_that_many_documents_hold_are_searched_exactly() {
         "+river +pan",
         "\"the slow\"",
         "\"slow golden\"",
+        "\"river slow the\"",
         "\"golden river\"~2",
     ]
     .map(|query| Query::user(query).query);

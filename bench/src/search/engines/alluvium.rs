@@ -5,7 +5,7 @@
 //! is, words are analyzed and looked up; its query was put together before. What the searches of one view find out about the
 //! catalog and about words they share, as they do in any program.
 //!
-//! Compacted, or reordered into a file of its own, a snapshot is asked. In runs, every eighth part is written by an opening of its own, whose closing leaves one
+//! Compacted, with pairs of frequent words or without, or reordered into a file of its own, a snapshot is asked. In runs, every eighth part is written by an opening of its own, whose closing leaves one
 //! run, with compaction held off; a transaction with the last documents stays open, and is asked.
 
 use std::path::Path;
@@ -33,6 +33,8 @@ const BATCH_LEN: usize = 10_000;
 const RUNS: usize = 8;
 /// Of so many documents one is pending.
 const PENDING_SHARE: usize = 100;
+/// Words of which pairs are terms, where some are.
+const PAIRED_LEN: usize = 50;
 
 /// What is asked. A database closes when nothing looks at it any more.
 enum View {
@@ -52,8 +54,7 @@ pub(super) fn build(documents: &Documents, folder: &Path, state: State) -> Resul
     let path = folder.join("search.alv");
     let start = Instant::now();
     let (database, view, tokens) = match state {
-        State::Compacted => compacted(documents, &path, false)?,
-        State::Reordered => compacted(documents, &path, true)?,
+        State::Compacted | State::Reordered | State::Paired => compacted(documents, &path, state)?,
         State::Runs => in_runs(documents, &path)?,
     };
     let build = start.elapsed();
@@ -64,12 +65,15 @@ pub(super) fn build(documents: &Documents, folder: &Path, state: State) -> Resul
 /// An open database, what is asked in it, and the tokens in it if they are known.
 type Opened = (Database, View, Option<u64>);
 
-fn compacted(documents: &Documents, path: &Path, reorders: bool) -> Result<Opened> {
+fn compacted(documents: &Documents, path: &Path, state: State) -> Result<Opened> {
     let options = Options::new().memory_bytes(MEMORY_BYTES).durability(Durability::Buffered);
     let database = Database::open_with(path, options.clone())?;
     create(&database)?;
     write(&database, documents, 0, documents.len())?;
-    if reorders {
+    if matches!(state, State::Paired) {
+        pair(&database)?;
+    }
+    if matches!(state, State::Reordered) {
         let reordered = path.with_extension("reordered");
         database.reorder_into(&reordered)?;
         database.close()?;
@@ -119,9 +123,21 @@ fn in_runs(documents: &Documents, path: &Path) -> Result<Opened> {
 }
 
 fn create(database: &Database) -> Result<()> {
-    let index = TextIndexOptions::chosen([(FIELD, 1.0)], AnalyzerOptions::default());
-    database.create_collection(COLLECTION, &CollectionOptions::new().text_index(index))?;
+    let options = CollectionOptions::new().text_index(index_options());
+    database.create_collection(COLLECTION, &options)?;
     Ok(())
+}
+
+fn index_options() -> TextIndexOptions {
+    TextIndexOptions::chosen([(FIELD, 1.0)], AnalyzerOptions::default())
+}
+
+/// Has the index built anew, with pairs of its most frequent words.
+fn pair(database: &Database) -> Result<()> {
+    let collection = database.collection(COLLECTION)?;
+    let words = collection.frequent_words(None, PAIRED_LEN)?;
+    let options = index_options().paired_words(words);
+    Ok(collection.rebuild_text_index(DEFAULT_TEXT_INDEX, &options)?)
 }
 
 /// Writes documents `start..end`.
@@ -167,7 +183,9 @@ fn facts(
 ) -> Result<Facts> {
     let of_index = [names::text, names::norms].map(|name| name(COLLECTION, DEFAULT_TEXT_INDEX));
     let stats = database.stats();
-    let keyspaces = stats.keyspaces.iter().filter(|keyspace| of_index.contains(&keyspace.name));
+    // One that was built anew has a number behind.
+    let is_of_index = |name: &str| of_index.iter().any(|of_index| name.starts_with(of_index));
+    let keyspaces = stats.keyspaces.iter().filter(|keyspace| is_of_index(&keyspace.name));
     let levels = keyspaces.flat_map(|keyspace| &keyspace.levels);
     Ok(Facts {
         documents: documents.len() as u64,

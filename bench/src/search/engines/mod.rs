@@ -39,6 +39,8 @@ pub(crate) enum State {
     Compacted,
     /// One run, in which similar documents are neighbours; nothing pending.
     Reordered,
+    /// In one run, with pairs of the most frequent words as terms.
+    Paired,
     /// Eight runs, and a hundredth of the documents in a transaction that is not committed.
     Runs,
 }
