@@ -8,7 +8,12 @@
 //! join        the documents of a window that hold all words and may be among the best
 //! search      the windows one after the other; scores, phrases, counts
 //! ```
-//! Words whose postings stand in several parts, which commits and compactions left, are not searched here.
+//! Of a word that several runs have, each part is searched by itself, with those parts of the others whose documents may be the same;
+//! parts stand one behind the other, since documents are numbered in the order of commits. Words whose parts mix are not searched here.
+//!
+//! ```text
+//! run 1: river 0..90, bed 0..90    run 2: river 91..200    run 3: bed 91..200    searched: (1, 1) in 0..90, (2, 3) in 91..200
+//! ```
 //! Invariant: the same documents, scores and counts as by way of [`WindowSearch`](super::window::WindowSearch). Cost: about a microsecond
 //! for each window that may have one of the best, and positions of a phrase.
 
@@ -44,13 +49,32 @@ pub(super) struct Conjunction<'s, 'p> {
     terms: Vec<&'s TermPostings>,
 }
 
-/// A chunk in which all words occur.
+/// A chunk in which all words occur, opened.
+struct OpenChunk<'s> {
+    number: u32,
+    dead: Arc<DeadChunk>,
+    /// By word, and of each by ascending documents.
+    parts: Vec<Part<'s>>,
+}
+
+/// What one run has of a word in a chunk.
+struct Part<'s> {
+    /// The word's place among the words.
+    place: usize,
+    term: TermChunk<'s>,
+    /// Offsets of its first and its last document.
+    ends: (u16, u16),
+    /// What no document of each window gets more.
+    bounds: [f64; WINDOWS_LEN],
+}
+
+/// The documents of a chunk that each word has in one part: all of them, where postings are compacted.
 struct Chunk<'s> {
     number: u32,
     dead: Arc<DeadChunk>,
-    terms: Vec<TermChunk<'s>>,
+    terms: Vec<&'s TermChunk<'s>>,
     /// For each word and window, what no document there gets more from it.
-    bounds: Vec<[f64; WINDOWS_LEN]>,
+    bounds: Vec<&'s [f64; WINDOWS_LEN]>,
 }
 
 /// A window in which all words occur.
@@ -93,13 +117,12 @@ impl<'s, 'p: 's> Conjunction<'s, 'p> {
         }
         let terms: Vec<&TermPostings> =
             leaves.iter().flat_map(OpenLeaf::terms).map(|term| &**term).collect();
-        // Words of windows that stand in several parts have to be joined first.
-        let are_whole = terms.iter().flat_map(|term| &term.chunks).all(StoredPostings::is_whole);
-        let fits = are_whole && (2..=TERMS_LEN_MAX).contains(&terms.len());
+        let fits = (2..=TERMS_LEN_MAX).contains(&terms.len());
         fits.then_some(Conjunction { leaves, terms })
     }
 
-    /// The best documents, best first, as many as `top` keeps of all; and how many match, if they are to be counted.
+    /// The best documents, best first, as many as `top` keeps of all; and how many match, if they are to be counted. `None` when parts of
+    /// a word mix.
     ///
     /// # Errors
     /// Those of the text index.
@@ -109,8 +132,9 @@ impl<'s, 'p: 's> Conjunction<'s, 'p> {
         norms: &FieldNorms,
         top: TopK,
         counts: bool,
-    ) -> Result<(Vec<ScoredDoc>, u64)> {
-        let chunks = self.chunks(reader, Some(norms))?;
+    ) -> Result<Option<(Vec<ScoredDoc>, u64)>> {
+        let Some(opened) = self.open(reader, Some(norms))? else { return Ok(None) };
+        let chunks = chunks(&opened, self.terms.len());
         let lengths = self.lengths(reader, &chunks)?;
         let scales = self.scales(norms, &lengths, &chunks)?;
         let phrase = self.phrase();
@@ -125,21 +149,22 @@ impl<'s, 'p: 's> Conjunction<'s, 'p> {
                 if counts { search.count()? } else { 0 }
             }
         };
-        Ok((search.end(), count))
+        Ok(Some((search.end(), count)))
     }
 
-    /// How many documents match. Never scores.
+    /// How many documents match; `None` when parts of a word mix. Never scores.
     ///
     /// # Errors
     /// Those of the text index.
-    pub(super) fn count(&self, reader: &TextReader<'_>) -> Result<u64> {
-        let chunks = self.chunks(reader, None)?;
+    pub(super) fn count(&self, reader: &TextReader<'_>) -> Result<Option<u64>> {
+        let Some(opened) = self.open(reader, None)? else { return Ok(None) };
+        let chunks = chunks(&opened, self.terms.len());
         let windows = rank(&chunks, false);
         let top = TopK::new(0, None);
         let mut search = Search::new(self.leaves, &chunks, &windows, &[], top, None);
         let count = search.count()?;
         search.end();
-        Ok(count)
+        Ok(Some(count))
     }
 
     /// The leaf, if it is a phrase.
@@ -152,33 +177,54 @@ impl<'s, 'p: 's> Conjunction<'s, 'p> {
         if self.leaves.len() == 1 { &self.leaves[0] } else { &self.leaves[place] }
     }
 
-    /// Opens the chunks in which all words occur. Without norms nothing is scored.
-    fn chunks(
+    /// Opens the chunks in which all words occur; `None` when parts of a word mix. Without norms nothing is scored.
+    fn open(
         &self,
         reader: &TextReader<'_>,
         norms: Option<&FieldNorms>,
-    ) -> Result<Vec<Chunk<'s>>> {
+    ) -> Result<Option<Vec<OpenChunk<'s>>>> {
         let rarest = self.terms.iter().min_by_key(|term| term.chunks.len());
         let mut chunks = Vec::new();
         'chunks: for stored in rarest.into_iter().flat_map(|term| &term.chunks) {
             let number = stored.chunk;
-            let mut terms = Vec::with_capacity(self.terms.len());
-            for term in &self.terms {
-                let opened = term.in_chunk(number).map(TermChunk::open).transpose()?.flatten();
-                let Some(opened) = opened else { continue 'chunks };
-                terms.push(opened);
-            }
-            for (place, term) in terms.iter_mut().enumerate() {
-                let open = self.leaf(place);
-                if let Some(norms) = norms.and_then(|norms| norms.of(&open.leaf.key)) {
-                    term.weigh(norms, &open.bounds).map_err(fts::Error::from)?;
+            let mut parts = Vec::with_capacity(self.terms.len());
+            for (place, term) in self.terms.iter().enumerate() {
+                let Some(stored) = term.in_chunk(number) else { continue 'chunks };
+                let first = parts.len();
+                self.open_parts(place, stored, norms, &mut parts)?;
+                let of_word = parts.get_mut(first..).unwrap_or_default();
+                of_word.sort_unstable_by_key(|part| part.ends);
+                if of_word.is_empty() {
+                    continue 'chunks;
+                }
+                if of_word.windows(2).any(|pair| pair[0].ends.1 >= pair[1].ends.0) {
+                    return Ok(None);
                 }
             }
-            let bounds = |term: &TermChunk<'_>| std::array::from_fn(|window| term.bound(window));
-            let bounds = terms.iter().map(bounds).collect();
-            chunks.push(Chunk { number, dead: reader.dead(number)?, terms, bounds });
+            chunks.push(OpenChunk { number, dead: reader.dead(number)?, parts });
         }
-        Ok(chunks)
+        Ok(Some(chunks))
+    }
+
+    /// Opens the parts of a word in a chunk.
+    fn open_parts(
+        &self,
+        place: usize,
+        stored: &'s StoredPostings,
+        norms: Option<&FieldNorms>,
+        to: &mut Vec<Part<'s>>,
+    ) -> Result<()> {
+        let open = self.leaf(place);
+        let norms = norms.and_then(|norms| norms.of(&open.leaf.key));
+        for postings in stored.parts() {
+            let Some(mut term) = TermChunk::of_part(postings?)? else { continue };
+            if let Some(norms) = norms {
+                term.weigh(norms, &open.bounds).map_err(fts::Error::from)?;
+            }
+            let bounds = std::array::from_fn(|window| term.bound(window));
+            to.push(Part { place, ends: term.ends(), term, bounds });
+        }
+        Ok(())
     }
 
     /// For each leaf the length codes of its field by ascending chunk, if lists do not have them all.
@@ -214,6 +260,36 @@ impl<'s, 'p: 's> Conjunction<'s, 'p> {
 
 /// Length codes of a field by ascending chunk.
 type Lengths = Option<Arc<[(u32, StoredLengths)]>>;
+
+impl<'s> OpenChunk<'s> {
+    /// Adds all choices of one part of each word that may have documents `from..=to` together; `chosen` are those of the words before.
+    fn add_chunks<'c>(
+        &'c self,
+        (from, to): (u16, u16),
+        chosen: &mut Vec<&'c Part<'s>>,
+        terms_len: usize,
+        chunks: &mut Vec<Chunk<'c>>,
+    ) {
+        if chosen.len() == terms_len {
+            chunks.push(Chunk {
+                number: self.number,
+                dead: Arc::clone(&self.dead),
+                terms: chosen.iter().map(|part| &part.term).collect(),
+                bounds: chosen.iter().map(|part| &part.bounds).collect(),
+            });
+            return;
+        }
+        let place = chosen.len();
+        for part in self.parts.iter().filter(|part| part.place == place) {
+            let both = (from.max(part.ends.0), to.min(part.ends.1));
+            if both.0 <= both.1 {
+                chosen.push(part);
+                self.add_chunks(both, chosen, terms_len, chunks);
+                chosen.pop();
+            }
+        }
+    }
+}
 
 impl Chunk<'_> {
     /// Whether all words occur in a window.
@@ -275,6 +351,16 @@ impl Word<'_> {
         let score = self.view.scores.get(index);
         score.map_or(self.bounds.full(), |&score| self.bounds.of_score(score))
     }
+}
+
+/// The chunks of so many words, each word in one part.
+fn chunks<'c>(opened: &'c [OpenChunk<'_>], terms_len: usize) -> Vec<Chunk<'c>> {
+    let (mut chunks, mut chosen) =
+        (Vec::with_capacity(opened.len()), Vec::with_capacity(terms_len));
+    for chunk in opened {
+        chunk.add_chunks((0, u16::MAX), &mut chosen, terms_len, &mut chunks);
+    }
+    chunks
 }
 
 /// The windows in which all words occur, by descending bound.

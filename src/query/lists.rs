@@ -74,21 +74,31 @@ struct Part<'a> {
 impl<'a> TermChunk<'a> {
     /// Opens the postings of a chunk; `None` when they have no document.
     pub(super) fn open(stored: &'a StoredPostings) -> fts::Result<Option<Self>> {
-        let (mut first, mut others, mut counts) = (None, Vec::new(), [0_u16; WINDOWS_LEN]);
+        let mut opened: Option<Self> = None;
         for postings in stored.parts() {
-            let Some(mut part) = Part::open(postings?)? else { continue };
-            for (window, sum) in counts.iter_mut().enumerate() {
-                let count = part.count(window);
-                *sum = sum.saturating_add(count);
-                part.windows |= u16::from(count > 0) << window;
-            }
-            match &first {
-                None => first = Some(part),
-                Some(_) => others.push(part),
+            let Some(part) = Self::of_part(postings?)? else { continue };
+            match &mut opened {
+                None => opened = Some(part),
+                Some(opened) => {
+                    for (sum, count) in opened.counts.iter_mut().zip(part.counts) {
+                        *sum = sum.saturating_add(count);
+                    }
+                    opened.others.extend(part.first);
+                }
             }
         }
-        let is_some = first.is_some();
-        Ok(is_some.then_some(TermChunk { first, others, set: None, counts }))
+        Ok(opened)
+    }
+
+    /// Opens what one run has of a chunk; `None` when that is no document.
+    pub(super) fn of_part(postings: Postings<'a>) -> fts::Result<Option<Self>> {
+        let Some(mut part) = Part::open(postings)? else { return Ok(None) };
+        let counts = std::array::from_fn(|window| part.count(window));
+        for (window, count) in counts.iter().enumerate() {
+            part.windows |= u16::from(*count > 0) << window;
+        }
+        let (first, others, set) = (Some(part), Vec::new(), None);
+        Ok(Some(TermChunk { first, others, set, counts }))
     }
 
     /// The documents of a set, each of which gets all that the leaf gives.
@@ -112,6 +122,11 @@ impl<'a> TermChunk<'a> {
     /// Whether there are impacts: else the postings have the lengths of all documents.
     pub(super) fn has_impacts(&self) -> bool {
         self.set.is_some() || self.parts().any(|part| part.postings.averages().is_some())
+    }
+
+    /// Offsets of the first and the last document, of a term in one part.
+    pub(super) fn ends(&self) -> (u16, u16) {
+        self.first.as_ref().map_or((0, 0), |part| (part.postings.first(), part.postings.last()))
     }
 
     /// Number of documents in a window.

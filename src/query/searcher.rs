@@ -229,9 +229,11 @@ impl<'s, 'r> Searcher<'s, 'r> {
             && let Some(all) = Conjunction::new(plan, &leaves)
         {
             let norms = FieldNorms::new(plan, parameters);
-            let (mut best, count) = all.best(self.reader, &norms, TopK::new(k, None), counts)?;
-            best.drain(..page.start.min(best.len()));
-            return Ok((best, count));
+            let found = all.best(self.reader, &norms, TopK::new(k, None), counts)?;
+            if let Some((mut best, count)) = found {
+                best.drain(..page.start.min(best.len()));
+                return Ok((best, count));
+            }
         }
         let known = if counts { self.counted(plan)? } else { Some(0) };
         let mut counter = known.is_none().then(|| Counter::new(plan));
@@ -253,8 +255,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
         }
         if Conjunction::is_asked_for(plan)
             && let Some(all) = Conjunction::new(plan, &self.open(plan, true)?)
+            && let Some(count) = all.count(self.reader)?
         {
-            return all.count(self.reader);
+            return Ok(count);
         }
         let mut count = 0;
         self.each_matching(plan, &mut |_, _, matching| {

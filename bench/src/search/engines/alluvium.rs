@@ -34,7 +34,7 @@ const RUNS: usize = 8;
 /// Of so many documents one is pending.
 const PENDING_SHARE: usize = 100;
 /// Words of which pairs are terms, where some are.
-const PAIRED_LEN: usize = 50;
+const PAIRED_LEN: usize = 100;
 
 /// What is asked. A database closes when nothing looks at it any more.
 enum View {
