@@ -51,6 +51,11 @@ impl StoredPostings {
         StoredPostings { chunk, first: parts.next().unwrap_or_default(), others: parts.collect() }
     }
 
+    /// Whether there is one part, as there is once postings are compacted.
+    pub fn is_whole(&self) -> bool {
+        self.others.is_empty()
+    }
+
     /// The parts; reads their directories only.
     pub fn parts(&self) -> impl Iterator<Item = Result<Postings<'_>>> {
         self.values().map(|bytes| Ok(Postings::parse(bytes)?))

@@ -8,6 +8,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::bm25::{Norms, Parameters, clause_weight, idf, rounding};
@@ -19,8 +20,8 @@ use super::placed::{PathRanges, each_sloppy, keep_followed};
 use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
 use super::term_window::{TermWindow, WINDOW};
 use crate::fts::{
-    self, DocumentPositions, Drift, FieldId, LengthCodes, Marks, StoredLengths, TermPostings,
-    TextReader, WINDOW_LEN,
+    self, DocumentPositions, Drift, FieldId, LengthCodes, Marks, Postings, StoredLengths,
+    StoredPostings, TermPostings, TextReader, WINDOW_LEN,
 };
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
@@ -69,6 +70,9 @@ pub(super) struct LeafWindow<'c> {
     /// In their place where there is only one: it takes no allocation.
     term: OnceCell<TermWindow<'c>>,
 }
+
+/// What runs have of a leaf in a chunk, by term.
+pub(super) type LeafParts<'a> = Vec<Vec<Postings<'a>>>;
 
 /// Gives the positions of a phrase's term in the document at hand.
 pub(super) type PositionsOf<'f, 'c> =
@@ -198,6 +202,29 @@ impl<'p> OpenLeaf<'p> {
         self.set.as_ref().map(OpenSet::chunks).unwrap_or_default().into_iter().chain(of_term)
     }
 
+    /// Its parts in a chunk, by term, if it is found by nothing but terms.
+    pub(super) fn parts(&self, chunk: u32) -> fts::Result<Option<LeafParts<'_>>> {
+        if self.set.is_some() || !self.paths.is_empty() {
+            return Ok(None);
+        }
+        let mut parts = Vec::with_capacity(self.terms.len());
+        for term in &self.terms {
+            let stored = term.in_chunk(chunk).into_iter();
+            let mut of_term = Vec::new();
+            for postings in stored.flat_map(StoredPostings::parts) {
+                of_term.extend(Some(postings?).filter(|postings| postings.count() > 0));
+            }
+            parts.push(of_term);
+        }
+        Ok(Some(parts))
+    }
+
+    /// Whether runs have several parts of a term in a chunk.
+    pub(super) fn is_in_parts(&self, chunk: u32) -> bool {
+        let mut stored = self.terms.iter().filter_map(|term| term.in_chunk(chunk));
+        stored.any(|stored| !stored.is_whole())
+    }
+
     /// Whether positions decide; of a phrase that is one pair its postings do.
     pub(super) fn is_placed(&self) -> bool {
         self.leaf.key.is_placed() && (self.terms.len() > 1 || self.leaf.key.path.is_some())
@@ -306,12 +333,34 @@ impl<'a> ChunkLeaf<'a> {
         for stored in open.paths.iter().filter_map(|path| path.in_chunk(chunk)) {
             paths.extend(TermChunk::open(stored)?);
         }
-        if let (Some(norms), true) = (norms, open.scores()) {
-            for term in &mut terms {
-                term.weigh(norms, &open.bounds).map_err(fts::Error::from)?;
+        ChunkLeaf { open, terms, paths }.weighed(norms).map(Some)
+    }
+
+    /// Opens those parts of a leaf, by term, whose documents stand in a stretch of a chunk; `None` where it cannot occur.
+    pub(super) fn of_parts(
+        open: &'a OpenLeaf<'a>,
+        parts: &[Vec<Postings<'a>>],
+        stretch: &RangeInclusive<u16>,
+        norms: Option<&Norms>,
+    ) -> Result<Option<Self>> {
+        let mut terms = Vec::with_capacity(parts.len());
+        for parts in parts {
+            let inside = parts.iter().filter(|part| stretch.contains(&part.first()));
+            let Some(opened) = TermChunk::of_parts(inside.cloned().map(Ok))? else {
+                return Ok(None);
+            };
+            terms.push(opened);
+        }
+        ChunkLeaf { open, terms, paths: Vec::new() }.weighed(norms).map(Some)
+    }
+
+    fn weighed(mut self, norms: Option<&Norms>) -> Result<Self> {
+        if let (Some(norms), true) = (norms, self.open.scores()) {
+            for term in &mut self.terms {
+                term.weigh(norms, &self.open.bounds).map_err(fts::Error::from)?;
             }
         }
-        Ok(Some(ChunkLeaf { open, terms, paths }))
+        Ok(self)
     }
 
     /// Whether the scores of all documents are known, because the postings have their lengths.

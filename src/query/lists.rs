@@ -74,8 +74,15 @@ struct Part<'a> {
 impl<'a> TermChunk<'a> {
     /// Opens the postings of a chunk; `None` when they have no document.
     pub(super) fn open(stored: &'a StoredPostings) -> fts::Result<Option<Self>> {
+        Self::of_parts(stored.parts())
+    }
+
+    /// Opens what some runs have of a chunk; `None` when that is no document.
+    pub(super) fn of_parts(
+        parts: impl Iterator<Item = fts::Result<Postings<'a>>>,
+    ) -> fts::Result<Option<Self>> {
         let mut opened: Option<Self> = None;
-        for postings in stored.parts() {
+        for postings in parts {
             let Some(part) = Self::of_part(postings?)? else { continue };
             match &mut opened {
                 None => opened = Some(part),

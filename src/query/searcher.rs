@@ -18,7 +18,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::ast::Query;
@@ -26,7 +26,9 @@ use super::bm25::Parameters;
 use super::conjunction::Conjunction;
 use super::error::{Error, Result};
 use super::filtered::{Postponed, filters_of_best, matching_at_most, without_filters};
-use super::leaf::{ChunkLeaf, FieldNorms, OpenLeaf, Scale, find_lengths, missing_lengths};
+use super::leaf::{
+    ChunkLeaf, FieldNorms, LeafParts, OpenLeaf, Scale, find_lengths, missing_lengths,
+};
 use super::lists::TermChunk;
 use super::lone_term::LoneTerm;
 use super::nesting::Group;
@@ -41,8 +43,8 @@ use super::window::{Window, WindowSearch};
 use crate::bson::Filter;
 use crate::collection::{self, Access, CollectionReader, ColumnDocuments, Hint};
 use crate::fts::{
-    DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOW_LEN, WINDOWS_LEN,
-    whole,
+    self, DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOW_LEN,
+    WINDOWS_LEN, whole,
 };
 use crate::kernels::{Bitmap, Kernels};
 
@@ -366,10 +368,36 @@ impl<'s, 'r> Searcher<'s, 'r> {
         let numbers: BTreeSet<u32> = leaves.iter().flat_map(OpenLeaf::chunks).collect();
         let mut chunks = Vec::new();
         for number in numbers {
-            let chunk = self.chunk(leaves, number, norms)?;
-            if may_match(plan, || chunk.leaves.iter()) {
-                chunks.push(chunk);
+            let opened = self.stretches(leaves, number, norms)?.into_iter();
+            chunks.extend(opened.filter(|chunk| may_match(plan, || chunk.leaves.iter())));
+        }
+        Ok(chunks)
+    }
+
+    /// Opens a chunk; where runs have several parts of it, in stretches of documents that no part reaches beyond. So most parts need not
+    /// be joined: documents are numbered in the order of commits.
+    fn stretches<'c>(
+        self,
+        leaves: &'c [OpenLeaf<'c>],
+        number: u32,
+        norms: Option<&FieldNorms>,
+    ) -> Result<Vec<Chunk<'c>>> {
+        let parts = if leaves.iter().any(|open| open.is_in_parts(number)) {
+            let parts = leaves.iter().map(|open| open.parts(number).transpose());
+            parts.collect::<Option<fts::Result<Vec<_>>>>().transpose()?
+        } else {
+            None
+        };
+        let Some(parts) = parts else { return Ok(vec![self.chunk(leaves, number, norms)?]) };
+        let dead = self.reader.dead(number)?;
+        let mut chunks = Vec::new();
+        for stretch in stretches(&parts) {
+            let mut opened = Vec::with_capacity(leaves.len());
+            for (open, parts) in leaves.iter().zip(&parts) {
+                let norms = norms.and_then(|norms| norms.of(&open.leaf.key));
+                opened.extend(ChunkLeaf::of_parts(open, parts, &stretch, norms)?);
             }
+            chunks.push(Chunk { number, leaves: opened, dead: Arc::clone(&dead) });
         }
         Ok(chunks)
     }
@@ -481,6 +509,23 @@ impl<'s, 'r> Searcher<'s, 'r> {
     }
 }
 
+/// The stretches of a chunk beyond which no part of a leaf reaches, ascending.
+fn stretches(parts: &[LeafParts<'_>]) -> Vec<RangeInclusive<u16>> {
+    let parts = parts.iter().flatten().flatten();
+    let mut ends: Vec<(u16, u16)> = parts.map(|part| (part.first(), part.last())).collect();
+    ends.sort_unstable();
+    let mut stretches: Vec<RangeInclusive<u16>> = Vec::new();
+    for (first, last) in ends {
+        match stretches.last_mut() {
+            Some(stretch) if first <= *stretch.end() => {
+                *stretch = *stretch.start()..=last.max(*stretch.end());
+            }
+            _ => stretches.push(first..=last),
+        }
+    }
+    stretches
+}
+
 /// The documents that all filters let through, where indexes tell that at less than what it costs to look at so many documents.
 fn found_over_indexes(
     accesses: &mut [Access<'_, '_>],
@@ -501,7 +546,7 @@ fn found_over_indexes(
 /// Length codes by field, and by ascending chunk.
 pub(super) type Lengths = BTreeMap<FieldId, Arc<[(u32, StoredLengths)]>>;
 
-/// A chunk in which documents may match.
+/// A chunk in which documents may match, or a stretch of one that has all documents of the parts in it.
 pub(super) struct Chunk<'c> {
     number: u32,
     pub(super) leaves: Vec<ChunkLeaf<'c>>,
@@ -763,7 +808,14 @@ fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f
     let of_leaf = |open: &OpenLeaf<'_>| {
         let full = open.bounds.full().max(f64::MIN_POSITIVE);
         let occurring = || chunks.iter().filter_map(|chunk| Some((chunk, chunk.term(open)?)));
-        let dead: usize = occurring().map(|(chunk, _)| chunk.dead.len() as usize).sum();
+        let mut dead = 0;
+        let mut before = None;
+        for (chunk, _) in occurring() {
+            // Stretches of one chunk share them.
+            if before.replace(chunk.number) != Some(chunk.number) {
+                dead += chunk.dead.len() as usize;
+            }
+        }
         let wanted = k.saturating_add(dead);
         let mut reached = [0_usize; STEPS_LEN as usize];
         for (_, term) in occurring() {
