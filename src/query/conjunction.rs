@@ -221,7 +221,9 @@ impl<'s, 'p: 's> Conjunction<'s, 'p> {
             if let Some(norms) = norms {
                 term.weigh(norms, &open.bounds).map_err(fts::Error::from)?;
             }
-            let bounds = std::array::from_fn(|window| term.bound(window));
+            let is_in = |window| term.count(window) > 0;
+            let bound = |window| if is_in(window) { term.bound(window) } else { 0.0 };
+            let bounds = std::array::from_fn(bound);
             to.push(Part { place, ends: term.ends(), term, bounds });
         }
         Ok(())

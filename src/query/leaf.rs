@@ -7,7 +7,9 @@
 //! in the list; a score one more, and a division.
 
 use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::iter;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -71,7 +73,7 @@ pub(super) struct LeafWindow<'c> {
     term: OnceCell<TermWindow<'c>>,
 }
 
-/// What runs have of a leaf in a chunk, by term.
+/// What runs have of a leaf in a chunk, by term; of each by descending documents, so that the first part is the last.
 pub(super) type LeafParts<'a> = Vec<Vec<Postings<'a>>>;
 
 /// Gives the positions of a phrase's term in the document at hand.
@@ -214,6 +216,7 @@ impl<'p> OpenLeaf<'p> {
             for postings in stored.flat_map(StoredPostings::parts) {
                 of_term.extend(Some(postings?).filter(|postings| postings.count() > 0));
             }
+            of_term.sort_unstable_by_key(|postings| Reverse(postings.first()));
             parts.push(of_term);
         }
         Ok(Some(parts))
@@ -336,20 +339,21 @@ impl<'a> ChunkLeaf<'a> {
         ChunkLeaf { open, terms, paths }.weighed(norms).map(Some)
     }
 
-    /// Opens those parts of a leaf, by term, whose documents stand in a stretch of a chunk; `None` where it cannot occur.
+    /// Takes those parts of a leaf whose documents stand in a stretch of a chunk, the first that are left, and opens them; `None` where
+    /// the leaf cannot occur.
     pub(super) fn of_parts(
         open: &'a OpenLeaf<'a>,
-        parts: &[Vec<Postings<'a>>],
+        parts: &mut LeafParts<'a>,
         stretch: &RangeInclusive<u16>,
         norms: Option<&Norms>,
     ) -> Result<Option<Self>> {
         let mut terms = Vec::with_capacity(parts.len());
-        for parts in parts {
-            let inside = parts.iter().filter(|part| stretch.contains(&part.first()));
-            let Some(opened) = TermChunk::of_parts(inside.cloned().map(Ok))? else {
-                return Ok(None);
-            };
-            terms.push(opened);
+        for parts in &mut *parts {
+            let is_inside = |part: &mut Postings<'_>| stretch.contains(&part.first());
+            terms.extend(TermChunk::of_parts(iter::from_fn(|| parts.pop_if(is_inside)).map(Ok))?);
+        }
+        if terms.len() < parts.len() {
+            return Ok(None);
         }
         ChunkLeaf { open, terms, paths: Vec::new() }.weighed(norms).map(Some)
     }

@@ -344,6 +344,9 @@ impl<'a> Part<'a> {
         let Body::List { block, .. } = self.postings.body() else { return Ok(()) };
         if let Marks::Codes(codes) = block.marks() {
             let ranks = block.frequency_ranks();
+            let scored_len = if has_impacts { 0 } else { codes.len() };
+            self.scores.reserve_exact(scored_len);
+            self.impacts.reserve_exact(codes.len() - scored_len);
             for (index, &code) in codes.iter().enumerate() {
                 let score = norms.score(bounds.weight(), block.frequency(index, &ranks)?, code);
                 if has_impacts {
@@ -356,6 +359,9 @@ impl<'a> Part<'a> {
         let bounds = *bounds;
         let most = |window| {
             let range = self.listed(window);
+            if range.is_empty() {
+                return 0.0;
+            }
             if has_impacts {
                 let impacts = self.marks(block).bytes().get(range).unwrap_or_default();
                 impacts.iter().copied().max().map_or(0.0, |impact| bounds.above(impact))

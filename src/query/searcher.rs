@@ -388,12 +388,12 @@ impl<'s, 'r> Searcher<'s, 'r> {
         } else {
             None
         };
-        let Some(parts) = parts else { return Ok(vec![self.chunk(leaves, number, norms)?]) };
+        let Some(mut parts) = parts else { return Ok(vec![self.chunk(leaves, number, norms)?]) };
         let dead = self.reader.dead(number)?;
         let mut chunks = Vec::new();
         for stretch in stretches(&parts) {
             let mut opened = Vec::with_capacity(leaves.len());
-            for (open, parts) in leaves.iter().zip(&parts) {
+            for (open, parts) in leaves.iter().zip(&mut parts) {
                 let norms = norms.and_then(|norms| norms.of(&open.leaf.key));
                 opened.extend(ChunkLeaf::of_parts(open, parts, &stretch, norms)?);
             }
