@@ -1,7 +1,8 @@
 //! The searcher: evaluates a plan and gives the best documents, or counts all that match.
 //!
 //! The facade calls it; it reads posting lists, lengths and dead documents through a `TextReader` and leaves the work on
-//! windows to `window`. What commits, compactions and pending writes left of a chunk in several parts, `lists` shows as one.
+//! windows to `window`. What commits, compactions and pending writes left of a chunk in several parts is searched in stretches of documents
+//! that no part reaches beyond; where parts of a stretch mix, `lists` shows them as one.
 //!
 //! ```text
 //! leaves ─► chunks in which documents may match ─► windows of 4,096 documents, each with a bound of its scores
