@@ -8,6 +8,7 @@ mod alluvium;
 mod driver;
 mod fts5;
 mod lucene;
+mod seekstorm;
 mod tantivy;
 
 use std::path::Path;
@@ -196,6 +197,14 @@ pub(crate) const RIVALS: &[Rival] = &[
         score_factor: Some(1.0),
         quick: false,
         missing: lucene::missing,
+    },
+    Rival {
+        name: "seekstorm",
+        version: seekstorm::version,
+        build: seekstorm::build,
+        score_factor: None,
+        quick: false,
+        missing: seekstorm::missing,
     },
 ];
 
