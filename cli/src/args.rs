@@ -460,8 +460,8 @@ pub(crate) struct ReindexArguments {
     /// alone, all strings of a document.
     #[arg(long = "field", value_name = "PATH[^WEIGHT]", value_parser = weighted_path)]
     pub(crate) fields: Vec<(String, f32)>,
-    /// Have pairs of the so many most frequent words as terms, too, by which phrases like "to be or not to be"
-    /// are found many times faster; with 0, none.
+    /// Make terms of pairs of the N most frequent words, too: phrases like "to be or not to be" are found many
+    /// times faster, and the index is larger. 0 takes them away.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=1000))]
     pub(crate) pairs: Option<u16>,
     /// Build nothing, and drop what an interrupted run has built.
