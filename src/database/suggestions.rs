@@ -1,5 +1,5 @@
-//! What a search box offers beside searches: completions of the last word, the query that was probably meant, and documents that are
-//! like one, for collections, their snapshots and transactions.
+//! What a text index offers beside searches: completions of the last word, the query that was probably meant, documents that are like
+//! one, and its most frequent words, for collections, their snapshots and transactions.
 //!
 //! The query layer finds them in the dictionary of a text index; here a collection of a view is opened and asked. A collection
 //! that does not exist, or has no text index, offers nothing.
@@ -317,6 +317,26 @@ impl TransactionCollection<'_> {
     /// When what was gathered cannot be made searchable.
     pub fn complete(&mut self, text: &str) -> Result<Completions<'_>> {
         Ok(Completions::new(self.view()?, text))
+    }
+
+    /// The words that most documents hold, as of [`Collection::frequent_words`], with those that this transaction wrote.
+    ///
+    /// ```
+    /// use alluvium::{Database, doc};
+    ///
+    /// let db = Database::in_memory()?;
+    /// let mut transaction = db.begin()?;
+    /// let mut notes = transaction.collection("notes")?;
+    /// notes.insert(doc! { "text": "gold in the river" })?;
+    /// notes.insert(doc! { "text": "the sand" })?;
+    /// assert_eq!(notes.frequent_words(None, 1)?, ["the"]);
+    /// # Ok::<(), alluvium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such index, too many words are asked for, or the file cannot be read.
+    pub fn frequent_words(&mut self, index: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        frequent(&self.view()?, index, limit)
     }
 
     /// The query that was probably meant by one that somebody typed, as of [`Collection::suggest`].

@@ -11,7 +11,7 @@
 //! ```
 //! Invariants: a pair stands in a document exactly where both words do, one behind the other, in one text; its terms are told apart,
 //! since no paired word has a space. Pairs are no words: they count neither for lengths nor for statistics. Cost: a look-up for each short
-//! word of a document.
+//! word of a document; to make the sets, which is done whenever an index is opened, the analysis of the paired words.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};

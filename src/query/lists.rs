@@ -2,8 +2,9 @@
 //!
 //! The evaluator opens every chunk in which a document may match, or a stretch of one, and takes windows from it. Parts that commits and
 //! compactions left are not joined: a bound is that of all parts, and a window that of the only part with documents there, or made of
-//! several where parts mix; of a term in one part there is a view of a window too, with no more than sorts documents out. Lists that stand in one block are decoded once a
-//! chunk, windows when they are looked at. A set of documents is shown like the list of a word that stands in each of them.
+//! several where parts mix; of a term in one part there is a view of a window too, with no more than sorts documents out. Lists that
+//! stand in one block are decoded once a chunk, windows when they are looked at. A set of documents is shown like the list of a word
+//! that stands in each of them.
 //!
 //! Invariants: offsets of a list count from the beginning of the chunk; marks of all parts are of one kind, length codes with
 //! scores or impacts, once they are weighed. Cost: a fraction of a nanosecond a posting, some more for those with length codes.
