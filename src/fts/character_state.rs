@@ -30,7 +30,7 @@ enum Part {
     /// In the other character.
     Other,
     /// So many bytes of the wanted character were met.
-    Met(usize),
+    Met(u16),
     /// In the other character, behind the wanted one.
     Behind,
     Differs,
@@ -66,7 +66,10 @@ impl CharacterState {
 
     /// Whether a term that ends here has the character.
     pub(super) fn is_match(self, wanted: &str) -> bool {
-        let is_met = |part| part == Part::Met(wanted.len()) || part == Part::Behind;
+        let is_met = |part| {
+            part == Part::Behind
+                || matches!(part, Part::Met(len) if usize::from(len) == wanted.len())
+        };
         self.missing == 0 && (is_met(self.first) || is_met(self.second))
     }
 }
@@ -75,15 +78,16 @@ impl CharacterState {
 fn after(part: Part, wanted: &str, c: char, is_first: bool) -> Part {
     let is_mark = is_combining_mark(c);
     let is_base = !is_mark && c >= FIRST;
-    let met = |met: usize| {
-        let rest = wanted.get(met..).unwrap_or_default();
-        if rest.starts_with(c) { Part::Met(met + c.len_utf8()) } else { Part::Differs }
+    let met = |met: u16| {
+        let rest = wanted.get(usize::from(met)..).unwrap_or_default();
+        let len = u16::try_from(usize::from(met) + c.len_utf8());
+        len.ok().filter(|_| rest.starts_with(c)).map_or(Part::Differs, Part::Met)
     };
     match part {
         Part::Start if is_base => Part::Other,
         Part::Other if is_mark => Part::Other,
         Part::Other => met(0),
-        Part::Met(len) if len == wanted.len() && is_base && is_first => Part::Behind,
+        Part::Met(len) if usize::from(len) == wanted.len() && is_base && is_first => Part::Behind,
         Part::Met(len) => met(len),
         Part::Behind if is_mark => Part::Behind,
         Part::Start | Part::Behind | Part::Differs => Part::Differs,

@@ -10,7 +10,7 @@ use super::error::Result;
 use super::ids::FieldId;
 use super::keyspace::{self, TermPiece};
 use super::term::TermPostings;
-use super::term_pattern::{TermPattern, TermState};
+use super::term_pattern::{TermPattern, TermTrail};
 use crate::lsm::{self, Cursor, KeyspaceId, Look, NameCursor, NameFilter, Reader, Seek};
 
 /// Keys that are refused one after the other, before a look-up leaps over all that cannot fit.
@@ -109,9 +109,8 @@ fn go_on(cursor: &mut Cursor<'_>, key: &[u8]) -> Result<bool> {
 /// Takes the names of terms that fit. Each term is told once, also where it has several keys.
 struct TermFilter<'p> {
     of_field: [u8; 2],
-    pattern: &'p TermPattern,
-    /// In front of each byte that the last key has behind the field, as far as the automaton can match; the end of its term included.
-    states: Vec<TermState>,
+    /// Along what the last key has behind the field, as far as the automaton can match; the end of its term left out.
+    trail: TermTrail<'p>,
     /// Keys that were refused one after the other, and how many are before a leap.
     refused: usize,
     before_leap: usize,
@@ -128,44 +127,39 @@ enum Found {
 
 impl<'p> TermFilter<'p> {
     fn new(field: FieldId, pattern: &'p TermPattern, before_leap: usize) -> Self {
-        let (of_field, states) = (keyspace::field_prefix(field), vec![pattern.start()]);
-        TermFilter { of_field, pattern, states, refused: 0, before_leap }
+        let (of_field, trail) = (keyspace::field_prefix(field), TermTrail::new(pattern));
+        TermFilter { of_field, trail, refused: 0, before_leap }
     }
 
-    /// Goes along what stands behind the field, from the last of the states on.
+    /// Goes along what stands behind the field, from where the trail ends.
     fn follow(&mut self, term: &[u8]) -> lsm::Result<Found> {
-        loop {
-            let at = self.states.len() - 1;
-            let state = self.states[at];
-            match keyspace::term_piece(term, at)? {
-                TermPiece::Bytes(bytes) => {
-                    if !self.pattern.follow(&mut self.states, bytes) {
-                        return Ok(Found::Refused);
-                    }
-                }
+        let mut ends = false;
+        while !ends {
+            let piece = keyspace::term_piece(term, self.trail.len())?;
+            ends = matches!(piece, TermPiece::LastBytes(_) | TermPiece::End);
+            let has_way = match piece {
+                TermPiece::Bytes(bytes) | TermPiece::LastBytes(bytes) => self.trail.follow(bytes),
                 // What it means is known with the next byte.
-                TermPiece::Escape => self.states.push(state),
-                TermPiece::Escaped(byte) => {
-                    if !self.pattern.follow(&mut self.states, &[byte]) {
-                        return Ok(Found::Refused);
-                    }
+                TermPiece::Escape => {
+                    self.trail.stay();
+                    true
                 }
-                TermPiece::End => {
-                    let fits = self.pattern.distance(state).is_some();
-                    return Ok(if fits { Found::Fit(at + 1) } else { Found::NoFit });
-                }
+                TermPiece::Escaped(byte) => self.trail.follow(&[byte]),
+                TermPiece::End => true,
+            };
+            if !has_way {
+                return Ok(Found::Refused);
             }
         }
+        Ok(if self.trail.fits() { Found::Fit(self.trail.len() + 1) } else { Found::NoFit })
     }
 
     /// The next term that may fit behind `term`, at which the automaton had no way ahead.
     fn leap(&self, term: &[u8]) -> Look {
-        let known = self.states.iter().zip(term).enumerate().rev();
-        for (at, (&state, &byte)) in known {
+        let known = term.iter().enumerate().take(self.trail.len() + 1).rev();
+        for (at, &byte) in known {
             let mut next = keyspace::term_bytes_behind(term, at, byte);
-            let alive =
-                next.find(|&(_, read)| self.pattern.can_match(self.pattern.step(state, read)));
-            if let Some((next, _)) = alive {
+            if let Some((next, _)) = next.find(|&(_, read)| self.trail.has_way(at, read)) {
                 let mut key = self.of_field.to_vec();
                 key.extend(term.iter().take(at));
                 key.push(next);
@@ -180,8 +174,8 @@ impl NameFilter for TermFilter<'_> {
     fn look(&mut self, key: &[u8], shared: usize) -> lsm::Result<Look> {
         let Some(term) = key.strip_prefix(&self.of_field) else { return Ok(Look::End) };
         let same = shared.saturating_sub(self.of_field.len());
-        if same < self.states.len() {
-            self.states.truncate(same + 1);
+        if same <= self.trail.len() {
+            self.trail.truncate(same);
             match self.follow(term)? {
                 Found::Fit(len) => {
                     self.refused = 0;

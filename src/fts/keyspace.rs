@@ -139,6 +139,8 @@ pub(super) fn decode_name(name: &[u8]) -> lsm::Result<Cow<'_, [u8]>> {
 pub(super) enum TermPiece<'a> {
     /// Bytes of the term, at least one, as they are.
     Bytes(&'a [u8]),
+    /// The last ones, in front of the byte that ends it.
+    LastBytes(&'a [u8]),
     /// A byte that says that the next one is escaped.
     Escape,
     /// A byte of the term behind that.
@@ -151,6 +153,7 @@ pub(super) enum TermPiece<'a> {
 ///
 /// # Errors
 /// Corruption when the term does not end.
+#[inline]
 pub(super) fn term_piece(term: &[u8], at: usize) -> lsm::Result<TermPiece<'_>> {
     let broken = || lsm::Error::corruption("text key: the term does not end", 0);
     let rest = term.get(at..).ok_or_else(broken)?;
@@ -162,6 +165,7 @@ pub(super) fn term_piece(term: &[u8], at: usize) -> lsm::Result<TermPiece<'_>> {
     match rest.split_at_checked(len) {
         Some(([], [TERMINATOR, ..])) => Ok(TermPiece::End),
         Some(([], _)) => Ok(TermPiece::Escape),
+        Some((bytes, [TERMINATOR, ..])) => Ok(TermPiece::LastBytes(bytes)),
         Some((bytes, _)) => Ok(TermPiece::Bytes(bytes)),
         None => Err(broken()),
     }

@@ -23,6 +23,10 @@ use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 use super::character_state::CharacterState;
 use super::error::{Error, Result};
 
+pub(super) use trail::TermTrail;
+
+mod trail;
+
 /// The greatest number of characters in which a term may differ from a fuzzy word.
 pub const FUZZY_DISTANCE_MAX: u8 = 2;
 
@@ -64,8 +68,8 @@ pub struct TermState(State, First);
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// So many bytes of the prefix were met; `None` when another byte was.
-    Prefix(Option<usize>),
+    /// So many bytes of the prefix were met; `None` when another byte was, or more than any term has.
+    Prefix(Option<u16>),
     Character(CharacterState),
     Regex(StateID),
     Fuzzy(u32),
@@ -77,7 +81,7 @@ enum State {
 #[derive(Debug, Clone, Copy)]
 enum First {
     /// With so many bytes of the first character of the word.
-    Met(usize),
+    Met(u8),
     Differs,
 }
 
@@ -191,8 +195,8 @@ impl TermPattern {
         let first = self.first_after(state.1, byte);
         let state = match (&self.automaton, state.0, &self.source) {
             (TermAutomaton::Prefix, State::Prefix(met), Source::Prefix(text)) => {
-                State::Prefix(met.and_then(|met| match text.as_bytes().get(met) {
-                    Some(&wanted) => (wanted == byte).then_some(met + 1),
+                State::Prefix(met.and_then(|met| match text.as_bytes().get(usize::from(met)) {
+                    Some(&wanted) => met.checked_add(1).filter(|_| wanted == byte),
                     None => Some(met),
                 }))
             }
@@ -221,39 +225,6 @@ impl TermPattern {
         (0..=u8::MAX).filter(begins).nth(1).is_none()
     }
 
-    /// Goes along `bytes` from the last of `states`, and adds the state behind each; stops where no term lies ahead, and says
-    /// whether it came to the end.
-    pub(super) fn follow(&self, states: &mut Vec<TermState>, bytes: &[u8]) -> bool {
-        let Some(&from) = states.last() else { return false };
-        let first = from.1;
-        // Most bytes of a dictionary are read here, so what an automaton is, is asked once for all of them.
-        match (&self.automaton, from.0) {
-            (TermAutomaton::Regex(dfa, _), State::Regex(at)) => {
-                let step =
-                    |at, byte| Some(dfa.next_state(at, byte)).filter(|&at| !dfa.is_dead_state(at));
-                along(bytes, at, step, |at| states.push(TermState(State::Regex(at), first)))
-            }
-            (TermAutomaton::Fuzzy(dfa), State::Fuzzy(at)) if self.is_settled(first) => {
-                let step = |at, byte| Some(dfa.transition(at, byte)).filter(|&at| at != SINK_STATE);
-                along(bytes, at, step, |at| states.push(TermState(State::Fuzzy(at), first)))
-            }
-            _ => {
-                let step = |at, byte| Some(self.step(at, byte)).filter(|&at| self.can_match(at));
-                along(bytes, from, step, |at| states.push(at))
-            }
-        }
-    }
-
-    /// Whether no further byte changes how a term begins.
-    fn is_settled(&self, first: First) -> bool {
-        match (&self.source, first) {
-            (Source::Fuzzy { text, first_counts_twice: true, .. }, First::Met(met)) => {
-                met >= text.chars().next().map_or(0, char::len_utf8)
-            }
-            _ => true,
-        }
-    }
-
     /// How a term begins that goes on with this byte.
     fn first_after(&self, first: First, byte: u8) -> First {
         let (Source::Fuzzy { text, first_counts_twice: true, .. }, First::Met(met)) =
@@ -262,9 +233,10 @@ impl TermPattern {
             return first;
         };
         let len = text.chars().next().map_or(0, char::len_utf8);
-        if met >= len {
+        let at = usize::from(met);
+        if at >= len {
             first
-        } else if text.as_bytes().get(met) == Some(&byte) {
+        } else if text.as_bytes().get(at) == Some(&byte) {
             First::Met(met + 1)
         } else {
             First::Differs
@@ -299,7 +271,7 @@ impl TermPattern {
     pub fn distance(&self, state: TermState) -> Option<u8> {
         let found = match (&self.automaton, state.0, &self.source) {
             (_, State::Prefix(met), Source::Prefix(text)) => {
-                met.filter(|&met| met == text.len()).map(|_| 0)
+                met.filter(|&met| usize::from(met) == text.len()).map(|_| 0)
             }
             (_, State::Character(state), Source::Character(text)) => {
                 state.is_match(text).then_some(0)
@@ -361,23 +333,6 @@ impl fmt::Debug for TermPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
     }
-}
-
-/// Steps along `bytes` from `at`, and keeps each state; whether there was a way to the end.
-fn along<S: Copy>(
-    bytes: &[u8],
-    mut at: S,
-    step: impl Fn(S, u8) -> Option<S>,
-    mut keep: impl FnMut(S),
-) -> bool {
-    bytes.iter().all(|&byte| {
-        let next = step(at, byte);
-        if let Some(next) = next {
-            at = next;
-            keep(next);
-        }
-        next.is_some()
-    })
 }
 
 fn literal(c: char) -> Hir {

@@ -73,20 +73,34 @@ pub(crate) trait RawCursor: Send {
         // The filter did not see what the cursor passed over on its way here.
         let mut shared = 0;
         while self.valid() {
-            shared = match filter.look(self.key(), shared)? {
+            match self.look_on(filter, shared)? {
                 Look::Take(len) => return Ok(Some(len)),
                 Look::Leap(key) if self.key() < &key[..] => {
                     self.seek_ge(&key)?;
-                    0
+                    shared = 0;
                 }
                 Look::Pass | Look::Leap(_) => {
                     self.next()?;
-                    self.shared()
+                    shared = self.shared();
                 }
                 Look::End => return Ok(None),
             }
         }
         Ok(None)
+    }
+
+    /// Shows `filter` the keys from the current one on, whose first `shared` bytes are those of the one it saw last, as long as it
+    /// passes over them. Stands on the one that it does not pass over, of which it said what is given, or nowhere.
+    fn look_on(&mut self, filter: &mut dyn NameFilter, mut shared: usize) -> Result<Look> {
+        while self.valid() {
+            match filter.look(self.key(), shared)? {
+                Look::Pass => {}
+                look => return Ok(look),
+            }
+            self.next()?;
+            shared = self.shared();
+        }
+        Ok(Look::Pass)
     }
 
     /// Passes the keys of entries from here on to `visit`, tombstones aside, and stands on the first entry that was not looked at: one

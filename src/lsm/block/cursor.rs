@@ -15,6 +15,7 @@ use super::entry::{Entry, ValuePlace, ValueRef, damaged, shared_len};
 use super::parsed::Block;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::Result;
+use crate::lsm::name_filter::{Look, NameFilter};
 
 /// A value as a block knows it.
 #[derive(Debug, Clone)]
@@ -28,6 +29,16 @@ pub(crate) enum BlockValue {
 /// The longest keys that are walked over in place, and the most of one that is not shared with the key before.
 const SHORT_KEY_BYTES_MAX: usize = 120;
 const SHORT_STEP_BYTES: usize = 16;
+
+/// How a walk goes on behind a short entry that it was shown.
+enum Step {
+    /// To the next one.
+    On,
+    /// It stands on this one.
+    Here,
+    /// It does not stand on this one.
+    Before,
+}
 
 /// A position in a block, or nowhere.
 #[derive(Debug)]
@@ -110,50 +121,95 @@ impl BlockCursor {
         Ok(walked)
     }
 
-    /// Walks on over entries of the most usual kind behind the current one, as far as they follow each other: stands on the last that
-    /// was passed to `visit`, though its key may end otherwise. Gives how many these were.
+    /// Walks on over short entries behind the current one and gives how many these were. The next step is to follow.
     fn walk_short(
         &mut self,
         upper: Option<&[u8]>,
         most: usize,
         visit: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<usize> {
-        let entries = self.block.entries();
-        let mut key = [0; SHORT_KEY_BYTES_MAX + SHORT_STEP_BYTES];
-        let mut len = self.key.len();
-        let Some(known) = key.get_mut(..len).filter(|_| len <= SHORT_KEY_BYTES_MAX) else {
-            return Ok(0);
-        };
-        known.copy_from_slice(&self.key);
         // Leading bytes that tell whether a key is below: who shares them is.
         let telling = |key: &[u8]| upper.map_or(Some(0), |upper| below_by(key, upper));
         let mut told_by = telling(&self.key).unwrap_or(usize::MAX);
         let (mut walked, mut shown) = (0, Ok(()));
-        while walked < most && shown.is_ok() {
+        self.each_short(|key, shared| {
+            if walked == most {
+                return Step::Before;
+            }
+            if shared < told_by {
+                let Some(by) = telling(key) else { return Step::Before };
+                told_by = by;
+            }
+            walked += 1;
+            shown = visit(key);
+            if shown.is_ok() { Step::On } else { Step::Here }
+        });
+        shown.map(|()| walked)
+    }
+
+    /// Shows `filter` the keys from the current one on, which is known to share `shared` bytes with what it saw last, as long as it
+    /// passes over them. Stands on the one that it does not pass over, of which it said what is given, or nowhere.
+    pub(crate) fn look_on(
+        &mut self,
+        filter: &mut dyn NameFilter,
+        mut shared: usize,
+    ) -> Result<Look> {
+        while self.valid() {
+            match filter.look(&self.key, shared)? {
+                Look::Pass => {}
+                look => return Ok(look),
+            }
+            let mut found = None;
+            self.each_short(|key, shared| match filter.look(key, shared) {
+                Ok(Look::Pass) => Step::On,
+                look => {
+                    found = Some(look);
+                    Step::Here
+                }
+            });
+            if let Some(look) = found {
+                return look;
+            }
+            self.next()?;
+            shared = self.shared;
+        }
+        Ok(Look::Pass)
+    }
+
+    /// Steps on over entries of the most usual kind behind the current one, as far as they follow each other, and shows `visit` each key
+    /// and how much it shares with the one before. Where `visit` stays before an entry, the key of the current one may end otherwise: the
+    /// next step, which needs what it shares only, is to follow.
+    fn each_short(&mut self, mut visit: impl FnMut(&[u8], usize) -> Step) {
+        let entries = self.block.entries();
+        let mut key = [0; SHORT_KEY_BYTES_MAX + SHORT_STEP_BYTES];
+        let mut len = self.key.len();
+        let Some(known) = key.get_mut(..len).filter(|_| len <= SHORT_KEY_BYTES_MAX) else {
+            return;
+        };
+        known.copy_from_slice(&self.key);
+        let mut step = Step::On;
+        while let Step::On = step {
             let Some((shared, unshared, value)) = Entry::short_put(entries, self.next_at) else {
                 break;
             };
             let next = entries.get(unshared.start..).and_then(<[u8]>::first_chunk);
             let is_short = shared <= len && unshared.len() <= SHORT_STEP_BYTES;
             let (Some(next), true) = (next, is_short) else { break };
+            let next_len = shared + unshared.len();
             let Some(place) = key.get_mut(shared..shared + SHORT_STEP_BYTES) else { break };
             let next: &[u8; SHORT_STEP_BYTES] = next;
             place.copy_from_slice(next);
-            let next_len = shared + unshared.len();
             let Some(whole) = key.get(..next_len) else { break };
-            if shared < told_by {
-                let Some(by) = telling(whole) else { break };
-                told_by = by;
+            step = visit(whole, shared);
+            if let Step::Before = step {
+                break;
             }
-            shown = visit(whole);
-            walked += 1;
             len = next_len;
             (self.at, self.next_at, self.shared) = (self.next_at, value.end, shared);
             self.entry = Some((EntryKind::Put, ValuePlace::Inline(value)));
         }
         self.key.clear();
         self.key.extend_from_slice(key.get(..len).unwrap_or_default());
-        shown.map(|()| walked)
     }
 
     pub(crate) fn prev(&mut self) -> Result<()> {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
+use crate::lsm::name_filter::{Look, NameFilter};
 use crate::lsm::reserve::Reserve;
 use crate::lsm::segment::{Segment, SegmentCursor};
 
@@ -148,6 +149,25 @@ impl RawCursor for RunCursor {
             }
         }
         Ok(walked)
+    }
+
+    fn look_on(&mut self, filter: &mut dyn NameFilter, mut shared: usize) -> Result<Look> {
+        let mut look = Look::Pass;
+        while let Some(index) = self.open.as_ref().map(|(index, _)| *index) {
+            self.go(index, |cursor| {
+                look = cursor.look_on(filter, shared)?;
+                Ok(())
+            })?;
+            if self.valid() {
+                break;
+            }
+            self.settle_forward(index + 1)?;
+            if !self.valid() {
+                break;
+            }
+            shared = 0;
+        }
+        Ok(look)
     }
 
     fn prev(&mut self) -> Result<()> {

@@ -14,6 +14,7 @@ use super::reader::Segment;
 use crate::lsm::block::{Block, BlockCursor};
 use crate::lsm::cursor::{EntryKind, RawCursor};
 use crate::lsm::error::Result;
+use crate::lsm::name_filter::{Look, NameFilter};
 use crate::lsm::reserve::Reserve;
 
 /// A position in a segment, or nowhere.
@@ -158,6 +159,18 @@ impl SegmentCursor {
         Ok(walked)
     }
 
+    fn look_forward(&mut self, filter: &mut dyn NameFilter, mut shared: usize) -> Result<Look> {
+        while let Some(leaf) = self.leaf_mut() {
+            let look = leaf.look_on(filter, shared)?;
+            if leaf.valid() {
+                return Ok(look);
+            }
+            self.descend(self.number + 1, Leaf::First)?;
+            shared = 0;
+        }
+        Ok(Look::Pass)
+    }
+
     fn step_backward(&mut self) -> Result<()> {
         let Some(leaf) = self.leaf_mut() else { return Ok(()) };
         leaf.prev()?;
@@ -214,6 +227,12 @@ impl RawCursor for SegmentCursor {
         let mut walked = 0;
         let result = self.walk_forward(upper, most, visit).map(|count| walked = count);
         self.moved(result).map(|()| walked)
+    }
+
+    fn look_on(&mut self, filter: &mut dyn NameFilter, shared: usize) -> Result<Look> {
+        let mut look = Look::Pass;
+        let result = self.look_forward(filter, shared).map(|last| look = last);
+        self.moved(result).map(|()| look)
     }
 
     fn prev(&mut self) -> Result<()> {
