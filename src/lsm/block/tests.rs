@@ -15,6 +15,7 @@ use crate::lsm::cipher::Sealer;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::ids::SegmentId;
+use crate::lsm::name_filter::{Look, NameFilter};
 
 thread_local! {
     /// Steps of binary searches that this thread made.
@@ -111,6 +112,22 @@ fn a_block_is_the_map_it_was_made_of() {
                 cursor.next().unwrap();
             }
         }
+        // A filter sees all keys, told no more than they share, and the cursor stands on those it does not pass over.
+        let mut filter = Sometimes { rng: rng.fork(), seen: Vec::new() };
+        cursor.first().unwrap();
+        let mut shared = 0;
+        while cursor.valid() {
+            let look = cursor.look_on(&mut filter, shared).unwrap();
+            assert_eq!(cursor.valid(), look != Look::Pass);
+            assert!(!cursor.valid() || filter.seen.last() == Some(&cursor.key().to_vec()));
+            assert_eq!(
+                entry(&cursor),
+                forward.get(filter.seen.len() - 1).cloned().filter(|_| cursor.valid())
+            );
+            cursor.next().unwrap();
+            shared = cursor.shared();
+        }
+        assert!(filter.seen.iter().eq(model.keys()));
         let mut backward = Vec::new();
         cursor.last().unwrap();
         while let Some(found) = entry(&cursor) {
@@ -150,6 +167,21 @@ fn a_block_is_the_map_it_was_made_of() {
     }
 }
 
+/// Takes some of the keys, and keeps all.
+struct Sometimes {
+    rng: fastrand::Rng,
+    seen: Vec<Vec<u8>>,
+}
+
+impl NameFilter for Sometimes {
+    fn look(&mut self, key: &[u8], shared: usize) -> Result<Look> {
+        let before = self.seen.last().map_or(&[][..], |before| before);
+        assert_eq!(key.get(..shared), before.get(..shared), "{key:?} behind {before:?}");
+        self.seen.push(key.to_vec());
+        Ok(if self.rng.u8(0..8) == 0 { Look::Take(key.len()) } else { Look::Pass })
+    }
+}
+
 /// Visits a block in every way; what matters is that it ends without panic.
 fn visit(raw: Bytes) -> Result<()> {
     let block = Block::parse(raw)?;
@@ -164,6 +196,16 @@ fn visit(raw: Bytes) -> Result<()> {
     assert!((0..limit).any(|_| cursor.next().is_err() || !cursor.valid()));
     let _ = cursor.last();
     assert!((0..limit).any(|_| cursor.prev().is_err() || !cursor.valid()));
+    let _ = cursor.first();
+    let (mut looks, mut ended) = (0, false);
+    while looks < limit && !ended {
+        looks += 1;
+        let mut filter =
+            Sometimes { rng: fastrand::Rng::with_seed(looks as u64), seen: Vec::new() };
+        let look = cursor.look_on(&mut filter, 0);
+        ended = look.is_err() || cursor.next().is_err() || !cursor.valid();
+    }
+    assert!(ended);
     let _ = cursor.first();
     let walked = cursor.walk(None, limit, &mut |_| Ok(()));
     assert!(!walked.is_ok_and(|walked| walked == limit));
