@@ -79,6 +79,21 @@ impl RunCursor {
         Ok(())
     }
 
+    /// Runs `movement` on the open segment and, from their first entries on, on those behind it, until it stays on an entry.
+    fn go_on(&mut self, mut movement: impl FnMut(&mut SegmentCursor) -> Result<()>) -> Result<()> {
+        while let Some(index) = self.open.as_ref().map(|(index, _)| *index) {
+            self.go(index, &mut movement)?;
+            if self.valid() {
+                break;
+            }
+            self.settle_forward(index + 1)?;
+            if !self.valid() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs `movement` on segment `index`; on an error the cursor stands nowhere.
     fn go(
         &mut self,
@@ -135,38 +150,20 @@ impl RawCursor for RunCursor {
         visit: &mut dyn FnMut(&[u8]) -> Result<()>,
     ) -> Result<usize> {
         let mut walked = 0;
-        while let Some(index) = self.open.as_ref().map(|(index, _)| *index) {
-            self.go(index, |cursor| {
-                walked += cursor.walk(upper, most - walked, visit)?;
-                Ok(())
-            })?;
-            if self.valid() {
-                break;
-            }
-            self.settle_forward(index + 1)?;
-            if !self.valid() {
-                break;
-            }
-        }
+        self.go_on(|cursor| {
+            walked += cursor.walk(upper, most - walked, visit)?;
+            Ok(())
+        })?;
         Ok(walked)
     }
 
     fn look_on(&mut self, filter: &mut dyn NameFilter, mut shared: usize) -> Result<Look> {
         let mut look = Look::Pass;
-        while let Some(index) = self.open.as_ref().map(|(index, _)| *index) {
-            self.go(index, |cursor| {
-                look = cursor.look_on(filter, shared)?;
-                Ok(())
-            })?;
-            if self.valid() {
-                break;
-            }
-            self.settle_forward(index + 1)?;
-            if !self.valid() {
-                break;
-            }
+        self.go_on(|cursor| {
+            look = cursor.look_on(filter, shared)?;
             shared = 0;
-        }
+            Ok(())
+        })?;
         Ok(look)
     }
 
