@@ -446,8 +446,15 @@ fn terms(results: &AggregationResults) -> Vec<(Vec<u8>, u64)> {
 }
 
 /// Queries whose best hits are asked whether they pass.
-const QUERIES: [&str; 5] =
-    ["gold silver", "gold silver -sand", "\"gold river\"", "+gold river", "gold \"silver gold\""];
+const QUERIES: [&str; 7] = [
+    "gold",
+    "river",
+    "gold silver",
+    "gold silver -sand",
+    "\"gold river\"",
+    "+gold river",
+    "gold \"silver gold\"",
+];
 
 /// The best that pass a filter are the best of all hits, less those that do not pass.
 fn best_of_many(
@@ -466,6 +473,11 @@ fn best_of_many(
         let second = things.search(*query)?.filter(filter)?.offset(5);
         let page: Vec<_> = passing.iter().skip(5).take(10).copied().collect();
         assert_eq!(ranked(second, 10)?, page, "{query} {filter}");
+        let first = things.search(*query)?.filter(filter)?.limit(5).run()?;
+        if let Some(last) = first.last() {
+            let next = things.search(*query)?.filter(filter)?.after(last.position());
+            assert_eq!(ranked(next, 10)?, page, "{query} {filter}");
+        }
     }
     Ok(())
 }

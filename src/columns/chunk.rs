@@ -84,20 +84,32 @@ impl ColumnChunk {
 
     /// The first ordinal whose sort key is not below `key`, which may be [`cardinality`](Self::cardinality), and whether it is equal.
     pub fn find(&self, key: &[u8]) -> (u32, bool) {
-        self.dictionary.find(key)
+        self.dictionary.find(key, self.cardinality() / 2)
     }
 
     /// The ordinals whose sort keys lie between two bounds.
     pub fn ordinals_between(&self, lower: Bound<&[u8]>, upper: Bound<&[u8]>) -> Range<u32> {
+        let middle = self.cardinality() / 2;
+        self.ordinals_near(lower, upper, &(middle..middle))
+    }
+
+    /// The same, soonest found where they are about `near`: chunks of one column often have the same values.
+    pub fn ordinals_near(
+        &self,
+        lower: Bound<&[u8]>,
+        upper: Bound<&[u8]>,
+        near: &Range<u32>,
+    ) -> Range<u32> {
+        let find = |key, near| self.dictionary.find(key, near);
         let behind = |(ordinal, is_equal): (u32, bool)| ordinal + u32::from(is_equal);
         let start = match lower {
-            Bound::Included(key) => self.find(key).0,
-            Bound::Excluded(key) => behind(self.find(key)),
+            Bound::Included(key) => find(key, near.start).0,
+            Bound::Excluded(key) => behind(find(key, near.start)),
             Bound::Unbounded => 0,
         };
         let end = match upper {
-            Bound::Included(key) => behind(self.find(key)),
-            Bound::Excluded(key) => self.find(key).0,
+            Bound::Included(key) => behind(find(key, near.end)),
+            Bound::Excluded(key) => find(key, near.end).0,
             Bound::Unbounded => self.cardinality(),
         };
         start..end.max(start)

@@ -154,17 +154,29 @@ impl Dictionary {
         scratch
     }
 
-    /// The first ordinal whose value is not below `key`, and whether it is equal.
-    pub(super) fn find(&self, key: &[u8]) -> (u32, bool) {
+    /// The first ordinal whose value is not below `key`, and whether it is equal: looked for at `near` and beside it, then by halves.
+    pub(super) fn find(&self, key: &[u8], near: u32) -> (u32, bool) {
         let mut scratch = Vec::new();
         let (mut low, mut high) = (0, self.len());
+        let mut place = near.min(high - 1);
+        let mut is_first = true;
         while low < high {
-            let middle = low + (high - low) / 2;
-            match self.key(middle, &mut scratch).cmp(key) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Equal => return (middle, true),
-                Ordering::Greater => high = middle,
+            let is_below = match self.key(place, &mut scratch).cmp(key) {
+                Ordering::Less => true,
+                Ordering::Equal => return (place, true),
+                Ordering::Greater => false,
+            };
+            if is_below {
+                low = place + 1;
+            } else {
+                high = place;
             }
+            let is_second = std::mem::take(&mut is_first);
+            place = match (is_second, is_below) {
+                (true, true) => low,
+                (true, false) => high.saturating_sub(1),
+                (false, _) => low + (high - low) / 2,
+            };
         }
         (low, false)
     }

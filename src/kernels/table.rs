@@ -41,6 +41,7 @@ pub(crate) struct Kernels {
     pub(super) or: Join,
     pub(super) and_not: Join,
     pub(super) ranks: Ranks,
+    pub(super) select: Select,
     pub(super) set_bits: SetBits,
     pub(super) add_listed: AddListed,
     pub(super) add_bitmap: AddBitmap,
@@ -56,6 +57,7 @@ type BitmapOffsets = fn(&Bitmap, &mut [u16; WINDOW]) -> usize;
 type CountBits = fn(&Bitmap) -> u32;
 type Join = fn(&mut Bitmap, &Bitmap) -> u32;
 type Ranks = fn(&Bitmap) -> [u16; 64];
+type Select = fn(&Bitmap, &[u16; 64], &[u16], &mut [u16]);
 type SetBits = fn(&mut Bitmap, &[u16]);
 type AddListed = fn(&mut Sums, &[u16], &[u8], Line);
 type AddBitmap = fn(&mut Sums, &Bitmap, &[u8], Line);
@@ -137,6 +139,18 @@ impl Kernels {
     /// the rank of document `d`.
     pub(crate) fn ranks(&self, bitmap: &Bitmap) -> [u16; 64] {
         (self.ranks)(bitmap)
+    }
+
+    /// Writes the offset of the set bit at each index, which ascend, to `out`, as far as both go; `ranks` are those of the bitmap. Of an
+    /// index that there is no bit for it is any.
+    pub(crate) fn select(
+        &self,
+        bitmap: &Bitmap,
+        ranks: &[u16; 64],
+        indexes: &[u16],
+        out: &mut [u16],
+    ) {
+        (self.select)(bitmap, ranks, indexes, out);
     }
 
     /// Sets the bit of each offset; offsets count from any window's start (`offset % 4096`).

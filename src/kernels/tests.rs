@@ -202,7 +202,7 @@ fn as_many_gaps_as_there_are_offsets_and_more() {
 }
 
 #[test]
-fn bits_are_listed_counted_and_ranked() {
+fn bits_are_listed_counted_ranked_and_selected() {
     for bitmap in bitmaps(3) {
         let expected = bits_of(&bitmap);
         let ranks: Vec<usize> =
@@ -213,6 +213,13 @@ fn bits_are_listed_counted_and_ranked() {
             assert_eq!(offsets[..found], expected, "{kernels}");
             assert_eq!(kernels.count_bits(&bitmap) as usize, found, "{kernels}");
             assert_eq!(kernels.ranks(&bitmap).map(usize::from)[..], ranks, "{kernels}");
+            for step in [1, 3, 50] {
+                let indexes: Vec<u16> = (0..u16::try_from(found).unwrap()).step_by(step).collect();
+                let mut selected = vec![7; indexes.len()];
+                kernels.select(&bitmap, &kernels.ranks(&bitmap), &indexes, &mut selected);
+                let wanted: Vec<u16> = offsets[..found].iter().copied().step_by(step).collect();
+                assert_eq!(selected, wanted, "{kernels}, each {step}");
+            }
         }
     }
 }

@@ -35,6 +35,31 @@ impl<'p> Postponed<'p> {
     }
 }
 
+/// How many of some documents pass all filters of a plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Passing {
+    pub(super) passing: u32,
+    pub(super) of: u32,
+}
+
+impl Passing {
+    /// Counts a document that passes or does not.
+    pub(super) fn count(&mut self, passes: bool) -> bool {
+        self.passing += u32::from(passes);
+        self.of += 1;
+        passes
+    }
+
+    /// So many documents, of which most likely `k` and some more pass.
+    pub(super) fn wanted(self, k: usize) -> usize {
+        let (k, passing) = (u32::try_from(k).unwrap_or(u32::MAX), self.passing);
+        // Three standard deviations of what is wanted, two of what was seen.
+        let many = u64::from(k) + 3 * u64::from(k.isqrt() + 1);
+        let few = u64::from(passing.saturating_sub(2 * passing.isqrt()));
+        usize::try_from(many * u64::from(self.of) / few.max(1)).unwrap_or(usize::MAX)
+    }
+}
+
 /// The conditions of a plan that have to hold beside its filters; `None` when there are none, or no filter has to hold.
 pub(super) fn without_filters(plan: &Plan) -> Option<Plan> {
     // Most plans have none, and need no copy.

@@ -22,8 +22,8 @@ use super::placed::{PathRanges, each_sloppy, keep_followed};
 use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
 use super::term_window::{TermWindow, WINDOW};
 use crate::fts::{
-    self, DocumentPositions, Drift, FieldId, LengthCodes, Marks, Postings, StoredLengths,
-    StoredPostings, TermPostings, TextReader, WINDOW_LEN,
+    self, DocumentPositions, DocumentSet, Drift, FieldId, LengthCodes, Marks, Postings,
+    StoredLengths, StoredPostings, TermPostings, TextReader, WINDOW_LEN,
 };
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
@@ -195,6 +195,14 @@ impl<'p> OpenLeaf<'p> {
     pub(super) fn lone_term(&self) -> Option<&TermPostings> {
         let [term] = self.terms.as_slice() else { return None };
         Some(&**term).filter(|_| self.set.is_none() && !self.is_placed())
+    }
+
+    /// The documents that it stands for, where these are known and it adds nothing to scores.
+    pub(super) fn known_documents(&self) -> Option<&DocumentSet> {
+        match &self.set {
+            Some(OpenSet::Gathered(documents)) if self.leaf.boost == 0.0 => Some(documents),
+            _ => None,
+        }
     }
 
     /// The chunks in which the leaf may occur: those of its rarest term.

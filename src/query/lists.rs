@@ -308,10 +308,7 @@ impl Documents<'_> {
     pub(super) fn offsets_at(&self, indexes: &[u16], out: &mut [u16; WINDOW_LEN]) {
         match self {
             Documents::List { offsets, .. } => listed_at(offsets, indexes, out),
-            Documents::Bitmap(bitmap, ranks) => {
-                let len = usize::from(ranks[63]) + WINDOW_LEN / 64;
-                bits_at(bitmap, len, || *ranks, indexes, out);
-            }
+            Documents::Bitmap(bitmap, ranks) => bits_at(bitmap, || *ranks, indexes, out),
         }
     }
 }

@@ -74,8 +74,9 @@ impl<'a> SetChunk<'a> {
     pub(super) fn counts(&self) -> [u16; WINDOWS_LEN] {
         let all = u16::try_from(WINDOW_LEN).unwrap_or(u16::MAX);
         match self {
-            SetChunk::Gathered(windows) => windows
-                .map(|window| u16::try_from(Kernels::best().count_bits(&window)).unwrap_or(all)),
+            SetChunk::Gathered(windows) => std::array::from_fn(|number| {
+                u16::try_from(Kernels::best().count_bits(&windows[number])).unwrap_or(all)
+            }),
             SetChunk::InColumns(_) => [all; WINDOWS_LEN],
         }
     }

@@ -26,7 +26,7 @@ use super::ast::Query;
 use super::bm25::Parameters;
 use super::conjunction::Conjunction;
 use super::error::{Error, Result};
-use super::filtered::{Postponed, filters_of_best, matching_at_most, without_filters};
+use super::filtered::{Passing, Postponed, filters_of_best, matching_at_most, without_filters};
 use super::leaf::{
     ChunkLeaf, FieldNorms, LeafParts, OpenLeaf, Scale, find_lengths, missing_lengths,
 };
@@ -55,6 +55,9 @@ const STEPS_LEN: u16 = 512;
 /// The most results for which filters are tried on the best documents first, and the most documents that they are tried on.
 const POSTPONED_LEN_MAX: usize = 256;
 const LOOKED_AT_LEN_MAX: usize = 1280;
+
+/// The most documents with a word that columns are asked about, one by one.
+const ASKED_LEN_MAX: usize = 384;
 
 /// Documents with words up to which the best are ranked and then looked up in columns.
 const CHECKED_LEN_MAX: u64 = 4_096;
@@ -145,8 +148,12 @@ impl<'s, 'r> Searcher<'s, 'r> {
         }
         let most = matching_at_most(&postponed.rest);
         if are_in_columns && most.is_none_or(|most| most > CHECKED_LEN_MAX) {
-            // To ask columns about windows costs less than to rank all these documents.
-            return Ok(None);
+            // To ask columns about windows, or about the documents at the front, costs less than to rank all these documents.
+            return if after.is_none() {
+                self.best_of_word(postponed, parameters, k)
+            } else {
+                Ok(None)
+            };
         }
         for filter in &postponed.filters {
             if are_in_columns {
@@ -182,6 +189,33 @@ impl<'s, 'r> Searcher<'s, 'r> {
                 return Ok(Some(passed));
             }
             (looked_at, wanted) = (wanted, wanted.saturating_mul(4));
+        }
+        Ok(None)
+    }
+
+    /// The same where one word is asked for beside filters that columns answer; `None` also where it is not.
+    fn best_of_word(
+        self,
+        postponed: &Postponed<'_>,
+        parameters: Parameters,
+        k: usize,
+    ) -> Result<Option<Vec<ScoredDoc>>> {
+        let leaves = self.open(&postponed.rest, true)?;
+        let norms = FieldNorms::new(&postponed.rest, parameters);
+        let Some(word) = LoneTerm::new(&postponed.rest, &leaves) else { return Ok(None) };
+        let Some(norms) = norms.of(word.key()) else { return Ok(None) };
+        let mut columns = Vec::with_capacity(postponed.filters.len());
+        for filter in &postponed.filters {
+            columns.extend(ColumnDocuments::of(self.collection, filter)?);
+        }
+        let passes = |doc| columns.iter().all(|column| column.contains(doc));
+        let mut looked_at = 2 * k;
+        while looked_at <= ASKED_LEN_MAX {
+            let (best, passing) = word.best_that_pass(self.reader, norms, k, looked_at, &passes)?;
+            if best.is_some() {
+                return Ok(best);
+            }
+            looked_at = passing.wanted(k).max(2 * looked_at);
         }
         Ok(None)
     }
@@ -709,31 +743,13 @@ fn best_above<'w>(
     Ok(search.into_top().into_sorted())
 }
 
-/// How many of some documents, which stand evenly in some windows, pass all filters of a plan.
-#[derive(Debug, Clone, Copy)]
-struct Passing {
-    passing: u32,
-    of: u32,
-}
-
-impl Passing {
-    /// So many documents, of which most likely `k` and some more pass.
-    fn wanted(self, k: usize) -> usize {
-        let (k, passing) = (u32::try_from(k).unwrap_or(u32::MAX), self.passing);
-        // Three standard deviations of what is wanted, two of what was seen.
-        let many = u64::from(k) + 3 * u64::from(k.isqrt() + 1);
-        let few = u64::from(passing - 2 * passing.isqrt());
-        usize::try_from(many * u64::from(self.of) / few.max(1)).unwrap_or(usize::MAX)
-    }
-}
-
 /// Asks filters that are asked about the best of the other leaves about some documents; `None` where there are none, or too few pass.
 fn passing(plan: &Plan, chunks: &[Chunk<'_>], windows: &[Ranked]) -> Result<Option<Passing>> {
     let filters = filters_of_best(plan);
     if filters.is_empty() {
         return Ok(None);
     }
-    let mut found = Passing { passing: 0, of: 0 };
+    let mut found = Passing::default();
     let step = windows.len().div_ceil(SAMPLED_WINDOWS_LEN).max(1);
     for ranked in windows.iter().step_by(step) {
         let leaves = chunks[ranked.place].leaves.iter();

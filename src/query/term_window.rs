@@ -5,6 +5,7 @@
 //! beginning of the chunk or of the window, and who uses them takes them modulo 4,096. Cost: some ten nanoseconds to find a
 //! document, and a few for each document where parts mix.
 
+use std::borrow::Borrow;
 use std::cell::{Cell, OnceCell};
 
 use super::bounds::Bounds;
@@ -15,8 +16,8 @@ use crate::lsm::{Error, Result};
 
 /// Documents of a window, as offsets count them.
 pub(super) const WINDOW: u16 = 4096;
-/// Of so many documents of a bitmap one has to be wanted for all to be decoded.
-const SELECTED_SHARE: usize = 16;
+/// Documents of a bitmap that are found sooner one by one than all are decoded.
+const SELECTED_LEN_MAX: usize = 32;
 
 /// A term in one window.
 #[derive(Debug)]
@@ -272,7 +273,7 @@ impl<'c> TermWindow<'c> {
     pub(super) fn offsets_at(&self, indexes: &[u16], out: &mut [u16; WINDOW_LEN]) {
         match self.offsets() {
             Ok(offsets) => listed_at(offsets, indexes, out),
-            Err(bitmap) => bits_at(bitmap, self.len(), || self.ranks(bitmap), indexes, out),
+            Err(bitmap) => bits_at(bitmap, || self.ranks(bitmap), indexes, out),
         }
     }
 
@@ -410,29 +411,24 @@ pub(super) fn listed_at(offsets: &[u16], indexes: &[u16], out: &mut [u16; WINDOW
     out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
 }
 
-/// Writes the offsets at some indexes, which ascend, of a bitmap of `len` documents to the front of `out`.
-pub(super) fn bits_at<'r>(
+/// Moves the offsets at some indexes, which ascend, to the front.
+pub(super) fn keep_at(indexes: &[u16], offsets: &mut [u16; WINDOW_LEN]) {
+    for (to, &index) in indexes.iter().enumerate().take(WINDOW_LEN) {
+        // None of them stands further ahead than where it is moved to.
+        offsets[to] = offsets[usize::from(index) % WINDOW_LEN];
+    }
+}
+
+/// Writes the offsets at some indexes, which ascend, of a bitmap to the front of `out`.
+pub(super) fn bits_at<R: Borrow<[u16; 64]>>(
     bitmap: &Bitmap,
-    len: usize,
-    ranks: impl FnOnce() -> &'r [u16; 64],
+    ranks: impl FnOnce() -> R,
     indexes: &[u16],
     out: &mut [u16; WINDOW_LEN],
 ) {
-    if indexes.len() * SELECTED_SHARE > len {
-        let mut all = [0; WINDOW_LEN];
-        Kernels::best().bitmap_offsets(bitmap, &mut all);
-        let found = indexes.iter().map(|&index| all[usize::from(index) % WINDOW_LEN]);
-        return out.iter_mut().zip(found).for_each(|(to, offset)| *to = offset);
+    if indexes.len() > SELECTED_LEN_MAX {
+        Kernels::best().bitmap_offsets(bitmap, out);
+        return keep_at(indexes, out);
     }
-    let (ranks, mut number) = (ranks(), 0);
-    for (&index, to) in indexes.iter().zip(out) {
-        while ranks.get(number + 1).is_some_and(|&rank| rank <= index) {
-            number += 1;
-        }
-        let word =
-            bitmap.as_chunks::<8>().0.get(number).map_or(0, |word| u64::from_le_bytes(*word));
-        let before = ranks.get(number).copied().unwrap_or_default();
-        let word = (before..index).fold(word, |word, _| word & word.wrapping_sub(1));
-        *to = u16::try_from(number * 64).unwrap_or_default() + (word.trailing_zeros() % 64) as u16;
-    }
+    Kernels::best().select(bitmap, ranks().borrow(), indexes, out);
 }

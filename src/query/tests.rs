@@ -529,6 +529,11 @@ fn compare_lists_of_every_shape(options: TextIndexOptions) {
     // A word that all but decides scores, beside one that many documents have.
     let mut queries = vec![Query::user("+the golden").query, Query::user("+gold pan slow").query];
     queries.extend(RARITY.map(|(word, _)| Query::word(word)));
+    // A word alone, of which half of the documents are wanted, some, or about one in a window.
+    for (divisor, (word, _)) in [2, 40, 900].into_iter().flat_map(|by| RARITY.map(|of| (by, of))) {
+        let among = Query::filter(doc! { "_id": { "$mod": [divisor, 0] } }).must().boost(0.0);
+        queries.push(Query::default().with(Query::word(word).must()).with(among));
+    }
     for _ in 0..25 {
         let word = |rng: &mut fastrand::Rng| RARITY[rng.usize(..RARITY.len())].0;
         let (a, b, c) = (word(&mut rng), word(&mut rng), word(&mut rng));

@@ -70,7 +70,7 @@ impl ColumnWay {
     ) -> Result<()> {
         let chunks: Vec<u32> = documents.chunks().map(|(chunk, _)| chunk).collect();
         for chunk in chunks {
-            let in_column = self.in_chunk(collection, chunk)?;
+            let in_column = self.in_chunk(collection, chunk, None)?;
             for number in 0..WINDOWS_LEN {
                 let window = documents.window_mut(chunk, number);
                 match &in_column {
@@ -90,14 +90,25 @@ impl ColumnWay {
         Ok(column_cost(collection.count(), has_several))
     }
 
-    /// The values of a chunk that are meant, if some are there.
-    fn in_chunk(&self, collection: &CollectionReader<'_>, chunk: u32) -> Result<Option<InColumn>> {
+    /// The values of a chunk that are meant, if some are there; `like` are those of another chunk.
+    fn in_chunk(
+        &self,
+        collection: &CollectionReader<'_>,
+        chunk: u32,
+        like: Option<&InColumn>,
+    ) -> Result<Option<InColumn>> {
         let Some(column) = stored_chunk(collection, &self.path, chunk)? else { return Ok(None) };
-        let ordinals = self.ranges.iter().map(|KeyRange { lower, upper }| {
+        let like = like.map(|like| like.ordinals.as_slice()).unwrap_or_default();
+        let mut ordinals = Vec::with_capacity(self.ranges.len());
+        for (place, KeyRange { lower, upper }) in self.ranges.iter().enumerate() {
+            let lower = Bound::Included(lower.as_slice());
             let upper = upper.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-            column.ordinals_between(Bound::Included(lower), upper)
-        });
-        let ordinals: Vec<Range<u32>> = ordinals.filter(|range| !range.is_empty()).collect();
+            let found = match like.get(place) {
+                Some(near) => column.ordinals_near(lower, upper, near),
+                None => column.ordinals_between(lower, upper),
+            };
+            ordinals.extend(Some(found).filter(|found| !found.is_empty()));
+        }
         Ok((!ordinals.is_empty()).then_some(InColumn { column, ordinals }))
     }
 }
@@ -171,9 +182,10 @@ impl ColumnDocuments {
 
     /// The documents for which all of some conditions hold.
     pub(super) fn find(collection: &CollectionReader<'_>, ways: &[&ColumnWay]) -> Result<Self> {
-        let mut chunks = BTreeMap::new();
+        let mut chunks: BTreeMap<u32, Vec<InColumn>> = BTreeMap::new();
         for chunk in 0..chunks_len(collection) {
-            if let Some(found) = in_all(collection, ways, chunk)? {
+            let like = chunks.last_key_value().map(|(_, found)| found.as_slice());
+            if let Some(found) = in_all(collection, ways, chunk, like.unwrap_or_default())? {
                 chunks.insert(chunk, found);
             }
         }
@@ -252,15 +264,18 @@ pub(super) fn answering_all(
     (0..conjuncts_len).map(of).collect::<Option<Vec<_>>>().filter(|ways| !ways.is_empty())
 }
 
-/// The values of a chunk that each condition means; `None` when one of them means none that is there.
+/// The values of a chunk that each condition means; `None` when one of them means none that is there. `like` are those of another chunk.
 fn in_all(
     collection: &CollectionReader<'_>,
     ways: &[&ColumnWay],
     chunk: u32,
+    like: &[InColumn],
 ) -> Result<Option<Vec<InColumn>>> {
     let mut found = Vec::with_capacity(ways.len());
-    for way in ways {
-        let Some(in_column) = way.in_chunk(collection, chunk)? else { return Ok(None) };
+    for (place, way) in ways.iter().enumerate() {
+        let Some(in_column) = way.in_chunk(collection, chunk, like.get(place))? else {
+            return Ok(None);
+        };
         found.push(in_column);
     }
     Ok(Some(found))
@@ -279,7 +294,7 @@ pub(super) fn sampled(
     for place in 0..SAMPLE_LEN {
         let window = windows_len * (2 * place + 1) / (2 * SAMPLE_LEN);
         let Some(first) = DocId::new(window * WINDOW_LEN as u64) else { continue };
-        if let Some(found) = in_all(collection, ways, first.chunk())? {
+        if let Some(found) = in_all(collection, ways, first.chunk(), &[])? {
             let number = usize::from(first.offset()) / WINDOW_LEN;
             sum += ColumnDocumentsChunk(&found).sampled(number);
         }

@@ -23,6 +23,7 @@ pub(super) const fn table() -> Kernels {
         or,
         and_not,
         ranks,
+        select,
         set_bits,
         add_listed,
         add_bitmap,
@@ -312,6 +313,11 @@ fn and_not(bitmap: &mut Bitmap, other: &Bitmap) -> u32 {
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn ranks(bitmap: &Bitmap) -> [u16; 64] {
     portable::ranks(bitmap)
+}
+
+#[target_feature(enable = "bmi1,bmi2,popcnt")]
+pub(super) fn select(bitmap: &Bitmap, ranks: &[u16; 64], indexes: &[u16], out: &mut [u16]) {
+    portable::select(bitmap, ranks, indexes, out);
 }
 
 #[target_feature(enable = "bmi2")]

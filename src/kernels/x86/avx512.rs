@@ -39,6 +39,7 @@ pub(super) const fn table() -> Kernels {
         or,
         and_not,
         ranks,
+        select: avx2::select,
         set_bits: avx2::set_bits,
         // Sums are changed one by one, and shares in narrower registers are as fast.
         add_listed: avx2::add_listed,

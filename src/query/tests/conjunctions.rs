@@ -1,5 +1,6 @@
-//! Searches for all of some words, and for phrases, where many documents of a window hold each word and differ in how often: there a
-//! threshold sorts out most of them, by whichever word leaves the fewest. The best are compared with all, and all with the naive search.
+//! Searches for all of some words, for phrases, and for a word among some documents, where many documents of a window hold each word and
+//! differ in how often: there a threshold sorts out most of them, by whichever word leaves the fewest. The best are compared with all, and
+//! all with the naive search.
 
 use super::*;
 
@@ -30,7 +31,9 @@ fn check_best(reader: &dyn Reader, queries: &[Query]) {
         let (plan, _) = searcher.plan(query).unwrap();
         let all = searcher.search(&plan, Parameters::default(), 0, 20_000).unwrap();
         assert!(all.len() > 40, "{query}: {}", all.len());
-        for limit in [1, 3, 10, 40, 200, 1000].map(|limit| limit.min(all.len())) {
+        for limit in
+            [1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 200, 1000].map(|limit| limit.min(all.len()))
+        {
             let best = searcher.search(&plan, Parameters::default(), 0, limit).unwrap();
             assert_eq!(best, all[..limit], "{query}, best {limit}");
         }
@@ -65,6 +68,12 @@ fn compare_frequent_words(options: TextIndexOptions) {
         "\"golden river\"~2",
     ]
     .map(|query| Query::user(query).query);
+    let among = |word| {
+        let filter = Query::filter(doc! { "_id": { "$mod": [5, 0] } }).must().boost(0.0);
+        Query::default().with(Query::word(word).must()).with(filter)
+    };
+    let queries = queries.into_iter().chain(["river", "the", "slow", "golden"].map(among));
+    let queries: Vec<Query> = queries.collect();
     for (documents, is_compacted) in [(7000, true), (1500, false), (200, true)] {
         let mut transaction = world.store.begin().unwrap();
         let mut writer = world.writer(&mut transaction);
