@@ -10,7 +10,7 @@ use super::error::Result;
 use super::ids::FieldId;
 use super::keyspace::{self, TermPiece};
 use super::term::TermPostings;
-use super::term_pattern::{TermPattern, TermTrail};
+use super::term_pattern::{TermEnding, TermPattern, TermTrail};
 use crate::lsm::{self, Cursor, KeyspaceId, Look, NameCursor, NameFilter, Reader, Seek};
 
 /// Keys that are refused one after the other, before a look-up leaps over all that cannot fit.
@@ -111,6 +111,10 @@ struct TermFilter<'p> {
     of_field: [u8; 2],
     /// Along what the last key has behind the field, as far as the automaton can match; the end of its term left out.
     trail: TermTrail<'p>,
+    /// Whether the last key was followed to where the trail ends, so that no key fits that goes on as that one did.
+    is_followed: bool,
+    /// The end of terms that fit, as it stands in keys; of none where the automaton refuses many before.
+    ending: TermEnding,
     /// Keys that were refused one after the other, and how many are before a leap.
     refused: usize,
     before_leap: usize,
@@ -128,7 +132,10 @@ enum Found {
 impl<'p> TermFilter<'p> {
     fn new(field: FieldId, pattern: &'p TermPattern, before_leap: usize) -> Self {
         let (of_field, trail) = (keyspace::field_prefix(field), TermTrail::new(pattern));
-        TermFilter { of_field, trail, refused: 0, before_leap }
+        // Elsewhere leaps save more.
+        let ending = if pattern.is_open() { pattern.ending() } else { &TermEnding::default() };
+        let ending = ending.without(&keyspace::ESCAPED_BYTES);
+        TermFilter { of_field, trail, is_followed: false, ending, refused: 0, before_leap }
     }
 
     /// Goes along what stands behind the field, from where the trail ends.
@@ -176,6 +183,17 @@ impl NameFilter for TermFilter<'_> {
         let same = shared.saturating_sub(self.of_field.len());
         if same <= self.trail.len() {
             self.trail.truncate(same);
+            self.is_followed = false;
+        }
+        // Where to leap to is known to the automaton alone, so that it is shown one of some that end otherwise.
+        if !self.ending.is_any()
+            && self.refused + 1 < self.before_leap
+            && !self.ending.fits(keyspace::escaped_term(term))
+        {
+            self.refused += 1;
+            return Ok(Look::Pass);
+        }
+        if !std::mem::replace(&mut self.is_followed, true) {
             match self.follow(term)? {
                 Found::Fit(len) => {
                     self.refused = 0;

@@ -67,6 +67,8 @@ const ONE_BYTE_END: u32 = 0xF0;
 const TWO_BYTES_END: u32 = 0xF0 + 0xF00;
 const TWO_BYTES: u8 = 0xF0;
 const FIVE_BYTES: u8 = 0xFF;
+/// Bytes that a chunk may take.
+const CHUNK_BYTES: [usize; 3] = [1, 2, 5];
 const TEXT_KEY: &str = "text key";
 const NORMS_KEY: &str = "norms key";
 
@@ -147,6 +149,23 @@ pub(super) enum TermPiece<'a> {
     Escaped(u8),
     /// The byte that ends the term.
     End,
+}
+
+/// Bytes of a term that stand for themselves nowhere in a text key.
+pub(super) const ESCAPED_BYTES: [u8; 2] = [TERMINATOR, ESCAPE];
+
+/// The bytes of a text key or of a name behind its field up to where its term ends: the term, but for [`ESCAPED_BYTES`] in it.
+#[inline]
+pub(super) fn escaped_term(term: &[u8]) -> &[u8] {
+    let ends = |behind: usize| {
+        let at = term.len().checked_sub(1 + behind);
+        at.and_then(|at| term.get(at)) == Some(&TERMINATOR)
+    };
+    // Names, which most walks see, end with the term: no term has this byte, and a chunk is behind it in each key.
+    let is_name = ends(0) && CHUNK_BYTES.iter().all(|&bytes| !ends(bytes));
+    let ended = || term.iter().position(|&byte| byte == TERMINATOR);
+    let len = if is_name { term.len().checked_sub(1) } else { ended() };
+    len.and_then(|len| term.get(..len)).unwrap_or(term)
 }
 
 /// What stands at `at` in `term`, a text key behind its field, where a piece begins.
@@ -419,6 +438,8 @@ mod tests {
             let prefix = term_prefix(field, &term);
             prop_assert_eq!(group_len(&key), prefix.len());
             prop_assert!(key.starts_with(&prefix) && key.starts_with(&field_prefix(field)));
+            prop_assert_eq!(escaped_term(&key[2..]), &prefix[2..prefix.len() - 1]);
+            prop_assert_eq!(escaped_term(&prefix[2..]), &prefix[2..prefix.len() - 1]);
         }
 
         #[test]

@@ -10,8 +10,8 @@
 //! Sources: K. Schulz, S. Mihov, "Fast string correction with Levenshtein automata" (2002), as `levenshtein_automata` has it;
 //! `regex-automata` for the rest.
 
-use std::fmt;
 use std::sync::{Arc, LazyLock};
+use std::{fmt, iter};
 
 use levenshtein_automata::{DFA as FuzzyDfa, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use regex_automata::dfa::{Automaton, dense};
@@ -23,8 +23,10 @@ use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 use super::character_state::CharacterState;
 use super::error::{Error, Result};
 
+pub(super) use ending::TermEnding;
 pub(super) use trail::TermTrail;
 
+mod ending;
 mod trail;
 
 /// The greatest number of characters in which a term may differ from a fuzzy word.
@@ -36,11 +38,15 @@ const FUZZY_CHARS_MAX: usize = 64;
 /// What the automaton of a pattern takes at most, in bytes.
 pub const AUTOMATON_BYTES_MAX: usize = 4 << 20;
 
+/// Who goes on behind so many bytes, whatever they are, is taken to go on behind any number.
+const OPEN_BYTES: usize = 8;
+
 /// Which terms a pattern stands for.
 #[derive(Clone)]
 pub struct TermPattern {
     source: Source,
     automaton: TermAutomaton,
+    ending: TermEnding,
 }
 
 /// What a pattern was made of.
@@ -95,7 +101,7 @@ static FUZZY: [LazyLock<LevenshteinAutomatonBuilder>; FUZZY_DISTANCE_MAX as usiz
 impl TermPattern {
     /// Terms that begin with `text`.
     pub fn prefix(text: &str) -> Self {
-        TermPattern { source: Source::Prefix(text.to_owned()), automaton: TermAutomaton::Prefix }
+        Self::of_any_ending(Source::Prefix(text.to_owned()), TermAutomaton::Prefix)
     }
 
     /// Terms like `pattern`, in which `?` stands for one character, `*` for any number of them, and `\` takes the meaning from
@@ -117,8 +123,7 @@ impl TermPattern {
                 c => literal(c),
             });
         }
-        let automaton = compile(pattern, Hir::concat(parts))?;
-        Ok(TermPattern { source: Source::Wildcard(pattern.to_owned()), automaton })
+        Self::of_expression(pattern, Source::Wildcard(pattern.to_owned()), Hir::concat(parts))
     }
 
     /// Terms that the regular expression `pattern` matches as a whole. Terms have no upper case, so that case makes no difference.
@@ -135,14 +140,13 @@ impl TermPattern {
             };
             Error::TermPattern { pattern: pattern.to_owned(), reason }
         })?;
-        let automaton = compile(pattern, parsed)?;
-        Ok(TermPattern { source: Source::Regex(pattern.to_owned()), automaton })
+        Self::of_expression(pattern, Source::Regex(pattern.to_owned()), parsed)
     }
 
     /// Terms that are the character `text`, marks included, or a pair that it is in, as scripts without spaces are indexed.
     pub fn character(text: &str) -> Self {
         let source = Source::Character(text.to_owned());
-        TermPattern { source, automaton: TermAutomaton::Character }
+        Self::of_any_ending(source, TermAutomaton::Character)
     }
 
     /// The character, of a pattern for one.
@@ -172,7 +176,21 @@ impl TermPattern {
         let dfa = Arc::new(dfa);
         let automaton =
             if prefix { TermAutomaton::FuzzyPrefix(dfa) } else { TermAutomaton::Fuzzy(dfa) };
-        TermPattern { source, automaton }
+        Self::of_any_ending(source, automaton)
+    }
+
+    fn of_any_ending(source: Source, automaton: TermAutomaton) -> Self {
+        TermPattern { source, automaton, ending: TermEnding::default() }
+    }
+
+    fn of_expression(pattern: &str, source: Source, expression: Hir) -> Result<Self> {
+        let ending = TermEnding::new(&expression);
+        Ok(TermPattern { source, automaton: compile(pattern, expression)?, ending })
+    }
+
+    /// How terms end that fit.
+    pub(super) fn ending(&self) -> &TermEnding {
+        &self.ending
     }
 
     /// Before the first byte of a term.
@@ -223,6 +241,15 @@ impl TermPattern {
     pub(super) fn is_narrow(&self) -> bool {
         let begins = |&byte: &u8| self.can_match(self.step(self.start(), byte));
         (0..=u8::MAX).filter(begins).nth(1).is_none()
+    }
+
+    /// Whether terms that fit begin with about anything, so that hardly a term is refused before its end.
+    pub(super) fn is_open(&self) -> bool {
+        let goes_on = |byte: &u8| {
+            let mut states = iter::successors(Some(self.start()), |&at| Some(self.step(at, *byte)));
+            states.nth(OPEN_BYTES).is_some_and(|at| self.can_match(at))
+        };
+        b"az09".iter().all(goes_on)
     }
 
     /// How a term begins that goes on with this byte.

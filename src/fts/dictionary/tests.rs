@@ -54,7 +54,7 @@ fn random_term(rng: &mut fastrand::Rng) -> Vec<u8> {
 fn random_pattern(rng: &mut fastrand::Rng) -> TermPattern {
     let term = String::from_utf8(random_term(rng)).unwrap();
     let plain = term.replace(['\0', '\u{1}'], "");
-    match rng.u8(..9) {
+    match rng.u8(..11) {
         0 => TermPattern::prefix(""),
         1 => TermPattern::prefix(&term),
         2 => TermPattern::wildcard(&format!("*{plain}")).unwrap(),
@@ -63,6 +63,8 @@ fn random_pattern(rng: &mut fastrand::Rng) -> TermPattern {
         5 => TermPattern::regex(&format!("(g[ao]|{plain}).*(ber|im)?")).unwrap(),
         6 => TermPattern::fuzzy(&term, rng.u8(..3), rng.bool()),
         7 => TermPattern::typo(&term, rng.u8(1..3), rng.bool()),
+        8 => TermPattern::wildcard(&format!("{plain}*berg")).unwrap(),
+        9 => TermPattern::regex("([g-é]|ber).*(berg|old|\u{1}|\u{1}g|é)").unwrap(),
         _ => TermPattern::character("水"),
     }
 }
