@@ -572,3 +572,22 @@ fn many_documents_are_found_sorted_and_counted_alike_whatever_way() -> Result<()
     assert!(db.check(true)?.is_ok());
     Ok(())
 }
+
+#[test]
+fn whoever_passes_is_found_behind_thousands_that_tie() -> Result<(), Error> {
+    let db = Database::in_memory()?;
+    let things = db.collection("things")?;
+    things.create_column("part")?;
+    let document = |id: i32| {
+        let is_best = id >= 8_995;
+        let text = if is_best { "gold gold gold pan" } else { "gold pan pan slow" };
+        doc! { "_id": id, "text": text, "part": if is_best { 0 } else { id % 100 } }
+    };
+    things.insert_many((0..9_000).map(document))?;
+    let best: Vec<i32> = (8_995..9_000).chain((0..500).step_by(100)).collect();
+    for filter in [doc! { "part": 0 }, doc! { "part": { "$lt": 1 } }] {
+        let found = ranked(things.search("gold")?.filter(&filter)?, 10)?;
+        assert!(found.into_iter().map(|(id, _)| id).eq(best.iter().copied()), "{filter}");
+    }
+    Ok(())
+}

@@ -35,6 +35,9 @@ impl<'p> Postponed<'p> {
     }
 }
 
+/// Documents that are asked one by one whether they pass, before all are found out about at once.
+const ASKED_LEN_MAX: u32 = 2_048;
+
 /// How many of some documents pass all filters of a plan.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Passing {
@@ -43,6 +46,11 @@ pub(super) struct Passing {
 }
 
 impl Passing {
+    /// Whether so many were asked one by one that to find out about all at once costs less.
+    pub(super) fn has_asked_many(self) -> bool {
+        self.of > ASKED_LEN_MAX
+    }
+
     /// Counts a document that passes or does not.
     pub(super) fn count(&mut self, passes: bool) -> bool {
         self.passing += u32::from(passes);

@@ -24,7 +24,7 @@ use super::filtered::Passing;
 use super::leaf::{OpenLeaf, find_lengths, missing_lengths};
 use super::memory::Memory;
 use super::plan::{LeafKey, Plan};
-use super::term_window::{WINDOW, bits_at, index_in, keep_at};
+use super::term_window::{WINDOW, bits_at, has_bit, index_in, keep_at};
 use super::topk::{ScoredDoc, TopK};
 use crate::fts::{
     self, Block, Body, DeadChunk, DocId, DocumentSet, Drift, FieldId, Marks, Offsets, Postings,
@@ -137,9 +137,10 @@ impl<'s, 'p> LoneTerm<'s, 'p> {
         let floor = first_threshold(&parts, looked_at);
         let top = TopK::new(k, None);
         let (best, passing) = self.above(reader, norms, &parts, floor, top, Some(passes))?;
-        // Whoever is worse than the guessed threshold may have been passed over.
-        let are_all = floor == 0.0
+        // Whoever is worse than the guessed threshold may have been passed over, and whoever ties with it when they are too many.
+        let is_enough = floor == 0.0
             || best.get(k.saturating_sub(1)).is_some_and(|last| f64::from(last.score) >= floor);
+        let are_all = is_enough && !passing.has_asked_many();
         Ok((are_all.then_some(best), passing))
     }
 
@@ -221,9 +222,7 @@ impl<'s> Part<'s> {
     /// Whether a document is dead, or not among those that it has to be among.
     fn is_out(&self, doc: DocId) -> bool {
         let (window, offset) = (usize::from(doc.offset() / WINDOW), doc.offset() % WINDOW);
-        let is_in = |within: &[Bitmap; WINDOWS_LEN]| {
-            within[window][usize::from(offset / 8)] >> (offset % 8) & 1 == 1
-        };
+        let is_in = |within: &[Bitmap; WINDOWS_LEN]| has_bit(&within[window], offset);
         self.dead.contains(doc.offset()) || self.within.is_some_and(|within| !is_in(within))
     }
 }
@@ -234,6 +233,9 @@ impl Search<'_> {
             self.score_list(part)?;
         }
         for (order, ranked) in (0_u32..).zip(self.blocks) {
+            if self.passing.has_asked_many() {
+                break;
+            }
             if ranked.bound >= self.threshold() {
                 self.scan(order, ranked)?;
             }

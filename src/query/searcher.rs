@@ -56,8 +56,8 @@ const STEPS_LEN: u16 = 512;
 const POSTPONED_LEN_MAX: usize = 256;
 const LOOKED_AT_LEN_MAX: usize = 1280;
 
-/// The most documents with a word that columns are asked about, one by one.
-const ASKED_LEN_MAX: usize = 384;
+/// The most documents among which as many are looked for as pass filters in columns; some more are asked where scores tie.
+const FRONT_LEN_MAX: usize = 384;
 
 /// Documents with words up to which the best are ranked and then looked up in columns.
 const CHECKED_LEN_MAX: u64 = 4_096;
@@ -210,9 +210,9 @@ impl<'s, 'r> Searcher<'s, 'r> {
         }
         let passes = |doc| columns.iter().all(|column| column.contains(doc));
         let mut looked_at = 2 * k;
-        while looked_at <= ASKED_LEN_MAX {
+        while looked_at <= FRONT_LEN_MAX {
             let (best, passing) = word.best_that_pass(self.reader, norms, k, looked_at, &passes)?;
-            if best.is_some() {
+            if best.is_some() || passing.has_asked_many() {
                 return Ok(best);
             }
             looked_at = passing.wanted(k).max(2 * looked_at);

@@ -226,7 +226,7 @@ impl<'c> TermWindow<'c> {
         }
         match self.offsets() {
             Ok(offsets) => self.find_listed(offsets, offset).is_some(),
-            Err(bitmap) => bitmap[usize::from(offset / 8)] >> (offset % 8) & 1 == 1,
+            Err(bitmap) => has_bit(bitmap, offset),
         }
     }
 
@@ -390,6 +390,12 @@ pub(super) fn find_near(offsets: &[u16], offset: u16, place: &mut usize) -> Opti
     let rest = offsets.get(start..offsets.len().min(start + width)).unwrap_or_default();
     *place = start + rest.partition_point(|&at| at < wanted);
     offsets.get(*place).filter(|&&at| at == wanted).map(|_| *place)
+}
+
+/// Whether the document at `offset` from the window's beginning is one of a bitmap's.
+#[inline]
+pub(super) fn has_bit(bitmap: &Bitmap, offset: u16) -> bool {
+    bitmap[usize::from(offset / 8)] >> (offset % 8) & 1 == 1
 }
 
 /// Index among the documents of a bitmap of the one at `offset`, if it is there; `ranks` says how many stand before each 64th.

@@ -19,7 +19,7 @@ use super::memory::Memory;
 use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
 use super::sums::{self, SUM_MAX, UNITS_SLACK, bound_of_sum, least_sum};
-use super::term_window::WINDOW;
+use super::term_window::{WINDOW, has_bit};
 use super::topk::{ScoredDoc, TopK};
 use super::tree_score::{Occurrence, TreeBounds, TreeScore, find_occurrences, with_constant};
 use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
@@ -213,7 +213,7 @@ impl<'p> WindowSearch<'p> {
             unit = 0.0;
         }
         if let Some(matching) = window.matching {
-            candidates.retain(|&(offset, _)| holds(matching, offset));
+            candidates.retain(|&(offset, _)| has_bit(matching, offset));
         } else {
             let excluding = leaves
                 .iter()
@@ -821,9 +821,4 @@ fn retain(
         })
     });
     failed.map_or(Ok(()), Err)
-}
-
-/// Whether the document at `offset` is in the set.
-fn holds(documents: &Bitmap, offset: u16) -> bool {
-    documents[usize::from(offset) / 8] >> (offset % 8) & 1 == 1
 }
