@@ -1,10 +1,11 @@
 //! The dictionary of a field: its terms in the order of their bytes, walked by an automaton.
 //!
 //! The reader walks it for patterns. Large segments list what their groups are called, which is all that a walk reads of them; of all other
-//! runs and of pending writes, and where terms that fit stand close together, the sorted keys are the dictionary. Where an automaton has no way ahead, the walk leaps to the next term that
-//! may fit; states of what two neighbours begin with are kept. What fits is looked up among the living entries, so that lists cannot
-//! disagree with postings. Invariant: every term that fits and has an entry is visited once, in order. Cost: some tens of nanoseconds for
-//! each term that may fit, and a look-up for each leap and each term that does.
+//! runs and of pending writes, and where terms that fit stand close together, the sorted keys are the dictionary. Where an automaton has no
+//! way ahead, the walk leaps to the next term that may fit; states of what two neighbours begin with are kept. Where it has one nearly
+//! always, the ends of terms are looked at first. What fits is looked up among the living entries, so that lists cannot disagree with
+//! postings. Invariant: every term that fits and has an entry is visited once, in order. Cost: some tens of nanoseconds for each term that
+//! may fit, and a look-up for each leap and each term that does.
 
 use super::error::Result;
 use super::ids::FieldId;

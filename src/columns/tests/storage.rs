@@ -109,7 +109,11 @@ fn check_chunk(chunk: &ColumnChunk, twin: &Twin, rng: &mut fastrand::Rng) {
         assert_eq!(passed, some);
     }
     let bounds = [rng.usize(..keys.len()), rng.usize(..keys.len())].map(|at| keys[at].as_slice());
-    let range = chunk.ordinals_between(Bound::Excluded(bounds[0]), Bound::Included(bounds[1]));
+    let (lower, upper) = (Bound::Excluded(bounds[0]), Bound::Included(bounds[1]));
+    let range = chunk.ordinals_between(lower, upper);
+    for near in [0..0, 0..u32::MAX, range.clone(), range.start / 2..range.end.saturating_add(9)] {
+        assert_eq!(chunk.ordinals_near(lower, upper, &near), range, "near {near:?}");
+    }
     for window in 0..WINDOWS_LEN {
         let mut bitmap: Bitmap = [0; WINDOW_LEN / 8];
         chunk.in_range(window, &range, &mut bitmap);
