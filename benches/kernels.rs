@@ -13,7 +13,7 @@ mod kernels;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use kernels::{Aligned, Bitmap, Kernels, Line, Sums, WINDOW, pack};
+use kernels::{Aligned, Bitmap, Kernels, Line, Lists, Sums, WINDOW, pack};
 
 /// Windows or lists of each row: more than one, so that a processor does not learn their branches by heart.
 const VARIANTS: u8 = 64;
@@ -32,6 +32,7 @@ fn main() {
     bench.bitmaps();
     bench.sums();
     bench.scans();
+    bench.positions();
 }
 
 struct Bench {
@@ -81,6 +82,35 @@ impl Bench {
             let name = format!("skip_varints, {ends} in {} bytes", bytes.len());
             self.row(&name, "byte", 4_096.0, |kernels, _| {
                 black_box(kernels.skip_varints(black_box(&bytes), ends));
+            });
+        }
+    }
+
+    fn positions(&self) {
+        for (name, bits) in [("one byte", 7), ("one or two", 9), ("up to three", 15)] {
+            let mut rng = fastrand::Rng::with_seed(5);
+            let streams: Vec<Vec<u8>> = (0..VARIANTS)
+                .map(|_| varints((0..4_096).map(|_| rng.u32(..1 << bits) >> rng.u32(..bits))))
+                .collect();
+            let mut out = [0; 4_096];
+            let name = format!("sum_varints, {name}");
+            self.row(&name, "varint", 4_096.0, |kernels, variant| {
+                black_box(kernels.sum_varints(&streams[variant], &mut out));
+            });
+        }
+        for len_max in [4, 8, 30] {
+            let mut rng = fastrand::Rng::with_seed(6);
+            let (starts, sums): (Vec<_>, Vec<_>) =
+                (0..2 * VARIANTS).map(|_| lists_of_positions(&mut rng, len_max)).unzip();
+            let indexes: Vec<u16> = (0..1_000).collect();
+            let lists =
+                |at: usize| Lists { starts: &starts[at], sums: &sums[at], indexes: &indexes };
+            let mut counts = [0; 1_000];
+            let name = format!("count_followed, up to {len_max} positions");
+            self.row(&name, "document", 1_000.0, |kernels, variant| {
+                let (firsts, others) = (lists(2 * variant), lists(2 * variant + 1));
+                kernels.count_followed(firsts, others, 1, &mut counts);
+                black_box(&counts);
             });
         }
     }
@@ -196,4 +226,31 @@ fn offsets(bitmap: &Bitmap) -> Vec<u16> {
 fn postings(bitmaps: &[Bitmap]) -> f64 {
     bitmaps.iter().flatten().map(|byte| f64::from(byte.count_ones())).sum::<f64>()
         / f64::from(VARIANTS)
+}
+
+fn varints(numbers: impl Iterator<Item = u32>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for mut number in numbers {
+        while number >= 0x80 {
+            bytes.push((number & 0x7F) as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push((number & 0x7F) as u8);
+    }
+    bytes
+}
+
+/// The positions of a word in a thousand documents of 300 words, in one up to so many places: where each begins, and sums.
+fn lists_of_positions(rng: &mut fastrand::Rng, len_max: usize) -> (Vec<u32>, Vec<u32>) {
+    let (mut starts, mut sums) = (vec![0], vec![0_u32]);
+    for _ in 0..1_000 {
+        let len = rng.usize(1..=len_max);
+        let mut positions: Vec<u32> = (0..len).map(|_| rng.u32(..300)).collect();
+        positions.sort_unstable();
+        let before = sums.last().copied().unwrap_or_default();
+        sums.extend(positions.iter().map(|position| before + position));
+        starts.extend(u32::try_from(sums.len() - 1));
+    }
+    sums.resize(sums.len() + 8, 0);
+    (starts, sums)
 }

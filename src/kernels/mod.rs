@@ -27,7 +27,7 @@ mod x86;
 use std::sync::LazyLock;
 
 pub(crate) use portable::pack;
-pub(crate) use table::{Aligned, Bitmap, Kernels, Line, Sums, WINDOW};
+pub(crate) use table::{Aligned, Bitmap, Kernels, Line, Lists, Sums, WINDOW};
 
 impl Kernels {
     /// The fastest table for this processor.

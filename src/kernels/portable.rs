@@ -4,7 +4,7 @@
 //! so that a compiler finds vectors in them where it can; the tables of `x86` compile some of them anew with wider ones.
 //! [`pack`], the inverse of `unpack_ascending`, exists here alone: lists are written once and read often.
 
-use super::table::{Bitmap, Kernels, Line, Sums, WINDOW};
+use super::table::{Bitmap, Kernels, Line, Lists, Sums, WINDOW};
 
 pub(super) static TABLE: Kernels = Kernels {
     name: "portable",
@@ -24,6 +24,9 @@ pub(super) static TABLE: Kernels = Kernels {
     within,
     impacts_at_least,
     skip_varints,
+    sum_varints,
+    keep_followed,
+    count_followed,
 };
 
 /// Appends `numbers` to `out`, each `bits` bits wide (0..=16), without gaps: number `i` is bits `i · bits` to
@@ -278,6 +281,73 @@ fn skip_varints(bytes: &[u8], count: usize) -> Option<usize> {
     }
     let mut ends = (bytes.len() - tail.len()..).zip(tail).filter(|(_, byte)| **byte < 0x80);
     ends.nth(left - 1).map(|(last, _)| last + 1)
+}
+
+pub(super) fn sum_varints(mut bytes: &[u8], out: &mut [u32]) -> bool {
+    let mut sum = 0_u32;
+    for slot in out {
+        let Some((varint, rest)) = first_varint(bytes) else { return false };
+        sum = sum.wrapping_add(varint);
+        *slot = sum;
+        bytes = rest;
+    }
+    true
+}
+
+/// The varint with which bytes begin, and what is behind it; `None` when it does not end within five bytes.
+#[inline]
+pub(super) fn first_varint(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let mut varint = 0;
+    for (index, shift) in [0, 7, 14, 21, 28].into_iter().enumerate() {
+        let byte = *bytes.get(index)?;
+        varint |= u32::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            return Some((varint, &bytes[index + 1..]));
+        }
+    }
+    None
+}
+
+pub(super) fn keep_followed(firsts: &mut [u32], sums: &[u32], before: u32, distance: u32) -> usize {
+    let (mut kept, mut numbers) = (0, sums.iter().map(|sum| sum.wrapping_sub(before)).peekable());
+    for place in 0..firsts.len() {
+        let Some(wanted) = firsts[place].checked_add(distance) else { break };
+        while numbers.next_if(|&number| number < wanted).is_some() {}
+        firsts[kept] = firsts[place];
+        kept += usize::from(numbers.peek() == Some(&wanted));
+    }
+    kept
+}
+
+fn count_followed(firsts: Lists<'_>, others: Lists<'_>, distance: u32, out: &mut [u32]) {
+    let pairs = firsts.indexes.iter().zip(others.indexes);
+    for (slot, (&first, &other)) in out.iter_mut().zip(pairs) {
+        *slot = count_followed_in(firsts.list(first), others.list(other), distance);
+    }
+}
+
+/// How many of some numbers one of others is `distance` higher than; of both the first says what is taken from the rest.
+pub(super) fn count_followed_in(firsts: &[u32], others: &[u32], distance: u32) -> u32 {
+    let numbers = |sums| {
+        let (before, sums) = <[u32]>::split_first(sums).unwrap_or((&0, &[]));
+        sums.iter().map(|sum| sum.wrapping_sub(*before))
+    };
+    let (mut count, mut others) = (0, numbers(others).peekable());
+    for wanted in numbers(firsts).map_while(|first| first.checked_add(distance)) {
+        while others.next_if(|&number| number < wanted).is_some() {}
+        count += u32::from(others.peek() == Some(&wanted));
+    }
+    count
+}
+
+impl<'a> Lists<'a> {
+    /// The sums of a list, behind the one that is taken from them.
+    #[inline]
+    pub(super) fn list(&self, index: u16) -> &'a [u32] {
+        let bounds = self.starts.get(usize::from(index)..).and_then(|starts| starts.first_chunk());
+        let list = bounds.and_then(|&[start, end]| self.sums.get(start as usize..=end as usize));
+        list.unwrap_or_default()
+    }
 }
 
 /// The words of a bitmap; document `i` is bit `i % 64` of word `i / 64`.

@@ -21,6 +21,16 @@ pub(crate) struct Line {
     pub(crate) base: u16,
 }
 
+/// Lists of ascending numbers of 32 bits, one behind the other, and some of them by their indexes.
+///
+/// The numbers of the list at `i` are what `sums` are above `sums[starts[i]]` from the next one to that at `starts[i + 1]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lists<'a> {
+    pub(crate) starts: &'a [u32],
+    pub(crate) sums: &'a [u32],
+    pub(crate) indexes: &'a [u16],
+}
+
 /// What begins where a line of the cache does, as wide registers want it: [`Sums`] and results of a window do best so.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
@@ -49,6 +59,9 @@ pub(crate) struct Kernels {
     pub(super) within: Within,
     pub(super) impacts_at_least: ImpactsAtLeast,
     pub(super) skip_varints: SkipVarints,
+    pub(super) sum_varints: SumVarints,
+    pub(super) keep_followed: KeepFollowed,
+    pub(super) count_followed: CountFollowed,
 }
 
 type Unpack = fn(&[u8], u8, &mut [u16]);
@@ -65,6 +78,9 @@ type AtLeast = fn(&Sums, u16, &mut [u16; WINDOW]) -> usize;
 type Within = fn(&[u16; WINDOW], u16, u16, &mut Bitmap);
 type ImpactsAtLeast = fn(&[u8], u8, &mut [u16]) -> usize;
 type SkipVarints = fn(&[u8], usize) -> Option<usize>;
+type SumVarints = fn(&[u8], &mut [u32]) -> bool;
+type KeepFollowed = fn(&mut [u32], &[u32], u32, u32) -> usize;
+type CountFollowed = fn(Lists<'_>, Lists<'_>, u32, &mut [u32]);
 
 impl fmt::Display for Kernels {
     /// The name of the instruction set.
@@ -218,5 +234,38 @@ impl Kernels {
     /// The index behind the `count`-th varint, a byte below 128 being the last of one; `None` when the bytes end before.
     pub(crate) fn skip_varints(&self, bytes: &[u8], count: usize) -> Option<usize> {
         if count == 0 { Some(0) } else { (self.skip_varints)(bytes, count) }
+    }
+
+    /// Decodes `out.len()` varints and sums them up: `out[i]` is the sum of the first `i + 1`, of which 32 bits are kept, as of
+    /// each of them.
+    ///
+    /// Returns `false` when the bytes end before, or one of them has more than five. Then `out` holds anything.
+    #[must_use]
+    pub(crate) fn sum_varints(&self, bytes: &[u8], out: &mut [u32]) -> bool {
+        (self.sum_varints)(bytes, out)
+    }
+
+    /// Keeps at the front of `firsts`, which ascend, those to which one of the numbers of `sums` is `distance` higher; returns how many they
+    /// are. What is behind them is overwritten too. Each number is what its sum is above `before`, with 32 bits for both; they ascend.
+    pub(crate) fn keep_followed(
+        &self,
+        firsts: &mut [u32],
+        sums: &[u32],
+        before: u32,
+        distance: u32,
+    ) -> usize {
+        (self.keep_followed)(firsts, sums, before, distance)
+    }
+
+    /// For each list of `firsts` and the one of `others` that has the same place among the indexes, how many numbers of the first one of the
+    /// other is `distance` higher than, as far as `out` goes; of a list that there is none of it is any number.
+    pub(crate) fn count_followed(
+        &self,
+        firsts: Lists<'_>,
+        others: Lists<'_>,
+        distance: u32,
+        out: &mut [u32],
+    ) {
+        (self.count_followed)(firsts, others, distance, out);
     }
 }

@@ -453,6 +453,154 @@ fn varints_are_skipped() {
     }
 }
 
+fn naive_sums(bytes: &[u8], count: usize) -> Option<Vec<u32>> {
+    let (mut at, mut sum, mut sums) = (0, 0_u32, Vec::new());
+    for _ in 0..count {
+        let end = naive_skip(&bytes[at..], 1).filter(|&len| len <= 5)?;
+        let bits = bytes[at..at + end].iter().rev();
+        let varint = bits.fold(0_u64, |varint, byte| varint << 7 | u64::from(byte & 0x7F));
+        sum = u32::try_from((u64::from(sum) + varint) & u64::from(u32::MAX)).unwrap();
+        sums.push(sum);
+        at += end;
+    }
+    Some(sums)
+}
+
+fn assert_sums(bytes: &[u8], count: usize, around: &[u32]) {
+    for kernels in Kernels::available() {
+        let mut out = around.to_vec();
+        let slots = &mut out[1..=count];
+        let sums = kernels.sum_varints(bytes, slots).then(|| slots.to_vec());
+        assert_eq!(sums, naive_sums(bytes, count), "{kernels}: {count} in {bytes:?}");
+        assert_eq!((out[0], &out[count + 1..]), (around[0], &around[count + 1..]), "{kernels}");
+    }
+}
+
+#[test]
+fn varints_of_all_lengths_are_summed() {
+    let mut rng = fastrand::Rng::with_seed(13);
+    for len in lens(&mut rng, 300) {
+        // Of most lists nearly all varints have one byte or two; some have any.
+        let (bits, longer) = (rng.u32(1..=14), rng.u32(0..10));
+        let mut bytes = Vec::new();
+        for _ in 0..len {
+            let bits = if rng.u32(..40) < longer { rng.u32(1..=32) } else { rng.u32(1..=bits) };
+            let mut varint = rng.u32(..) >> (32 - bits);
+            while varint >= 0x80 {
+                bytes.push((varint & 0x7F) as u8 | 0x80);
+                varint >>= 7;
+            }
+            bytes.push((varint & 0x7F) as u8);
+        }
+        bytes.extend((0..rng.usize(..40)).map(|_| rng.u8(..)));
+        let around: Vec<u32> = (0..len + 60).map(|_| rng.u32(..)).collect();
+        for count in [0, 1.min(len), rng.usize(..=len), len, len + rng.usize(..50)] {
+            assert_sums(&bytes, count, &around);
+        }
+    }
+}
+
+fn assert_keeps(firsts: &[u32], numbers: &[u32], before: u32, distance: u32) {
+    let is_followed =
+        |first: &&u32| first.checked_add(distance).is_some_and(|wanted| numbers.contains(&wanted));
+    let kept: Vec<u32> = firsts.iter().filter(is_followed).copied().collect();
+    let sums: Vec<u32> = numbers.iter().map(|number| number.wrapping_add(before)).collect();
+    for kernels in Kernels::available() {
+        let mut firsts = firsts.to_vec();
+        let len = kernels.keep_followed(&mut firsts, &sums, before, distance);
+        let case = format!("{kernels}: {numbers:?} at {distance}, before {before}");
+        assert_eq!(firsts[..len], kept, "{case}");
+    }
+}
+
+#[test]
+fn who_is_followed_is_kept() {
+    let mut rng = fastrand::Rng::with_seed(14);
+    for _ in 0..CASES {
+        let mut ascending = |len_max: usize| {
+            let (len, end) = (rng.usize(..len_max), rng.u32(20..200));
+            let base = if rng.u8(..4) == 0 { u32::MAX - end + 1 } else { rng.u32(..1_000) };
+            let numbers: std::collections::BTreeSet<u32> =
+                (0..len).map(|_| base + rng.u32(..end)).collect();
+            numbers.into_iter().collect::<Vec<u32>>()
+        };
+        let (firsts, numbers) = (ascending(40), ascending(60));
+        for distance in [0, 1, rng.u32(..20), rng.u32(..)] {
+            assert_keeps(&firsts, &numbers, rng.u32(..), distance);
+            let followed: Vec<u32> =
+                firsts.iter().filter_map(|first| first.checked_add(distance)).collect();
+            assert_keeps(&firsts, &followed, rng.u32(..), distance);
+        }
+    }
+}
+
+/// Random lists of random lengths, and the same as numbers.
+fn lists(rng: &mut fastrand::Rng) -> (Vec<u32>, Vec<u32>, Vec<Vec<u32>>) {
+    let (mut starts, mut sums, mut lists) = (vec![0], vec![rng.u32(..)], Vec::new());
+    for _ in 0..rng.usize(1..80) {
+        let len = if rng.u8(..6) == 0 { rng.usize(..40) } else { rng.usize(1..9) };
+        let base = if rng.u8(..30) == 0 { u32::MAX - 60 } else { rng.u32(..5) };
+        let mut list: Vec<u32> = (0..len).map(|_| base + rng.u32(..=60)).collect();
+        list.sort_unstable();
+        let before = sums[sums.len() - 1];
+        sums.extend(list.iter().map(|number| before.wrapping_add(*number)));
+        starts.push(starts[starts.len() - 1] + u32::try_from(len).unwrap());
+        lists.push(list);
+    }
+    sums.extend((0..rng.usize(..9)).map(|_| rng.u32(..)));
+    (starts, sums, lists)
+}
+
+#[test]
+fn followed_numbers_are_counted() {
+    let mut rng = fastrand::Rng::with_seed(15);
+    for _ in 0..CASES {
+        let (first_starts, first_sums, firsts) = lists(&mut rng);
+        let (other_starts, other_sums, others) = lists(&mut rng);
+        let mut indexes = |len| -> Vec<u16> { (0..70).map(|_| rng.u16(..len)).collect() };
+        let first_indexes = indexes(u16::try_from(firsts.len()).unwrap());
+        let other_indexes = indexes(u16::try_from(others.len()).unwrap());
+        for distance in [0, 1, rng.u32(..30), rng.u32(..)] {
+            let pairs = first_indexes.iter().zip(&other_indexes);
+            let counts: Vec<u32> = pairs
+                .map(|(&first, &other)| {
+                    let others = &others[usize::from(other)];
+                    let is_followed = |first: &&u32| {
+                        first.checked_add(distance).is_some_and(|wanted| others.contains(&wanted))
+                    };
+                    u32::try_from(firsts[usize::from(first)].iter().filter(is_followed).count())
+                        .unwrap()
+                })
+                .collect();
+            let firsts =
+                Lists { starts: &first_starts, sums: &first_sums, indexes: &first_indexes };
+            let others =
+                Lists { starts: &other_starts, sums: &other_sums, indexes: &other_indexes };
+            for kernels in Kernels::available() {
+                let mut out = vec![9; 71];
+                kernels.count_followed(firsts, others, distance, &mut out);
+                assert_eq!((&out[..70], out[70]), (&counts[..], 9), "{kernels} at {distance}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_that_are_not_there_are_no_failure() {
+    let mut rng = fastrand::Rng::with_seed(16);
+    for _ in 0..CASES {
+        let mut numbers = |end| -> Vec<u32> {
+            (0..rng.usize(..12)).map(|_| rng.u32(..) >> rng.u32(..32) & end).collect()
+        };
+        let (starts, sums) = (numbers(15), numbers(u32::MAX));
+        let indexes: Vec<u16> = (0..16).collect();
+        let lists = Lists { starts: &starts, sums: &sums, indexes: &indexes };
+        for kernels in Kernels::available() {
+            kernels.count_followed(lists, lists, rng.u32(..3), &mut [0; 16]);
+        }
+    }
+}
+
 fn config() -> Config {
     let cases = if cfg!(miri) { 2 } else { Config::default().cases };
     Config { cases, failure_persistence: None, ..Config::default() }
@@ -501,5 +649,7 @@ proptest! {
         for kernels in Kernels::available() {
             prop_assert_eq!(kernels.skip_varints(&bytes, count), naive_skip(&bytes, count));
         }
+        let count = count.min(bytes.len() + 1);
+        assert_sums(&bytes, count, &vec![7; count + 2]);
     }
 }

@@ -35,6 +35,7 @@ use crate::fts::{
 use crate::kernels::Aligned;
 
 mod join;
+mod occurrences;
 mod search;
 
 /// Words of a search, at most: each takes 8 KiB of memory for its documents.

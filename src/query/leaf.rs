@@ -18,7 +18,7 @@ use super::bounds::Bounds;
 use super::error::{Error, Result};
 use super::lists::TermChunk;
 use super::open_set::OpenSet;
-use super::placed::{PathRanges, each_sloppy, keep_followed};
+use super::placed::{PathRanges, begin, each_sloppy, keep_followed};
 use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
 use super::term_window::{TermWindow, WINDOW};
 use crate::fts::{
@@ -251,6 +251,24 @@ impl<'p> OpenLeaf<'p> {
         &self.terms
     }
 
+    /// The rarest term of a phrase without room between its words, and each other one: places of the two, in their order, and their distance.
+    /// The phrase stands where all of them do.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = ([usize; 2], u32)> {
+        let is_exact = self.leaf.key.slop == Slop::Exact;
+        let (rarest, others) = self.by_df.split_first().filter(|_| is_exact).unwrap_or((&0, &[]));
+        others.iter().map(|other| {
+            let (from, to) = (self.distances[*rarest], self.distances[*other]);
+            let pair = if from <= to { [*rarest, *other] } else { [*other, *rarest] };
+            (pair, from.abs_diff(to))
+        })
+    }
+
+    /// Whether it is a phrase that stands wherever its one pair does.
+    pub(super) fn is_one_pair(&self) -> bool {
+        let is_placed_otherwise = self.leaf.key.slop != Slop::Exact || self.leaf.key.path.is_some();
+        self.terms.len() == 2 && self.distances.contains(&0) && !is_placed_otherwise
+    }
+
     /// How often the terms occur in a document where they belong. `positions` gives those of a term there by its place, if it holds it;
     /// `paths` are in its chunk.
     pub(super) fn phrase_frequency(
@@ -270,10 +288,7 @@ impl<'p> OpenLeaf<'p> {
             let Some(positions) = positions(place)? else { return Ok(0) };
             let distance = self.distances[place];
             if std::mem::take(&mut is_first) {
-                firsts.clear();
-                for position in positions {
-                    firsts.extend(position.map_err(fts::Error::from)?.checked_sub(distance));
-                }
+                begin(firsts, positions, distance).map_err(fts::Error::from)?;
             } else {
                 keep_followed(firsts, positions, distance).map_err(fts::Error::from)?;
             }

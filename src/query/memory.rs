@@ -3,14 +3,15 @@
 //! A search [takes](Memory::take) it and [gives it back](Memory::give_back) at its end, for the next search of the same thread: so a
 //! search of a few microseconds asks for no memory that it would have to fill with zeros. One that fails keeps it to itself.
 //! Invariant: whoever gives it back left all sums at 0. Memory: 24 KiB a thread, 8 more for each word that
-//! had to occur beside others, and the positions of a document.
+//! had to occur beside others, the positions of a document, and for each word of a phrase four bytes for every position that it had in one
+//! window, at most 4 MiB.
 
 use std::cell::Cell;
 
 use super::bounds::Bounds;
 use super::leaf::Scratch;
 use super::term_window::TermWindow;
-use crate::fts::WINDOW_LEN;
+use crate::fts::{PositionTable, WINDOW_LEN};
 use crate::kernels::{Aligned, Kernels, Sums};
 
 /// Room for the documents of a window.
@@ -21,6 +22,8 @@ pub(super) struct Memory {
     pub(super) scratch: Scratch,
     /// For the offsets of several words.
     pub(super) rooms: Vec<Aligned<[u16; WINDOW_LEN]>>,
+    /// For the positions of a phrase's words.
+    pub(super) tables: Vec<PositionTable>,
 }
 
 thread_local! {
@@ -34,8 +37,8 @@ impl Memory {
         SPARE.take().unwrap_or_else(|| {
             let list = || Aligned([0; WINDOW_LEN]);
             let (sums, offsets, indexes) = (list(), list(), list());
-            let (scratch, rooms) = (Scratch::default(), Vec::new());
-            Box::new(Memory { sums, offsets, indexes, scratch, rooms })
+            let (scratch, rooms, tables) = (Scratch::default(), Vec::new(), Vec::new());
+            Box::new(Memory { sums, offsets, indexes, scratch, rooms, tables })
         })
     }
 

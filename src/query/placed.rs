@@ -6,7 +6,8 @@
 use super::error::Result;
 use super::lists::TermChunk;
 use super::plan::Slop;
-use crate::fts::{self, DocumentPositions};
+use crate::fts::{self, DecodedPositions, DocumentPositions};
+use crate::kernels::Kernels;
 use crate::lsm;
 
 /// The texts of a document at or below a path, as ranges of positions.
@@ -17,13 +18,44 @@ pub(super) struct PathRanges {
     pairs: Vec<u32>,
 }
 
+/// Replaces the content of `firsts` by where a phrase may begin one of whose terms, at a distance from its beginning, has these positions.
+pub(super) fn begin(
+    firsts: &mut Vec<u32>,
+    positions: DocumentPositions<'_>,
+    distance: u32,
+) -> lsm::Result<()> {
+    firsts.clear();
+    match positions {
+        DocumentPositions::Coded(positions) => {
+            for position in positions {
+                firsts.extend(position?.checked_sub(distance));
+            }
+        }
+        DocumentPositions::Decoded(positions) => {
+            let too_near = positions.clone().take_while(|&position| position < distance).count();
+            let sums = positions.sums.get(too_near..).unwrap_or_default();
+            let beginning = positions.before.wrapping_add(distance);
+            firsts.extend(sums.iter().map(|sum| sum.wrapping_sub(beginning)));
+        }
+    }
+    Ok(())
+}
+
 /// Keeps those of `firsts`, which ascend, that a term whose positions these are follows at a distance. Reads no more positions
 /// than that takes.
 pub(super) fn keep_followed(
     firsts: &mut Vec<u32>,
-    mut positions: DocumentPositions<'_>,
+    positions: DocumentPositions<'_>,
     distance: u32,
 ) -> lsm::Result<()> {
+    let mut positions = match positions {
+        DocumentPositions::Coded(positions) => positions,
+        DocumentPositions::Decoded(DecodedPositions { sums, before }) => {
+            let kept = Kernels::best().keep_followed(firsts, sums, before, distance);
+            firsts.truncate(kept);
+            return Ok(());
+        }
+    };
     let (mut kept, mut position) = (0, positions.next().transpose()?);
     for place in 0..firsts.len() {
         let Some(wanted) = firsts[place].checked_add(distance) else { break };

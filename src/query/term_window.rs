@@ -10,7 +10,9 @@ use std::cell::{Cell, OnceCell};
 
 use super::bounds::Bounds;
 use super::open_set::SetWindow;
-use crate::fts::{Block, DocumentPositions, FrequencyRanks, Marks, PositionsPlace, WINDOW_LEN};
+use crate::fts::{
+    Block, DecodedPositions, DocumentPositions, FrequencyRanks, Marks, PositionsPlace, WINDOW_LEN,
+};
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm::{Error, Result};
 
@@ -293,22 +295,26 @@ impl<'c> TermWindow<'c> {
     /// The positions in the document at `offset`, which stands at `index`.
     #[inline]
     pub(super) fn positions(&self, offset: u16, index: usize) -> Result<DocumentPositions<'c>> {
+        let none = || Ok(DocumentPositions::Decoded(DecodedPositions::default()));
         let source = match &self.source {
             Source::Block(source) => source,
-            Source::Set => return Ok(DocumentPositions::default()),
+            Source::Set => return none(),
             Source::Parts(parts) => {
                 let found = parts.find(offset);
-                return found.map_or_else(
-                    || Ok(DocumentPositions::default()),
-                    |(part, index)| part.positions(offset, index),
-                );
+                return found.map_or_else(none, |(part, index)| part.positions(offset, index));
             }
         };
         let mut place = source.positions_place.get();
         let (index, ranks) = (source.start + index, source.frequency_ranks());
         let positions = source.block.positions(index, ranks, &mut place)?;
         source.positions_place.set(place);
-        Ok(positions)
+        Ok(DocumentPositions::Coded(positions))
+    }
+
+    /// The block in which the documents stand, and the index of the first of them there, if it is one.
+    pub(super) fn block(&self) -> Option<(&Block<'c>, usize)> {
+        let Source::Block(source) = &self.source else { return None };
+        Some((&source.block, source.start))
     }
 
     fn find_listed(&self, offsets: &[u16], offset: u16) -> Option<usize> {

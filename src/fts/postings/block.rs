@@ -8,7 +8,8 @@
 //! The bytes are described in `docs/format/postings.md`.
 
 use super::frequencies::{Frequencies, FrequencyRanks};
-use super::positions::{DocumentPositions, Positions, PositionsPlace};
+use super::position_table::PositionTable;
+use super::positions::{CodedPositions, Positions, PositionsPlace};
 use crate::kernels::{Bitmap, Kernels, WINDOW};
 use crate::lsm::{ByteReader, Result};
 
@@ -207,8 +208,21 @@ impl<'a> Block<'a> {
         index: usize,
         ranks: &FrequencyRanks,
         place: &mut PositionsPlace,
-    ) -> Result<DocumentPositions<'a>> {
+    ) -> Result<CodedPositions<'a>> {
         self.positions.seek(index, &self.frequencies, ranks, place)
+    }
+
+    /// How many bytes the positions of all documents take.
+    pub fn positions_len_bytes(&self) -> usize {
+        self.positions.stream().len()
+    }
+
+    /// Decodes the positions of all documents.
+    ///
+    /// # Errors
+    /// Corruption when they are fewer than frequencies say.
+    pub fn read_positions(&self, table: &mut PositionTable) -> Result<()> {
+        table.read(&self.frequencies, self.positions.stream())
     }
 
     /// Passes all documents to `visit`, ascending, with the byte, the frequency and the positions of each.
@@ -220,7 +234,7 @@ impl<'a> Block<'a> {
         let marks = self.marks.bytes();
         for ((offset, mark), frequency) in offsets.iter().zip(marks).zip(frequencies) {
             places.clear();
-            let mut positions = DocumentPositions::new(stream, frequency);
+            let mut positions = CodedPositions::new(stream, frequency);
             for position in positions.by_ref() {
                 places.push(position?);
             }

@@ -135,18 +135,15 @@ impl<'a> Frequencies<'a> {
             return Err(self.error("a bit behind the last posting"));
         }
         let mut rest = ByteReader::new(WHAT, self.bytes);
-        rest.take(plane.len() + more)?;
-        let mut number = 0;
+        rest.take(plane.len())?;
+        let (bytes, mut number) = (rest.take(more)?, 0);
+        out.reserve(self.count);
         for index in 0..self.count {
-            let byte = plane.get(index / 8).copied().unwrap_or_default();
-            if byte >> (index % 8) & 1 == 0 {
-                out.push(1);
-                continue;
-            }
-            let byte = self.byte(plane.len(), number)?;
-            number += 1;
-            let mut frequency = u32::from(byte) + BYTE_BASE;
-            if byte == BYTE_MORE {
+            let bit = plane.get(index / 8).copied().unwrap_or_default() >> (index % 8) & 1;
+            let byte = bytes.get(number).copied().unwrap_or_default();
+            number += usize::from(bit);
+            let mut frequency = 1 + u32::from(bit) * (u32::from(byte) + BYTE_BASE - 1);
+            if frequency == u32::from(BYTE_MORE) + BYTE_BASE {
                 frequency = self.add_more(frequency, &mut rest)?;
             }
             out.push(frequency);

@@ -13,6 +13,7 @@ mod build;
 mod frequencies;
 mod join;
 mod operator;
+mod position_table;
 mod positions;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use build::PostingsBuilder;
 pub use frequencies::FrequencyRanks;
 pub use join::{Rewritten, Weights, join, rewrite};
 pub use operator::TextOperator;
-pub use positions::{DocumentPositions, PositionsPlace};
+pub use position_table::PositionTable;
+pub use positions::{DecodedPositions, DocumentPositions, PositionsPlace};
 pub(in crate::fts) use value::CODED_LEN_MAX;
 pub use value::{Body, Postings, WINDOWS_LEN, Windows};

@@ -3,7 +3,8 @@
 //! One stream of varints: of each document its first position and then the gaps. Nothing separates documents, since
 //! frequencies say how many varints are whose; so that a search may begin in the middle, the place of every 128th
 //! document is noted in front. Cost of a document: the varints between it and the one that was read before are skipped, or
-//! those behind the nearest noted place, many at a time.
+//! those behind the nearest noted place, many at a time. Who wants those of many documents has all of them decoded into a
+//! [`PositionTable`](super::PositionTable).
 //! The bytes are described in `docs/format/postings.md`.
 
 use super::frequencies::{Frequencies, FrequencyRanks};
@@ -23,11 +24,29 @@ pub(super) struct Positions<'a> {
 }
 
 /// The positions in one document, ascending. After an error there are no more.
-#[derive(Debug, Clone, Default)]
-pub struct DocumentPositions<'a> {
+#[derive(Debug, Clone)]
+pub enum DocumentPositions<'a> {
+    /// As they stand in a value.
+    Coded(CodedPositions<'a>),
+    /// As a table has them.
+    Decoded(DecodedPositions<'a>),
+}
+
+/// Undecoded positions of one document.
+#[derive(Debug, Clone)]
+pub struct CodedPositions<'a> {
     rest: &'a [u8],
     left: u32,
     position: u32,
+}
+
+/// Decoded positions of one document: how much each sum is above another. 32 bits of all are kept.
+#[derive(Debug, Clone, Default)]
+pub struct DecodedPositions<'a> {
+    /// The sums.
+    pub sums: &'a [u32],
+    /// What is taken from each.
+    pub before: u32,
 }
 
 /// Where a reader of positions stands: in front of those of a document.
@@ -57,7 +76,7 @@ impl<'a> Positions<'a> {
         frequencies: &Frequencies<'_>,
         ranks: &FrequencyRanks,
         place: &mut PositionsPlace,
-    ) -> Result<DocumentPositions<'a>> {
+    ) -> Result<CodedPositions<'a>> {
         if place.index > index || place.index < index / STRIDE * STRIDE {
             *place = self.noted(index / STRIDE, frequencies, ranks)?;
         }
@@ -72,7 +91,7 @@ impl<'a> Positions<'a> {
             return Err(self.error("they end before their documents do"));
         };
         *place = PositionsPlace { index, rank, start: place.start + start };
-        Ok(DocumentPositions::new(rest, frequencies.get_ranked(index, |_| rank)?))
+        Ok(CodedPositions::new(rest, frequencies.get_ranked(index, |_| rank)?))
     }
 
     /// The place that was noted as the `noted`-th; the beginning needs no note.
@@ -91,7 +110,7 @@ impl<'a> Positions<'a> {
         Ok(PositionsPlace { index, rank: frequencies.rank(index, ranks)?, start })
     }
 
-    /// All varints, for who walks through them in order.
+    /// All varints, for who goes through them in order.
     pub(super) fn stream(&self) -> &'a [u8] {
         self.stream
     }
@@ -102,10 +121,10 @@ impl<'a> Positions<'a> {
     }
 }
 
-impl<'a> DocumentPositions<'a> {
+impl<'a> CodedPositions<'a> {
     /// The positions in a document that has `frequency` of them, with which `stream` begins.
     pub(super) fn new(stream: &'a [u8], frequency: u32) -> Self {
-        DocumentPositions { rest: stream, left: frequency, position: 0 }
+        CodedPositions { rest: stream, left: frequency, position: 0 }
     }
 
     /// The bytes behind those that were read.
@@ -128,6 +147,29 @@ impl<'a> DocumentPositions<'a> {
 }
 
 impl Iterator for DocumentPositions<'_> {
+    type Item = Result<u32>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<u32>> {
+        match self {
+            DocumentPositions::Coded(positions) => positions.next(),
+            DocumentPositions::Decoded(positions) => positions.next().map(Ok),
+        }
+    }
+}
+
+impl Iterator for DecodedPositions<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let (sum, rest) = self.sums.split_first()?;
+        self.sums = rest;
+        Some(sum.wrapping_sub(self.before))
+    }
+}
+
+impl Iterator for CodedPositions<'_> {
     type Item = Result<u32>;
 
     #[inline]

@@ -95,7 +95,16 @@ fn check_single_looks(postings: &Postings<'_>, twin: &Twin) {
         block.check_bitmap().unwrap();
         assert_eq!(offsets.len(), block.count());
         assert_eq!(block.marks().bytes().len(), block.count());
-        let mut place = PositionsPlace::default();
+        let (mut place, mut table) = (PositionsPlace::default(), PositionTable::default());
+        // What a table held before is gone.
+        for _ in 0..2 {
+            block.read_positions(&mut table).unwrap();
+        }
+        for (index, offset) in offsets.iter().enumerate() {
+            let offset = u16::try_from(base + usize::from(*offset)).unwrap();
+            assert_eq!(table.positions(index).collect::<Vec<u32>>(), twin[&offset]);
+        }
+        assert_eq!(table.positions(offsets.len()).count(), 0);
         for turn in 0..offsets.len().min(20) {
             // Now and then on from where the last one was, as searches do.
             let behind = turn * 7 % offsets.len();
@@ -275,7 +284,11 @@ fn bytes_that_nobody_wrote_are_errors_or_postings() {
                     let _ = block.decode_offsets(&mut [0; WINDOW_LEN]);
                     let ranks = block.frequency_ranks();
                     let _ = block.frequency(block.count() / 2, &ranks);
-                    let mut place = PositionsPlace::default();
+                    let (mut place, mut table) =
+                        (PositionsPlace::default(), PositionTable::default());
+                    if block.read_positions(&mut table).is_ok() {
+                        (0..=block.count()).for_each(|index| table.positions(index).for_each(drop));
+                    }
                     for index in [0, block.count() / 2, block.count() - 1] {
                         if let Ok(positions) = block.positions(index, &ranks, &mut place) {
                             positions.for_each(drop);

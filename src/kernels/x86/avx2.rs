@@ -6,9 +6,10 @@
 use std::arch::x86_64 as arch;
 
 use super::super::portable;
-use super::super::table::{Aligned, Bitmap, Kernels, Line, Sums, WINDOW};
+use super::super::table::{Aligned, Bitmap, Kernels, Line, Lists, Sums, WINDOW};
 use super::{
-    behind, load_16, load_32, load_u16x16, load_u32x8, store_u16x8, store_u16x16, to_u32x8,
+    behind, load_16, load_32, load_u16x16, load_u32x8, load_up_to_u32x8, store_u16x8, store_u16x16,
+    store_up_to_u32x8, to_u32x8,
 };
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -31,6 +32,9 @@ pub(super) const fn table() -> Kernels {
         within,
         impacts_at_least,
         skip_varints,
+        sum_varints,
+        keep_followed,
+        count_followed,
     }
 }
 
@@ -85,6 +89,25 @@ static PLACES_OF_BITS: [u64; 256] = {
             if byte >> bit & 1 == 1 {
                 table[byte] |= bit << (8 * found);
                 found += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// For each byte where the numbers of 16 bits at the places of its set bits have their bytes; 0x80, which gives zero, behind them.
+static BYTES_OF_BITS: [[u8; 16]; 256] = {
+    let mut table = [[0x80; 16]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut found) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte][found] = 2 * bit;
+                table[byte][found + 1] = 2 * bit + 1;
+                found += 2;
             }
             bit += 1;
         }
@@ -231,7 +254,12 @@ impl Unpacker {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_up_to_16(bytes: &[u8]) -> arch::__m128i {
-    load_16(bytes.first_chunk().unwrap_or(&[0; 16]))
+    if let Some(bytes) = bytes.first_chunk() {
+        return load_16(bytes);
+    }
+    let mut padded = [0; 16];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    load_16(&padded)
 }
 
 /// All ones in the first `count` lanes of 16 bits.
@@ -518,4 +546,229 @@ fn skip_varints(bytes: &[u8], count: usize) -> Option<usize> {
         left -= here;
     }
     None
+}
+
+/// Sixteen bytes at a time: each is taken for the end of a varint of one byte or two, and those that are none are left out.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+pub(super) fn sum_varints(bytes: &[u8], out: &mut [u32]) -> bool {
+    let mut sum = arch::_mm256_setzero_si256();
+    let (mut found, mut previous) = (0, arch::_mm_setzero_si128());
+    for (block, start) in bytes.chunks(16).zip((0..).step_by(16)) {
+        if found >= out.len() {
+            break;
+        }
+        let there = (1 << block.len()) - 1;
+        let block = load_up_to_16(block);
+        let before = arch::_mm_alignr_epi8::<15>(block, previous);
+        let before_that = arch::_mm_alignr_epi8::<14>(block, previous);
+        previous = block;
+        let ends = !arch::_mm_movemask_epi8(block).cast_unsigned() & there;
+        let longer = arch::_mm_and_si128(before, before_that);
+        if ends & arch::_mm_movemask_epi8(longer).cast_unsigned() != 0 {
+            let [last, ..] = to_u32x8(sum);
+            let rest = out.get_mut(found..).unwrap_or_default();
+            let here = rest.len().min(ends.count_ones() as usize);
+            let Some(last) = sum_long_varints(bytes, start, last, &mut rest[..here]) else {
+                return false;
+            };
+            sum = arch::_mm256_set1_epi32(last.cast_signed());
+            found += here;
+            continue;
+        }
+        let pairs =
+            [arch::_mm_unpacklo_epi8(before, block), arch::_mm_unpackhi_epi8(before, block)];
+        let halves = pairs.into_iter().zip([ends & 0xFF, ends >> 8]);
+        for (pairs, ends) in halves {
+            let numbers = ends_of_pairs(pairs);
+            let places = load_16(&BYTES_OF_BITS[ends as usize & 0xFF]);
+            let numbers = arch::_mm256_cvtepu16_epi32(arch::_mm_shuffle_epi8(numbers, places));
+            let sums = sums_of_8(numbers);
+            let rest = out.get_mut(found..).unwrap_or_default();
+            store_up_to_u32x8(arch::_mm256_add_epi32(sums, sum), rest);
+            let all = arch::_mm256_permutevar8x32_epi32(sums, arch::_mm256_set1_epi32(7));
+            sum = arch::_mm256_add_epi32(sum, all);
+            found += ends.count_ones() as usize;
+        }
+    }
+    found >= out.len()
+}
+
+/// Adds the varints that end from `start` on, as many as there is room for, to `sum`; gives the last sum.
+#[cold]
+fn sum_long_varints(bytes: &[u8], start: usize, mut sum: u32, out: &mut [u32]) -> Option<u32> {
+    let begun = bytes[..start].iter().rev().take_while(|byte| **byte >= 0x80).count();
+    let mut rest = &bytes[start - begun..];
+    for slot in out {
+        let (varint, behind) = portable::first_varint(rest)?;
+        sum = sum.wrapping_add(varint);
+        (*slot, rest) = (sum, behind);
+    }
+    Some(sum)
+}
+
+/// The number that ends with the second byte of each pair: of two bytes if the first goes on, else that byte.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn ends_of_pairs(pairs: arch::__m128i) -> arch::__m128i {
+    let of_one = arch::_mm_srli_epi16::<8>(pairs);
+    let high = arch::_mm_and_si128(arch::_mm_srli_epi16::<1>(pairs), arch::_mm_set1_epi16(0x3F80));
+    let low = arch::_mm_and_si128(pairs, arch::_mm_set1_epi16(0x7F));
+    let goes_on = arch::_mm_srai_epi16::<15>(arch::_mm_slli_epi16::<8>(pairs));
+    arch::_mm_blendv_epi8(of_one, arch::_mm_or_si128(high, low), goes_on)
+}
+
+/// For each of 8 numbers the sum of those up to it.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sums_of_8(numbers: arch::__m256i) -> arch::__m256i {
+    let sums = arch::_mm256_add_epi32(numbers, arch::_mm256_slli_si256::<4>(numbers));
+    let sums = arch::_mm256_add_epi32(sums, arch::_mm256_slli_si256::<8>(sums));
+    let half = arch::_mm256_permutevar8x32_epi32(sums, arch::_mm256_set1_epi32(3));
+    let half = arch::_mm256_blend_epi32::<0xF0>(arch::_mm256_setzero_si256(), half);
+    arch::_mm256_add_epi32(sums, half)
+}
+
+/// Eight numbers at a time are compared with what is looked for.
+#[target_feature(enable = "avx2")]
+pub(super) fn keep_followed(firsts: &mut [u32], sums: &[u32], before: u32, distance: u32) -> usize {
+    let mut rest = sums;
+    let mut numbers = load_up_to_u32x8(rest);
+    let mut there = (1_u32 << rest.len().min(8)) - 1;
+    let mut kept = 0;
+    for place in 0..firsts.len() {
+        let first = firsts[place];
+        let Some(wanted) = first.checked_add(distance) else { break };
+        while let Some((eight, behind)) = rest.split_first_chunk::<8>()
+            && eight[7].wrapping_sub(before) < wanted
+        {
+            rest = behind;
+            numbers = load_up_to_u32x8(rest);
+            there = (1 << rest.len().min(8)) - 1;
+        }
+        let wanted = arch::_mm256_set1_epi32(wanted.wrapping_add(before).cast_signed());
+        let equal = arch::_mm256_castsi256_ps(arch::_mm256_cmpeq_epi32(numbers, wanted));
+        let equal = arch::_mm256_movemask_ps(equal).cast_unsigned() & there;
+        firsts[kept] = first;
+        kept += usize::from(equal != 0);
+    }
+    kept
+}
+
+/// Eight numbers of one list and eight of another are compared each with each, without a branch that depends on them.
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn count_followed(firsts: Lists<'_>, others: Lists<'_>, distance: u32, out: &mut [u32]) {
+    let pairs = firsts.indexes.iter().zip(others.indexes);
+    for (slot, (&first, &other)) in out.iter_mut().zip(pairs) {
+        *slot = count_followed_in(&firsts, first, &others, other, distance).unwrap_or_else(|| {
+            portable::count_followed_in(firsts.list(first), others.list(other), distance)
+        });
+    }
+}
+
+/// The count of one list; `None` where numbers would not fit 32 bits, and where there is no list of some.
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn count_followed_in(
+    firsts: &Lists<'_>,
+    first: u16,
+    others: &Lists<'_>,
+    other: u16,
+    distance: u32,
+) -> Option<u32> {
+    let (firsts, others) = (List::of(firsts, first)?, List::of(others, other)?);
+    firsts.last.checked_add(distance)?;
+    let mut right = others.eight(0)?;
+    if firsts.len <= 8 && others.len <= 8 {
+        return Some(firsts.eight(0)?.followed(&right, distance).count_ones());
+    }
+    let (mut count, mut right_at) = (0, 0);
+    for at in (0..firsts.len).step_by(8) {
+        let left = firsts.eight(at)?;
+        while right.last < left.first.wrapping_add(distance) && right_at + 8 < others.len {
+            right_at += 8;
+            right = others.eight(right_at)?;
+        }
+        let mut found = left.followed(&right, distance);
+        for at in (right_at + 8..others.len).step_by(8) {
+            let right = others.eight(at)?;
+            if right.first > left.last.wrapping_add(distance) {
+                break;
+            }
+            found |= left.followed(&right, distance);
+        }
+        count += found.count_ones();
+    }
+    Some(count)
+}
+
+/// One of [`Lists`].
+struct List<'a> {
+    before: u32,
+    /// Its sums, and all behind them.
+    sums: &'a [u32],
+    len: usize,
+    last: u32,
+}
+
+/// One number to eight of a list.
+struct EightOf {
+    /// The numbers, the first again where there is none.
+    numbers: arch::__m256i,
+    /// A bit for each that is there.
+    there: u32,
+    first: u32,
+    last: u32,
+}
+
+impl<'a> List<'a> {
+    #[inline]
+    fn of(lists: &Lists<'a>, index: u16) -> Option<Self> {
+        let &[start, end] = lists.starts.get(usize::from(index)..)?.first_chunk()?;
+        let len = end.checked_sub(start)? as usize;
+        let (&before, sums) = lists.sums.get(start as usize..)?.split_first()?;
+        let last = sums.get(len.checked_sub(1)?)?.wrapping_sub(before);
+        Some(List { before, sums, len, last })
+    }
+
+    /// Those from an index on, which is below `len`; `None` when there are fewer sums than a register takes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn eight(&self, at: usize) -> Option<EightOf> {
+        let len = (self.len - at).min(8);
+        let eight: &[u32; 8] = self.sums.get(at..)?.first_chunk()?;
+        let sums = load_u32x8(eight);
+        let lanes = arch::_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        let there = arch::_mm256_cmpgt_epi32(
+            arch::_mm256_set1_epi32(i32::try_from(len).unwrap_or(8)),
+            lanes,
+        );
+        let first = arch::_mm256_broadcastd_epi32(arch::_mm256_castsi256_si128(sums));
+        let sums = arch::_mm256_blendv_epi8(first, sums, there);
+        let before = arch::_mm256_set1_epi32(self.before.cast_signed());
+        Some(EightOf {
+            numbers: arch::_mm256_sub_epi32(sums, before),
+            there: (1 << len) - 1,
+            first: eight[0].wrapping_sub(self.before),
+            last: eight[len - 1].wrapping_sub(self.before),
+        })
+    }
+}
+
+impl EightOf {
+    /// A bit for each number that one of the others is `distance` higher than.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn followed(&self, others: &EightOf, distance: u32) -> u32 {
+        let distance = arch::_mm256_set1_epi32(distance.cast_signed());
+        let wanted = arch::_mm256_add_epi32(self.numbers, distance);
+        let turn = arch::_mm256_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0);
+        let mut others = others.numbers;
+        let mut found = arch::_mm256_cmpeq_epi32(wanted, others);
+        for _ in 1..8 {
+            others = arch::_mm256_permutevar8x32_epi32(others, turn);
+            found = arch::_mm256_or_si256(found, arch::_mm256_cmpeq_epi32(wanted, others));
+        }
+        let found = arch::_mm256_movemask_ps(arch::_mm256_castsi256_ps(found));
+        found.cast_unsigned() & self.there
+    }
 }

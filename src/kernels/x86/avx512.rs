@@ -48,6 +48,10 @@ pub(super) const fn table() -> Kernels {
         within,
         impacts_at_least,
         skip_varints,
+        sum_varints: avx2::sum_varints,
+        // The positions of a document are few.
+        keep_followed: avx2::keep_followed,
+        count_followed: avx2::count_followed,
     }
 }
 

@@ -129,6 +129,33 @@ fn load_u32x8(numbers: &[u32; 8]) -> arch::__m256i {
     unsafe { mem::transmute::<[u32; 8], arch::__m256i>(*numbers) }
 }
 
+/// The first 8 numbers; those that are not there are zero.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_up_to_u32x8(numbers: &[u32]) -> arch::__m256i {
+    static THERE: [u32; 16] = [!0, !0, !0, !0, !0, !0, !0, !0, 0, 0, 0, 0, 0, 0, 0, 0];
+    if let Some(numbers) = numbers.first_chunk() {
+        return load_u32x8(numbers);
+    }
+    let there = THERE[8 - numbers.len()..]
+        .first_chunk()
+        .map_or(arch::_mm256_setzero_si256(), |there| load_u32x8(there));
+    // SAFETY: a lane is read where its bit in the mask is set, which is so for the numbers of the slice.
+    unsafe { arch::_mm256_maskload_epi32(numbers.as_ptr().cast(), there) }
+}
+
+/// Writes the first numbers of the register, as many as there is room for.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_up_to_u32x8(register: arch::__m256i, numbers: &mut [u32]) {
+    let all = to_u32x8(register);
+    if let Some(numbers) = numbers.first_chunk_mut() {
+        *numbers = all;
+        return;
+    }
+    numbers.iter_mut().zip(all).for_each(|(number, lane)| *number = lane);
+}
+
 #[inline]
 #[target_feature(enable = "avx2")]
 fn to_u32x8(register: arch::__m256i) -> [u32; 8] {

@@ -7,6 +7,7 @@
 //! documents that are put off 18 bytes, and two for each word.
 
 use super::join::{Candidate, Joiner};
+use super::occurrences::Occurrences;
 use super::{Chunk, Ranked, Room, Word, base};
 use crate::fts::{self, WINDOW_LEN};
 use crate::kernels::{Aligned, Kernels};
@@ -116,11 +117,11 @@ impl<'s> Search<'s> {
         }
         words.sort_unstable_by_key(|word| word.place);
         self.best_first();
-        let candidates = std::mem::take(&mut self.joiner.candidates);
+        let mut candidates = std::mem::take(&mut self.joiner.candidates);
         match self.phrase {
             Some(phrase) => {
                 let views: Vec<_> = words.into_iter().map(|word| word.view).collect();
-                self.look_for(phrase, ranked, &views, &candidates)?;
+                self.look_for(phrase, ranked, &views, &mut candidates)?;
             }
             None => self.put_off(order, &words, &candidates, unit),
         }
@@ -152,38 +153,49 @@ impl<'s> Search<'s> {
         }
     }
 
-    /// Looks for a phrase in the candidates of a window; gives how many have it. Scores them, if anything is scored.
+    /// Looks for a phrase in the candidates of a window, of which some that have it not are left out; gives how many have it. Scores them, if
+    /// anything is scored.
     fn look_for(
         &mut self,
         phrase: &OpenLeaf<'_>,
         ranked: &Ranked,
         views: &[WindowView<'_>],
-        candidates: &[Candidate],
+        candidates: &mut Vec<Candidate>,
     ) -> Result<u64> {
         let (chunk, number) = (&self.chunks[ranked.place], ranked.number);
-        let postings = chunk.postings(number)?;
+        let tables = std::mem::take(&mut self.joiner.memory.tables);
+        let occurrences = Occurrences::new(chunk, number, views, tables)?;
+        let counts = occurrences.narrow(phrase.pairs(), candidates)?;
+        let counts = counts.filter(|_| phrase.is_one_pair());
         let scale = self.scales.get(ranked.place).and_then(|scales| scales.first());
-        let (mut count, mut ends) = (0, vec![0; views.len()]);
-        for &(offset, bound) in candidates {
+        if scale.is_none() && counts.is_some() {
+            self.joiner.memory.tables = occurrences.end();
+            return Ok(candidates.len() as u64);
+        }
+        let mut count = 0;
+        for (place, &(offset, bound)) in candidates.iter().enumerate() {
             if bound < self.threshold() {
                 continue;
             }
             let in_chunk = base(number) | offset;
-            let mut positions = |place: usize| {
-                let index = views[place].documents.find_near(offset, &mut ends[place]);
-                let found = index.map(|index| postings[place].positions(in_chunk, index));
-                Ok(found.transpose().map_err(fts::Error::from)?)
-            };
-            let scratch = &mut self.joiner.memory.scratch;
-            let frequency = phrase.phrase_frequency(&mut positions, &[], in_chunk, scratch)?;
+            let counted = counts.as_ref().and_then(|counts| counts.get(place)).copied();
+            let frequency = counted.map_or_else(
+                || {
+                    let mut positions = |place| occurrences.positions(place, in_chunk);
+                    let scratch = &mut self.joiner.memory.scratch;
+                    phrase.phrase_frequency(&mut positions, &[], in_chunk, scratch)
+                },
+                Ok,
+            )?;
             count += u64::from(frequency > 0);
             if let Some(scale) = scale.filter(|_| frequency > 0) {
                 let index = views[0].documents.find(offset).unwrap_or_default();
-                let code = scale.code(&postings[0], in_chunk, index);
+                let code = scale.code(occurrences.postings(0), in_chunk, index);
                 let score = scale.norms.score(phrase.bounds.weight(), frequency, code);
                 self.top.push(ScoredDoc { doc: chunk.doc(number, offset), score });
             }
         }
+        self.joiner.memory.tables = occurrences.end();
         Ok(count)
     }
 
@@ -284,8 +296,8 @@ impl<'s> Search<'s> {
                 views.extend(term.view(number, &mut room.0).map_err(fts::Error::from)?);
             }
             self.joiner.take_all(&matching);
-            let candidates = std::mem::take(&mut self.joiner.candidates);
-            count += self.look_for(phrase, ranked, &views, &candidates)?;
+            let mut candidates = std::mem::take(&mut self.joiner.candidates);
+            count += self.look_for(phrase, ranked, &views, &mut candidates)?;
             self.joiner.candidates = candidates;
             drop(views);
             self.joiner.memory.rooms = rooms;

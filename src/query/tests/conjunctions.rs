@@ -65,6 +65,8 @@ fn compare_frequent_words(options: TextIndexOptions) {
         "\"the slow\"",
         "\"slow golden\"",
         "\"river slow the\"",
+        "\"river river\"",
+        "\"pan the pan\"",
         "\"golden river\"~2",
     ]
     .map(|query| Query::user(query).query);
