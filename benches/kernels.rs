@@ -98,6 +98,16 @@ impl Bench {
                 black_box(kernels.sum_varints(&streams[variant], &mut out));
             });
         }
+        for one_in in [16, 4, 2] {
+            let marks = windows(one_in);
+            let bytes = [1; WINDOW];
+            let mut out = [0; WINDOW];
+            let name = format!("sum_marked, 1 in {one_in}");
+            self.row(&name, "document", 4_096.0, |kernels, variant| {
+                kernels.sum_marked(&marks[variant], &bytes, &mut out);
+                black_box(&out);
+            });
+        }
         for len_max in [4, 8, 30] {
             let mut rng = fastrand::Rng::with_seed(6);
             let (starts, sums): (Vec<_>, Vec<_>) =

@@ -4,6 +4,8 @@
 //! so that a compiler finds vectors in them where it can; the tables of `x86` compile some of them anew with wider ones.
 //! [`pack`], the inverse of `unpack_ascending`, exists here alone: lists are written once and read often.
 
+use std::iter;
+
 use super::table::{Bitmap, Kernels, Line, Lists, Sums, WINDOW};
 
 pub(super) static TABLE: Kernels = Kernels {
@@ -25,6 +27,7 @@ pub(super) static TABLE: Kernels = Kernels {
     impacts_at_least,
     skip_varints,
     sum_varints,
+    sum_marked,
     keep_followed,
     count_followed,
 };
@@ -306,6 +309,19 @@ pub(super) fn first_varint(bytes: &[u8]) -> Option<(u32, &[u8])> {
         }
     }
     None
+}
+
+fn sum_marked(marks: &[u8], bytes: &[u8], out: &mut [u32]) {
+    let (mut sum, mut number) = (0_u32, 0);
+    for (out, marks) in out.chunks_mut(8).zip(marks.iter().chain(iter::repeat(&0))) {
+        for (slot, bit) in out.iter_mut().zip(0..) {
+            let is_marked = marks >> bit & 1;
+            let more = u32::from(bytes.get(number).copied().unwrap_or_default()) + 1;
+            sum = sum.wrapping_add(1 + u32::from(is_marked) * more);
+            number += usize::from(is_marked);
+            *slot = sum;
+        }
+    }
 }
 
 pub(super) fn keep_followed(firsts: &mut [u32], sums: &[u32], before: u32, distance: u32) -> usize {

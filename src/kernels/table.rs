@@ -60,6 +60,7 @@ pub(crate) struct Kernels {
     pub(super) impacts_at_least: ImpactsAtLeast,
     pub(super) skip_varints: SkipVarints,
     pub(super) sum_varints: SumVarints,
+    pub(super) sum_marked: SumMarked,
     pub(super) keep_followed: KeepFollowed,
     pub(super) count_followed: CountFollowed,
 }
@@ -79,6 +80,7 @@ type Within = fn(&[u16; WINDOW], u16, u16, &mut Bitmap);
 type ImpactsAtLeast = fn(&[u8], u8, &mut [u16]) -> usize;
 type SkipVarints = fn(&[u8], usize) -> Option<usize>;
 type SumVarints = fn(&[u8], &mut [u32]) -> bool;
+type SumMarked = fn(&[u8], &[u8], &mut [u32]);
 type KeepFollowed = fn(&mut [u32], &[u32], u32, u32) -> usize;
 type CountFollowed = fn(Lists<'_>, Lists<'_>, u32, &mut [u32]);
 
@@ -243,6 +245,12 @@ impl Kernels {
     #[must_use]
     pub(crate) fn sum_varints(&self, bytes: &[u8], out: &mut [u32]) -> bool {
         (self.sum_varints)(bytes, out)
+    }
+
+    /// Sums up numbers of which most are 1: `out[i]` is the sum of the first `i + 1`. One whose bit is set in `marks` is 2 more than the next of
+    /// `bytes`, or 2 where there are no more; what `marks` has no bit for is 1. 32 bits of each sum are kept.
+    pub(crate) fn sum_marked(&self, marks: &[u8], bytes: &[u8], out: &mut [u32]) {
+        (self.sum_marked)(marks, bytes, out);
     }
 
     /// Keeps at the front of `firsts`, which ascend, those to which one of the numbers of `sums` is `distance` higher; returns how many they

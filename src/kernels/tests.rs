@@ -534,6 +534,35 @@ fn who_is_followed_is_kept() {
     }
 }
 
+#[test]
+fn numbers_of_which_some_are_marked_are_summed() {
+    let mut rng = fastrand::Rng::with_seed(17);
+    for len in lens(&mut rng, 4_096) {
+        let few = rng.u8(..);
+        let mut marks: Vec<u8> = (0..len.div_ceil(8)).map(|_| rng.u8(..)).collect();
+        marks.iter_mut().filter(|_| rng.u8(..) < few).for_each(|marks| *marks &= 1 << (few % 8));
+        let marked = marks.iter().map(|marks| marks.count_ones() as usize).sum::<usize>();
+        let bytes: Vec<u8> = (0..marked).map(|_| rng.u8(..)).collect();
+        // Where something is missing, too.
+        let bytes = if rng.u8(..8) == 0 { &bytes[..marked / 2] } else { &bytes };
+        let marks = if rng.u8(..8) == 0 { &marks[..marks.len() / 2] } else { &marks };
+        let (mut sum, mut next, mut naive) = (0, bytes.iter(), Vec::new());
+        for number in 0..len {
+            let is_marked =
+                marks.get(number / 8).is_some_and(|marks| marks >> (number % 8) & 1 == 1);
+            let more =
+                if is_marked { next.next().map_or(1, |byte| u32::from(*byte) + 1) } else { 0 };
+            sum += 1 + more;
+            naive.push(sum);
+        }
+        for kernels in Kernels::available() {
+            let mut out = vec![7; len + 1];
+            kernels.sum_marked(marks, bytes, &mut out[..len]);
+            assert_eq!((&out[..len], out[len]), (&naive[..], 7), "{kernels}: {len}");
+        }
+    }
+}
+
 /// Random lists of random lengths, and the same as numbers.
 fn lists(rng: &mut fastrand::Rng) -> (Vec<u32>, Vec<u32>, Vec<Vec<u32>>) {
     let (mut starts, mut sums, mut lists) = (vec![0], vec![rng.u32(..)], Vec::new());

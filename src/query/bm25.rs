@@ -182,13 +182,6 @@ impl Norms {
         let frequency = single(frequency);
         weight * (frequency / (frequency + self.norm(length_code)))
     }
-
-    /// With the length codes below this number, and no others, so many occurrences score `least` or more: longer documents score less.
-    pub(crate) fn codes_reaching(&self, weight: f32, frequency: u32, least: f64) -> usize {
-        let frequency = single(frequency);
-        let reaches = |norm: &f32| f64::from(weight * (frequency / (frequency + norm))) >= least;
-        self.by_code.partition_point(reaches)
-    }
 }
 
 /// The nearest f32; of two equally near ones the even one.
@@ -261,25 +254,6 @@ mod tests {
         ] {
             let error = Parameters::new(k1, b).unwrap_err();
             assert!(error.to_string().contains("usually 1.2 and 0.75"), "{error}");
-        }
-    }
-
-    #[test]
-    fn longer_documents_than_some_do_not_reach_a_score() {
-        let mut rng = fastrand::Rng::with_seed(15);
-        for _ in 0..500 {
-            let (k1, b) = *rng.choice(&[(1.2, 0.75), (0.0, 0.0), (2.5, 1.0)]).unwrap();
-            let parameters = Parameters::new(k1, b).unwrap();
-            let norms = Norms::new(parameters, 10, rng.u64(..20_000));
-            let (weight, frequency) = (rng.f32() * 9.0, rng.u32(1..9));
-            let scores = (0..=u8::MAX).map(|code| f64::from(norms.score(weight, frequency, code)));
-            let scores: Vec<f64> = scores.collect();
-            // The score of a document, or one that none has.
-            let least = *rng.choice(&scores).unwrap() * *rng.choice(&[1.0, 0.9]).unwrap();
-            let reaching = norms.codes_reaching(weight, frequency, least);
-            for (code, score) in scores.iter().enumerate() {
-                assert_eq!(code < reaching, *score >= least, "{code} {score} {least}");
-            }
         }
     }
 

@@ -20,7 +20,7 @@ use super::lists::TermChunk;
 use super::open_set::OpenSet;
 use super::placed::{PathRanges, begin, each_sloppy, keep_followed};
 use super::plan::{Leaf, LeafKey, Plan, SETS, Slop};
-use super::term_window::{TermWindow, WINDOW};
+use super::term_window::{Finder, TermWindow, WINDOW};
 use crate::fts::{
     self, DocumentPositions, DocumentSet, Drift, FieldId, LengthCodes, Marks, Postings,
     StoredLengths, StoredPostings, TermPostings, TextReader, WINDOW_LEN,
@@ -503,6 +503,12 @@ impl<'c> LeafWindow<'c> {
             let offsets = term.offsets().unwrap_or_default().iter().zip(term.scores());
             offsets.map(move |(&offset, &score)| (offset % WINDOW, bounds.of_score(score)))
         }))
+    }
+
+    /// Finds documents of a leaf of one term.
+    pub(super) fn finder(&self) -> Result<Option<Finder<'_>>> {
+        let [term] = self.terms()? else { return Ok(None) };
+        Ok(Some(term.finder()))
     }
 
     /// Whether a document holds all terms.

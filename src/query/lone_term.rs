@@ -12,7 +12,7 @@
 //! to pass.
 //!
 //! Invariant: the same documents and scores as by way of windows. Cost: a few nanoseconds for every 64 impacts of a block that may
-//! have one of the best, some tens for each document that is scored, and one or two for each posting of a list that has lengths.
+//! have one of the best, some tens for each document that is scored, and a few for each posting of a list that has lengths.
 
 use std::sync::Arc;
 
@@ -252,20 +252,29 @@ impl Search<'_> {
         self.top.threshold().map_or(known, |score| known.max(score.into()))
     }
 
-    /// Scores the documents of a list that has their lengths. Most hold the word once: with more than some length they are out.
+    /// Scores the documents of a list that has their lengths. Where all are wanted, of more than `k` no more are kept than those and
+    /// whoever ties with the worst of them.
     fn score_list(&mut self, part: &Part<'_>) -> Result<()> {
         let Body::List { block, .. } = part.postings.body() else { return Ok(()) };
         let Marks::Codes(codes) = block.marks() else { return Ok(()) };
-        let (norms, weight, ranks) = (self.norms, part.bounds.weight(), block.frequency_ranks());
-        let mut threshold = self.threshold();
-        let mut reaching = norms.codes_reaching(weight, 1, threshold);
+        let mut frequencies = std::mem::take(&mut self.memory.frequencies);
+        block.read_frequencies(&mut frequencies).map_err(fts::Error::from)?;
+        let (norms, weight) = (self.norms, part.bounds.weight());
+        let score = |(&code, &frequency)| norms.score(weight, frequency, code);
+        let mut scores = std::mem::take(&mut self.memory.scores);
+        scores.clear();
+        scores.extend(codes.iter().zip(&frequencies).map(score));
+        let (mut threshold, k) = (self.threshold(), self.top.k());
+        if self.wants_all(part) && (1..scores.len()).contains(&k) {
+            // Scores are not below zero, so that their bits are in the same order.
+            frequencies.clear();
+            frequencies.extend(scores.iter().map(|score| score.to_bits()));
+            let descending = |left: &u32, right: &u32| right.cmp(left);
+            let (_, worst, _) = frequencies.select_nth_unstable_by(k - 1, descending);
+            threshold = threshold.max(f32::from_bits(*worst).into());
+        }
         let mut are_decoded = false;
-        for (index, &code) in codes.iter().enumerate() {
-            let frequency = block.frequency(index, &ranks).map_err(fts::Error::from)?;
-            if frequency == 1 && usize::from(code) >= reaching {
-                continue;
-            }
-            let score = norms.score(weight, frequency, code);
+        for (index, &score) in scores.iter().enumerate() {
             if f64::from(score) < threshold {
                 continue;
             }
@@ -280,11 +289,9 @@ impl Search<'_> {
             }
             self.top.push(ScoredDoc { doc, score });
             self.deferred.count(score.into());
-            if self.threshold() > threshold {
-                threshold = self.threshold();
-                reaching = norms.codes_reaching(weight, 1, threshold);
-            }
+            threshold = threshold.max(self.threshold());
         }
+        (self.memory.frequencies, self.memory.scores) = (frequencies, scores);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! A search [takes](Memory::take) it and [gives it back](Memory::give_back) at its end, for the next search of the same thread: so a
 //! search of a few microseconds asks for no memory that it would have to fill with zeros. One that fails keeps it to itself.
 //! Invariant: whoever gives it back left all sums at 0. Memory: 24 KiB a thread, 8 more for each word that
-//! had to occur beside others, the positions of a document, and for each word of a phrase four bytes for every position that it had in one
+//! had to occur beside others, what the documents of a short list get, the positions of a document, and for each word of a phrase four bytes for every position that it had in one
 //! window, at most 4 MiB.
 
 use std::cell::Cell;
@@ -22,6 +22,9 @@ pub(super) struct Memory {
     pub(super) scratch: Scratch,
     /// For the offsets of several words.
     pub(super) rooms: Vec<Aligned<[u16; WINDOW_LEN]>>,
+    /// For what the documents of a list get, and from how many occurrences.
+    pub(super) scores: Vec<f32>,
+    pub(super) frequencies: Vec<u32>,
     /// For the positions of a phrase's words.
     pub(super) tables: Vec<PositionTable>,
 }
@@ -38,7 +41,8 @@ impl Memory {
             let list = || Aligned([0; WINDOW_LEN]);
             let (sums, offsets, indexes) = (list(), list(), list());
             let (scratch, rooms, tables) = (Scratch::default(), Vec::new(), Vec::new());
-            Box::new(Memory { sums, offsets, indexes, scratch, rooms, tables })
+            let (scores, frequencies) = (Vec::new(), Vec::new());
+            Box::new(Memory { sums, offsets, indexes, scratch, rooms, scores, frequencies, tables })
         })
     }
 

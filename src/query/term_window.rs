@@ -186,16 +186,6 @@ impl<'c> TermWindow<'c> {
         }
     }
 
-    /// The impact of the document at `offset`, if it holds the term.
-    #[inline]
-    pub(super) fn impact_of(&self, offset: u16) -> Option<u8> {
-        let index = self.find(offset)?;
-        if matches!(self.source, Source::Set) {
-            return Some(u8::MAX);
-        }
-        Some(self.marks().bytes().get(index).copied().unwrap_or(u8::MAX))
-    }
-
     /// What the document at an index gets at most.
     #[inline]
     pub(super) fn bound_at(&self, index: usize, bounds: &Bounds) -> f64 {
@@ -247,6 +237,17 @@ impl<'c> TermWindow<'c> {
             Err(bitmap) => bitmap,
         };
         index_in(bitmap, self.ranks(bitmap), offset)
+    }
+
+    /// Finds one document after the other.
+    pub(super) fn finder(&self) -> Finder<'_> {
+        if matches!(self.places, Places::Set(_)) {
+            return Finder::Set(self);
+        }
+        match self.offsets() {
+            Ok(offsets) => Finder::List(offsets, 0),
+            Err(bitmap) => Finder::Bitmap(bitmap, self.ranks(bitmap)),
+        }
     }
 
     /// Keeps the bits of the documents; gives how many are left.
@@ -353,6 +354,26 @@ impl<'c> TermWindow<'c> {
 
     fn ranks(&self, bitmap: &Bitmap) -> &[u16; 64] {
         self.ranks.get_or_init(|| Box::new(Kernels::best().ranks(bitmap)))
+    }
+}
+
+/// Looks up one document of a window after the other: what is the same for all of them was looked up before.
+pub(super) enum Finder<'w> {
+    /// Offsets, and where the last one was found.
+    List(&'w [u16], usize),
+    Bitmap(&'w Bitmap, &'w [u16; 64]),
+    Set(&'w TermWindow<'w>),
+}
+
+impl Finder<'_> {
+    /// [`TermWindow::find`].
+    #[inline]
+    pub(super) fn find(&mut self, offset: u16) -> Option<usize> {
+        match self {
+            Finder::List(offsets, place) => find_near(offsets, offset, place),
+            Finder::Bitmap(bitmap, ranks) => index_in(bitmap, ranks, offset),
+            Finder::Set(documents) => documents.find(offset),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::memory::Memory;
 use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
 use super::sums::{self, SUM_MAX, UNITS_SLACK, bound_of_sum, least_sum};
-use super::term_window::{WINDOW, has_bit};
+use super::term_window::{Finder, WINDOW, has_bit};
 use super::topk::{ScoredDoc, TopK};
 use super::tree_score::{Occurrence, TreeBounds, TreeScore, find_occurrences, with_constant};
 use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
@@ -219,7 +219,11 @@ impl<'p> WindowSearch<'p> {
                 .iter()
                 .filter(|leaf| leaf.chunk.open.excluded && !leaf.chunk.open.is_placed());
             for leaf in excluding {
-                retain(&mut candidates, |(offset, _)| Ok(!leaf.holds(*offset)?))?;
+                if let Some(mut finder) = leaf.finder()? {
+                    candidates.retain(|&(offset, _)| finder.find(offset).is_none());
+                } else {
+                    retain(&mut candidates, |(offset, _)| Ok(!leaf.holds(*offset)?))?;
+                }
             }
             if !window.dead.is_empty() {
                 candidates.retain(|&(offset, _)| !window.is_dead(offset));
@@ -781,8 +785,12 @@ fn refine(
         *bound + behind >= threshold && (more.is_some() || !is_required)
     };
     if let Some(term) = leaf.weighed()? {
-        let on_line = |impact| leaf.bounds.on_line(impact);
-        candidates.retain_mut(|(offset, bound)| add(bound, term.impact_of(*offset).map(on_line)));
+        let mut finder = term.finder();
+        // Documents of a set are not counted for that: all get the most.
+        let impacts = if matches!(finder, Finder::Set(_)) { &[] } else { term.marks().bytes() };
+        let impact = |index| impacts.get(index).copied().unwrap_or(u8::MAX);
+        let on_line = |index| leaf.bounds.on_line(impact(index));
+        candidates.retain_mut(|(offset, bound)| add(bound, finder.find(*offset).map(on_line)));
     } else {
         retain(candidates, |(offset, bound)| Ok(add(bound, leaf.bound_of(*offset)?)))?;
     }

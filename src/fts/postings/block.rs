@@ -192,6 +192,15 @@ impl<'a> Block<'a> {
         self.frequencies.get(index, ranks)
     }
 
+    /// Replaces the content of `out` by how often each document holds the term.
+    ///
+    /// # Errors
+    /// Corruption when they are not as many as documents.
+    pub fn read_frequencies(&self, out: &mut Vec<u32>) -> Result<()> {
+        out.clear();
+        self.frequencies.decode(out)
+    }
+
     /// The positions of all documents.
     pub(super) fn frequencies_sum(&self) -> Result<u64> {
         self.frequencies.sum(0, self.count, &self.frequencies.ranks())

@@ -151,6 +151,29 @@ impl<'a> Frequencies<'a> {
         rest.expect_end()
     }
 
+    /// Replaces the content of `starts` by the sums of the frequencies before each posting, and before what is behind the last. Of each
+    /// 32 bits are kept.
+    pub(super) fn sum_up(&self, starts: &mut Vec<u32>) -> Result<()> {
+        starts.clear();
+        starts.push(0);
+        let plane = if self.bytes.is_empty() { &[] } else { self.plane()? };
+        let bytes = self.bytes.get(plane.len()..).unwrap_or_default();
+        let bytes = bytes.get(..rank(plane, plane.len() * 8)).unwrap_or(bytes);
+        if self.base == 1 && !bytes.contains(&BYTE_MORE) {
+            starts.resize(1 + self.count, 0);
+            let ends = starts.get_mut(1..).unwrap_or_default();
+            Kernels::best().sum_marked(plane, bytes, ends);
+            return Ok(());
+        }
+        self.decode(starts)?;
+        let mut sum = 0_u32;
+        for slot in starts {
+            sum = sum.wrapping_add(*slot);
+            *slot = sum;
+        }
+        Ok(())
+    }
+
     fn plane(&self) -> Result<&'a [u8]> {
         let plane = self.bytes.get(..self.count.div_ceil(8));
         plane.ok_or_else(|| self.error("shorter than a bit for each posting"))
@@ -259,6 +282,13 @@ mod tests {
             let (ranks, mut all) = (frequencies.ranks(), Vec::new());
             frequencies.decode(&mut all).unwrap();
             assert_eq!(all, expected);
+            let mut starts = vec![5];
+            frequencies.sum_up(&mut starts).unwrap();
+            let sums = expected.iter().scan(0_u32, |sum, frequency| {
+                *sum = sum.wrapping_add(*frequency);
+                Some(*sum)
+            });
+            assert_eq!(starts, [0].into_iter().chain(sums).collect::<Vec<_>>());
             for _ in 0..20 {
                 let (a, b) = (rng.usize(..expected.len()), rng.usize(..=expected.len()));
                 assert_eq!(frequencies.get(a, &ranks).unwrap(), expected[a]);
@@ -289,6 +319,9 @@ mod tests {
                 assert_eq!(frequencies.get(index, &ranks).unwrap(), all[index]);
             }
             let _ = frequencies.sum(0, count, &ranks);
+            if frequencies.sum_up(&mut all).is_ok() {
+                assert_eq!(all.len(), 1 + count);
+            }
         }
     }
 }

@@ -27,20 +27,14 @@ impl PositionTable {
     /// Replaces the content: `stream` are the varints of documents that have so many each.
     pub(super) fn read(&mut self, frequencies: &Frequencies<'_>, stream: &[u8]) -> Result<()> {
         let PositionTable { starts, sums } = self;
-        starts.clear();
-        frequencies.decode(starts)?;
-        starts.push(0);
-        let mut start = 0_u64;
-        for slot in starts {
-            let frequency = u64::from(*slot);
-            *slot = u32::try_from(start).unwrap_or(u32::MAX);
-            start += frequency;
-        }
+        frequencies.sum_up(starts)?;
         let short = || {
             ByteReader::new("positions", stream).error("they are not as many as frequencies say")
         };
-        let len = usize::try_from(start).ok().filter(|&len| len <= stream.len());
-        let len = len.ok_or_else(short)?;
+        let len = starts.last().map_or(0, |&len| len as usize);
+        if len > stream.len() {
+            return Err(short());
+        }
         sums.clear();
         sums.resize(1 + len + PADDING, 0);
         let of_positions = sums.get_mut(1..=len).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! of the places of a byte's bits, 8 documents at a time; packed impacts and a bitmap become a column by `pdep`.
 
 use std::arch::x86_64 as arch;
+use std::iter;
 
 use super::super::portable;
 use super::super::table::{Aligned, Bitmap, Kernels, Line, Lists, Sums, WINDOW};
@@ -33,6 +34,7 @@ pub(super) const fn table() -> Kernels {
         impacts_at_least,
         skip_varints,
         sum_varints,
+        sum_marked,
         keep_followed,
         count_followed,
     }
@@ -90,6 +92,23 @@ static PLACES_OF_BITS: [u64; 256] = {
                 table[byte] |= bit << (8 * found);
                 found += 1;
             }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// For each byte, at the places of its set bits how many are set before them; 0x80, which gives zero, at the others.
+static RANKS_OF_BITS: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut found) = (0, 0);
+        while bit < 8 {
+            let is_set = byte >> bit & 1 == 1;
+            table[byte] |= (if is_set { found } else { 0x80 }) << (8 * bit);
+            found += is_set as u64;
             bit += 1;
         }
         byte += 1;
@@ -626,6 +645,34 @@ fn sums_of_8(numbers: arch::__m256i) -> arch::__m256i {
     let half = arch::_mm256_permutevar8x32_epi32(sums, arch::_mm256_set1_epi32(3));
     let half = arch::_mm256_blend_epi32::<0xF0>(arch::_mm256_setzero_si256(), half);
     arch::_mm256_add_epi32(sums, half)
+}
+
+/// Eight numbers at a time: the bytes of those that have one are put to their places.
+#[target_feature(enable = "avx2")]
+pub(super) fn sum_marked(marks: &[u8], bytes: &[u8], out: &mut [u32]) {
+    let bits = arch::_mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    let one = arch::_mm256_set1_epi32(1);
+    let mut sum = arch::_mm256_setzero_si256();
+    let mut rest = bytes;
+    for (out, marks) in out.chunks_mut(8).zip(marks.iter().chain(iter::repeat(&0))) {
+        let next =
+            rest.first_chunk().map_or_else(|| up_to_8(rest), |next| u64::from_le_bytes(*next));
+        rest = behind(rest, marks.count_ones() as usize);
+        let places = arch::_mm_set_epi64x(0, RANKS_OF_BITS[usize::from(*marks)].cast_signed());
+        let more = arch::_mm_shuffle_epi8(arch::_mm_set_epi64x(0, next.cast_signed()), places);
+        let marked = arch::_mm256_and_si256(arch::_mm256_set1_epi32(i32::from(*marks)), bits);
+        let is_marked = arch::_mm256_cmpeq_epi32(marked, bits);
+        let numbers = arch::_mm256_add_epi32(arch::_mm256_cvtepu8_epi32(more), one);
+        let sums = sums_of_8(arch::_mm256_sub_epi32(numbers, is_marked));
+        store_up_to_u32x8(arch::_mm256_add_epi32(sums, sum), out);
+        let all = arch::_mm256_permutevar8x32_epi32(sums, arch::_mm256_set1_epi32(7));
+        sum = arch::_mm256_add_epi32(sum, all);
+    }
+}
+
+/// The bytes of a number of 64 bits, fewer than eight; the others are zero.
+fn up_to_8(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// Eight numbers at a time are compared with what is looked for.

@@ -49,6 +49,7 @@ pub(super) const fn table() -> Kernels {
         impacts_at_least,
         skip_varints,
         sum_varints: avx2::sum_varints,
+        sum_marked: avx2::sum_marked,
         // The positions of a document are few.
         keep_followed: avx2::keep_followed,
         count_followed: avx2::count_followed,
