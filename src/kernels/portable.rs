@@ -286,26 +286,29 @@ fn skip_varints(bytes: &[u8], count: usize) -> Option<usize> {
     ends.nth(left - 1).map(|(last, _)| last + 1)
 }
 
-pub(super) fn sum_varints(mut bytes: &[u8], out: &mut [u32]) -> bool {
-    let mut sum = 0_u32;
-    for slot in out {
-        let Some((varint, rest)) = first_varint(bytes) else { return false };
-        sum = sum.wrapping_add(varint);
-        *slot = sum;
-        bytes = rest;
-    }
-    true
+fn sum_varints(bytes: &[u8], out: &mut [u32]) -> bool {
+    add_varints(bytes, 0, out).is_some()
 }
 
-/// The varint with which bytes begin, and what is behind it; `None` when it does not end within five bytes.
+/// Adds the varints with which bytes begin to `sum`, one after the other; gives the last sum.
+pub(super) fn add_varints(mut bytes: &[u8], mut sum: u32, out: &mut [u32]) -> Option<u32> {
+    for slot in out {
+        let (varint, rest) = first_varint(bytes)?;
+        sum = sum.checked_add(varint)?;
+        (*slot, bytes) = (sum, rest);
+    }
+    Some(sum)
+}
+
+/// The varint with which bytes begin, and what is behind it; `None` when it does not end within five bytes, or 32 bits.
 #[inline]
-pub(super) fn first_varint(bytes: &[u8]) -> Option<(u32, &[u8])> {
+fn first_varint(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let mut varint = 0;
     for (index, shift) in [0, 7, 14, 21, 28].into_iter().enumerate() {
         let byte = *bytes.get(index)?;
-        varint |= u32::from(byte & 0x7F) << shift;
+        varint |= u64::from(byte & 0x7F) << shift;
         if byte < 0x80 {
-            return Some((varint, &bytes[index + 1..]));
+            return Some((u32::try_from(varint).ok()?, &bytes[index + 1..]));
         }
     }
     None

@@ -238,10 +238,9 @@ impl Kernels {
         if count == 0 { Some(0) } else { (self.skip_varints)(bytes, count) }
     }
 
-    /// Decodes `out.len()` varints and sums them up: `out[i]` is the sum of the first `i + 1`, of which 32 bits are kept, as of
-    /// each of them.
+    /// Decodes `out.len()` varints and sums them up: `out[i]` is the sum of the first `i + 1`.
     ///
-    /// Returns `false` when the bytes end before, or one of them has more than five. Then `out` holds anything.
+    /// Returns `false` when the bytes end before, or one of them or their sum does not fit 32 bits. Then `out` holds anything.
     #[must_use]
     pub(crate) fn sum_varints(&self, bytes: &[u8], out: &mut [u32]) -> bool {
         (self.sum_varints)(bytes, out)

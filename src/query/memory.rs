@@ -3,8 +3,8 @@
 //! A search [takes](Memory::take) it and [gives it back](Memory::give_back) at its end, for the next search of the same thread: so a
 //! search of a few microseconds asks for no memory that it would have to fill with zeros. One that fails keeps it to itself.
 //! Invariant: whoever gives it back left all sums at 0. Memory: 24 KiB a thread, 8 more for each word that
-//! had to occur beside others, what the documents of a short list get, the positions of a document, and for each word of a phrase four bytes for every position that it had in one
-//! window, at most 4 MiB.
+//! had to occur beside others, what the documents of a short list get, and the positions of a document; of each word of a phrase four
+//! bytes for every position that it had in one window, at most 4 MiB.
 
 use std::cell::Cell;
 

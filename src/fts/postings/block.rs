@@ -226,11 +226,11 @@ impl<'a> Block<'a> {
         self.positions.stream().len()
     }
 
-    /// Decodes the positions of all documents.
+    /// Decodes the positions of all documents; `false` where they have to be read one by one.
     ///
     /// # Errors
-    /// Corruption when they are fewer than frequencies say.
-    pub fn read_positions(&self, table: &mut PositionTable) -> Result<()> {
+    /// Corruption when frequencies are missing.
+    pub fn read_positions(&self, table: &mut PositionTable) -> Result<bool> {
         table.read(&self.frequencies, self.positions.stream())
     }
 

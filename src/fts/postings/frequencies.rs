@@ -158,7 +158,8 @@ impl<'a> Frequencies<'a> {
         starts.push(0);
         let plane = if self.bytes.is_empty() { &[] } else { self.plane()? };
         let bytes = self.bytes.get(plane.len()..).unwrap_or_default();
-        let bytes = bytes.get(..rank(plane, plane.len() * 8)).unwrap_or(bytes);
+        let bytes = bytes.get(..rank(plane, plane.len() * 8));
+        let bytes = bytes.ok_or_else(|| self.error("bytes are missing"))?;
         if self.base == 1 && !bytes.contains(&BYTE_MORE) {
             starts.resize(1 + self.count, 0);
             let ends = starts.get_mut(1..).unwrap_or_default();

@@ -9,7 +9,7 @@
 use super::frequencies::Frequencies;
 use super::positions::DecodedPositions;
 use crate::kernels::{Kernels, Lists};
-use crate::lsm::{ByteReader, Result};
+use crate::lsm::Result;
 
 /// Zeros behind the sums.
 const PADDING: usize = 8;
@@ -19,26 +19,24 @@ const PADDING: usize = 8;
 pub struct PositionTable {
     /// Of each document, how many positions those before it have.
     starts: Vec<u32>,
-    /// Of each position, the sum of all gaps up to it, of which 32 bits are kept.
+    /// Of each position, the sum of all gaps up to it.
     sums: Vec<u32>,
 }
 
 impl PositionTable {
-    /// Replaces the content: `stream` are the varints of documents that have so many each.
-    pub(super) fn read(&mut self, frequencies: &Frequencies<'_>, stream: &[u8]) -> Result<()> {
+    /// Replaces the content: `stream` are the varints of documents that have so many each. Gives `false` where they are fewer, or their sum
+    /// does not fit: then they are to be read one by one, which says what is wrong with them, if anything is.
+    pub(super) fn read(&mut self, frequencies: &Frequencies<'_>, stream: &[u8]) -> Result<bool> {
         let PositionTable { starts, sums } = self;
         frequencies.sum_up(starts)?;
-        let short = || {
-            ByteReader::new("positions", stream).error("they are not as many as frequencies say")
-        };
         let len = starts.last().map_or(0, |&len| len as usize);
         if len > stream.len() {
-            return Err(short());
+            return Ok(false);
         }
         sums.clear();
         sums.resize(1 + len + PADDING, 0);
         let of_positions = sums.get_mut(1..=len).unwrap_or_default();
-        if Kernels::best().sum_varints(stream, of_positions) { Ok(()) } else { Err(short()) }
+        Ok(Kernels::best().sum_varints(stream, of_positions))
     }
 
     /// The positions in the document of the posting at `index`; none where there is no such posting.

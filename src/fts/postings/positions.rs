@@ -40,7 +40,7 @@ pub struct CodedPositions<'a> {
     position: u32,
 }
 
-/// Decoded positions of one document: how much each sum is above another. 32 bits of all are kept.
+/// Decoded positions of one document: how much each sum is above another.
 #[derive(Debug, Clone, Default)]
 pub struct DecodedPositions<'a> {
     /// The sums.

@@ -121,14 +121,11 @@ static BYTES_OF_BITS: [[u8; 16]; 256] = {
     let mut table = [[0x80; 16]; 256];
     let mut byte = 0;
     while byte < 256 {
-        let (mut bit, mut found) = (0, 0);
-        while bit < 8 {
-            if byte >> bit & 1 == 1 {
-                table[byte][found] = 2 * bit;
-                table[byte][found + 1] = 2 * bit + 1;
-                found += 2;
-            }
-            bit += 1;
+        let (places, mut found) = (PLACES_OF_BITS[byte].to_le_bytes(), 0);
+        while found < byte.count_ones() as usize {
+            table[byte][2 * found] = 2 * places[found];
+            table[byte][2 * found + 1] = 2 * places[found] + 1;
+            found += 1;
         }
         byte += 1;
     }
@@ -570,7 +567,7 @@ fn skip_varints(bytes: &[u8], count: usize) -> Option<usize> {
 /// Sixteen bytes at a time: each is taken for the end of a varint of one byte or two, and those that are none are left out.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 pub(super) fn sum_varints(bytes: &[u8], out: &mut [u32]) -> bool {
-    let mut sum = arch::_mm256_setzero_si256();
+    let (mut sum, mut wrapped) = (arch::_mm256_setzero_si256(), arch::_mm256_setzero_si256());
     let (mut found, mut previous) = (0, arch::_mm_setzero_si128());
     for (block, start) in bytes.chunks(16).zip((0..).step_by(16)) {
         if found >= out.len() {
@@ -583,11 +580,13 @@ pub(super) fn sum_varints(bytes: &[u8], out: &mut [u32]) -> bool {
         previous = block;
         let ends = !arch::_mm_movemask_epi8(block).cast_unsigned() & there;
         let longer = arch::_mm_and_si128(before, before_that);
-        if ends & arch::_mm_movemask_epi8(longer).cast_unsigned() != 0 {
-            let [last, ..] = to_u32x8(sum);
-            let rest = out.get_mut(found..).unwrap_or_default();
-            let here = rest.len().min(ends.count_ones() as usize);
-            let Some(last) = sum_long_varints(bytes, start, last, &mut rest[..here]) else {
+        let (here, left) = (ends.count_ones() as usize, out.len() - found);
+        // Those behind the last that is asked for may be anything.
+        if here > left || ends & arch::_mm_movemask_epi8(longer).cast_unsigned() != 0 {
+            let here = here.min(left);
+            let ([last, ..], out) = (to_u32x8(sum), &mut out[found..found + here]);
+            let begun = bytes[..start].iter().rev().take_while(|byte| **byte >= 0x80).count();
+            let Some(last) = portable::add_varints(&bytes[start - begun..], last, out) else {
                 return false;
             };
             sum = arch::_mm256_set1_epi32(last.cast_signed());
@@ -605,24 +604,15 @@ pub(super) fn sum_varints(bytes: &[u8], out: &mut [u32]) -> bool {
             let rest = out.get_mut(found..).unwrap_or_default();
             store_up_to_u32x8(arch::_mm256_add_epi32(sums, sum), rest);
             let all = arch::_mm256_permutevar8x32_epi32(sums, arch::_mm256_set1_epi32(7));
-            sum = arch::_mm256_add_epi32(sum, all);
+            let before = sum;
+            sum = arch::_mm256_add_epi32(before, all);
+            // A sum that wraps is less than before.
+            let less = arch::_mm256_xor_si256(arch::_mm256_max_epu32(sum, before), sum);
+            wrapped = arch::_mm256_or_si256(wrapped, less);
             found += ends.count_ones() as usize;
         }
     }
-    found >= out.len()
-}
-
-/// Adds the varints that end from `start` on, as many as there is room for, to `sum`; gives the last sum.
-#[cold]
-fn sum_long_varints(bytes: &[u8], start: usize, mut sum: u32, out: &mut [u32]) -> Option<u32> {
-    let begun = bytes[..start].iter().rev().take_while(|byte| **byte >= 0x80).count();
-    let mut rest = &bytes[start - begun..];
-    for slot in out {
-        let (varint, behind) = portable::first_varint(rest)?;
-        sum = sum.wrapping_add(varint);
-        (*slot, rest) = (sum, behind);
-    }
-    Some(sum)
+    found >= out.len() && to_u32x8(wrapped)[0] == 0
 }
 
 /// The number that ends with the second byte of each pair: of two bytes if the first goes on, else that byte.

@@ -133,14 +133,18 @@ impl<'w> Occurrences<'w> {
         word.postings.positions(offset, index)
     }
 
-    /// The decoded positions of a word; `None` where its documents stand in several parts.
+    /// The decoded positions of a word; `None` where its documents stand in several parts, or their positions have to be read one by one.
     fn table<'s>(&'s self, word: &'s Word<'w>) -> lsm::Result<Option<&'s PositionTable>> {
         if let Some(table) = word.table.get() {
             return Ok(Some(table));
         }
         let Some((block, _)) = word.postings.block() else { return Ok(None) };
         let mut table = self.spare.borrow_mut().pop().unwrap_or_default();
-        block.read_positions(&mut table)?;
+        if !block.read_positions(&mut table)? {
+            word.left_bytes.set(usize::MAX);
+            self.spare.borrow_mut().push(table);
+            return Ok(None);
+        }
         Ok(Some(word.table.get_or_init(|| table)))
     }
 

@@ -102,20 +102,15 @@ fn compare_frequent_words(options: TextIndexOptions) {
 #[test]
 fn phrases_of_words_that_nearly_all_documents_repeat_are_searched_exactly() {
     let mut rng = fastrand::Rng::with_seed(22);
-    let mut world = World::new(TextIndexOptions::default());
-    let mut transaction = world.store.begin().unwrap();
-    let mut writer = world.writer(&mut transaction);
-    for id in 0..5000 {
+    let mut text = || {
         let missing = rng.usize(..40);
         let held = ["ash", "elm", "oak", "yew"].into_iter().enumerate();
         let held: Vec<&str> = held.filter(|held| held.0 != missing).map(|held| held.1).collect();
-        let words: Vec<&str> =
-            (0..rng.usize(20..60)).map(|_| held[rng.usize(..held.len())]).collect();
-        let text = words.join(" ");
-        world.put(&mut transaction, &mut writer, rawdoc! { "_id": id, "a": text });
-    }
-    writer.drain(&mut transaction).unwrap();
-    transaction.commit(Durability::Buffered).unwrap();
+        let words = (0..rng.usize(20..60)).map(|_| held[rng.usize(..held.len())]);
+        words.collect::<Vec<&str>>().join(" ")
+    };
+    let texts: Vec<String> = (0..5000).map(|_| text()).collect();
+    let world = world_of(&texts.iter().map(String::as_str).collect::<Vec<&str>>());
     world.store.flush().unwrap();
     world.store.compact().unwrap();
     let queries = [
