@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::cache::BlockCache;
 use super::cipher::Sealer;
+use super::courtesy::Awaited;
 use super::error::Result;
 use super::ids::{PAGE_BYTES, SegmentId};
 use super::manifest::{Keyspace, Opener, Placed};
@@ -31,6 +32,8 @@ pub(crate) struct Disk {
     pub(crate) sealer: Sealer,
     pub(crate) values: Arc<ValueHome>,
     pub(crate) options: Options,
+    /// Commits that wait for the storage.
+    pub(crate) awaited: Awaited,
     next_segment: AtomicU64,
     next_run: AtomicU64,
 }
@@ -51,7 +54,8 @@ impl Disk {
             chunk_bytes: options.value_chunk_bytes.max(1),
             segment_bytes_target: options.segment_bytes_target.max(VALUES_BYTES_MIN),
         });
-        Disk { storage, space, cache, sealer, values, options, next_segment, next_run }
+        let awaited = Awaited::default();
+        Disk { storage, space, cache, sealer, values, options, awaited, next_segment, next_run }
     }
 
     pub(crate) fn new_segment_id(&self) -> SegmentId {

@@ -18,6 +18,7 @@ mod cipher;
 mod clock;
 mod codec;
 mod compaction;
+mod courtesy;
 mod cursor;
 mod descriptor;
 mod disk;

@@ -77,6 +77,11 @@ impl SegmentOutput {
         }
     }
 
+    /// What it is written to.
+    pub(crate) fn disk(&self) -> &Arc<Disk> {
+        &self.disk
+    }
+
     /// Writes these range tombstones too. Called before the first entry.
     pub(crate) fn carry(&mut self, ranges: &Ranges) {
         self.ranges = ranges.iter().collect();

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::input::{Input, Inputs};
 use super::output::SegmentOutput;
 use super::report::CompactionReport;
+use crate::lsm::courtesy::Courtesy;
 use crate::lsm::cursor::EntryKind;
 use crate::lsm::error::{Error, Result};
 use crate::lsm::group_rewriter::{Rewrite as Decision, RewritePass};
@@ -81,13 +82,18 @@ impl Rewriting {
             (Some(rewriter), Some(reader)) => Some(rewriter.begin(&keyspace.name, reader)?),
             _ => None,
         };
+        let disk = Arc::clone(self.output.disk());
+        let clock = &*disk.options.clock;
+        let mut courtesy = Courtesy::default();
         let mut bytes = 0;
         while self.inputs.valid() {
-            bytes += match self.lone_entry(pass.as_deref_mut())? {
+            let taken = match self.lone_entry(pass.as_deref_mut())? {
                 Some(bytes) => bytes,
                 None => self.rewrite_key(pass.as_deref_mut())?,
             };
             self.inputs.next()?;
+            courtesy.worked(taken, &disk.awaited, clock);
+            bytes += taken;
             if bytes >= bytes_max {
                 return Ok(!self.inputs.valid());
             }

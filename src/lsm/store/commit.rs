@@ -296,8 +296,10 @@ impl Core {
         writer.sync_due = None;
         writer.flying = Some(flight.record());
         drop(writer);
+        let awaited = self.disk.awaited.wait();
         let written = flight.write(&*self.disk.storage);
         let mut writer = lock(&self.writer);
+        drop(awaited);
         writer.flying = None;
         if writer.waiting > 0 {
             self.landed.notify_all();

@@ -212,6 +212,14 @@ impl Pending {
         if alone > bytes_max {
             return Err(Error::TransactionTooLarge { bytes: alone, bytes_max });
         }
+        let has_ranges =
+            self.top_table(keyspace.id).is_some_and(|table| !table.ranges().is_empty());
+        if entry.0 != EntryKind::Merge && !has_ranges && self.bytes + alone <= bytes_max {
+            // Whatever stands there gives way, so it is not looked for first.
+            let bytes_before = self.top_table_mut(keyspace.id).replace(key, entry);
+            self.set_bytes(self.bytes + alone - bytes_before);
+            return Ok(());
+        }
         let (written, have) = match self.top_table(keyspace.id) {
             None => (Written::Itself, 0),
             Some(table) => table.written(key, entry, keyspace.combiner.operator.as_deref())?,

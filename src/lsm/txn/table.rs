@@ -149,14 +149,21 @@ impl Table {
     }
 
     /// Has `entry` stand at `key`.
-    pub(super) fn set(&mut self, key: &[u8], (kind, value): (EntryKind, &[u8])) {
+    pub(super) fn set(&mut self, key: &[u8], entry: (EntryKind, &[u8])) {
+        self.replace(key, entry);
+    }
+
+    /// Has `entry` stand at `key`, and gives the bytes of what stood there.
+    pub(super) fn replace(&mut self, key: &[u8], (kind, value): (EntryKind, &[u8])) -> usize {
         match &mut self.held {
             Held::Ascending(table) if table.last_key().is_none_or(|last| last < key) => {
                 table.add(key, kind, value);
+                0
             }
             _ => {
                 let entry = (kind, Bytes::copy_from_slice(value));
-                self.mixed().insert(key.to_vec(), entry);
+                let before = self.mixed().insert(key.to_vec(), entry);
+                before.map_or(0, |(_, value)| entry_bytes(key, &value))
             }
         }
     }
