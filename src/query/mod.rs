@@ -28,6 +28,7 @@ mod planner;
 mod position;
 mod searcher;
 mod sets;
+mod shares;
 mod sorted;
 mod suggestion;
 mod sums;

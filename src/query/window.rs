@@ -11,6 +11,8 @@
 //! ```
 //! Invariant: a document that is sorted out has a bound below the threshold.
 
+use std::mem::take;
+
 use super::deferred::{Deferred, Found};
 use super::error::Result;
 use super::filtered::filters_of_best;
@@ -18,6 +20,7 @@ use super::leaf::{ChunkLeaf, LeafWindow, Scale};
 use super::memory::Memory;
 use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
+use super::shares::sum_shares;
 use super::sums::{self, SUM_MAX, UNITS_SLACK, bound_of_sum, least_sum};
 use super::term_window::{Finder, WINDOW, has_bit};
 use super::topk::{ScoredDoc, TopK};
@@ -58,6 +61,11 @@ pub(super) struct WindowSearch<'p> {
     combined: Option<(&'p Group<usize>, TreeBounds)>,
     /// The leaves of the first windows that have documents which were put off, and the places of these windows.
     kept: Vec<(u32, Vec<LeafWindow<'p>>)>,
+    /// Whether candidates match that hold any term, and add up what they get from each.
+    scores_together: bool,
+    /// Documents of the window at hand that are scored together, and their scores.
+    batch: Vec<u16>,
+    scores: Vec<Option<f32>>,
 }
 
 /// A document of the window, and a bound of its score.
@@ -70,6 +78,8 @@ const KEPT_LEAVES_LEN_MAX: usize = 64;
 const PROBED_LEN_MAX: usize = 128;
 /// Documents of the shortest required list up to which the other lists are not joined with it as bitmaps.
 const JOINED_LEN_MIN: usize = 8;
+/// Documents that are scored together at most: none of them sees how the others raise the threshold.
+const BATCH_LEN: usize = 32;
 /// Where fewer than one in so many documents pass a filter, these are looked at first.
 const FILTERED_SHARE: usize = 8;
 
@@ -83,6 +93,7 @@ impl<'p> WindowSearch<'p> {
     pub(super) fn new(plan: &'p Plan, top: TopK, floor: f64, most: f64) -> Self {
         let positions_decide = plan.leaves.iter().any(|leaf| leaf.key.is_placed());
         let bounds_decide = !positions_decide && plan.tree.as_ref().is_none_or(Group::is_union);
+        let has_sets = plan.leaves.iter().any(|leaf| leaf.key.set.is_some());
         let combined = plan.combining().map(|tree| (tree, TreeBounds::new(plan)));
         WindowSearch {
             plan,
@@ -96,6 +107,10 @@ impl<'p> WindowSearch<'p> {
             occurrences: vec![None; if plan.tree.is_some() { plan.leaves.len() } else { 0 }],
             combined,
             kept: Vec::new(),
+            // What a set may hold is more than what it holds.
+            scores_together: bounds_decide && plan.tree.is_none() && !has_sets,
+            batch: Vec::new(),
+            scores: Vec::new(),
         }
     }
 
@@ -251,13 +266,10 @@ impl<'p> WindowSearch<'p> {
                     deferred.push(Found { window: place, offset, bound }, least);
                     puts_off = true;
                 }
-                _ => {
-                    if let Some(score) = self.score(window, &leaves, offset)? {
-                        self.push(ScoredDoc { doc: window.doc(offset), score });
-                    }
-                }
+                _ => self.score_with_others(window, &leaves, offset, Self::push)?,
             }
         }
+        self.score_batch(window, &leaves, Self::push)?;
         let kept_len = self.kept.iter().map(|(_, leaves)| leaves.len()).sum::<usize>();
         if puts_off && kept_len + leaves.len() <= KEPT_LEAVES_LEN_MAX {
             self.kept.push((place, leaves));
@@ -302,14 +314,56 @@ impl<'p> WindowSearch<'p> {
             let window = window_at(place as usize);
             let kept = self.kept.iter().position(|(kept, _)| *kept == place);
             let leaves = kept.map_or_else(|| window.leaves(), |kept| self.kept.swap_remove(kept).1);
+            // They were counted when they were put off.
+            let push = |search: &mut Self, document| search.top.push(document);
             for found in found {
-                if found.bound >= self.threshold()
-                    && let Some(score) = self.score(&window, &leaves, found.offset)?
-                {
-                    self.top.push(ScoredDoc { doc: window.doc(found.offset), score });
+                if found.bound >= self.threshold() {
+                    self.score_with_others(&window, &leaves, found.offset, push)?;
                 }
             }
+            self.score_batch(&window, &leaves, push)?;
         }
+        Ok(())
+    }
+
+    /// Scores a document and has `push` add it: at once, or with the others of the batch when it is full.
+    fn score_with_others(
+        &mut self,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        offset: u16,
+        push: impl Fn(&mut Self, ScoredDoc),
+    ) -> Result<()> {
+        if self.scores_together {
+            self.batch.push(window.base() | offset);
+            let is_full = self.batch.len() == BATCH_LEN;
+            return if is_full { self.score_batch(window, leaves, push) } else { Ok(()) };
+        }
+        if let Some(score) = self.score(window, leaves, offset)? {
+            push(self, ScoredDoc { doc: window.doc(offset), score });
+        }
+        Ok(())
+    }
+
+    /// Scores the documents of the batch and has `push` add them; it is empty then.
+    fn score_batch(
+        &mut self,
+        window: &Window<'_>,
+        leaves: &[LeafWindow<'_>],
+        push: impl Fn(&mut Self, ScoredDoc),
+    ) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let (mut batch, mut scores) = (take(&mut self.batch), take(&mut self.scores));
+        sum_shares(leaves, window.scales, &batch, &mut scores)?;
+        for (&offset, score) in batch.iter().zip(&scores) {
+            if let Some(score) = *score {
+                push(self, ScoredDoc { doc: window.doc(offset), score });
+            }
+        }
+        batch.clear();
+        (self.batch, self.scores) = (batch, scores);
         Ok(())
     }
 
