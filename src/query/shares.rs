@@ -6,6 +6,7 @@
 
 use super::error::Result;
 use super::leaf::{LeafWindow, Scale};
+use super::term_window::{Finder, index_in};
 
 /// Replaces the content of `scores` by what the documents at `offsets` get from the leaves of a window, of which each is one term, or
 /// nothing where they hold none; `scales` has what scoring needs, by the leaf's index.
@@ -19,12 +20,27 @@ pub(super) fn sum_shares(
     scores.resize(offsets.len(), None);
     for leaf in leaves.iter().filter(|leaf| leaf.chunk.open.scores()) {
         let (Some(Some(scale)), [term]) = (scales.get(leaf.index), leaf.terms()?) else { continue };
-        let mut finder = term.finder();
-        for (&offset, score) in offsets.iter().zip(scores.iter_mut()) {
-            if let Some(index) = finder.find(offset) {
-                let share = scale.score_at(term, offset, index, leaf.bounds.weight())?;
-                *score = Some(score.unwrap_or_default() + share);
+        let share = |offset, index| scale.score_at(term, offset, index, leaf.bounds.weight());
+        match term.finder() {
+            Finder::Bitmap(bitmap, ranks) => {
+                add_shares(offsets, scores, |offset| index_in(bitmap, ranks, offset), share)?;
             }
+            mut finder => add_shares(offsets, scores, |offset| finder.find(offset), share)?,
+        }
+    }
+    Ok(())
+}
+
+/// Adds what the documents get that are found.
+fn add_shares(
+    offsets: &[u16],
+    scores: &mut [Option<f32>],
+    mut find: impl FnMut(u16) -> Option<usize>,
+    share: impl Fn(u16, usize) -> Result<f32>,
+) -> Result<()> {
+    for (&offset, score) in offsets.iter().zip(scores) {
+        if let Some(index) = find(offset) {
+            *score = Some(score.unwrap_or_default() + share(offset, index)?);
         }
     }
     Ok(())

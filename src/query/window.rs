@@ -22,7 +22,7 @@ use super::nesting::{Best, Group, Node};
 use super::plan::Plan;
 use super::shares::sum_shares;
 use super::sums::{self, SUM_MAX, UNITS_SLACK, bound_of_sum, least_sum};
-use super::term_window::{Finder, WINDOW, has_bit};
+use super::term_window::{Finder, WINDOW, has_bit, index_in};
 use super::topk::{ScoredDoc, TopK};
 use super::tree_score::{Occurrence, TreeBounds, TreeScore, find_occurrences, with_constant};
 use crate::fts::{DeadChunk, DocId, Marks, WINDOW_LEN, whole};
@@ -453,7 +453,7 @@ impl<'p> WindowSearch<'p> {
             _ => {
                 let units = self.sum(bringing, threshold)?;
                 let least = ((threshold - rest) * units).clamp(1.0, SUM_MAX);
-                (self.take(whole(least), units), 1.0 / units)
+                (self.take(whole(least), units, |_| true), 1.0 / units)
             }
         };
         // The greatest first, after which most are decided.
@@ -599,15 +599,7 @@ impl<'p> WindowSearch<'p> {
         }
         let units = self.sum(&scoring, threshold)?;
         let least = least_sum(threshold, units);
-        // Summing has used the offsets for itself.
-        let count = self.kernels.bitmap_offsets(&matching, &mut self.memory.offsets.0);
-        let sums = &self.memory.sums.0;
-        let of = |&offset: &u16| (offset, sums[usize::from(offset)]);
-        let kept =
-            self.memory.offsets.0.iter().take(count).map(of).filter(|&(_, sum)| sum >= least);
-        let candidates = kept.map(|(offset, sum)| (offset, bound_of_sum(sum, units))).collect();
-        self.memory.sums.0.fill(0);
-        Ok((candidates, 1.0 / units))
+        Ok((self.take(least, units, |offset| has_bit(&matching, offset)), 1.0 / units))
     }
 
     /// The documents that may get so much from a leaf of one term.
@@ -675,12 +667,14 @@ impl<'p> WindowSearch<'p> {
         Ok(units)
     }
 
-    /// The documents whose sums are at least so much; sums are 0 afterwards.
-    fn take(&mut self, least: u16, units: f64) -> Vec<Candidate> {
+    /// The documents that are `wanted` and whose sums are at least so much; sums are 0 afterwards.
+    fn take(&mut self, least: u16, units: f64, wanted: impl Fn(u16) -> bool) -> Vec<Candidate> {
         let count = self.kernels.at_least(&self.memory.sums.0, least, &mut self.memory.offsets.0);
         let sums = &self.memory.sums.0;
         let of = |&offset: &u16| (offset, bound_of_sum(sums[usize::from(offset)], units));
-        let candidates = self.memory.offsets.0.iter().take(count).map(of).collect();
+        let found = self.memory.offsets.0.iter().take(count).filter(|&&offset| wanted(offset));
+        let mut candidates = Vec::with_capacity(count);
+        candidates.extend(found.map(of));
         self.memory.sums.0.fill(0);
         candidates
     }
@@ -844,7 +838,12 @@ fn refine(
         let impacts = if matches!(finder, Finder::Set(_)) { &[] } else { term.marks().bytes() };
         let impact = |index| impacts.get(index).copied().unwrap_or(u8::MAX);
         let on_line = |index| leaf.bounds.on_line(impact(index));
-        candidates.retain_mut(|(offset, bound)| add(bound, finder.find(*offset).map(on_line)));
+        if let Finder::Bitmap(bitmap, ranks) = finder {
+            let find = |offset| index_in(bitmap, ranks, offset).map(on_line);
+            candidates.retain_mut(|(offset, bound)| add(bound, find(*offset)));
+        } else {
+            candidates.retain_mut(|(offset, bound)| add(bound, finder.find(*offset).map(on_line)));
+        }
     } else {
         retain(candidates, |(offset, bound)| Ok(add(bound, leaf.bound_of(*offset)?)))?;
     }
