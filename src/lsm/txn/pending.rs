@@ -395,7 +395,12 @@ impl Pending {
     }
 
     fn count_bytes(&mut self) {
-        self.set_bytes(self.tables().map(Table::bytes).sum());
+        self.set_bytes(self.table_bytes());
+    }
+
+    /// Bytes that the tables take, counted anew.
+    pub(crate) fn table_bytes(&self) -> usize {
+        self.tables().map(Table::bytes).sum()
     }
 
     fn set_bytes(&mut self, bytes: usize) {

@@ -28,6 +28,7 @@ fn fill(transaction: &mut Transaction, state: &mut State, bytes: usize, seed: u6
         write.write_to(transaction)?;
         write.apply_to(state);
         assert!(transaction.bytes() <= BYTES_MAX, "{} bytes in memory", transaction.bytes());
+        assert_eq!(transaction.bytes(), transaction.writes.pending.table_bytes());
     }
     Ok(())
 }
