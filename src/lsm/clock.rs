@@ -1,7 +1,7 @@
 //! Time, as the storage core sees it: a trait that is passed in, so that a test owns it.
 //!
-//! Production uses [`SystemClock`]; simulations use [`ManualClock`] and move it by hand. Time is only
-//! ever used to decide when an `Interval` commit is due; no decision about data depends on it.
+//! Production uses [`SystemClock`]; simulations use [`ManualClock`] and move it by hand. Time only
+//! ever decides when something is done, as an `Interval` commit's sync or a pause for others; no decision about data depends on it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

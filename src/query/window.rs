@@ -2,7 +2,7 @@
 //!
 //! The searcher brings windows in descending order of their bounds. In a window documents are sorted out by bounds alone,
 //! cheaply and in bulk. What is left is scored exactly: at once who is among the best so far for certain, or whoever may be where
-//! positions decide; the others at the end, if they still may be (`deferred`).
+//! positions decide; the others at the end, if they still may be (`deferred`). Those that match for certain are scored term by term (`shares`).
 //!
 //! ```text
 //! nothing required   lists whose bounds together stay below the threshold only refine what the other lists bring
@@ -10,8 +10,6 @@
 //! only filters       as where nothing is, once there is a threshold; filters are asked about what is left
 //! ```
 //! Invariant: a document that is sorted out has a bound below the threshold.
-
-use std::mem::take;
 
 use super::deferred::{Deferred, Found};
 use super::error::Result;
@@ -355,7 +353,8 @@ impl<'p> WindowSearch<'p> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let (mut batch, mut scores) = (take(&mut self.batch), take(&mut self.scores));
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut scores = std::mem::take(&mut self.scores);
         sum_shares(leaves, window.scales, &batch, &mut scores)?;
         for (&offset, score) in batch.iter().zip(&scores) {
             if let Some(score) = *score {
