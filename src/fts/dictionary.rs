@@ -3,7 +3,7 @@
 //! The reader walks it for patterns. Large segments list what their groups are called, which is all that a walk reads of them; of all other
 //! runs and of pending writes, and where terms that fit stand close together, the sorted keys are the dictionary. Where an automaton has no
 //! way ahead, the walk leaps to the next term that may fit; states of what two neighbours begin with are kept. Where it has one nearly
-//! always, the ends of terms are looked at first. What fits is looked up among the living entries, so that lists cannot disagree with
+//! always, bytes that every term that fits has are looked for first. What fits is looked up among the living entries, so that lists cannot disagree with
 //! postings. Invariant: every term that fits and has an entry is visited once, in order. Cost: some tens of nanoseconds for each term that
 //! may fit, and a look-up for each leap and each term that does.
 
@@ -11,7 +11,7 @@ use super::error::Result;
 use super::ids::FieldId;
 use super::keyspace::{self, TermPiece};
 use super::term::TermPostings;
-use super::term_pattern::{TermEnding, TermPattern, TermTrail};
+use super::term_pattern::{KnownBytes, TermPattern, TermTrail, ends_with};
 use crate::lsm::{self, Cursor, KeyspaceId, Look, NameCursor, NameFilter, Reader, Seek};
 
 /// Keys that are refused one after the other, before a look-up leaps over all that cannot fit.
@@ -114,8 +114,10 @@ struct TermFilter<'p> {
     trail: TermTrail<'p>,
     /// Whether the last key was followed to where the trail ends, so that no key fits that goes on as that one did.
     is_followed: bool,
-    /// The end of terms that fit, as it stands in keys; of none where the automaton refuses many before.
-    ending: TermEnding,
+    /// Bytes of terms that fit, as they stand in keys; nothing where the automaton refuses many before.
+    known: KnownBytes,
+    /// Where the first ones end in the last key, if they may stand anywhere.
+    infix_end: Option<usize>,
     /// Keys that were refused one after the other, and how many are before a leap.
     refused: usize,
     before_leap: usize,
@@ -134,9 +136,32 @@ impl<'p> TermFilter<'p> {
     fn new(field: FieldId, pattern: &'p TermPattern, before_leap: usize) -> Self {
         let (of_field, trail) = (keyspace::field_prefix(field), TermTrail::new(pattern));
         // Elsewhere leaps save more.
-        let ending = if pattern.is_open() { pattern.ending() } else { &TermEnding::default() };
-        let ending = ending.without(&keyspace::ESCAPED_BYTES);
-        TermFilter { of_field, trail, is_followed: false, ending, refused: 0, before_leap }
+        let known = if pattern.is_open() { pattern.known() } else { &KnownBytes::Nothing };
+        let (known, infix_end) = (known.without(&keyspace::ESCAPED_BYTES), None);
+        TermFilter {
+            of_field,
+            trail,
+            is_followed: false,
+            known,
+            infix_end,
+            refused: 0,
+            before_leap,
+        }
+    }
+
+    /// Whether a key lacks the bytes that are known of terms that fit. It has so many as `same` in common with the one before.
+    fn lacks_known(&mut self, term: &[u8], same: usize) -> bool {
+        match &self.known {
+            KnownBytes::Nothing => false,
+            KnownBytes::Ending(ending) => !ends_with(keyspace::escaped_term(term), ending),
+            KnownBytes::Infix(infix) => {
+                if self.infix_end.is_none_or(|end| end > same) {
+                    // None ends in what both begin with.
+                    self.infix_end = infix.end_in(term, same + 1);
+                }
+                self.infix_end.is_none()
+            }
+        }
     }
 
     /// Goes along what stands behind the field, from where the trail ends.
@@ -160,6 +185,30 @@ impl<'p> TermFilter<'p> {
             }
         }
         Ok(if self.trail.fits() { Found::Fit(self.trail.len() + 1) } else { Found::NoFit })
+    }
+
+    /// Decides about a term by the automaton.
+    #[inline(never)]
+    fn look_at(&mut self, term: &[u8]) -> lsm::Result<Look> {
+        if !std::mem::replace(&mut self.is_followed, true) {
+            match self.follow(term)? {
+                Found::Fit(len) => {
+                    self.refused = 0;
+                    return Ok(Look::Take(self.of_field.len() + len));
+                }
+                Found::NoFit => {
+                    self.refused = 0;
+                    return Ok(Look::Pass);
+                }
+                Found::Refused => {}
+            }
+        }
+        self.refused += 1;
+        if self.refused < self.before_leap {
+            return Ok(Look::Pass);
+        }
+        self.refused = 0;
+        Ok(self.leap(term))
     }
 
     /// The next term that may fit behind `term`, at which the automaton had no way ahead.
@@ -186,33 +235,12 @@ impl NameFilter for TermFilter<'_> {
             self.trail.truncate(same);
             self.is_followed = false;
         }
-        // Where to leap to is known to the automaton alone, so that it is shown one of some that end otherwise.
-        if !self.ending.is_any()
-            && self.refused + 1 < self.before_leap
-            && !self.ending.fits(keyspace::escaped_term(term))
-        {
+        // Where to leap to is known to the automaton alone, so that it is shown one of some that lack them.
+        if self.lacks_known(term, same) && self.refused + 1 < self.before_leap {
             self.refused += 1;
             return Ok(Look::Pass);
         }
-        if !std::mem::replace(&mut self.is_followed, true) {
-            match self.follow(term)? {
-                Found::Fit(len) => {
-                    self.refused = 0;
-                    return Ok(Look::Take(self.of_field.len() + len));
-                }
-                Found::NoFit => {
-                    self.refused = 0;
-                    return Ok(Look::Pass);
-                }
-                Found::Refused => {}
-            }
-        }
-        self.refused += 1;
-        if self.refused < self.before_leap {
-            return Ok(Look::Pass);
-        }
-        self.refused = 0;
-        Ok(self.leap(term))
+        self.look_at(term)
     }
 }
 

@@ -23,10 +23,10 @@ use regex_syntax::hir::{Dot, Hir, Look, Repetition};
 use super::character_state::CharacterState;
 use super::error::{Error, Result};
 
-pub(super) use ending::TermEnding;
+pub(super) use known_bytes::{KnownBytes, ends_with};
 pub(super) use trail::TermTrail;
 
-mod ending;
+mod known_bytes;
 mod trail;
 
 /// The greatest number of characters in which a term may differ from a fuzzy word.
@@ -46,7 +46,7 @@ const OPEN_BYTES: usize = 8;
 pub struct TermPattern {
     source: Source,
     automaton: TermAutomaton,
-    ending: TermEnding,
+    known: KnownBytes,
 }
 
 /// What a pattern was made of.
@@ -180,17 +180,17 @@ impl TermPattern {
     }
 
     fn of_any_ending(source: Source, automaton: TermAutomaton) -> Self {
-        TermPattern { source, automaton, ending: TermEnding::default() }
+        TermPattern { source, automaton, known: KnownBytes::default() }
     }
 
     fn of_expression(pattern: &str, source: Source, expression: Hir) -> Result<Self> {
-        let ending = TermEnding::new(&expression);
-        Ok(TermPattern { source, automaton: compile(pattern, expression)?, ending })
+        let known = KnownBytes::new(&expression);
+        Ok(TermPattern { source, automaton: compile(pattern, expression)?, known })
     }
 
-    /// How terms end that fit.
-    pub(super) fn ending(&self) -> &TermEnding {
-        &self.ending
+    /// Which bytes are known of terms that fit.
+    pub(super) fn known(&self) -> &KnownBytes {
+        &self.known
     }
 
     /// Before the first byte of a term.
