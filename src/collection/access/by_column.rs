@@ -290,13 +290,14 @@ pub(super) fn sampled(
     if windows_len < SAMPLE_LEN {
         return Ok(None);
     }
-    let mut sum = 0;
+    let (mut sum, mut like) = (0, Vec::new());
     for place in 0..SAMPLE_LEN {
         let window = windows_len * (2 * place + 1) / (2 * SAMPLE_LEN);
         let Some(first) = DocId::new(window * WINDOW_LEN as u64) else { continue };
-        if let Some(found) = in_all(collection, ways, first.chunk(), &[])? {
+        if let Some(found) = in_all(collection, ways, first.chunk(), &like)? {
             let number = usize::from(first.offset()) / WINDOW_LEN;
             sum += ColumnDocumentsChunk(&found).sampled(number);
+            like = found;
         }
     }
     Ok(Some(sum * windows_len / SAMPLE_LEN))

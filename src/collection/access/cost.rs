@@ -12,7 +12,7 @@ pub(super) const CHECKED_COST: u64 = 2;
 const COLUMN_SHARE: u64 = 32;
 const SEVERAL_SHARE: u64 = 4;
 /// What an index may cost before columns are asked how much it will.
-pub(super) const UNASKED_COST: u64 = 500;
+pub(super) const UNASKED_COST: u64 = 64;
 
 /// What it costs to find documents by a column of a collection of `count` documents.
 pub(super) fn column_cost(count: u64, has_several: bool) -> u64 {
