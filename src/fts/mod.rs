@@ -76,9 +76,9 @@ pub use keyspace::{
 pub use norms::{LengthCodes, LengthCodesBuilder, NormsOperator};
 pub use pairs::{Pairs, PhraseTerm};
 pub use postings::{
-    BITMAP_BYTES, Block, Body, DecodedPositions, DocumentPositions, FrequencyRanks, Marks, Offsets,
-    PositionTable, PositionsPlace, Postings, PostingsBuilder, Rewritten, TextOperator, WINDOW_LEN,
-    WINDOWS_LEN, Weights, Windows, join, rewrite,
+    BITMAP_BYTES, Block, Body, DecodedPositions, DocumentPositions, FrequencyRanks, LISTED_LEN_MAX,
+    Marks, Offsets, PositionTable, PositionsPlace, Postings, PostingsBuilder, Rewritten,
+    TextOperator, WINDOW_LEN, WINDOWS_LEN, Weights, Windows, join, rewrite,
 };
 pub use reader::TextReader;
 pub use rewriter::TextRewriter;

@@ -11,8 +11,8 @@
 //! below the threshold of its time, and still is not, is given back. Cost: a few steps a document. Memory: 16 bytes a document, at
 //! most [`FOUND_LEN_MAX`] of them and those of a window, and 4 KiB.
 
-/// Steps between the first threshold and the best bound.
-const STEPS: usize = 1024;
+use super::reached::Reached;
+
 /// Documents for which there is room from the beginning: enough for most searches.
 const FOUND_LEN_MIN: usize = 128;
 /// Documents that are put off at most before some have to be scored.
@@ -32,32 +32,20 @@ pub(super) struct Found {
 /// Collects documents for the best `k`.
 #[derive(Debug)]
 pub(super) struct Deferred {
-    k: usize,
-    floor: f64,
-    step: f64,
-    /// How many documents get at least so much, by steps above the floor.
-    at_least: Box<[u32; STEPS]>,
-    /// The highest step that `k` documents reach, and how many do.
-    reached: usize,
-    reaching: usize,
+    reached: Reached,
     found: Vec<Found>,
 }
 
 impl Deferred {
     /// `k` documents are known to have scores of `floor` or more, or it is 0; no score is above `most`.
     pub(super) fn new(k: usize, floor: f64, most: f64) -> Self {
-        let steps = f64::from(u16::try_from(STEPS).unwrap_or(u16::MAX));
-        let step = ((most - floor) / steps).max(f64::MIN_POSITIVE);
-        let at_least = Box::new([0; STEPS]);
-        let found = Vec::with_capacity(FOUND_LEN_MIN);
-        Deferred { k, floor, step, at_least, reached: 0, reaching: 0, found }
+        let (reached, found) = (Reached::new(k, floor, most), Vec::with_capacity(FOUND_LEN_MIN));
+        Deferred { reached, found }
     }
 
     /// A score that `k` documents reach.
     pub(super) fn threshold(&self) -> f64 {
-        // A little less, so that no rounding of a product makes it too much.
-        let above = f64::from(u16::try_from(self.reached).unwrap_or_default()) * self.step;
-        self.floor + above * (1.0 - 1e-9)
+        self.reached.threshold()
     }
 
     /// Puts a document off that gets from `least` to `found.bound`.
@@ -68,21 +56,7 @@ impl Deferred {
 
     /// Counts a document that gets `least` or more and is not put off.
     pub(super) fn count(&mut self, least: f64) {
-        let step = crate::fts::whole((least - self.floor) / self.step);
-        let step = usize::from(step).min(STEPS - 1);
-        if least < self.floor || step < self.reached {
-            return;
-        }
-        self.at_least[step] += 1;
-        self.reaching += 1;
-        while self.reached + 1 < STEPS {
-            let here = self.at_least[self.reached] as usize;
-            if self.reaching - here < self.k {
-                break;
-            }
-            self.reaching -= here;
-            self.reached += 1;
-        }
+        self.reached.count(1, least);
     }
 
     /// Whether documents have to be [taken](Self::take) before there can be more.

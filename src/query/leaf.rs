@@ -470,21 +470,23 @@ impl<'c> LeafWindow<'c> {
 
     /// The terms, none of which is missing here.
     pub(super) fn terms(&self) -> Result<&[TermWindow<'c>]> {
-        let open = |term: &'c TermChunk<'_>| term.window(self.number).map_err(fts::Error::from);
         if let [only] = self.chunk.terms.as_slice() {
-            if self.term.get().is_none()
-                && let Some(opened) = open(only)?
-            {
-                self.term.get_or_init(|| opened);
+            if let Some(term) = self.term.get() {
+                return Ok(std::slice::from_ref(term));
             }
-            return Ok(self.term.get().map(std::slice::from_ref).unwrap_or_default());
+            // Taken apart once: a window is long to copy.
+            return match only.window(self.number) {
+                Ok(Some(opened)) => Ok(std::slice::from_ref(self.term.get_or_init(|| opened))),
+                Ok(None) => Ok(&[]),
+                Err(error) => Err(fts::Error::from(error).into()),
+            };
         }
         if let Some(terms) = self.terms.get() {
             return Ok(terms);
         }
         let mut terms = Vec::with_capacity(self.chunk.terms.len());
         for term in &self.chunk.terms {
-            terms.extend(open(term)?);
+            terms.extend(term.window(self.number).map_err(fts::Error::from)?);
         }
         Ok(self.terms.get_or_init(|| terms))
     }

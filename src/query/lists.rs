@@ -12,9 +12,11 @@
 use super::bm25::Norms;
 use super::bounds::Bounds;
 use super::open_set::SetChunk;
+use super::reached::Reached;
 use super::term_window::{TermWindow, WINDOW, bits_at, find_near, index_in, listed_at};
 use crate::fts::{
-    self, Block, Body, Drift, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN, WINDOWS_LEN,
+    self, Block, Body, Drift, LISTED_LEN_MAX, Marks, Offsets, Postings, StoredPostings, WINDOW_LEN,
+    WINDOWS_LEN,
 };
 use crate::kernels::{Bitmap, Kernels};
 use crate::lsm;
@@ -177,17 +179,16 @@ impl<'a> TermChunk<'a> {
         self.first.as_ref().is_some_and(|first| !first.scores.is_empty())
     }
 
-    /// Passes numbers of documents to `visit`, each with a score that so many are known to reach, beside those before; enough
-    /// to tell what `wanted` documents reach.
-    pub(super) fn each_reached(&self, wanted: usize, visit: &mut impl FnMut(usize, f64)) {
+    /// Counts documents by what they get at least, as far as that may raise the threshold.
+    pub(super) fn count_reached(&self, reached: &mut Reached) {
         if let Some((set, Some(bounds))) = &self.set
             && set.has_exact_counts()
         {
-            let count = self.counts.iter().map(|&count| usize::from(count)).sum();
-            visit(count, bounds.below(u8::MAX));
+            let count = self.counts.iter().map(|&count| u32::from(count)).sum();
+            reached.count(count, bounds.below(u8::MAX));
         }
         for part in self.parts() {
-            part.each_reached(wanted, visit);
+            part.count_reached(reached);
         }
     }
 
@@ -321,11 +322,10 @@ impl<'a> Part<'a> {
             Body::Windows(_) => {}
             Body::List { block, .. } => {
                 block.read_offsets(&mut offsets)?;
-                let mut before = 0;
                 for (number, end) in (1..).zip(starts.iter_mut().skip(1)) {
-                    let rest = offsets.get(before..).unwrap_or_default();
-                    let is_inside = |offset: &u16| usize::from(*offset) / WINDOW_LEN < number;
-                    before += rest.partition_point(is_inside);
+                    // None waits for the one before, so that the processor looks for several at once.
+                    let is_before = |offset: &u16| usize::from(*offset) / WINDOW_LEN < number;
+                    let before = offsets.partition_point(is_before);
                     *end = u16::try_from(before).unwrap_or(u16::MAX);
                 }
             }
@@ -382,40 +382,28 @@ impl<'a> Part<'a> {
         u16::try_from(count).unwrap_or(u16::MAX)
     }
 
-    fn each_reached(&self, wanted: usize, visit: &mut impl FnMut(usize, f64)) {
+    fn count_reached(&self, reached: &mut Reached) {
         let Some(bounds) = &self.bounds else { return };
         match self.postings.body() {
             Body::None => {}
             Body::Windows(windows) => {
                 let mut before = 0;
                 for (rank, impact) in windows.ranked() {
-                    visit(rank - before, bounds.below(impact));
+                    let more = u32::try_from(rank - before).unwrap_or_default();
+                    reached.count(more, bounds.below(impact));
                     before = rank;
-                    if rank >= wanted {
+                    if rank >= reached.wanted() {
                         break;
                     }
                 }
             }
             Body::List { block, .. } => match self.marks(block) {
                 Marks::Codes(_) => {
-                    self.scores.iter().for_each(|&score| visit(1, bounds.least_of(score)));
-                }
-                Marks::Impacts(impacts) => {
-                    let mut counts = [0_u16; 256];
-                    for &impact in impacts {
-                        counts[usize::from(impact)] += 1;
-                    }
-                    let mut reached = 0;
-                    for (impact, count) in (0..=u8::MAX).zip(counts).rev() {
-                        if count > 0 {
-                            visit(count.into(), bounds.below(impact));
-                            reached += usize::from(count);
-                        }
-                        if reached >= wanted {
-                            break;
-                        }
+                    for &score in &self.scores {
+                        reached.count(1, bounds.least_of(score));
                     }
                 }
+                Marks::Impacts(impacts) => count_impacts(impacts, bounds, reached),
             },
         }
     }
@@ -526,5 +514,27 @@ impl<'a> Part<'a> {
     fn listed(&self, window: usize) -> std::ops::Range<usize> {
         let at = |number: usize| self.starts.get(number).copied().map_or(0, usize::from);
         at(window)..at(window + 1)
+    }
+}
+
+/// Counts documents of a list with these impacts, the greatest first, as far as that may raise the threshold.
+fn count_impacts(impacts: &[u8], bounds: &Bounds, reached: &mut Reached) {
+    let Ok(least) = u8::try_from(bounds.impact_for(reached.threshold())) else { return };
+    let mut indexes = [0; LISTED_LEN_MAX];
+    let Some(room) = indexes.get_mut(..impacts.len()) else { return };
+    let kept_len = Kernels::best().impacts_at_least(impacts, least, room);
+    let mut counts = [0_u32; 256];
+    for &index in room.iter().take(kept_len) {
+        counts[usize::from(impacts[usize::from(index)])] += 1;
+    }
+    let mut sum = 0;
+    for (impact, count) in (0..=u8::MAX).zip(counts).skip(least.into()).rev() {
+        if count > 0 {
+            reached.count(count, bounds.below(impact));
+            sum += count as usize;
+        }
+        if sum >= reached.wanted() {
+            break;
+        }
     }
 }

@@ -26,6 +26,7 @@ mod placed;
 mod plan;
 mod planner;
 mod position;
+mod reached;
 mod searcher;
 mod sets;
 mod shares;

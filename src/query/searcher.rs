@@ -36,6 +36,7 @@ use super::nesting::Group;
 use super::open_set::OpenSet;
 use super::parser::Warning;
 use super::plan::{Plan, PlannedFilter, PlannedSet};
+use super::reached::Reached;
 use super::sets::{add_terms, each_plan_below};
 use super::term_window::WINDOW;
 use super::topk::{ScoredDoc, TopK};
@@ -45,12 +46,9 @@ use crate::bson::Filter;
 use crate::collection::{self, Access, CollectionReader, ColumnDocuments, Hint};
 use crate::fts::{
     self, DeadChunk, DocId, DocumentSet, FieldId, StoredLengths, TextReader, WINDOW_LEN,
-    WINDOWS_LEN, whole,
+    WINDOWS_LEN,
 };
 use crate::kernels::{Bitmap, Kernels};
-
-/// Steps between nothing and the most that a word gives, in which documents are counted for the first threshold.
-const STEPS_LEN: u16 = 512;
 
 /// The most results for which filters are tried on the best documents first, and the most documents that they are tried on.
 const POSTPONED_LEN_MAX: usize = 256;
@@ -820,10 +818,16 @@ where
 
 /// A score that `k` documents reach or exceed; 0 when the lists do not tell.
 ///
-/// Of each word, from the ranks of its impacts in all parts of all chunks, in steps; where documents are dead, more of them have to reach it.
+/// Of each word, from the ranks of its impacts in all parts of all chunks; where documents are dead, more of them have to reach it. Words
+/// that give less at most than another one is known to are not looked at.
 fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f64 {
-    let of_leaf = |open: &OpenLeaf<'_>| {
-        let full = open.bounds.full().max(f64::MIN_POSITIVE);
+    let mut by_full: Vec<_> = leaves.iter().filter(|open| !open.is_placed()).collect();
+    by_full.sort_by(|left, right| right.bounds.full().total_cmp(&left.bounds.full()));
+    by_full.into_iter().fold(0.0, |floor, open| {
+        let full = open.bounds.full();
+        if full <= floor {
+            return floor;
+        }
         let occurring = || chunks.iter().filter_map(|chunk| Some((chunk, chunk.term(open)?)));
         let mut dead = 0;
         let mut before = None;
@@ -833,20 +837,10 @@ fn first_threshold(leaves: &[OpenLeaf<'_>], chunks: &[Chunk<'_>], k: usize) -> f
                 dead += chunk.dead.len() as usize;
             }
         }
-        let wanted = k.saturating_add(dead);
-        let mut reached = [0_usize; STEPS_LEN as usize];
+        let mut reached = Reached::new(k.saturating_add(dead), floor, full);
         for (_, term) in occurring() {
-            term.each_reached(wanted, &mut |count, least| {
-                let step = whole(least / full * f64::from(STEPS_LEN)).min(STEPS_LEN - 1);
-                reached[usize::from(step)] += count;
-            });
+            term.count_reached(&mut reached);
         }
-        let mut sum = 0;
-        let step = (0..STEPS_LEN).rev().find(|&step| {
-            sum += reached[usize::from(step)];
-            sum >= wanted
-        });
-        step.map_or(0.0, |step| full * f64::from(step) / f64::from(STEPS_LEN))
-    };
-    leaves.iter().filter(|open| !open.is_placed()).map(of_leaf).fold(0.0, f64::max)
+        reached.threshold()
+    })
 }

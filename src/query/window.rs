@@ -749,8 +749,13 @@ impl<'c> Window<'c> {
 
     /// The leaves that may occur here.
     fn leaves(&self) -> Vec<LeafWindow<'c>> {
-        let leaves = self.leaves.iter().enumerate();
-        leaves.filter_map(|(index, leaf)| leaf.window(self.number, index)).collect()
+        let mut leaves = Vec::with_capacity(self.leaves.len());
+        for (index, leaf) in self.leaves.iter().enumerate() {
+            if let Some(leaf) = leaf.window(self.number, index) {
+                leaves.push(leaf);
+            }
+        }
+        leaves
     }
 
     fn is_dead(&self, offset: u16) -> bool {

@@ -27,4 +27,4 @@ pub use operator::TextOperator;
 pub use position_table::PositionTable;
 pub use positions::{DecodedPositions, DocumentPositions, PositionsPlace};
 pub(in crate::fts) use value::CODED_LEN_MAX;
-pub use value::{Body, Postings, WINDOWS_LEN, Windows};
+pub use value::{Body, LISTED_LEN_MAX, Postings, WINDOWS_LEN, Windows};

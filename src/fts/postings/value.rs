@@ -22,6 +22,8 @@ use crate::lsm::{ByteReader, Error, Result};
 pub(super) const WINDOWED_LEN_MIN: usize = 1024;
 /// Postings up to which a list has length codes instead of impacts.
 pub(in crate::fts) const CODED_LEN_MAX: usize = 127;
+/// Postings that a list has at most.
+pub const LISTED_LEN_MAX: usize = WINDOWED_LEN_MIN - 1;
 /// Windows of a chunk.
 pub const WINDOWS_LEN: usize = 16;
 

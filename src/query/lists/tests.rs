@@ -69,6 +69,7 @@ fn value_of(part: &Twin, scale: &ImpactScale) -> Bytes {
 #[test]
 fn parts_are_what_all_of_their_documents_are() {
     let mut shapes = BTreeMap::<(usize, bool, bool), usize>::new();
+    let mut lists = 0;
     for seed in 0..300 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let twin = random_documents(&mut rng);
@@ -141,16 +142,25 @@ fn parts_are_what_all_of_their_documents_are() {
             assert_eq!(index, window.len());
         }
         assert_eq!(found, twin, "seed {seed}");
-        let mut reached = Vec::new();
-        chunk.each_reached(usize::MAX, &mut |count, least| reached.push((least, count)));
-        reached.sort_by(|left, right| right.0.total_cmp(&left.0));
-        let mut sum = 0;
-        for (least, count) in reached {
-            sum += count;
-            let right = twin.keys().filter(|&&offset| f64::from(score_of(offset)) >= least).count();
-            assert!(sum <= right, "seed {seed}: {sum} reach {least}, {right} right");
+        let mut scores: Vec<f64> = twin.keys().map(|&key| score_of(key).into()).collect();
+        scores.sort_by(|left, right| right.total_cmp(left));
+        for wanted in [1, 2, 10, 100, 1_000] {
+            let mut reached = Reached::new(wanted, 0.0, bounds.full());
+            chunk.count_reached(&mut reached);
+            let threshold = reached.threshold();
+            let kth = scores.get(wanted - 1).copied().unwrap_or_default();
+            assert!(threshold <= kth, "seed {seed}: {threshold} is above {kth}, that of {wanted}");
+            let is_list = |part: &Part<'_>| matches!(part.postings.body(), Body::List { .. });
+            if chunk.parts().all(is_list) {
+                // Of lists all impacts are known, and a step is the last that is not.
+                let slack = chunk.parts().filter_map(|part| Some(part.bounds.as_ref()?.slack()));
+                let slack = slack.fold(bounds.full() / 1_000.0, f64::max) + bounds.full() / 1_000.0;
+                assert!(threshold >= kth - slack, "seed {seed}: {threshold} is far below {kth}");
+                lists += usize::from(kth > 0.0);
+            }
         }
     }
+    assert!(lists > 100, "{lists} thresholds of lists");
     for several in [2, 3] {
         for (is_bitmap, has_scores) in [(false, false), (false, true), (true, false)] {
             assert!(shapes.contains_key(&(several, is_bitmap, has_scores)), "{shapes:?}");
