@@ -322,10 +322,11 @@ impl<'a> Part<'a> {
             Body::Windows(_) => {}
             Body::List { block, .. } => {
                 block.read_offsets(&mut offsets)?;
+                let mut before = 0;
                 for (number, end) in (1..).zip(starts.iter_mut().skip(1)) {
-                    // None waits for the one before, so that the processor looks for several at once.
-                    let is_before = |offset: &u16| usize::from(*offset) / WINDOW_LEN < number;
-                    let before = offsets.partition_point(is_before);
+                    let rest = offsets.get(before..).unwrap_or_default();
+                    let is_inside = |offset: &u16| usize::from(*offset) / WINDOW_LEN < number;
+                    before += rest.partition_point(is_inside);
                     *end = u16::try_from(before).unwrap_or(u16::MAX);
                 }
             }

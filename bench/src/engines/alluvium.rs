@@ -59,6 +59,11 @@ impl Engine for Alluvium {
             before = now;
         }
     }
+
+    fn compact(&self) -> Result<bool> {
+        self.store.compact()?;
+        Ok(true)
+    }
 }
 
 struct View {

@@ -57,6 +57,12 @@ impl Engine for Fjall {
         self.database.persist(PersistMode::SyncAll)?;
         Ok(())
     }
+
+    fn compact(&self) -> Result<bool> {
+        self.keyspace.rotate_memtable_and_wait()?;
+        self.keyspace.major_compact()?;
+        Ok(true)
+    }
 }
 
 struct View<'a> {

@@ -35,6 +35,11 @@ pub(crate) trait Engine: Sync {
 
     /// Returns when the engine has done all that it does of its own accord, and everything is on the device.
     fn settle(&self) -> Result<()>;
+
+    /// Merges all that was written into as few runs as the engine makes of it, while others write; whether it does such a thing.
+    fn compact(&self) -> Result<bool> {
+        Ok(false)
+    }
 }
 
 /// A consistent view of an engine's records.

@@ -56,6 +56,11 @@ impl Engine for RocksDb {
         self.database.wait_for_compact(&WaitForCompactOptions::default())?;
         Ok(())
     }
+
+    fn compact(&self) -> Result<bool> {
+        self.database.compact_range::<&[u8], &[u8]>(None, None);
+        Ok(true)
+    }
 }
 
 struct View<'a> {

@@ -4,7 +4,8 @@
 //! 2. Random load; the engine settles and is closed; size on disk; opened again.
 //! 3. Reads, each kind warmed up by a tenth of it: gets, absent gets, scans of twenty, one whole scan.
 //! 4. One-record durable commits, alternating with one write and `fdatasync` of the same bytes to a file that has its pages.
-//! 5. The same commits while another thread overwrites records in batches at a fixed rate that keeps LSM engines compacting.
+//! 5. The same commits while an engine that compacts on demand merges what was overwritten before.
+//! 6. The same commits while another thread overwrites records in batches at a fixed rate that keeps LSM engines compacting.
 //!
 //! Only the engine's own calls are inside the clock; making records is not. What is read is checked: a wrong count is an
 //! error, not a figure.
@@ -40,6 +41,8 @@ pub(super) enum Row {
     Scan20,
     Commit,
     CommitP99,
+    /// Of engines that compact on demand only.
+    CommitP99Merging,
     CommitP99Compacting,
     Bytes,
     PeakRss,
@@ -56,6 +59,7 @@ impl Row {
         Row::Scan20,
         Row::Commit,
         Row::CommitP99,
+        Row::CommitP99Merging,
         Row::CommitP99Compacting,
         Row::Bytes,
         Row::PeakRss,
@@ -72,6 +76,7 @@ impl Row {
             Row::Scan20 => "scan20",
             Row::Commit => "commit",
             Row::CommitP99 => "commit_p99",
+            Row::CommitP99Merging => "commit_p99_merging",
             Row::CommitP99Compacting => "commit_p99_compacting",
             Row::Bytes => "bytes",
             Row::PeakRss => "peak_rss",
@@ -82,7 +87,9 @@ impl Row {
         match self {
             Row::SortedLoad | Row::RandomLoad | Row::Settle => Unit::Seconds,
             Row::Get | Row::GetAbsent | Row::Scan | Row::Scan20 => Unit::Nanoseconds,
-            Row::Commit | Row::CommitP99 | Row::CommitP99Compacting => Unit::Microseconds,
+            Row::Commit | Row::CommitP99 | Row::CommitP99Merging | Row::CommitP99Compacting => {
+                Unit::Microseconds
+            }
             Row::Bytes | Row::PeakRss => Unit::Bytes,
         }
     }
@@ -95,17 +102,19 @@ pub(super) struct Plan {
     gets: usize,
     scans: usize,
     commits: usize,
-    /// Records that are overwritten without a pause before commits beside them are measured.
+    /// Records that are overwritten without a pause before commits beside merges or more of them are measured.
     overwritten: usize,
+    /// How often these are merged into the others.
+    merges: u32,
     beside: Duration,
 }
 
 impl Plan {
     pub(super) fn new(quick: bool, records: Option<u32>) -> Self {
-        let (beside, default) = if quick {
-            (Duration::from_millis(300), 20_000)
+        let (beside, merges, default) = if quick {
+            (Duration::from_millis(300), 1, 20_000)
         } else {
-            (Duration::from_secs(5), 2_000_000)
+            (Duration::from_secs(5), 4, 2_000_000)
         };
         let records = records.unwrap_or(default).max(1000);
         let many = records as usize;
@@ -115,6 +124,7 @@ impl Plan {
             scans: (many / 40).max(100),
             commits: if quick { 50 } else { 1000 },
             overwritten: many / 3,
+            merges,
             beside,
         }
     }
@@ -151,8 +161,10 @@ pub(super) fn run(rival: &Rival, folder: &Path, plan: &Plan, emit: &mut Emit<'_>
     let engine = (rival.open)(&random)?;
     reads(&*engine, plan, &mut |row, value| emit(row, rival.name, value))?;
     commits(&*engine, folder, plan, rival.name, emit)?;
-    let beside = commits_beside_overwrites(&*engine, plan)?;
-    emit(Row::CommitP99Compacting, rival.name, beside)?;
+    if let Some(beside) = commits_beside_merges(&*engine, plan)? {
+        emit(Row::CommitP99Merging, rival.name, beside)?;
+    }
+    emit(Row::CommitP99Compacting, rival.name, commits_beside_overwrites(&*engine, plan)?)?;
     drop(engine);
     emit(Row::PeakRss, rival.name, peak_resident_bytes()? as f64)
 }
@@ -291,33 +303,62 @@ fn commits(
     Ok(())
 }
 
-/// The 99th percentile, in microseconds, of one-record durable commits while another thread overwrites records.
+/// Microseconds of one-record durable commits, one after the other as long as `goes_on` says.
+fn commit_times(engine: &dyn Engine, plan: &Plan, goes_on: impl Fn() -> bool) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    let mut batch = Batch::default();
+    for number in shuffled(plan.records, 5).into_iter().cycle() {
+        batch.fill(&[number], 4);
+        let start = Instant::now();
+        engine.write(&batch, true)?;
+        times.push(start.elapsed().as_secs_f64() * 1e6);
+        if !goes_on() {
+            break;
+        }
+    }
+    Ok(times)
+}
+
+/// The 99th percentile, in microseconds, of such commits while the engine compacts what was overwritten; none of one that does not
+/// compact on demand.
+fn commits_beside_merges(engine: &dyn Engine, plan: &Plan) -> Result<Option<f64>> {
+    if !engine.compact()? {
+        return Ok(None);
+    }
+    let numbers = shuffled(plan.records, 4);
+    let mut times = Vec::new();
+    for _ in 0..plan.merges {
+        in_batches(&numbers[..plan.overwritten], 2, |batch, _| engine.write(batch, false))?;
+        let is_done = AtomicBool::new(false);
+        let measured = thread::scope(|scope| {
+            let compacting = scope.spawn(|| {
+                let compacted = engine.compact();
+                is_done.store(true, Ordering::Relaxed);
+                compacted
+            });
+            let measured = commit_times(engine, plan, || !is_done.load(Ordering::Relaxed));
+            compacting.join().map_err(|_| "the compacting thread panicked")??;
+            measured
+        })?;
+        times.extend(measured);
+    }
+    Ok(Some(percentile(&mut times, 99)))
+}
+
+/// The 99th percentile, in microseconds, of such commits while another thread overwrites records.
 fn commits_beside_overwrites(engine: &dyn Engine, plan: &Plan) -> Result<f64> {
     let numbers = shuffled(plan.records, 4);
     in_batches(&numbers[..plan.overwritten], 2, |batch, _| engine.write(batch, false))?;
     let stop = AtomicBool::new(false);
-    thread::scope(|scope| {
+    let mut times = thread::scope(|scope| -> Result<_> {
         let overwriting = scope.spawn(|| overwrite(engine, &numbers, &stop));
-        let mut times = Vec::new();
-        let mut batch = Batch::default();
         let start = Instant::now();
-        let mut measure = |number: u32| -> Result<()> {
-            batch.fill(&[number], 4);
-            let start = Instant::now();
-            engine.write(&batch, true)?;
-            times.push(start.elapsed().as_secs_f64() * 1e6);
-            Ok(())
-        };
-        let mut numbers = shuffled(plan.records, 5).into_iter().cycle();
-        let mut result = Ok(());
-        while result.is_ok() && start.elapsed() < plan.beside {
-            result = numbers.next().map_or(Ok(()), &mut measure);
-        }
+        let measured = commit_times(engine, plan, || start.elapsed() < plan.beside);
         stop.store(true, Ordering::Relaxed);
         overwriting.join().map_err(|_| "the overwriting thread panicked")??;
-        result?;
-        Ok(percentile(&mut times, 99))
-    })
+        measured
+    })?;
+    Ok(percentile(&mut times, 99))
 }
 
 /// Overwrites records in batches that are not durable, at a fixed rate, until it is told to stop.
