@@ -10,6 +10,8 @@ use regex_syntax::hir::{Hir, HirKind};
 
 /// Bytes that are looked at, at most: most of what does not fit is refused by the first.
 const BYTES_MAX: usize = 4;
+/// Parts of an expression that are looked at for them.
+const PARTS_MAX: usize = 64;
 /// Bytes of a word of the processor.
 const WORD: usize = 8;
 /// 1 in each byte of a word.
@@ -60,8 +62,11 @@ impl KnownBytes {
         }
         let HirKind::Concat(parts) = whole.kind() else { return KnownBytes::Nothing };
         // Whatever follows a part begins where that part ends.
-        let behind = |at: usize| known(ExtractKind::Prefix, &Hir::concat(parts[at..].to_vec()));
-        let infixes = (1..parts.len()).map(|at| Infix::new(&behind(at)));
+        let behind = |at: usize| {
+            let next = parts.iter().skip(at).take(BYTES_MAX).cloned().collect();
+            Infix::new(&known(ExtractKind::Prefix, &Hir::concat(next)))
+        };
+        let infixes = (1..parts.len().min(PARTS_MAX)).map(behind);
         let most_telling = infixes.max_by_key(Infix::telling);
         most_telling.map_or(KnownBytes::Nothing, KnownBytes::Infix).or_nothing()
     }
@@ -272,6 +277,22 @@ mod tests {
             };
             assert_eq!(left_len, left, "{pattern:?}");
         }
+    }
+
+    #[test]
+    fn long_patterns_are_looked_at_as_far_as_pays() {
+        // The automaton would be too large; this is asked before that is known.
+        let infix_len = |middle: &str| {
+            let expression = regex_syntax::parse(&format!(".*x{middle}berg.*")).unwrap();
+            match KnownBytes::new(&expression) {
+                KnownBytes::Infix(infix) => infix.len,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(infix_len(&".".repeat(20)), 4);
+        // What tells most is among the first parts, or is not looked for.
+        assert_eq!(infix_len(&".".repeat(100_000)), 1);
+        assert_eq!(infix_len(&r"\pL".repeat(1_000)), 1);
     }
 
     #[test]
