@@ -264,10 +264,10 @@ impl<'p> WindowSearch<'p> {
                     deferred.push(Found { window: place, offset, bound }, least);
                     puts_off = true;
                 }
-                _ => self.score_with_others(window, &leaves, offset, Self::push)?,
+                _ => self.score_with_others(window, &leaves, offset)?,
             }
         }
-        self.score_batch(window, &leaves, Self::push)?;
+        self.score_batch(window, &leaves)?;
         let kept_len = self.kept.iter().map(|(_, leaves)| leaves.len()).sum::<usize>();
         if puts_off && kept_len + leaves.len() <= KEPT_LEAVES_LEN_MAX {
             self.kept.push((place, leaves));
@@ -287,7 +287,8 @@ impl<'p> WindowSearch<'p> {
         }
     }
 
-    /// Adds a document whose score is known.
+    /// Adds a document whose score is known. Whoever was put off is counted again, which makes no threshold too high: the least that it
+    /// gets was below a score that as many reached as are wanted.
     pub(super) fn push(&mut self, document: ScoredDoc) {
         if !self.top.wants(&document) {
             return;
@@ -312,44 +313,36 @@ impl<'p> WindowSearch<'p> {
             let window = window_at(place as usize);
             let kept = self.kept.iter().position(|(kept, _)| *kept == place);
             let leaves = kept.map_or_else(|| window.leaves(), |kept| self.kept.swap_remove(kept).1);
-            // They were counted when they were put off.
-            let push = |search: &mut Self, document| search.top.push(document);
             for found in found {
                 if found.bound >= self.threshold() {
-                    self.score_with_others(&window, &leaves, found.offset, push)?;
+                    self.score_with_others(&window, &leaves, found.offset)?;
                 }
             }
-            self.score_batch(&window, &leaves, push)?;
+            self.score_batch(&window, &leaves)?;
         }
         Ok(())
     }
 
-    /// Scores a document and has `push` add it: at once, or with the others of the batch when it is full.
+    /// Scores a document and adds it: at once, or with the others of the batch when it is full.
     fn score_with_others(
         &mut self,
         window: &Window<'_>,
         leaves: &[LeafWindow<'_>],
         offset: u16,
-        push: impl Fn(&mut Self, ScoredDoc),
     ) -> Result<()> {
         if self.scores_together {
             self.batch.push(window.base() | offset);
             let is_full = self.batch.len() == BATCH_LEN;
-            return if is_full { self.score_batch(window, leaves, push) } else { Ok(()) };
+            return if is_full { self.score_batch(window, leaves) } else { Ok(()) };
         }
         if let Some(score) = self.score(window, leaves, offset)? {
-            push(self, ScoredDoc { doc: window.doc(offset), score });
+            self.push(ScoredDoc { doc: window.doc(offset), score });
         }
         Ok(())
     }
 
-    /// Scores the documents of the batch and has `push` add them; it is empty then.
-    fn score_batch(
-        &mut self,
-        window: &Window<'_>,
-        leaves: &[LeafWindow<'_>],
-        push: impl Fn(&mut Self, ScoredDoc),
-    ) -> Result<()> {
+    /// Scores the documents of the batch and adds them; it is empty then.
+    fn score_batch(&mut self, window: &Window<'_>, leaves: &[LeafWindow<'_>]) -> Result<()> {
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -358,7 +351,7 @@ impl<'p> WindowSearch<'p> {
         sum_shares(leaves, window.scales, &batch, &mut scores)?;
         for (&offset, score) in batch.iter().zip(&scores) {
             if let Some(score) = *score {
-                push(self, ScoredDoc { doc: window.doc(offset), score });
+                self.push(ScoredDoc { doc: window.doc(offset), score });
             }
         }
         batch.clear();
