@@ -187,30 +187,6 @@ impl<'p> TermFilter<'p> {
         Ok(if self.trail.fits() { Found::Fit(self.trail.len() + 1) } else { Found::NoFit })
     }
 
-    /// Decides about a term by the automaton.
-    #[inline(never)]
-    fn look_at(&mut self, term: &[u8]) -> lsm::Result<Look> {
-        if !std::mem::replace(&mut self.is_followed, true) {
-            match self.follow(term)? {
-                Found::Fit(len) => {
-                    self.refused = 0;
-                    return Ok(Look::Take(self.of_field.len() + len));
-                }
-                Found::NoFit => {
-                    self.refused = 0;
-                    return Ok(Look::Pass);
-                }
-                Found::Refused => {}
-            }
-        }
-        self.refused += 1;
-        if self.refused < self.before_leap {
-            return Ok(Look::Pass);
-        }
-        self.refused = 0;
-        Ok(self.leap(term))
-    }
-
     /// The next term that may fit behind `term`, at which the automaton had no way ahead.
     fn leap(&self, term: &[u8]) -> Look {
         let known = term.iter().enumerate().take(self.trail.len() + 1).rev();
@@ -240,7 +216,25 @@ impl NameFilter for TermFilter<'_> {
             self.refused += 1;
             return Ok(Look::Pass);
         }
-        self.look_at(term)
+        if !std::mem::replace(&mut self.is_followed, true) {
+            match self.follow(term)? {
+                Found::Fit(len) => {
+                    self.refused = 0;
+                    return Ok(Look::Take(self.of_field.len() + len));
+                }
+                Found::NoFit => {
+                    self.refused = 0;
+                    return Ok(Look::Pass);
+                }
+                Found::Refused => {}
+            }
+        }
+        self.refused += 1;
+        if self.refused < self.before_leap {
+            return Ok(Look::Pass);
+        }
+        self.refused = 0;
+        Ok(self.leap(term))
     }
 }
 

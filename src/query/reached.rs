@@ -23,7 +23,7 @@ pub(super) struct Reached {
 }
 
 impl Reached {
-    /// Of documents that get `floor` or more nothing is counted yet, or so many as are `wanted` are known; none gets more than `most`.
+    /// Nothing is counted yet; so many documents as are `wanted` are known to get `floor` or more, or it is 0; none gets more than `most`.
     pub(super) fn new(wanted: usize, floor: f64, most: f64) -> Self {
         let steps = f64::from(u16::try_from(STEPS).unwrap_or(u16::MAX));
         let step = ((most - floor) / steps).max(f64::MIN_POSITIVE);
@@ -46,6 +46,10 @@ impl Reached {
     pub(super) fn count(&mut self, count: u32, least: f64) {
         let step = usize::from(whole((least - self.floor) / self.step)).min(STEPS - 1);
         if least < self.floor || step < self.highest {
+            return;
+        }
+        // More of those at the highest step raise nothing, so that no count outgrows its room.
+        if step == self.highest && self.reaching >= self.wanted {
             return;
         }
         self.at_least[step] += count;

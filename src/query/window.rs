@@ -743,6 +743,7 @@ impl<'c> Window<'c> {
     /// The leaves that may occur here.
     fn leaves(&self) -> Vec<LeafWindow<'c>> {
         let mut leaves = Vec::with_capacity(self.leaves.len());
+        // Adapters would copy each on its way, and it is long.
         for (index, leaf) in self.leaves.iter().enumerate() {
             if let Some(leaf) = leaf.window(self.number, index) {
                 leaves.push(leaf);

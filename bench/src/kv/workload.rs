@@ -329,14 +329,9 @@ fn commits_beside_merges(engine: &dyn Engine, plan: &Plan) -> Result<Option<f64>
     let mut times = Vec::new();
     for _ in 0..plan.merges {
         in_batches(&numbers[..plan.overwritten], 2, |batch, _| engine.write(batch, false))?;
-        let is_done = AtomicBool::new(false);
         let measured = thread::scope(|scope| {
-            let compacting = scope.spawn(|| {
-                let compacted = engine.compact();
-                is_done.store(true, Ordering::Relaxed);
-                compacted
-            });
-            let measured = commit_times(engine, plan, || !is_done.load(Ordering::Relaxed));
+            let compacting = scope.spawn(|| engine.compact());
+            let measured = commit_times(engine, plan, || !compacting.is_finished());
             compacting.join().map_err(|_| "the compacting thread panicked")??;
             measured
         })?;
