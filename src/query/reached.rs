@@ -17,9 +17,9 @@ pub(super) struct Reached {
     step: f64,
     /// How many documents get at least so much, by steps above the floor.
     at_least: Box<[u32; STEPS]>,
-    /// The highest step that so many documents reach as are wanted, and how many do.
+    /// The highest step that so many documents reach as are wanted, and how many reach one above.
     highest: usize,
-    reaching: usize,
+    above: usize,
 }
 
 impl Reached {
@@ -27,7 +27,7 @@ impl Reached {
     pub(super) fn new(wanted: usize, floor: f64, most: f64) -> Self {
         let steps = f64::from(u16::try_from(STEPS).unwrap_or(u16::MAX));
         let step = ((most - floor) / steps).max(f64::MIN_POSITIVE);
-        Reached { wanted, floor, step, at_least: Box::new([0; STEPS]), highest: 0, reaching: 0 }
+        Reached { wanted, floor, step, at_least: Box::new([0; STEPS]), highest: 0, above: 0 }
     }
 
     /// How many documents are wanted.
@@ -45,22 +45,15 @@ impl Reached {
     /// Counts so many documents that get `least` or more.
     pub(super) fn count(&mut self, count: u32, least: f64) {
         let step = usize::from(whole((least - self.floor) / self.step)).min(STEPS - 1);
-        if least < self.floor || step < self.highest {
-            return;
-        }
-        // More of those at the highest step raise nothing, so that no count outgrows its room.
-        if step == self.highest && self.reaching >= self.wanted {
+        // Those at the highest step raise nothing, so that no count outgrows its room.
+        if step <= self.highest {
             return;
         }
         self.at_least[step] += count;
-        self.reaching += count as usize;
-        while self.highest + 1 < STEPS {
-            let here = self.at_least[self.highest] as usize;
-            if self.reaching - here < self.wanted {
-                break;
-            }
-            self.reaching -= here;
+        self.above += count as usize;
+        while self.highest + 1 < STEPS && self.above >= self.wanted {
             self.highest += 1;
+            self.above -= self.at_least[self.highest] as usize;
         }
     }
 }
